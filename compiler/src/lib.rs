@@ -1,0 +1,1 @@
+//! Compiles ONNX networks into hecc plans.

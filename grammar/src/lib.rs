@@ -1,0 +1,11 @@
+//! The two languages of hecc and the facts that every pass cites.
+//!
+//! - [`model`]: the tensor graph that a trained network is imported into.
+//! - [`plan`]: the ciphertext program that a model is compiled to and that the runtime executes.
+//! - [`security`], [`noise`], [`cost`]: tables and formulas, each stated once and used by the compiler, the
+//!   verifier, the simulator and the documentation alike.
+
+pub mod model;
+pub mod noise;
+pub mod plan;
+pub mod security;

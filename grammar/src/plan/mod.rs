@@ -1,0 +1,229 @@
+//! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
+//! inputs and outputs mean.
+
+mod limb_set;
+mod op;
+mod params;
+mod rewriter;
+mod verify;
+mod view;
+
+pub use limb_set::LimbSet;
+pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
+pub use params::{Params, Scheme, log2_of, round_scale};
+pub use rewriter::Rewriter;
+pub use verify::{PlanError, VerifiedPlan, is_prime};
+pub use view::{Constant, Dim, Run, Runs, View};
+
+use std::collections::BTreeMap;
+
+pub use crate::model::ClientOp;
+
+/// How an input tensor is placed in ciphertexts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Name of the model's input.
+    pub name: String,
+    /// Shape of the tensor, batch dimension (1) included.
+    pub shape: Vec<usize>,
+    /// Range that the plan was calibrated for; a value outside it may give a wrong answer.
+    pub range: (f64, f64),
+    /// A slot holds `factor · element`.
+    pub factor: f64,
+    /// One map of slots to elements (row-major) for each ciphertext. An element may lie in several slots.
+    pub slots: Vec<Runs>,
+    /// Mean and standard deviation per channel (dimension 1) that pixels in [0, 1] are normalised by.
+    pub normalization: Option<Normalization>,
+}
+
+/// `(x − mean) / std`, per channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalization {
+    /// Mean per channel, or one for all.
+    pub mean: Vec<f64>,
+    /// Standard deviation per channel, or one for all; positive.
+    pub std: Vec<f64>,
+}
+
+/// How an output tensor is read from ciphertexts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Name of the model's output.
+    pub name: String,
+    /// Shape of the tensor, batch dimension (1) included.
+    pub shape: Vec<usize>,
+    /// An element is `factor · slot`.
+    pub factor: f64,
+    /// One (value, map of slots to elements) for each ciphertext. Slots outside the map are zero.
+    pub slots: Vec<(Value, Runs)>,
+    /// What the client applies after decryption.
+    pub client: Vec<ClientOp>,
+}
+
+/// Where a layer's result can be observed: for reports, not for execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Names of the ONNX nodes that it computes.
+    pub name: String,
+    /// What it does: `linear`, `square`, `polynomial` and so on.
+    pub kind: String,
+    /// The tensor of the source model that `slots` holds, if it is one.
+    pub tensor: Option<u32>,
+    /// Shape of the result.
+    pub shape: Vec<usize>,
+    /// An element is `factor · slot + offset`.
+    pub factor: f64,
+    /// See `factor`.
+    pub offset: f64,
+    /// One (value, map of slots to elements) for each ciphertext.
+    pub slots: Vec<(Value, Runs)>,
+    /// Layout of the result, in words.
+    pub layout: String,
+    /// Degree of the polynomial; 1 if linear.
+    pub degree: u32,
+    /// Range of the result on the calibration data.
+    pub range: (f64, f64),
+}
+
+/// A compiled network. Values are indices of `ops`; operands precede their users.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Ring, primes, scales.
+    pub params: Params,
+    /// Name of the model.
+    pub name: String,
+    /// What the client encrypts. Ciphertexts are numbered through all inputs.
+    pub inputs: Vec<Input>,
+    /// What the client decrypts.
+    pub outputs: Vec<Output>,
+    /// Weights, each stored once.
+    pub tables: Vec<Vec<f32>>,
+    /// Plaintexts.
+    pub constants: Vec<Constant>,
+    /// Instructions.
+    pub ops: Vec<Op>,
+    /// The type of each instruction's result.
+    pub types: Vec<Type>,
+    /// The layer that each instruction belongs to, an index of `layers`.
+    pub origins: Vec<u32>,
+    /// Layers, for reports.
+    pub layers: Vec<Layer>,
+}
+
+/// An evaluation key that a plan needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Which key.
+    pub key: Key,
+    /// The union of the limb sets that it is applied on: the key holds no other message primes.
+    pub limbs: LimbSet,
+}
+
+impl Plan {
+    /// A plan without instructions.
+    pub fn new(params: Params, name: &str) -> Plan {
+        Plan {
+            params,
+            name: name.to_owned(),
+            inputs: vec![],
+            outputs: vec![],
+            tables: vec![],
+            constants: vec![],
+            ops: vec![],
+            types: vec![],
+            origins: vec![],
+            layers: vec![],
+        }
+    }
+
+    /// Appends an instruction of layer `origin`, typed by [`Op::infer`].
+    pub fn push(&mut self, op: Op, origin: u32) -> Result<Value, TypeError> {
+        let ty = op.infer(self)?;
+        self.ops.push(op);
+        self.types.push(ty);
+        self.origins.push(origin);
+        Ok(Value(self.ops.len() as u32 - 1))
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, value: Value) -> Type {
+        self.types[value.index()]
+    }
+
+    /// All values with their instructions, in order.
+    pub fn values(&self) -> impl Iterator<Item = (Value, &Op)> {
+        self.ops.iter().enumerate().map(|(i, op)| (Value(i as u32), op))
+    }
+
+    /// Number of ciphertexts that the client sends.
+    pub fn n_input_ciphertexts(&self) -> usize {
+        self.inputs.iter().map(|input| input.slots.len()).sum()
+    }
+
+    /// The values that leave the plan, in order of the outputs.
+    pub fn output_values(&self) -> impl Iterator<Item = Value> {
+        self.outputs.iter().flat_map(|output| output.slots.iter().map(|(value, _)| *value))
+    }
+
+    /// The exact evaluation keys, in ascending order, each with the limbs that it is used on.
+    pub fn keys(&self) -> Vec<KeyUse> {
+        let mut uses = BTreeMap::<Key, LimbSet>::new();
+        for (value, op) in self.values() {
+            let (key, limbs) = match op {
+                Op::ApplyKey(_, key) => (*key, self.ty(value).limbs),
+                Op::Rotate(_, steps) => (Key::Rotate(*steps), self.ty(value).limbs),
+                Op::Conjugate(_) => (Key::Conjugate, self.ty(value).limbs),
+                Op::Relinearize(_) => (Key::Relinearize, self.ty(value).limbs),
+                Op::Input(_)
+                | Op::Add(..)
+                | Op::Sub(..)
+                | Op::Neg(_)
+                | Op::AddPlain(..)
+                | Op::MulPlain(..)
+                | Op::DotPlain(_)
+                | Op::Mul(..)
+                | Op::Rescale(_)
+                | Op::Drop(..)
+                | Op::Decompose(_)
+                | Op::ModUp(_)
+                | Op::ModDown(_)
+                | Op::ModRaise(..) => continue,
+            };
+            let entry = uses.entry(key).or_default();
+            *entry = entry.union(limbs);
+        }
+        uses.into_iter().map(|(key, limbs)| KeyUse { key, limbs }).collect()
+    }
+
+    /// The slots of a constant as cleartext numbers.
+    pub fn slots_of(&self, constant: ConstantId) -> Vec<f64> {
+        let n_slots = self.params.n_slots();
+        match &self.constants[constant.index()].view {
+            View::Splat(x) => vec![*x; n_slots],
+            View::Table { table, factor, runs } => {
+                let table = &self.tables[*table as usize];
+                let mut slots = vec![0.0; n_slots];
+                for run in &runs.0 {
+                    run.for_each(|slot, element| {
+                        slots[slot as usize] = f64::from(table[element as usize]) * factor;
+                    });
+                }
+                slots
+            }
+        }
+    }
+
+    /// For each value, the index of the last instruction that reads it (outputs: one past the end); `None` if unused.
+    pub fn last_uses(&self) -> Vec<Option<usize>> {
+        let mut last = vec![None; self.ops.len()];
+        for (i, op) in self.ops.iter().enumerate() {
+            for operand in op.operands() {
+                last[operand.index()] = Some(i);
+            }
+        }
+        for value in self.output_values() {
+            last[value.index()] = Some(self.ops.len());
+        }
+        last
+    }
+}

@@ -1,0 +1,71 @@
+//! Rebuilds a plan instruction by instruction: how passes transform plans.
+
+use super::{Op, Plan, TypeError, Value};
+
+/// A new plan under construction beside the old one. Everything but the instructions is kept.
+pub struct Rewriter<'a> {
+    old: &'a Plan,
+    new: Plan,
+    images: Vec<Option<Value>>,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Starts with no instructions.
+    pub fn new(old: &'a Plan) -> Rewriter<'a> {
+        let new = Plan {
+            params: old.params.clone(),
+            name: old.name.clone(),
+            inputs: old.inputs.clone(),
+            outputs: old.outputs.clone(),
+            tables: old.tables.clone(),
+            constants: old.constants.clone(),
+            layers: old.layers.clone(),
+            ops: vec![],
+            types: vec![],
+            origins: vec![],
+        };
+        Rewriter { old, new, images: vec![None; old.ops.len()] }
+    }
+
+    /// The plan built so far.
+    pub fn plan(&mut self) -> &mut Plan {
+        &mut self.new
+    }
+
+    /// Appends an instruction whose operands are values of the new plan.
+    pub fn emit(&mut self, op: Op, origin: u32) -> Result<Value, TypeError> {
+        self.new.push(op, origin)
+    }
+
+    /// Appends the old instruction behind `value`, its operands replaced by their images.
+    pub fn copy(&mut self, value: Value) -> Result<Value, TypeError> {
+        let op = self.old.ops[value.index()].map_operands(|v| self.image(v));
+        self.new.push(op, self.old.origins[value.index()])
+    }
+
+    /// Declares what an old value became.
+    pub fn define(&mut self, old: Value, new: Value) {
+        self.images[old.index()] = Some(new);
+    }
+
+    /// What an old value became. It must have been defined.
+    pub fn image(&self, old: Value) -> Value {
+        self.images[old.index()].expect("a pass defines every value before its users")
+    }
+
+    /// The finished plan: outputs and layers point to images; layers keep only values that still exist.
+    pub fn finish(mut self) -> Plan {
+        for output in &mut self.new.outputs {
+            for (value, _) in &mut output.slots {
+                *value = self.images[value.index()].expect("outputs survive every pass");
+            }
+        }
+        for layer in &mut self.new.layers {
+            layer.slots.retain(|(value, _)| self.images[value.index()].is_some());
+            for (value, _) in &mut layer.slots {
+                *value = self.images[value.index()].expect("retained above");
+            }
+        }
+        self.new
+    }
+}

@@ -1,0 +1,357 @@
+//! Every promise that a plan makes, checked once at the door.
+//!
+//! Numbered promises:
+//! 1. Parameters: 3 ≤ log N ≤ 17; primes distinct, of at most 50 bits, ≡ 1 mod 2N; at most 64 message primes;
+//!    each digit's product is at most the product of the special primes.
+//! 2. Security: log2(QP) within the table's bound for the promised level.
+//! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
+//! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
+//! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane.
+//! 6. Headroom: a value's modulus exceeds its scale by at least one bit.
+
+use std::ops::Deref;
+
+use crate::security::max_log_qp;
+
+use super::{Form, Op, Params, Plan, Runs, TypeError, Value, View};
+
+/// The largest number of elements that a tensor of a plan may have.
+const MAX_ELEMENTS: usize = 1 << 28;
+
+/// A plan whose promises hold.
+#[derive(Clone, Debug)]
+pub struct VerifiedPlan(Plan);
+
+/// A promise that does not hold.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// Promise 1.
+    #[error("parameters: {0}")]
+    Params(String),
+    /// Promise 2.
+    #[error(
+        "log2(QP) is {found:.1}, but a ring of degree 2^{log_n} carries at most {allowed} bits at {bits}-bit security"
+    )]
+    Security {
+        /// log2 of the plan's modulus.
+        found: f64,
+        /// log2 of the ring degree.
+        log_n: u32,
+        /// The table's bound.
+        allowed: u32,
+        /// The level promised.
+        bits: u32,
+    },
+    /// Promise 3.
+    #[error("instruction {value}: {error}")]
+    Type {
+        /// The instruction.
+        value: Value,
+        /// What is wrong.
+        error: TypeError,
+    },
+    /// Promise 3: a recorded type differs from the inferred one.
+    #[error("instruction {0}: recorded type differs from the inferred one")]
+    RecordedType(Value),
+    /// Promise 4.
+    #[error("{place}: {what}")]
+    View {
+        /// Which constant, input, output or layer.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Promise 5.
+    #[error("output {name}: {what}")]
+    Output {
+        /// Name of the output.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Promise 6.
+    #[error("instruction {value}: scale 2^{scale:.1} does not fit its modulus of {log_q:.1} bits")]
+    Headroom {
+        /// The instruction.
+        value: Value,
+        /// log2 of its scale.
+        scale: f64,
+        /// log2 of its modulus.
+        log_q: f64,
+    },
+}
+
+impl VerifiedPlan {
+    /// Checks every promise.
+    pub fn new(plan: Plan) -> Result<VerifiedPlan, PlanError> {
+        check_params(&plan.params)?;
+        check_security(&plan.params)?;
+        check_views(&plan)?;
+        check_types(&plan)?;
+        check_outputs(&plan)?;
+        Ok(VerifiedPlan(plan))
+    }
+
+    /// The plan, no longer known to be verified.
+    pub fn into_inner(self) -> Plan {
+        self.0
+    }
+}
+
+impl Deref for VerifiedPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.0
+    }
+}
+
+fn check_params(params: &Params) -> Result<(), PlanError> {
+    let fail = |what: String| Err(PlanError::Params(what));
+    if !(3..=17).contains(&params.log_n) {
+        return fail(format!("log_n is {}, expected 3 to 17", params.log_n));
+    }
+    if params.q.is_empty() || params.q.len() > 64 || params.p.len() > 64 {
+        return fail(format!(
+            "{} message and {} special primes, expected 1 to 64 and 0 to 64",
+            params.q.len(),
+            params.p.len()
+        ));
+    }
+    let mut primes: Vec<u64> = params.q.iter().chain(&params.p).copied().collect();
+    for &prime in &primes {
+        if prime >= 1 << 50 || prime % (2 << params.log_n) != 1 || !is_prime(prime) {
+            return fail(format!("{prime} is not a prime below 2^50 that is 1 modulo 2N"));
+        }
+    }
+    primes.sort_unstable();
+    if primes.windows(2).any(|pair| pair[0] == pair[1]) {
+        return fail("a prime is listed twice".to_owned());
+    }
+    let log_p: f64 = params.p.iter().map(|&prime| (prime as f64).log2()).sum();
+    for digit in params.digits(params.all_limbs()) {
+        let log_digit: f64 =
+            params.digit(params.all_limbs(), digit).iter().map(|limb| params.log_q(limb)).sum();
+        if log_digit > log_p + 1e-9 {
+            return fail(format!(
+                "digit {digit} has {log_digit:.1} bits, more than the special primes' {log_p:.1}"
+            ));
+        }
+    }
+    if !(params.top_scale > 0.0 && params.top_scale < 256.0) {
+        return fail(format!("top scale {} is outside (0, 256)", params.top_scale));
+    }
+    Ok(())
+}
+
+fn check_security(params: &Params) -> Result<(), PlanError> {
+    let (found, bits) = (params.log_qp(), params.security.bits());
+    match max_log_qp(params.log_n, params.security) {
+        Some(allowed) if found <= f64::from(allowed) => Ok(()),
+        allowed => Err(PlanError::Security {
+            found,
+            log_n: params.log_n,
+            allowed: allowed.unwrap_or(0),
+            bits,
+        }),
+    }
+}
+
+fn check_views(plan: &Plan) -> Result<(), PlanError> {
+    let fail = |place: String, what: &str| Err(PlanError::View { place, what: what.to_owned() });
+    let n_slots = plan.params.n_slots();
+    for (i, constant) in plan.constants.iter().enumerate() {
+        let place = format!("constant c{i}");
+        if !(constant.scale > -64.0 && constant.scale < 128.0) {
+            return fail(place, "scale outside (-64, 128)");
+        }
+        match &constant.view {
+            View::Splat(x) if x.is_finite() => {}
+            View::Splat(_) => return fail(place, "number is not finite"),
+            View::Table { table, factor, runs } => {
+                let Some(table) = plan.tables.get(*table as usize) else {
+                    return fail(place, "table does not exist");
+                };
+                if !factor.is_finite() {
+                    return fail(place, "factor is not finite");
+                }
+                check_runs(&place, runs, n_slots, table.len())?;
+            }
+        }
+    }
+    for (i, table) in plan.tables.iter().enumerate() {
+        if table.iter().any(|x| !x.is_finite()) {
+            return fail(format!("table {i}"), "element is not finite");
+        }
+    }
+    for input in &plan.inputs {
+        let place = format!("input {}", input.name);
+        let elements = elements(&place, &input.shape)?;
+        if !(input.factor.is_finite() && input.range.0.is_finite() && input.range.1.is_finite()) {
+            return fail(place, "factor or range is not finite");
+        }
+        for runs in &input.slots {
+            check_runs(&place, runs, n_slots, elements)?;
+        }
+    }
+    let maps =
+        plan.outputs.iter().map(|output| ("output", &output.name, &output.shape, &output.slots));
+    let layers = plan.layers.iter().map(|layer| ("layer", &layer.name, &layer.shape, &layer.slots));
+    for (kind, name, shape, slots) in maps.chain(layers) {
+        let place = format!("{kind} {name}");
+        let elements = elements(&place, shape)?;
+        for (value, runs) in slots {
+            if value.index() >= plan.ops.len() {
+                return fail(place, "value does not exist");
+            }
+            check_runs(&place, runs, n_slots, elements)?;
+        }
+    }
+    Ok(())
+}
+
+fn elements(place: &str, shape: &[usize]) -> Result<usize, PlanError> {
+    let count =
+        shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS);
+    count.ok_or_else(|| PlanError::View {
+        place: place.to_owned(),
+        what: format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"),
+    })
+}
+
+fn check_runs(
+    place: &str,
+    runs: &Runs,
+    n_slots: usize,
+    n_elements: usize,
+) -> Result<(), PlanError> {
+    let fail = |what: String| Err(PlanError::View { place: place.to_owned(), what });
+    let mut taken = vec![false; n_slots];
+    for run in &runs.0 {
+        if run.dims.len() > super::Run::MAX_DIMS
+            || run.len().is_none_or(|len| len as usize > n_slots)
+        {
+            return fail("a run has too many dimensions or positions".to_owned());
+        }
+        let [slots, elements] = run.bounds();
+        if slots.0 < 0 || slots.1 >= n_slots as i64 {
+            return fail(format!(
+                "a run reaches slots {}..={}, the ring has {n_slots}",
+                slots.0, slots.1
+            ));
+        }
+        if elements.0 < 0 || elements.1 >= n_elements as i64 {
+            return fail(format!(
+                "a run reaches elements {}..={}, there are {n_elements}",
+                elements.0, elements.1
+            ));
+        }
+        let mut twice = None;
+        run.for_each(|slot, _| {
+            if std::mem::replace(&mut taken[slot as usize], true) {
+                twice = Some(slot);
+            }
+        });
+        if let Some(slot) = twice {
+            return fail(format!("slot {slot} is listed twice"));
+        }
+    }
+    Ok(())
+}
+
+fn check_types(plan: &Plan) -> Result<(), PlanError> {
+    if plan.types.len() != plan.ops.len() || plan.origins.len() != plan.ops.len() {
+        return Err(PlanError::Params(
+            "instructions, types and origins differ in number".to_owned(),
+        ));
+    }
+    for (value, op) in plan.values() {
+        if let Some(&late) = op.operands().iter().find(|operand| **operand >= value) {
+            return Err(PlanError::Type { value, error: TypeError::Undefined(late) });
+        }
+        let ty = op.infer(plan).map_err(|error| PlanError::Type { value, error })?;
+        if ty != plan.ty(value) {
+            return Err(PlanError::RecordedType(value));
+        }
+        if plan.origins[value.index()] as usize >= plan.layers.len().max(1) {
+            return Err(PlanError::Params(format!(
+                "instruction {value} names a layer that does not exist"
+            )));
+        }
+        let log_q: f64 = ty.limbs.iter().map(|limb| plan.params.log_q(limb)).sum();
+        if ty.scale + 1.0 > log_q && !matches!(op, Op::Drop(..)) {
+            return Err(PlanError::Headroom { value, scale: ty.scale, log_q });
+        }
+    }
+    Ok(())
+}
+
+fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
+    for output in &plan.outputs {
+        let fail = |what: &str| {
+            Err(PlanError::Output { name: output.name.clone(), what: what.to_owned() })
+        };
+        let mut seen = vec![false; output.shape.iter().product()];
+        for (value, runs) in &output.slots {
+            let ty = plan.ty(*value);
+            if ty.form != Form::Q || ty.degree != 1 {
+                return fail("its value is not a ciphertext of degree 1 on the message primes");
+            }
+            for (_, element) in runs.pairs() {
+                seen[element as usize] = true;
+            }
+        }
+        if seen.contains(&false) {
+            return fail("an element is in no slot");
+        }
+        if !output.factor.is_finite() {
+            return fail("factor is not finite");
+        }
+    }
+    Ok(())
+}
+
+/// Miller-Rabin with the first twelve primes as bases, exact below 2^64 (Sorenson, Webster, 2015).
+pub fn is_prime(n: u64) -> bool {
+    const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
+    if n < 2 || BASES.iter().any(|&base| n % base == 0) {
+        return BASES.contains(&n);
+    }
+    let twos = (n - 1).trailing_zeros();
+    BASES.iter().all(|&base| {
+        let start = pow_mod(base, (n - 1) >> twos, n);
+        let squares = std::iter::successors(Some(start), |&x| Some(mul_mod(x, x, n)));
+        start == 1 || squares.take(twos as usize).any(|x| x == n - 1)
+    })
+}
+
+fn mul_mod(a: u64, b: u64, n: u64) -> u64 {
+    (u128::from(a) * u128::from(b) % u128::from(n)) as u64
+}
+
+fn pow_mod(mut base: u64, mut exponent: u64, n: u64) -> u64 {
+    let mut result = 1;
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = mul_mod(result, base, n);
+        }
+        base = mul_mod(base, base, n);
+        exponent >>= 1;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_prime;
+
+    #[test]
+    fn primality_matches_trial_division() {
+        for n in 0..5000u64 {
+            let naive = n >= 2 && (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0);
+            assert_eq!(is_prime(n), naive, "{n}");
+        }
+        assert!(is_prime((1 << 50) - 27));
+        assert!(!is_prime(3_215_031_751));
+    }
+}

@@ -1,0 +1,211 @@
+//! Views: which element of a table each slot holds.
+//!
+//! A plan carries each weight once. A plaintext is a *view*: a list of strided runs that say which slots hold
+//! which elements; all other slots are zero. The same form describes where a tensor's elements lie in
+//! ciphertexts (for encryption, decryption and error reports).
+
+/// One dimension of a run: `count` steps, each moving the slot and the element index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dim {
+    /// Number of positions, at least 2.
+    pub count: u32,
+    /// Slots from one position to the next.
+    pub slot_step: i32,
+    /// Elements from one position to the next.
+    pub element_step: i32,
+}
+
+/// A strided box: slot `slot + Σ i_k·slot_step_k` holds element `element + Σ i_k·element_step_k`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// First slot.
+    pub slot: u32,
+    /// Its element.
+    pub element: u32,
+    /// Dimensions, innermost first; at most [`Run::MAX_DIMS`].
+    pub dims: Vec<Dim>,
+}
+
+/// Slots and the elements that they hold; no slot twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Runs(pub Vec<Run>);
+
+impl Run {
+    /// Most dimensions that a run may have.
+    pub const MAX_DIMS: usize = 4;
+
+    /// Number of positions, or `None` if it overflows 32 bits.
+    pub fn len(&self) -> Option<u32> {
+        self.dims.iter().try_fold(1u32, |product, dim| product.checked_mul(dim.count))
+    }
+
+    /// Calls `f(slot, element)` for every position, as integers not yet checked for range.
+    pub fn for_each(&self, mut f: impl FnMut(i64, i64)) {
+        walk(&self.dims, i64::from(self.slot), i64::from(self.element), &mut f);
+    }
+
+    /// Smallest and largest slot and element touched, as `[(slot_min, slot_max), (element_min, element_max)]`.
+    pub fn bounds(&self) -> [(i64, i64); 2] {
+        let mut bounds = [
+            (i64::from(self.slot), i64::from(self.slot)),
+            (i64::from(self.element), i64::from(self.element)),
+        ];
+        for dim in &self.dims {
+            let last = i64::from(dim.count) - 1;
+            for (bound, step) in bounds.iter_mut().zip([dim.slot_step, dim.element_step]) {
+                let move_by = last * i64::from(step);
+                if move_by < 0 {
+                    bound.0 += move_by;
+                } else {
+                    bound.1 += move_by;
+                }
+            }
+        }
+        bounds
+    }
+}
+
+fn walk(dims: &[Dim], slot: i64, element: i64, f: &mut impl FnMut(i64, i64)) {
+    match dims.split_last() {
+        None => f(slot, element),
+        Some((outer, inner)) => {
+            for i in 0..i64::from(outer.count) {
+                let (ds, de) = (i64::from(outer.slot_step), i64::from(outer.element_step));
+                walk(inner, slot + i * ds, element + i * de, f);
+            }
+        }
+    }
+}
+
+impl Runs {
+    /// The runs of a slot -> element map. `pairs` has distinct slots in ascending order.
+    ///
+    /// Greedy: maximal arithmetic progressions first, then progressions of equal progressions, and so on. Exact for
+    /// any map; short for the maps that convolutions and matrices give.
+    pub fn from_pairs(pairs: &[(u32, u32)]) -> Runs {
+        let mut runs: Vec<Run> =
+            pairs.iter().map(|&(slot, element)| Run { slot, element, dims: vec![] }).collect();
+        for _ in 0..Run::MAX_DIMS {
+            let before = runs.len();
+            runs = merge_progressions(runs);
+            if runs.len() == before {
+                break;
+            }
+        }
+        Runs(runs)
+    }
+
+    /// All (slot, element) pairs, sorted by slot. Call only on runs whose bounds were checked.
+    pub fn pairs(&self) -> Vec<(u32, u32)> {
+        let mut pairs = vec![];
+        for run in &self.0 {
+            run.for_each(|slot, element| pairs.push((slot as u32, element as u32)));
+        }
+        pairs.sort_unstable();
+        pairs
+    }
+}
+
+/// Joins consecutive runs of equal dimensions whose starts are in arithmetic progression.
+fn merge_progressions(runs: Vec<Run>) -> Vec<Run> {
+    let mut merged: Vec<Run> = Vec::new();
+    let mut i = 0;
+    while i < runs.len() {
+        let first = &runs[i];
+        let step_to = |k: usize| {
+            let (a, b) = (&runs[k - 1], runs.get(k)?);
+            let step = (
+                i64::from(b.slot) - i64::from(a.slot),
+                i64::from(b.element) - i64::from(a.element),
+            );
+            let fits = |x: i64| i32::try_from(x).is_ok();
+            (b.dims == first.dims && fits(step.0) && fits(step.1)).then_some(step)
+        };
+        let mut count = 1;
+        let step = step_to(i + 1);
+        if step.is_some() {
+            count = 2;
+            while step_to(i + count) == step {
+                count += 1;
+            }
+        }
+        match step {
+            // A pair is kept apart when its second half starts a longer progression of its own.
+            Some((slot_step, element_step))
+                if count > 2 || step_to(i + 2).is_none() || step_to(i + 2) != step_to(i + 3) =>
+            {
+                let mut dims = first.dims.clone();
+                dims.push(Dim {
+                    count: count as u32,
+                    slot_step: slot_step as i32,
+                    element_step: element_step as i32,
+                });
+                merged.push(Run { dims, ..first.clone() });
+                i += count;
+            }
+            _ => {
+                merged.push(first.clone());
+                i += 1;
+            }
+        }
+    }
+    merged
+}
+
+/// What a plaintext of a plan holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// The same number in every slot.
+    Splat(f64),
+    /// Elements of a table, times a factor; other slots are zero.
+    Table {
+        /// Index in [`super::Plan::tables`].
+        table: u32,
+        /// Multiplies every element.
+        factor: f64,
+        /// Which slot holds which element.
+        runs: Runs,
+    },
+}
+
+/// An encoded plaintext.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// The slots.
+    pub view: View,
+    /// log2 of the scale that it is encoded at.
+    pub scale: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compresses_a_convolution_diagonal() {
+        // Rows of 12 elements, 24 of a row of 32 slots, in 5 channels: one run of three dimensions.
+        let mut pairs = vec![];
+        for c in 0..5 {
+            for h in 0..12 {
+                for w in 0..12 {
+                    pairs.push((c * 1024 + h * 64 + w * 2, c * 25 + 7));
+                }
+            }
+        }
+        let runs = Runs::from_pairs(&pairs);
+        assert_eq!(runs.0.len(), 1);
+        assert_eq!(runs.0[0].dims.len(), 3);
+        assert_eq!(runs.pairs(), pairs);
+    }
+
+    #[test]
+    fn irregular_maps_survive() {
+        let pairs = vec![(0, 5), (1, 6), (2, 9), (7, 0), (8, 0), (9, 0), (11, 3)];
+        assert_eq!(Runs::from_pairs(&pairs).pairs(), pairs);
+        assert_eq!(Runs::from_pairs(&[]).pairs(), vec![]);
+        let descending: Vec<_> = (0..40u32).map(|i| (i, 39 - i)).collect();
+        let runs = Runs::from_pairs(&descending);
+        assert_eq!(runs.0.len(), 1);
+        assert_eq!(runs.0[0].bounds(), [(0, 39), (0, 39)]);
+    }
+}

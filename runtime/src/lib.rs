@@ -1,0 +1,1 @@
+//! Runs hecc plans on encrypted inputs.
