@@ -1,4 +1,4 @@
-"""Writes the network and data of the peer comparison: `small_cnn.onnx`, `small_cnn.npz` and `small_cnn_calibration.npz`.
+"""Writes the peer comparison's network and data: `small_cnn.onnx`, `.npz` and `_calibration.npz`.
 
     python export_small_cnn.py
 
@@ -42,7 +42,13 @@ def main():
 
     path = FOLDER / "small_cnn.onnx"
     torch.onnx.export(
-        model, (x,), str(path), dynamo=False, opset_version=17, input_names=["x"], output_names=["y"]
+        model,
+        (x,),
+        str(path),
+        dynamo=False,
+        opset_version=17,
+        input_names=["x"],
+        output_names=["y"],
     )
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

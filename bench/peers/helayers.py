@@ -21,7 +21,11 @@ def write_model(path, permute):
     model = onnx.load(stages.FOLDER / "small_cnn.onnx")
     for tensor in model.graph.initializer:
         if permute and tensor.name == "fc1.weight":
-            w = numpy_helper.to_array(tensor).reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
+            w = (
+                numpy_helper.to_array(tensor)
+                .reshape(-1, CHANNELS, SIDE, SIDE)
+                .transpose(0, 2, 3, 1)
+            )
             flat = np.ascontiguousarray(w.reshape(w.shape[0], -1))
             tensor.CopyFrom(numpy_helper.from_array(flat, tensor.name))
     onnx.save(model, path)

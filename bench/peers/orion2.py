@@ -101,7 +101,9 @@ def finish(work, options):
     secret = rlwe.SecretKey.unmarshal_binary((work / "secret").read_bytes())
     ciphertext = rlwe.Ciphertext.unmarshal_binary((work / "output").read_bytes())
     plaintext = rlwe.Decryptor(params, secret).decrypt_new(ciphertext)
-    return {"y": [float(v) for v in ckks.Encoder(params).decode(plaintext, params.max_slots())[:10]]}
+    return {
+        "y": [float(v) for v in ckks.Encoder(params).decode(plaintext, params.max_slots())[:10]]
+    }
 
 
 if __name__ == "__main__":

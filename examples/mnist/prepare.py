@@ -18,7 +18,9 @@ DIGITS, CALIBRATION = 50, 256
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist", required=True, help="folder of the four MNIST files, plain or .gz")
+    parser.add_argument(
+        "--mnist", required=True, help="folder of the four MNIST files, plain or .gz"
+    )
     parser.add_argument("--out", default=pathlib.Path(__file__).parent, type=pathlib.Path)
     args = parser.parse_args()
     for name, part, count in [

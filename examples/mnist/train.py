@@ -53,7 +53,7 @@ class LeNetRelu(nn.Module):
 
 
 class Square(nn.Module):
-    """The network of CryptoNets (ICML 2016) and HCNN (eprint 2018/1056): conv 5x5 stride 2 (5), square, FC 100, square, FC 10."""
+    """conv 5x5 stride 2 (5), square, FC 100, square, FC 10: CryptoNets (ICML 2016), HCNN (eprint 2018/1056)."""
 
     def __init__(self):
         super().__init__()
@@ -97,7 +97,10 @@ def augment(x, generator, strength):
     sx, sy, shear = 1 + 0.12 * r[:, 1], 1 + 0.12 * r[:, 2], 0.12 * r[:, 3]
     shift = r[:, 4:6] * (2 / 14)
     c, s = torch.cos(angle), torch.sin(angle)
-    rows = [torch.stack([c * sx, -s + shear, shift[:, 0]], 1), torch.stack([s, c * sy, shift[:, 1]], 1)]
+    rows = [
+        torch.stack([c * sx, -s + shear, shift[:, 0]], 1),
+        torch.stack([s, c * sy, shift[:, 1]], 1),
+    ]
     grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", align_corners=False)
 
@@ -105,7 +108,9 @@ def augment(x, generator, strength):
 def accuracy(model, x, y):
     model.eval()
     with torch.no_grad():
-        right = sum((model(a).argmax(1) == b).sum().item() for a, b in zip(x.split(1000), y.split(1000)))
+        right = sum(
+            (model(a).argmax(1) == b).sum().item() for a, b in zip(x.split(1000), y.split(1000))
+        )
     return right / len(y)
 
 
@@ -142,7 +147,10 @@ def train(model, data, epochs, rate, decay, tail, seed, teacher=None):
             schedule.step()
             total += loss.item()
         val = accuracy(model, val_x, val_y)
-        print(f"  epoch {epoch + 1:2}: loss {total / steps:.4f}, validation {val:.4f}, {time.time() - start:.0f} s", flush=True)
+        print(
+            f"  epoch {epoch + 1:2}: loss {total / steps:.4f}, validation {val:.4f}, {time.time() - start:.0f} s",
+            flush=True,
+        )
 
 
 def describe_inputs(model, x):
@@ -152,7 +160,8 @@ def describe_inputs(model, x):
         model.eval()(x, inputs)
     for number, z in enumerate(inputs, 1):
         z = z.flatten().numpy()
-        print(f"  activation {number}: std {z.std():.2f}, 99.9 % |z| {np.quantile(abs(z), 0.999):.2f}, max |z| {abs(z).max():.2f}")
+        quantile, largest = np.quantile(abs(z), 0.999), abs(z).max()
+        print(f"  input {number}: std {z.std():.2f}, 99.9 % |z| {quantile:.2f}, max |z| {largest:.2f}")
 
 
 def export(model, path):
@@ -167,7 +176,9 @@ def export(model, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist", required=True, help="folder of the four MNIST files, plain or .gz")
+    parser.add_argument(
+        "--mnist", required=True, help="folder of the four MNIST files, plain or .gz"
+    )
     parser.add_argument("--out", default=pathlib.Path(__file__).parent, type=pathlib.Path)
     parser.add_argument("--relu-epochs", default=20, type=int)
     parser.add_argument("--square-epochs", default=60, type=int)
@@ -193,7 +204,9 @@ def main():
     export(square, args.out / "square.onnx")
 
     test_x, test_y = (torch.from_numpy(a) for a in idx.load(args.mnist, "t10k"))
-    print(f"test accuracy: lenet_relu {accuracy(relu, test_x, test_y):.4f}, square {accuracy(square, test_x, test_y):.4f}")
+    print(
+        f"test accuracy: lenet_relu {accuracy(relu, test_x, test_y):.4f}, square {accuracy(square, test_x, test_y):.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 //! - [`security`], [`noise`], [`cost`]: tables and formulas, each stated once and used by the compiler, the
 //!   verifier, the simulator and the documentation alike.
 
+pub mod cost;
 pub mod model;
 pub mod noise;
 pub mod plan;

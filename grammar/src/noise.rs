@@ -5,7 +5,7 @@
 //! Murphy, Ogilvie, Player, eprint 2022/162): a polynomial whose N coefficients have variance V has, in each slot,
 //! an error of variance N·V. The secret is uniform ternary: its coefficients have variance 2/3.
 
-use crate::plan::{LimbSet, Params};
+use crate::plan::{ConstantId, LimbSet, Op, Params, Plan, Value, View};
 
 /// Standard deviation of a coefficient of the RLWE error (eprint 2024/463, section 3).
 pub const SIGMA: f64 = 3.19;
@@ -43,4 +43,67 @@ pub fn key_product(params: &Params, limbs: LimbSet) -> f64 {
     });
     // A product of two polynomials sums N products of coefficients, seen in a slot through N coefficients.
     (n * n * SIGMA * SIGMA * digits.sum::<f64>()).sqrt()
+}
+
+/// The standard deviation of the error of every value's slots, in message units, as far as it is known without
+/// running the plan. Values that are multiplied are taken to be within [−1, 1], which is how the compiler
+/// normalizes them; errors of different values are taken to be independent.
+pub fn analyse(plan: &Plan) -> Vec<f64> {
+    let params = &plan.params;
+    let mut variance: Vec<f64> = Vec::with_capacity(plan.ops.len());
+    for (value, op) in plan.values() {
+        let ty = plan.ty(value);
+        let unit = (-ty.scale).exp2();
+        let added = |deviation: f64| (deviation * unit).powi(2);
+        let of = |v: &Value| variance[v.index()];
+        let result = match op {
+            Op::Input(_) => added(fresh(params)),
+            Op::Add(a, b) if a == b => 4.0 * of(a),
+            Op::Add(a, b) | Op::Sub(a, b) => of(a) + of(b),
+            Op::Neg(a) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) | Op::ModRaise(a, _) => {
+                of(a)
+            }
+            Op::AddPlain(a, _) => of(a) + added(encode(params)),
+            Op::MulPlain(a, c) => dot_variance(plan, &[(*a, *c)], &variance),
+            Op::DotPlain(terms) => dot_variance(plan, terms, &variance),
+            Op::Mul(a, b) if a == b => 4.0 * of(a),
+            Op::Mul(a, b) => of(a) + of(b),
+            Op::Relinearize(a) | Op::Rotate(a, _) | Op::Conjugate(a) => {
+                of(a) + added(key_product(params, ty.limbs)) + added(rounding(params, 1))
+            }
+            Op::ApplyKey(a, _) => of(a) + added(key_product(params, ty.limbs)),
+            Op::ModDown(a) => of(a) + added(rounding(params, ty.degree)),
+            Op::Rescale(a) => of(a) + added(rounding(params, ty.degree)),
+        };
+        variance.push(result);
+    }
+    variance.into_iter().map(f64::sqrt).collect()
+}
+
+/// The variance of `Σ ciphertext · plaintext` in the slot where it is largest: the ciphertexts' errors times the
+/// plaintexts, and the ciphertexts (within [−1, 1]) times the plaintexts' rounding errors.
+fn dot_variance(plan: &Plan, terms: &[(Value, ConstantId)], variance: &[f64]) -> f64 {
+    let mut carried = vec![0.0; plan.params.n_slots()];
+    let (mut everywhere, mut rounding) = (0.0, 0.0);
+    for (value, constant) in terms {
+        let error = variance[value.index()];
+        let unit = (-plan.constants[constant.index()].scale).exp2();
+        match &plan.constants[constant.index()].view {
+            View::Splat(x) => {
+                everywhere += x * x * error;
+                rounding += unit * unit / 12.0;
+            }
+            View::Table { table, factor, runs } => {
+                let table = &plan.tables[*table as usize];
+                for run in &runs.0 {
+                    run.for_each(|slot, element| {
+                        let weight = f64::from(table[element as usize]) * factor;
+                        carried[slot as usize] += weight * weight * error;
+                    });
+                }
+                rounding += (encode(&plan.params) * unit).powi(2);
+            }
+        }
+    }
+    carried.into_iter().fold(0.0, f64::max) + everywhere + rounding
 }

@@ -49,7 +49,7 @@ pub struct Type {
 }
 
 /// One instruction. Slot-wise unless said otherwise.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Ciphertext `.0` of the plan's inputs, on all message primes at the top scale.
     Input(u32),

@@ -94,14 +94,4 @@ impl Params {
     pub fn log_total_q(&self) -> f64 {
         self.q.iter().map(|&prime| (prime as f64).log2()).sum()
     }
-
-    /// The canonical scale of a ciphertext on the first `level + 1` primes: the top scale, squared and divided by
-    /// the dropped prime once a level, so that squaring and rescaling lands on it exactly.
-    pub fn canonical_scale(&self, level: usize) -> f64 {
-        let mut scale = self.top_scale;
-        for limb in (level + 1..self.q.len()).rev() {
-            scale = scale + scale - self.log_q(limb);
-        }
-        scale
-    }
 }

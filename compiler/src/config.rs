@@ -1,0 +1,39 @@
+//! What the user may ask of a compilation.
+
+use hecc_grammar::cost::Costs;
+use hecc_grammar::plan::Normalization;
+use hecc_grammar::security::Security;
+
+/// Wishes for a compilation; passed explicitly, no hidden defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Security to promise.
+    pub security: Security,
+    /// Wanted precision: −log2 of the largest error, as a fraction of the range of the results.
+    pub precision: f64,
+    /// log2 of the ring degree, if it is not to be chosen.
+    pub log_n: Option<u32>,
+    /// Limit on the predicted memory of a run, in bytes.
+    pub max_memory: Option<u64>,
+    /// Seconds per kernel.
+    pub costs: Costs,
+    /// How images are normalized before they are encrypted.
+    pub normalization: Option<Normalization>,
+    /// Calibrated ranges are widened by this factor.
+    pub margin: f64,
+}
+
+impl Config {
+    /// The settings of `hecc compile` without flags: 128-bit security, 12 bits of precision.
+    pub fn standard() -> Config {
+        Config {
+            security: Security::Bits128,
+            precision: 12.0,
+            log_n: None,
+            max_memory: None,
+            costs: hecc_grammar::cost::DEFAULT,
+            normalization: None,
+            margin: 1.25,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a model cannot be compiled.
+
+use hecc_grammar::plan::{PlanError, TypeError};
+
+/// Why a model cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// An activation reached packing without a polynomial.
+    #[error("node `{node}`: {function} was not approximated by a polynomial")]
+    NotApproximated {
+        /// The ONNX node.
+        node: String,
+        /// Its function.
+        function: String,
+    },
+    /// Two operands of a product cannot be laid out alike.
+    #[error("node `{node}`: its operands have no layout in common")]
+    NoLayout {
+        /// The ONNX node.
+        node: String,
+    },
+    /// The network needs more levels than any secure ring has.
+    #[error(
+        "the network needs {needed} levels ({needed_bits:.0} bits of modulus with key switching), but the largest ring \
+         (N = 2^{log_n}) carries {allowed_bits} bits at {security}-bit security, enough for {available} levels; \
+         lower the activations' degrees, merge layers, or ask for less precision"
+    )]
+    TooDeep {
+        /// Levels needed.
+        needed: usize,
+        /// log2(QP) needed.
+        needed_bits: f64,
+        /// log2 of the largest ring degree tried.
+        log_n: u32,
+        /// Bits that it carries.
+        allowed_bits: u32,
+        /// Levels that those bits would give.
+        available: usize,
+        /// Security level in bits.
+        security: u32,
+    },
+    /// The plan needs more memory than allowed.
+    #[error("the plan needs {needed} bytes of memory to run, --max-memory allows {allowed}")]
+    Memory {
+        /// Predicted peak.
+        needed: u64,
+        /// The limit.
+        allowed: u64,
+    },
+    /// The wanted precision is beyond what scales of 45 bits give.
+    #[error(
+        "a precision of {wanted} bits needs scales of {scale:.1} bits, at most {limit} are possible; the error is \
+             largest after node `{node}`"
+    )]
+    Precision {
+        /// Bits asked for.
+        wanted: f64,
+        /// Scale that it would take.
+        scale: f64,
+        /// Largest scale.
+        limit: f64,
+        /// Where the error is largest.
+        node: String,
+    },
+    /// No calibration data and no range.
+    #[error("calibration: {0}")]
+    Calibration(String),
+    /// The approximated network strays from the original.
+    #[error("approximation: {0}")]
+    Approximation(String),
+    /// A pass broke the plan: a defect of the compiler.
+    #[error("internal: the compiled plan does not verify: {0}")]
+    Internal(#[from] PlanError),
+    /// A pass emitted an ill-typed instruction: a defect of the compiler.
+    #[error("internal: ill-typed instruction: {0}")]
+    Type(#[from] TypeError),
+}

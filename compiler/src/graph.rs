@@ -1,0 +1,139 @@
+//! The network as the encrypted side sees it: affine maps, products and polynomials, nothing else.
+//!
+//! Between two non-linear steps every run of linear operators is one sparse matrix, so it costs one level.
+
+use hecc_grammar::model::{ClientOp, Polynomial, Tensor};
+
+use crate::linear::Matrix;
+
+/// The result of one step of the graph. Prints as `n7`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+impl std::fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// An encrypted input, given by its position among the model's inputs.
+    Input(usize),
+    /// `Σ matrix · source + bias`, over flattened tensors.
+    Affine {
+        /// Matrices over slot values (normalizations of source and result included).
+        terms: Vec<(NodeId, Matrix)>,
+        /// One number for each element of the result.
+        bias: Vec<f64>,
+    },
+    /// Elementwise product.
+    Mul(NodeId, NodeId),
+    /// Elementwise polynomial over the normalized operand, which is in [−1, 1]: Chebyshev coefficients.
+    Polynomial(NodeId, Vec<f64>),
+}
+
+/// A step with what is known about its result. Slots hold `factor · element + offset`, which is within [−1, 1] on
+/// the calibration data (see `crate::pass::normalize`).
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What is computed.
+    pub step: Step,
+    /// Names of the ONNX nodes that it covers.
+    pub name: String,
+    /// The tensor of the model that it holds.
+    pub tensor: Tensor,
+    /// Shape of the result.
+    pub shape: Vec<usize>,
+    /// See above.
+    pub factor: f64,
+    /// See above.
+    pub offset: f64,
+}
+
+/// A named result.
+#[derive(Clone, Debug)]
+pub struct GraphOutput {
+    /// Name of the model's output.
+    pub name: String,
+    /// The step that computes it.
+    pub node: NodeId,
+    /// What the client applies after decryption.
+    pub client: Vec<ClientOp>,
+}
+
+/// Steps in topological order.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// Steps; operands precede their users.
+    pub nodes: Vec<Node>,
+    /// Results.
+    pub outputs: Vec<GraphOutput>,
+}
+
+impl Step {
+    /// The steps read.
+    pub fn operands(&self) -> Vec<NodeId> {
+        match self {
+            Step::Input(_) => vec![],
+            Step::Affine { terms, .. } => terms.iter().map(|(source, _)| *source).collect(),
+            Step::Mul(a, b) => vec![*a, *b],
+            Step::Polynomial(a, _) => vec![*a],
+        }
+    }
+
+    /// Levels that it consumes.
+    pub fn depth(&self) -> usize {
+        match self {
+            Step::Input(_) => 0,
+            Step::Affine { .. } | Step::Mul(..) => 1,
+            Step::Polynomial(_, coefficients) => polynomial_depth(coefficients.len() - 1),
+        }
+    }
+}
+
+/// Levels that a polynomial of this degree consumes: ⌈log2(degree + 1)⌉.
+pub fn polynomial_depth(degree: usize) -> usize {
+    (degree + 1).next_power_of_two().trailing_zeros() as usize
+}
+
+impl Graph {
+    /// Appends a step.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// The step behind an id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Number of elements of a result.
+    pub fn len(&self, id: NodeId) -> usize {
+        self.node(id).shape.iter().product()
+    }
+
+    /// All ids, in order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// For each step, the steps that read it.
+    pub fn users(&self) -> Vec<Vec<NodeId>> {
+        let mut users = vec![vec![]; self.nodes.len()];
+        for id in self.ids() {
+            for operand in self.node(id).step.operands() {
+                users[operand.0].push(id);
+            }
+        }
+        users
+    }
+}
+
+/// The affine map of a polynomial's interval to [−1, 1]: `t = factor · x + offset`.
+pub fn to_unit_interval(polynomial: &Polynomial) -> (f64, f64) {
+    let width = polynomial.hi - polynomial.lo;
+    (2.0 / width, -(polynomial.lo + polynomial.hi) / width)
+}

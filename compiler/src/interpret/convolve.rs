@@ -1,0 +1,203 @@
+//! Convolution and average pooling over one or two spatial dimensions.
+//!
+//! One dimension is computed as two, the first of which has length 1.
+
+use hecc_grammar::model::Window;
+use ndarray::{Array2, ArrayD, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul, s};
+
+/// `[n, c_in, spatial..]` with `[c_out, c_in / groups, kernel..]` to `[n, c_out, spatial..]`.
+pub(super) fn conv(
+    x: &ArrayD<f64>,
+    weight: &ArrayD<f64>,
+    bias: Option<&ArrayD<f64>>,
+    window: &Window,
+    groups: usize,
+) -> ArrayD<f64> {
+    let (x4, w4) = (as_images(x), as_images(weight));
+    let (c_out, c_in) = (w4.shape()[0], w4.shape()[1]);
+    let grid = Grid::new(&x4, &[w4.shape()[2], w4.shape()[3]], window);
+    let w = w4.as_standard_layout().into_owned().into_shape_with_order((c_out, c_in * grid.taps()));
+    let w = w.expect("one row for each output channel");
+    let per_group = c_out / groups;
+    let mut out = ndarray::Array3::<f64>::zeros((x4.shape()[0], c_out, grid.pixels()));
+    for (image, mut result) in x4.outer_iter().zip(out.outer_iter_mut()) {
+        for g in 0..groups {
+            let columns = grid.columns(image.slice(s![g * c_in..(g + 1) * c_in, .., ..]));
+            let rows = g * per_group..(g + 1) * per_group;
+            let mut target = result.slice_mut(s![rows.clone(), ..]);
+            general_mat_mul(1.0, &w.slice(s![rows, ..]), &columns, 0.0, &mut target);
+        }
+        if let Some(bias) = bias {
+            for (mut row, b) in result.outer_iter_mut().zip(bias) {
+                row += *b;
+            }
+        }
+    }
+    out.into_shape_with_order(grid.shape(x, c_out)).expect("one element for each pixel")
+}
+
+/// `[n, c, spatial..]`, averaged over windows.
+pub(super) fn average_pool(
+    x: &ArrayD<f64>,
+    kernel: &[usize],
+    window: &Window,
+    count_include_pad: bool,
+) -> ArrayD<f64> {
+    let x4 = as_images(x);
+    let channels = x4.shape()[1];
+    let kernel = if let [k] = *kernel { [1, k] } else { [kernel[0], kernel[1]] };
+    let grid = Grid::new(&x4, &kernel, window);
+    let inside = grid.columns(ArrayView3::from_shape(
+        (1, x4.shape()[2], x4.shape()[3]),
+        &vec![1.0; x4.shape()[2] * x4.shape()[3]],
+    ).expect("one element for each pixel"));
+    let divisors = inside.sum_axis(Axis(0)).mapv(|n| if count_include_pad { grid.taps() as f64 } else { n });
+    let mut out = ndarray::Array3::<f64>::zeros((x4.shape()[0], channels, grid.pixels()));
+    for (image, mut result) in x4.outer_iter().zip(out.outer_iter_mut()) {
+        for (channel, mut row) in image.outer_iter().zip(result.outer_iter_mut()) {
+            let sums = grid.columns(channel.insert_axis(Axis(0))).sum_axis(Axis(0));
+            row.assign(&(sums / &divisors));
+        }
+    }
+    out.into_shape_with_order(grid.shape(x, channels)).expect("one element for each pixel")
+}
+
+/// `[a, b, length]` as `[a, b, 1, length]`; four dimensions as they are.
+fn as_images(x: &ArrayD<f64>) -> ArrayView4<'_, f64> {
+    let view = if x.ndim() == 3 { x.view().insert_axis(Axis(2)) } else { x.view() };
+    view.into_dimensionality().expect("convolutions have one or two spatial dimensions")
+}
+
+/// Where a window's elements lie, in two spatial dimensions.
+struct Grid {
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    pads: [usize; 2],
+    dilations: [usize; 2],
+    out: [usize; 2],
+}
+
+impl Grid {
+    fn new(x: &ArrayView4<'_, f64>, kernel: &[usize; 2], window: &Window) -> Grid {
+        let two = |v: &[usize], first: usize| if let [only] = *v { [first, only] } else { [v[0], v[1]] };
+        let (strides, dilations) = (two(&window.strides, 1), two(&window.dilations, 1));
+        let (begin, end) = (two(&window.pads_begin, 0), two(&window.pads_end, 0));
+        let out = [0, 1].map(|d| {
+            let padded = x.shape()[d + 2] + begin[d] + end[d];
+            (padded - dilations[d] * (kernel[d] - 1) - 1) / strides[d] + 1
+        });
+        Grid { kernel: *kernel, strides, pads: begin, dilations, out }
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    fn pixels(&self) -> usize {
+        self.out[0] * self.out[1]
+    }
+
+    /// The result's shape, with as many spatial dimensions as `x`.
+    fn shape(&self, x: &ArrayD<f64>, channels: usize) -> Vec<usize> {
+        let spatial = if x.ndim() == 3 { &self.out[1..] } else { &self.out[..] };
+        [&[x.shape()[0], channels], spatial].concat()
+    }
+
+    /// `[c, h, w]` to `[c·kh·kw, pixels]`: every window as a column (im2col). Padding gives zeros.
+    fn columns(&self, x: ArrayView3<'_, f64>) -> Array2<f64> {
+        let (channels, h, w) = x.dim();
+        let mut columns = Array2::zeros((channels * self.taps(), self.pixels()));
+        for (row, mut target) in columns.outer_iter_mut().enumerate() {
+            let (channel, ky, kx) =
+                (row / self.taps(), row % self.taps() / self.kernel[1], row % self.kernel[1]);
+            let image: ArrayView2<'_, f64> = x.index_axis(Axis(0), channel);
+            let target = target.as_slice_mut().expect("a row of a new matrix is contiguous");
+            for (oy, line) in target.chunks_exact_mut(self.out[1]).enumerate() {
+                let y = oy * self.strides[0] + ky * self.dilations[0];
+                let Some(y) = y.checked_sub(self.pads[0]).filter(|&y| y < h) else { continue };
+                let source = image.index_axis(Axis(0), y);
+                // Output columns whose element kx lies inside the image.
+                let offset = kx * self.dilations[1];
+                let first = self.pads[1].saturating_sub(offset).div_ceil(self.strides[1]);
+                for (ox, value) in line.iter_mut().enumerate().skip(first) {
+                    let x = ox * self.strides[1] + offset - self.pads[1];
+                    if x >= w {
+                        break;
+                    }
+                    *value = source[x];
+                }
+            }
+        }
+        columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array;
+
+    fn counting(shape: &[usize]) -> ArrayD<f64> {
+        let n: usize = shape.iter().product();
+        let numbers = (0..n).map(|i| (i * 7 % 11) as f64 - 4.0);
+        Array::from_iter(numbers).into_shape_with_order(shape.to_vec()).unwrap()
+    }
+
+    /// The definition, tap by tap. Returns sums and the number of taps that lie inside.
+    fn naive(x: &ArrayD<f64>, w: &ArrayD<f64>, window: &Window, groups: usize, at: [usize; 4]) -> f64 {
+        let [n, o, oy, ox] = at;
+        let (c, kh, kw) = (w.shape()[1], w.shape()[2], w.shape()[3]);
+        let group = o / (w.shape()[0] / groups);
+        let mut sum = 0.0;
+        for i in 0..c {
+            for ky in 0..kh {
+                for kx in 0..kw {
+                    let y = (oy * window.strides[0] + ky * window.dilations[0]) as isize
+                        - window.pads_begin[0] as isize;
+                    let z = (ox * window.strides[1] + kx * window.dilations[1]) as isize
+                        - window.pads_begin[1] as isize;
+                    let inside = (0..x.shape()[2] as isize).contains(&y)
+                        && (0..x.shape()[3] as isize).contains(&z);
+                    if inside {
+                        sum += x[[n, group * c + i, y as usize, z as usize]] * w[[o, i, ky, kx]];
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn convolution_is_its_definition() {
+        let window = Window {
+            strides: vec![2, 1],
+            pads_begin: vec![1, 3],
+            pads_end: vec![0, 2],
+            dilations: vec![1, 2],
+        };
+        let (x, w) = (counting(&[2, 4, 6, 7]), counting(&[6, 2, 3, 2]));
+        let bias = counting(&[6]);
+        let out = conv(&x, &w, Some(&bias), &window, 2);
+        assert_eq!(out.shape(), [2, 6, 3, 10]);
+        for (at, value) in out.indexed_iter() {
+            let at = [at[0], at[1], at[2], at[3]];
+            assert_eq!(*value, naive(&x, &w, &window, 2, at) + bias[at[1]], "{at:?}");
+        }
+    }
+
+    #[test]
+    fn pooling_divides_by_what_it_counts() {
+        let window = Window {
+            strides: vec![2, 2],
+            pads_begin: vec![1, 0],
+            pads_end: vec![1, 1],
+            dilations: vec![1, 1],
+        };
+        let x = counting(&[1, 1, 4, 5]);
+        let ones = ArrayD::ones(vec![1, 1, 3, 2]);
+        let inside = conv(&ArrayD::ones(vec![1, 1, 4, 5]), &ones, None, &window, 1);
+        let sums = conv(&x, &ones, None, &window, 1);
+        assert_eq!(average_pool(&x, &[3, 2], &window, false), &sums / &inside);
+        assert_eq!(average_pool(&x, &[3, 2], &window, true), &sums / 6.0);
+    }
+}

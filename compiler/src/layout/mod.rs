@@ -1,0 +1,12 @@
+//! Layouts of tensors in slots, and linear maps between layouts as diagonals, rotations and plaintexts.
+
+mod candidates;
+mod diagonals;
+#[expect(clippy::module_inception, reason = "the folder is named after its main idea")]
+mod layout;
+mod schedule;
+
+pub use candidates::candidates;
+pub use diagonals::{Diagonals, Pair, Pattern, diagonals, pattern};
+pub use layout::{Bit, Layout, bits_for};
+pub use schedule::{Schedule, ScheduleTerm, schedule};

@@ -1,0 +1,70 @@
+//! Values of attributes, by the type that an operator expects.
+
+use super::error::{Refused, refuse};
+use super::proto::attribute_proto::AttributeType;
+use super::proto::{AttributeProto, TensorProto};
+
+/// A type that attributes can hold.
+pub(super) trait Attribute: Sized {
+    const TYPE: AttributeType;
+    fn get(attribute: &AttributeProto) -> Option<Self>;
+}
+
+impl Attribute for i64 {
+    const TYPE: AttributeType = AttributeType::Int;
+    fn get(attribute: &AttributeProto) -> Option<i64> {
+        attribute.i
+    }
+}
+
+impl Attribute for f64 {
+    const TYPE: AttributeType = AttributeType::Float;
+    fn get(attribute: &AttributeProto) -> Option<f64> {
+        attribute.f.map(f64::from)
+    }
+}
+
+impl Attribute for String {
+    const TYPE: AttributeType = AttributeType::String;
+    fn get(attribute: &AttributeProto) -> Option<String> {
+        attribute.s.as_ref().map(|s| String::from_utf8_lossy(s).into_owned())
+    }
+}
+
+impl Attribute for Vec<i64> {
+    const TYPE: AttributeType = AttributeType::Ints;
+    fn get(attribute: &AttributeProto) -> Option<Vec<i64>> {
+        Some(attribute.ints.clone())
+    }
+}
+
+impl Attribute for Vec<f64> {
+    const TYPE: AttributeType = AttributeType::Floats;
+    fn get(attribute: &AttributeProto) -> Option<Vec<f64>> {
+        Some(attribute.floats.iter().map(|&v| f64::from(v)).collect())
+    }
+}
+
+impl Attribute for TensorProto {
+    const TYPE: AttributeType = AttributeType::Tensor;
+    fn get(attribute: &AttributeProto) -> Option<TensorProto> {
+        attribute.t.clone()
+    }
+}
+
+/// Reads an attribute as `T`.
+pub(super) fn read<T: Attribute>(attribute: &AttributeProto) -> Result<T, Refused> {
+    if !attribute.ref_attr_name().is_empty() {
+        return Err(refuse(format!(
+            "attribute `{}` refers to a function's parameter `{}`, expected a value",
+            attribute.name(),
+            attribute.ref_attr_name()
+        )));
+    }
+    let found = attribute.r#type();
+    // Files of IR version 1 do not state the type.
+    let value = if found == T::TYPE || attribute.r#type.is_none() { T::get(attribute) } else { None };
+    value.ok_or_else(|| {
+        refuse(format!("attribute `{}` has type {found:?}, expected {:?}", attribute.name(), T::TYPE))
+    })
+}

@@ -1,0 +1,244 @@
+//! Appends nodes to a model and computes their shapes: the only place of the importer that does.
+
+use hecc_grammar::model::{Function, Model, Op, Tensor};
+use ndarray::{ArrayD, IxDyn};
+
+use super::error::{Refused, refuse};
+use super::shape::{self, broadcast};
+use super::value::Constant;
+
+/// Elements that folding may create beyond those that the file holds, in total.
+const FOLD_BUDGET: usize = 1 << 26;
+
+/// A model under construction.
+pub(super) struct Builder {
+    pub(super) model: Model,
+    /// Name that new nodes get.
+    name: String,
+    /// In a scratch model: the arrays of its inputs, in order.
+    bound: Option<Vec<ArrayD<f64>>>,
+    budget: usize,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder { model: Model::default(), name: String::new(), bound: None, budget: FOLD_BUDGET }
+    }
+
+    /// Nodes appended from now on bear this name.
+    pub(super) fn set_name(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+
+    /// A model of its own for one node whose operands are all known, to be evaluated at once. It shares the budget.
+    pub(super) fn scratch(&self) -> Builder {
+        let model = Model::default();
+        Builder { model, name: self.name.clone(), bound: Some(Vec::new()), budget: self.budget }
+    }
+
+    /// Evaluates a scratch model's nodes and takes over what is left of its budget.
+    pub(super) fn evaluate(&mut self, scratch: Builder) -> Result<Vec<ArrayD<f64>>, Refused> {
+        self.budget = scratch.budget;
+        let inputs = scratch.bound.unwrap_or_default();
+        crate::interpret::run_all(&scratch.model, &inputs).map_err(|e| refuse(e.to_string()))
+    }
+
+    /// Whether this is a scratch model: every tensor is then a known array.
+    pub(super) fn is_scratch(&self) -> bool {
+        self.bound.is_some()
+    }
+
+    /// A known array as a tensor; only a scratch model has such.
+    pub(super) fn bind(&mut self, constant: Constant) -> Result<Tensor, Refused> {
+        let shape = constant.shape().to_vec();
+        let Some(bound) = &mut self.bound else {
+            return Err(refuse("an operand is a constant, expected an encrypted tensor"));
+        };
+        bound.push(constant.into_array());
+        self.push(Op::Input, shape)
+    }
+
+    /// Counts elements about to be created against the budget of what folding may create.
+    pub(super) fn spend(&mut self, elements: usize) -> Result<(), Refused> {
+        match self.budget.checked_sub(elements) {
+            Some(left) => self.budget = left,
+            None => {
+                let reason = "folding constants would create more than";
+                return Err(refuse(format!("{reason} {FOLD_BUDGET} elements in this model")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, op: Op, shape: Vec<usize>) -> Result<Tensor, Refused> {
+        let count = shape::elements(&shape)?;
+        if self.is_scratch() {
+            self.spend(count)?;
+        }
+        Ok(self.model.push(op, &self.name, shape))
+    }
+
+    /// The shape of a tensor, owned so that the model can grow meanwhile.
+    pub(super) fn shape(&self, x: Tensor) -> Vec<usize> {
+        self.model.shape(x).to_vec()
+    }
+
+    pub(super) fn expand(&mut self, x: Tensor, shape: Vec<usize>) -> Result<Tensor, Refused> {
+        if broadcast(self.model.shape(x), &shape)? != shape {
+            let found = self.model.shape(x);
+            return Err(refuse(format!("shape {found:?} does not broadcast to {shape:?}")));
+        }
+        if self.model.shape(x) == shape {
+            return Ok(x);
+        }
+        self.push(Op::Expand(x), shape)
+    }
+
+    pub(super) fn add(&mut self, a: Tensor, b: Tensor) -> Result<Tensor, Refused> {
+        let shape = broadcast(self.model.shape(a), self.model.shape(b))?;
+        let (a, b) = (self.expand(a, shape.clone())?, self.expand(b, shape.clone())?);
+        self.push(Op::Add(a, b), shape)
+    }
+
+    pub(super) fn mul(&mut self, a: Tensor, b: Tensor) -> Result<Tensor, Refused> {
+        let shape = broadcast(self.model.shape(a), self.model.shape(b))?;
+        let (a, b) = (self.expand(a, shape.clone())?, self.expand(b, shape.clone())?);
+        self.push(Op::Mul(a, b), shape)
+    }
+
+    pub(super) fn add_const(&mut self, x: Tensor, c: ArrayD<f64>) -> Result<Tensor, Refused> {
+        let shape = broadcast(self.model.shape(x), c.shape())?;
+        let x = self.expand(x, shape.clone())?;
+        let c = self.model.constant(c);
+        self.push(Op::AddConst(x, c), shape)
+    }
+
+    pub(super) fn mul_const(&mut self, x: Tensor, c: ArrayD<f64>) -> Result<Tensor, Refused> {
+        let shape = broadcast(self.model.shape(x), c.shape())?;
+        let x = self.expand(x, shape.clone())?;
+        let c = self.model.constant(c);
+        self.push(Op::MulConst(x, c), shape)
+    }
+
+    /// Multiplies by one number.
+    pub(super) fn scale(&mut self, x: Tensor, factor: f64) -> Result<Tensor, Refused> {
+        self.mul_const(x, ArrayD::from_elem(IxDyn(&[]), factor))
+    }
+
+    pub(super) fn negate(&mut self, x: Tensor) -> Result<Tensor, Refused> {
+        self.scale(x, -1.0)
+    }
+
+    pub(super) fn activation(&mut self, x: Tensor, function: Function) -> Result<Tensor, Refused> {
+        let shape = self.shape(x);
+        self.push(Op::Activation { x, function }, shape)
+    }
+
+    pub(super) fn reshape(&mut self, x: Tensor, shape: Vec<usize>) -> Result<Tensor, Refused> {
+        let (found, wanted) = (shape::elements(self.model.shape(x))?, shape::elements(&shape)?);
+        if found != wanted {
+            let from = self.model.shape(x);
+            return Err(refuse(format!("shape {from:?} has {found} elements, {shape:?} has {wanted}")));
+        }
+        if self.model.shape(x) == shape {
+            return Ok(x);
+        }
+        self.push(Op::Reshape(x), shape)
+    }
+
+    pub(super) fn transpose(&mut self, x: Tensor, perm: Vec<usize>) -> Result<Tensor, Refused> {
+        if perm.iter().enumerate().all(|(i, &p)| i == p) {
+            return Ok(x);
+        }
+        let shape = perm.iter().map(|&p| self.model.shape(x)[p]).collect();
+        self.push(Op::Transpose { x, perm }, shape)
+    }
+
+    pub(super) fn sum(
+        &mut self,
+        x: Tensor,
+        axes: Vec<usize>,
+        keepdims: bool,
+    ) -> Result<Tensor, Refused> {
+        let mut shape = self.shape(x);
+        for &axis in axes.iter().rev() {
+            if keepdims {
+                shape[axis] = 1;
+            } else {
+                shape.remove(axis);
+            }
+        }
+        self.push(Op::Sum { x, axes, keepdims }, shape)
+    }
+
+    pub(super) fn gather(
+        &mut self,
+        x: Tensor,
+        axis: usize,
+        indices: Vec<usize>,
+    ) -> Result<Tensor, Refused> {
+        let mut shape = self.shape(x);
+        shape[axis] = indices.len();
+        self.push(Op::Gather { x, axis, indices }, shape)
+    }
+
+    pub(super) fn concat(&mut self, xs: Vec<Tensor>, axis: usize) -> Result<Tensor, Refused> {
+        if let [only] = xs[..] {
+            return Ok(only);
+        }
+        let mut shape = self.shape(xs[0]);
+        shape[axis] = 0;
+        for &x in &xs {
+            let other = self.model.shape(x);
+            let agrees = other.len() == shape.len()
+                && (0..shape.len()).all(|d| d == axis || other[d] == shape[d]);
+            if !agrees {
+                let first = self.model.shape(xs[0]);
+                return Err(refuse(format!("shapes {first:?} and {other:?} do not join along axis {axis}")));
+            }
+            shape[axis] += other[axis];
+        }
+        self.push(Op::Concat { xs, axis }, shape)
+    }
+
+    /// Pads with `value`; see [`Op::Pad`].
+    pub(super) fn pad(
+        &mut self,
+        x: Tensor,
+        before: Vec<usize>,
+        after: Vec<usize>,
+        value: f64,
+    ) -> Result<Tensor, Refused> {
+        if before.iter().chain(&after).all(|&n| n == 0) {
+            return Ok(x);
+        }
+        let shape = self.model.shape(x).iter().zip(before.iter().zip(&after));
+        let shape = shape.map(|(d, (b, a))| d.saturating_add(*b).saturating_add(*a)).collect();
+        self.push(Op::Pad { x, before, after, value }, shape)
+    }
+
+    /// `x · weight`, as numpy's `matmul`; both have rank 2 or more.
+    pub(super) fn mat_mul(&mut self, x: Tensor, weight: ArrayD<f64>) -> Result<Tensor, Refused> {
+        let shape = product_shape(self.model.shape(x), weight.shape())?;
+        let weight = self.model.constant(weight);
+        self.push(Op::MatMul { x, weight }, shape)
+    }
+
+    /// `weight · x`, as numpy's `matmul`; both have rank 2 or more.
+    pub(super) fn mat_mul_left(&mut self, weight: ArrayD<f64>, x: Tensor) -> Result<Tensor, Refused> {
+        let shape = product_shape(weight.shape(), self.model.shape(x))?;
+        let weight = self.model.constant(weight);
+        self.push(Op::MatMulLeft { weight, x }, shape)
+    }
+}
+
+fn product_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Refused> {
+    let (lead_a, last_a) = a.split_at(a.len() - 2);
+    let (lead_b, last_b) = b.split_at(b.len() - 2);
+    if last_a[1] != last_b[0] {
+        return Err(refuse(format!("shapes {a:?} and {b:?} do not multiply: {} against {}", last_a[1], last_b[0])));
+    }
+    let mut shape = broadcast(lead_a, lead_b)?;
+    shape.extend([last_a[0], last_b[1]]);
+    Ok(shape)
+}

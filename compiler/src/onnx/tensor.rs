@@ -1,0 +1,191 @@
+//! Stored arrays: numbers in typed fields, in raw bytes or in a file beside the model.
+
+use std::path::{Component, Path};
+
+use bytes::Bytes;
+use half::{bf16, f16};
+use ndarray::{ArrayD, IxDyn};
+
+use super::error::{Refused, refuse};
+use super::proto::TensorProto;
+use super::proto::tensor_proto::{DataLocation, DataType};
+use super::shape::MAX_RANK;
+use super::value::{Constant, Kind};
+
+/// Converts a stored array to f64. Nothing is allocated before the length of what is stored is known to fit.
+pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant, Refused> {
+    let shape = shape(tensor)?;
+    let data_type = data_type(tensor.data_type())?;
+    let kind = kind(data_type)?;
+    if tensor.segment.is_some() {
+        return Err(refuse("stored in segments, expected in one piece"));
+    }
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let count = count.ok_or_else(|| refuse(format!("shape {shape:?} is too large")))?;
+    let values = if tensor.data_location() == DataLocation::External {
+        let bytes = external(tensor, dir)?;
+        from_bytes(&bytes, data_type, count)?
+    } else if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
+        from_bytes(raw, data_type, count)?
+    } else {
+        from_fields(tensor, data_type, count)?
+    };
+    let array = ArrayD::from_shape_vec(IxDyn(&shape), values);
+    Ok(Constant::new(array.map_err(|e| refuse(e.to_string()))?, kind))
+}
+
+/// What kind of numbers a stored type holds; types that no supported operator takes are refused.
+pub(super) fn kind(data_type: DataType) -> Result<Kind, Refused> {
+    match data_type {
+        DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16 => Ok(Kind::Float),
+        DataType::Uint8
+        | DataType::Int8
+        | DataType::Uint16
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Uint32
+        | DataType::Uint64 => Ok(Kind::Int),
+        DataType::Bool => Ok(Kind::Bool),
+        DataType::Undefined
+        | DataType::String
+        | DataType::Complex64
+        | DataType::Complex128
+        | DataType::Float8e4m3fn
+        | DataType::Float8e4m3fnuz
+        | DataType::Float8e5m2
+        | DataType::Float8e5m2fnuz
+        | DataType::Uint4
+        | DataType::Int4
+        | DataType::Float4e2m1
+        | DataType::Float8e8m0
+        | DataType::Uint2
+        | DataType::Int2
+        | DataType::Float6e2m3
+        | DataType::Float6e3m2 => Err(refuse(format!(
+            "element type {}, expected a float of 16 to 64 bits, an integer of 8 to 64 bits or a bool",
+            data_type.as_str_name()
+        ))),
+    }
+}
+
+/// The element type behind its number in the file.
+pub(super) fn data_type(number: i32) -> Result<DataType, Refused> {
+    DataType::try_from(number).map_err(|_| refuse(format!("element type {number} is unknown")))
+}
+
+fn shape(tensor: &TensorProto) -> Result<Vec<usize>, Refused> {
+    if tensor.dims.len() > MAX_RANK {
+        return Err(refuse(format!("{} dimensions, expected at most {MAX_RANK}", tensor.dims.len())));
+    }
+    let dims = tensor.dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
+    dims.ok_or_else(|| refuse(format!("shape {:?} has a negative dimension", tensor.dims)))
+}
+
+fn check_len(found: usize, expected: Option<usize>, unit: &str) -> Result<(), Refused> {
+    match expected {
+        Some(expected) if expected == found => Ok(()),
+        Some(expected) => Err(refuse(format!("{found} {unit}, expected {expected}"))),
+        None => Err(refuse(format!("{found} {unit}, expected more than fit in memory"))),
+    }
+}
+
+fn from_bytes(bytes: &[u8], data_type: DataType, count: usize) -> Result<Vec<f64>, Refused> {
+    macro_rules! numbers {
+        ($type:ty, $to:expr) => {{
+            const SIZE: usize = size_of::<$type>();
+            check_len(bytes.len(), count.checked_mul(SIZE), "bytes")?;
+            let to: fn($type) -> f64 = $to;
+            let (chunks, _) = bytes.as_chunks::<SIZE>();
+            Ok(chunks.iter().map(|&chunk| to(<$type>::from_le_bytes(chunk))).collect())
+        }};
+    }
+    match data_type {
+        DataType::Float => numbers!(f32, f64::from),
+        DataType::Double => numbers!(f64, f64::from),
+        DataType::Float16 => numbers!(f16, f64::from),
+        DataType::Bfloat16 => numbers!(bf16, f64::from),
+        DataType::Uint8 => numbers!(u8, f64::from),
+        DataType::Int8 => numbers!(i8, f64::from),
+        DataType::Uint16 => numbers!(u16, f64::from),
+        DataType::Int16 => numbers!(i16, f64::from),
+        DataType::Int32 => numbers!(i32, f64::from),
+        DataType::Uint32 => numbers!(u32, f64::from),
+        DataType::Int64 => numbers!(i64, |v| v as f64),
+        DataType::Uint64 => numbers!(u64, |v| v as f64),
+        DataType::Bool => numbers!(u8, |v| f64::from(u8::from(v != 0))),
+        other => Err(kind(other).err().unwrap_or_else(|| refuse("element type without numbers"))),
+    }
+}
+
+fn from_fields(tensor: &TensorProto, data_type: DataType, count: usize) -> Result<Vec<f64>, Refused> {
+    macro_rules! numbers {
+        ($field:ident, $to:expr) => {{
+            check_len(tensor.$field.len(), Some(count), concat!("elements in `", stringify!($field), "`"))?;
+            Ok(tensor.$field.iter().map($to).collect())
+        }};
+    }
+    match data_type {
+        DataType::Float => numbers!(float_data, |&v| f64::from(v)),
+        DataType::Double => numbers!(double_data, |&v| v),
+        // Half floats are stored as bit patterns.
+        DataType::Float16 => numbers!(int32_data, |&v| f64::from(f16::from_bits(v as u16))),
+        DataType::Bfloat16 => numbers!(int32_data, |&v| f64::from(bf16::from_bits(v as u16))),
+        DataType::Int64 => numbers!(int64_data, |&v| v as f64),
+        DataType::Uint32 | DataType::Uint64 => numbers!(uint64_data, |&v| v as f64),
+        DataType::Uint8 | DataType::Int8 | DataType::Uint16 | DataType::Int16 | DataType::Int32 => {
+            numbers!(int32_data, |&v| f64::from(v))
+        }
+        DataType::Bool => numbers!(int32_data, |&v| f64::from(u8::from(v != 0))),
+        other => Err(kind(other).err().unwrap_or_else(|| refuse("element type without numbers"))),
+    }
+}
+
+/// Reads the part of a file beside the model that holds the array.
+fn external(tensor: &TensorProto, dir: Option<&Path>) -> Result<Bytes, Refused> {
+    let entry = |key: &str| {
+        let found = tensor.external_data.iter().find(|entry| entry.key() == key);
+        found.map(|entry| entry.value())
+    };
+    let number = |key: &str| match entry(key) {
+        None => Ok(None),
+        Some(text) => match text.parse::<u64>() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(refuse(format!("external data: {key} `{text}`, expected a number"))),
+        },
+    };
+    let location = entry("location").ok_or_else(|| refuse("external data without a location"))?;
+    let dir = dir.ok_or_else(|| refuse(format!("external data in `{location}`: the model has no folder")))?;
+    let path = Path::new(location);
+    let stays_inside = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    if location.is_empty() || location.contains('\\') || !stays_inside {
+        return Err(refuse(format!("external data in `{location}`, expected a path below the model's folder")));
+    }
+    read_part(dir, path, number("offset")?.unwrap_or(0), number("length")?)
+        .map_err(|reason| refuse(format!("external data in `{location}`: {reason}")))
+}
+
+fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Result<Bytes, String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let text = |e: std::io::Error| e.to_string();
+    // A symbolic link could lead out of the folder though the path does not.
+    let (root, full) = (dir.canonicalize().map_err(text)?, dir.join(path).canonicalize().map_err(text)?);
+    if !full.starts_with(&root) {
+        return Err("a link that leaves the model's folder".to_owned());
+    }
+    let mut file = std::fs::File::open(&full).map_err(text)?;
+    let metadata = file.metadata().map_err(text)?;
+    if !metadata.is_file() {
+        return Err("not a file".to_owned());
+    }
+    let rest = metadata.len().checked_sub(offset);
+    let rest = rest.ok_or_else(|| format!("offset {offset}, but the file has {} bytes", metadata.len()))?;
+    let length = length.unwrap_or(rest);
+    if length > rest {
+        return Err(format!("{length} bytes from {offset} on, but the file has {}", metadata.len()));
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(text)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(|e| e.to_string())?);
+    file.take(length).read_to_end(&mut bytes).map_err(text)?;
+    Ok(bytes.into())
+}

@@ -1,0 +1,78 @@
+//! Computes equal instructions once. On `decompose` this is hoisting: all rotations of a value share its digits.
+//!
+//! Before: any plan. After: no two instructions are equal, and no constant is listed twice.
+
+use std::collections::HashMap;
+
+use hecc_grammar::plan::{Constant, ConstantId, Op, Plan, Rewriter, TypeError, View};
+
+/// The plan without repeated instructions and constants.
+pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {
+    let plan = &share_constants(plan);
+    let mut new = Rewriter::new(plan);
+    let mut known = HashMap::new();
+    for (value, op) in plan.values() {
+        let key = op.map_operands(|operand| new.image(operand));
+        let image = match known.get(&key) {
+            Some(&image) => image,
+            None => {
+                let image = new.copy(value)?;
+                known.insert(key, image);
+                image
+            }
+        };
+        new.define(value, image);
+    }
+    Ok(new.finish())
+}
+
+fn share_constants(plan: &Plan) -> Plan {
+    let mut new = plan.clone();
+    new.constants.clear();
+    let mut known: HashMap<(u64, ViewKey<'_>), ConstantId> = HashMap::new();
+    let mut images = vec![];
+    for constant in &plan.constants {
+        let key = (constant.scale.to_bits(), view_key(constant));
+        let image = *known.entry(key).or_insert_with(|| {
+            new.constants.push(constant.clone());
+            ConstantId(new.constants.len() as u32 - 1)
+        });
+        images.push(image);
+    }
+    for op in &mut new.ops {
+        match op {
+            Op::AddPlain(_, c) | Op::MulPlain(_, c) => *c = images[c.index()],
+            Op::DotPlain(terms) => terms.iter_mut().for_each(|(_, c)| *c = images[c.index()]),
+            Op::Input(_)
+            | Op::Add(..)
+            | Op::Sub(..)
+            | Op::Neg(_)
+            | Op::Mul(..)
+            | Op::Relinearize(_)
+            | Op::Rotate(..)
+            | Op::Conjugate(_)
+            | Op::Rescale(_)
+            | Op::Drop(..)
+            | Op::Decompose(_)
+            | Op::ApplyKey(..)
+            | Op::ModUp(_)
+            | Op::ModDown(_)
+            | Op::ModRaise(..) => {}
+        }
+    }
+    new
+}
+
+/// What makes two views equal, hashable: numbers by their bits.
+#[derive(PartialEq, Eq, Hash)]
+enum ViewKey<'a> {
+    Splat(u64),
+    Table(u32, u64, &'a hecc_grammar::plan::Runs),
+}
+
+fn view_key(constant: &Constant) -> ViewKey<'_> {
+    match &constant.view {
+        View::Splat(x) => ViewKey::Splat(x.to_bits()),
+        View::Table { table, factor, runs } => ViewKey::Table(*table, factor.to_bits(), runs),
+    }
+}

@@ -1,0 +1,183 @@
+//! Joins every run of linear operators between two non-linear steps into one sparse matrix.
+//!
+//! Before: a model whose activations are polynomials. After: a [`Graph`] of affine maps, products and polynomials
+//! over unnormalized elements (factor 1, offset 0). An affine map costs one level, however many operators it joins.
+
+use std::collections::BTreeMap;
+
+use hecc_grammar::model::{Model, Op, Tensor};
+
+use crate::error::CompileError;
+use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
+use crate::linear::{Matrix, affine_of};
+
+/// A joined matrix may have this many times the entries of its factors before they are kept apart.
+const MAX_GROWTH: usize = 4;
+
+/// A tensor as an affine function of steps of the graph.
+#[derive(Clone)]
+struct Expression {
+    terms: BTreeMap<NodeId, Matrix>,
+    bias: Vec<f64>,
+    names: Vec<String>,
+}
+
+/// The graph of a model whose activations are approximated.
+pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
+    let mut builder = Builder { model, graph: Graph::default(), expressions: vec![] };
+    let uses = count_uses(model);
+    let mut n_inputs = 0;
+    for (tensor, node) in model.tensors() {
+        let expression = match &node.op {
+            Op::Input => {
+                n_inputs += 1;
+                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor)
+            }
+            Op::Mul(a, b) => {
+                let (a, b) = (builder.materialize(*a), builder.materialize(*b));
+                builder.step(Step::Mul(a, b), vec![node.name.clone()], tensor)
+            }
+            Op::Polynomial { x, polynomial } => {
+                let x = builder.materialize(*x);
+                let coefficients = polynomial.coefficients.clone();
+                builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
+            }
+            Op::Activation { function, .. } => {
+                return Err(CompileError::NotApproximated {
+                    node: node.name.clone(),
+                    function: format!("{function:?}"),
+                });
+            }
+            Op::Conv { .. }
+            | Op::AveragePool { .. }
+            | Op::MatMul { .. }
+            | Op::MatMulLeft { .. }
+            | Op::Add(..)
+            | Op::AddConst(..)
+            | Op::MulConst(..)
+            | Op::Expand(_)
+            | Op::Sum { .. }
+            | Op::Reshape(_)
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. } => builder.linear(tensor),
+        };
+        builder.expressions.push(expression);
+        if uses[tensor.index()] > 1 && builder.is_computed(tensor) {
+            builder.materialize(tensor);
+        }
+    }
+    for output in &model.outputs {
+        let node = builder.materialize(output.tensor);
+        let (name, client) = (output.name.clone(), output.client.clone());
+        builder.graph.outputs.push(GraphOutput { name, node, client });
+    }
+    Ok(builder.graph)
+}
+
+fn count_uses(model: &Model) -> Vec<usize> {
+    let mut uses = vec![0; model.nodes.len()];
+    for (_, node) in model.tensors() {
+        let mut operands = node.op.operands();
+        operands.dedup();
+        operands.iter().for_each(|x| uses[x.index()] += 1);
+    }
+    model.outputs.iter().for_each(|output| uses[output.tensor.index()] += 1);
+    uses
+}
+
+struct Builder<'a> {
+    model: &'a Model,
+    graph: Graph,
+    expressions: Vec<Expression>,
+}
+
+impl Builder<'_> {
+    /// Appends a step; its result is the identity of itself.
+    fn step(&mut self, step: Step, names: Vec<String>, tensor: Tensor) -> Expression {
+        let shape = self.model.shape(tensor).to_vec();
+        let len = shape.iter().product();
+        let name = names.join(" + ");
+        let node = Node { step, name, tensor, shape, factor: 1.0, offset: 0.0 };
+        let id = self.graph.push(node);
+        Expression {
+            terms: [(id, Matrix::identity(len))].into(),
+            bias: vec![0.0; len],
+            names: vec![],
+        }
+    }
+
+    /// The step that holds `tensor`, appended if there is none yet.
+    fn materialize(&mut self, tensor: Tensor) -> NodeId {
+        let expression = &self.expressions[tensor.index()];
+        if let Some((&id, matrix)) = expression.terms.iter().next()
+            && expression.terms.len() == 1
+            && expression.bias.iter().all(|&b| b == 0.0)
+            && matrix.is_identity()
+        {
+            return id;
+        }
+        let Expression { terms, bias, names } = expression.clone();
+        let step = Step::Affine { terms: terms.into_iter().collect(), bias };
+        self.expressions[tensor.index()] = self.step(step, names, tensor);
+        NodeId(self.graph.nodes.len() - 1)
+    }
+
+    /// Whether a tensor is more than a rearrangement of one step's elements.
+    fn is_computed(&self, tensor: Tensor) -> bool {
+        let expression = &self.expressions[tensor.index()];
+        expression.terms.len() != 1 || !expression.terms.values().all(Matrix::is_selection)
+    }
+
+    fn linear(&mut self, tensor: Tensor) -> Expression {
+        let affine = affine_of(self.model, tensor).expect("called for linear operators only");
+        let n_out = self.model.shape(tensor).iter().product();
+        let mut result = Expression {
+            terms: BTreeMap::new(),
+            bias: affine.bias.unwrap_or_else(|| vec![0.0; n_out]),
+            names: vec![],
+        };
+        for (x, matrix) in affine.terms {
+            if self.grows(x, &matrix) {
+                self.materialize(x);
+            }
+            let inner = &self.expressions[x.index()];
+            for (&source, m) in &inner.terms {
+                let composed = matrix.after(m);
+                let sum = match result.terms.get(&source) {
+                    Some(existing) => existing.plus(&composed),
+                    None => composed,
+                };
+                result.terms.insert(source, sum);
+            }
+            let shift = matrix.apply(&inner.bias);
+            result.bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
+            for name in &inner.names {
+                if !result.names.contains(name) {
+                    result.names.push(name.clone());
+                }
+            }
+        }
+        result.names.push(self.model.node(tensor).name.clone());
+        result.names.dedup();
+        result
+    }
+
+    fn grows(&self, x: Tensor, matrix: &Matrix) -> bool {
+        if matrix.is_selection() {
+            return false;
+        }
+        self.expressions[x.index()].terms.values().any(|inner| {
+            !inner.is_selection() && {
+                let entries = matrix.n_entries() + inner.n_entries();
+                // An upper bound on the product's entries first: composing is the expensive part.
+                let per_row = inner.n_entries().div_ceil(inner.n_rows().max(1));
+                let bound = (matrix.n_entries() * per_row).min(matrix.n_rows() * inner.n_cols());
+                bound > MAX_GROWTH * entries
+                    && matrix.after(inner).n_entries() > MAX_GROWTH * entries
+            }
+        })
+    }
+}

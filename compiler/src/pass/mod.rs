@@ -1,0 +1,12 @@
+//! The passes, one file each, in the order that `crate::pipeline` runs them.
+
+pub mod assign_levels;
+pub mod choose_params;
+pub mod eliminate_common;
+pub mod eliminate_dead;
+pub mod linearize;
+pub mod lower;
+pub mod normalize;
+pub mod pack;
+pub mod search;
+pub mod table;

@@ -1,0 +1,125 @@
+//! Chooses what slots hold: `factor · element + offset`, within [−1, 1] on the calibration data.
+//!
+//! Before: factor 1, offset 0 everywhere. After: operands of polynomials are mapped to [−1, 1] exactly (the Chebyshev
+//! variable), operands of products and all results are divided by their range. Affine maps and polynomials absorb
+//! the change in their numbers at no cost; where a step cannot (two consumers that ask for different maps, an input
+//! with an offset), an affine map is put between, at the cost of a level.
+
+use hecc_grammar::model::{Model, Op, Tensor};
+
+use crate::graph::{Graph, Node, NodeId, Step, to_unit_interval};
+
+/// A normalization: `slot = factor · element + offset`.
+type Map = (f64, f64);
+
+/// Normalizes a graph. `range` gives the range of a tensor, margin included.
+pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f64)) -> Graph {
+    let mut pass = Pass { model, old: graph, new: Graph::default(), images: vec![] };
+    let users = graph.users();
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let (lo, hi) = range(node.tensor);
+        let largest = lo.abs().max(hi.abs());
+        let plain = (if largest > 0.0 { 1.0 / largest } else { 1.0 }, 0.0);
+        let wanted = users[id.0].iter().find_map(|&user| pass.wanted(user));
+        let image = pass.rebuild(node, wanted.unwrap_or(plain), plain.0);
+        pass.images.push(image);
+    }
+    let outputs = graph.outputs.iter().cloned();
+    pass.new.outputs = outputs
+        .map(|mut output| {
+            let image = pass.images[output.node.0];
+            let node = pass.new.node(image);
+            output.node =
+                if node.offset == 0.0 { image } else { pass.convert(image, (node.factor, 0.0)) };
+            output
+        })
+        .collect();
+    pass.new
+}
+
+struct Pass<'a> {
+    model: &'a Model,
+    old: &'a Graph,
+    new: Graph,
+    images: Vec<NodeId>,
+}
+
+impl Pass<'_> {
+    /// The normalization that a step asks of its operand, if it asks for one.
+    fn wanted(&self, user: NodeId) -> Option<Map> {
+        let node = self.old.node(user);
+        match (&node.step, &self.model.node(node.tensor).op) {
+            (Step::Polynomial(..), Op::Polynomial { polynomial, .. }) => {
+                Some(to_unit_interval(polynomial))
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends the normalized form of a step, as near to `map` as it can be.
+    fn rebuild(&mut self, node: &Node, map: Map, plain: f64) -> NodeId {
+        let (step, (factor, offset)) = match &node.step {
+            Step::Input(index) => {
+                (Step::Input(*index), (if map.1 == 0.0 { map.0 } else { plain }, 0.0))
+            }
+            Step::Affine { terms, bias } => {
+                let mut new_bias: Vec<f64> = bias.clone();
+                let mut new_terms = vec![];
+                for (source, matrix) in terms {
+                    let image = self.images[source.0];
+                    let (f, o) = (self.new.node(image).factor, self.new.node(image).offset);
+                    if o != 0.0 {
+                        let shift = matrix.apply(&vec![o / f; matrix.n_cols()]);
+                        new_bias.iter_mut().zip(shift).for_each(|(b, s)| *b -= s);
+                    }
+                    new_terms.push((image, matrix.scaled(map.0 / f)));
+                }
+                let bias = new_bias.iter().map(|b| b * map.0 + map.1).collect();
+                (Step::Affine { terms: new_terms, bias }, map)
+            }
+            Step::Mul(a, b) => {
+                let (a, b) = (self.without_offset(*a), self.without_offset(*b));
+                let factor = self.new.node(a).factor * self.new.node(b).factor;
+                (Step::Mul(a, b), (factor, 0.0))
+            }
+            Step::Polynomial(x, coefficients) => {
+                let wanted = match &self.model.node(node.tensor).op {
+                    Op::Polynomial { polynomial, .. } => to_unit_interval(polynomial),
+                    _ => unreachable!("a polynomial step comes from a polynomial node"),
+                };
+                let image = self.images[x.0];
+                let found = (self.new.node(image).factor, self.new.node(image).offset);
+                let x = if found == wanted { image } else { self.convert(image, wanted) };
+                let mut coefficients: Vec<f64> = coefficients.iter().map(|c| c * map.0).collect();
+                coefficients[0] += map.1;
+                (Step::Polynomial(x, coefficients), map)
+            }
+        };
+        self.new.push(Node { step, factor, offset, ..node.clone() })
+    }
+
+    /// The image of a step as an operand of a product: without offset.
+    fn without_offset(&mut self, id: NodeId) -> NodeId {
+        let image = self.images[id.0];
+        let node = self.new.node(image);
+        if node.offset == 0.0 { image } else { self.convert(image, (node.factor / 2.0, 0.0)) }
+    }
+
+    /// Puts an affine map behind a step that changes its normalization.
+    fn convert(&mut self, id: NodeId, (factor, offset): Map) -> NodeId {
+        let node = self.new.node(id).clone();
+        let ratio = factor / node.factor;
+        let len = self.new.len(id);
+        let matrix = crate::linear::Matrix::identity(len).scaled(ratio);
+        let bias = vec![offset - node.offset * ratio; len];
+        let name = format!("{} (rescaled)", node.name);
+        self.new.push(Node {
+            step: Step::Affine { terms: vec![(id, matrix)], bias },
+            name,
+            factor,
+            offset,
+            ..node
+        })
+    }
+}

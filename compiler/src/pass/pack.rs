@@ -1,0 +1,202 @@
+//! Chooses a layout for every step and a schedule for every affine map, by total predicted cost.
+//!
+//! Exact over the candidate layouts: dynamic programming over the steps in order, where a state is the layouts of
+//! the steps still to be read. Its number stays small because few steps are alive at once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hecc_grammar::cost::{Costs, Shape};
+
+use crate::error::CompileError;
+use crate::graph::{Graph, NodeId, Step};
+use crate::layout::{Bit, Layout, Pattern, Schedule, ScheduleTerm, candidates, pattern, schedule};
+use crate::linear::Matrix;
+use crate::poly::multiplications;
+
+/// A layout for every step, and for affine maps how they are carried out.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    /// Layout of each step's result.
+    pub layouts: Vec<Layout>,
+    /// Schedule of each step that is an affine map.
+    pub schedules: Vec<Option<Schedule>>,
+    /// Predicted seconds on one core, all steps.
+    pub seconds: f64,
+}
+
+/// What packing depends on besides the graph.
+#[derive(Clone, Copy, Debug)]
+pub struct PackConfig<'a> {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// Number of special primes.
+    pub n_special: usize,
+    /// Level of each step's result.
+    pub levels: &'a [usize],
+    /// Seconds per kernel.
+    pub costs: &'a Costs,
+}
+
+/// Chooses layouts and schedules.
+pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
+    let mut search =
+        Search { graph, config, layouts: vec![], ids: HashMap::new(), cache: HashMap::new() };
+    let mut last_use = vec![0; graph.nodes.len()];
+    for id in graph.ids() {
+        graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
+    }
+    let start = State { seconds: 0.0, choices: vec![] };
+    let mut states: BTreeMap<Vec<(NodeId, usize)>, State> = [(vec![], start)].into();
+    for id in graph.ids() {
+        let mut next: BTreeMap<Vec<(NodeId, usize)>, State> = BTreeMap::new();
+        for (live, state) in &states {
+            for (layout, schedule, seconds) in search.options(id, &state.choices) {
+                let mut live = live.clone();
+                live.push((id, layout));
+                live.retain(|(node, _)| last_use[node.0] > id.0);
+                let total = state.seconds + seconds;
+                if next.get(&live).is_none_or(|best| total < best.seconds) {
+                    let mut choices = state.choices.clone();
+                    choices.push((layout, schedule));
+                    next.insert(live, State { seconds: total, choices });
+                }
+            }
+        }
+        if next.is_empty() {
+            return Err(CompileError::NoLayout { node: graph.node(id).name.clone() });
+        }
+        states = next;
+    }
+    let best = states.into_values().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let best = best.expect("the loop leaves at least one state");
+    let (layouts, schedules) = best
+        .choices
+        .into_iter()
+        .map(|(layout, schedule)| (search.layouts[layout].clone(), schedule))
+        .unzip();
+    Ok(Packing { layouts, schedules, seconds: best.seconds })
+}
+
+/// The cheapest way to reach a set of live layouts.
+#[derive(Clone)]
+struct State {
+    seconds: f64,
+    choices: Vec<(usize, Option<Schedule>)>,
+}
+
+struct Search<'a> {
+    graph: &'a Graph,
+    config: PackConfig<'a>,
+    /// Interned layouts.
+    layouts: Vec<Layout>,
+    ids: HashMap<Layout, usize>,
+    /// Schedules by (step, operand layouts, result layout).
+    cache: HashMap<(NodeId, Vec<usize>, usize), Schedule>,
+}
+
+impl Search<'_> {
+    fn intern(&mut self, layout: Layout) -> usize {
+        let layouts = &mut self.layouts;
+        *self.ids.entry(layout).or_insert_with_key(|layout| {
+            layouts.push(layout.clone());
+            layouts.len() - 1
+        })
+    }
+
+    /// The possible layouts of a step given those of the steps before, with schedule and cost.
+    fn options(
+        &mut self,
+        id: NodeId,
+        choices: &[(usize, Option<Schedule>)],
+    ) -> Vec<(usize, Option<Schedule>, f64)> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        let log_slots = self.config.log_n as usize - 1;
+        match &node.step {
+            Step::Input(_) => {
+                let tops = [Bit::Replica, Bit::Gap];
+                let layouts =
+                    tops.map(|top| self.intern(Layout::compact(&node.shape, log_slots, top)));
+                layouts.into_iter().map(|layout| (layout, None, 0.0)).collect()
+            }
+            Step::Affine { terms, .. } => {
+                let sources: Vec<usize> =
+                    terms.iter().map(|(source, _)| choices[source.0].0).collect();
+                let inputs: Vec<(&Matrix, Layout)> = terms
+                    .iter()
+                    .zip(&sources)
+                    .map(|((_, m), &s)| (m, self.layouts[s].clone()))
+                    .collect();
+                let borrowed: Vec<(&Matrix, &Layout)> =
+                    inputs.iter().map(|(m, layout)| (*m, layout)).collect();
+                let list = candidates(&node.shape, log_slots, &borrowed);
+                list.into_iter()
+                    .map(|layout| {
+                        let layout = self.intern(layout);
+                        let schedule = self.schedule(id, &sources, layout);
+                        (layout, Some(schedule), schedule.seconds)
+                    })
+                    .collect()
+            }
+            Step::Mul(a, b) => {
+                let (a, b) = (choices[a.0].0, choices[b.0].0);
+                if a != b {
+                    return vec![];
+                }
+                vec![(a, None, self.products(id, a, 1, 1))]
+            }
+            Step::Polynomial(a, coefficients) => {
+                let layout = choices[a.0].0;
+                let depth = node.step.depth();
+                vec![(
+                    layout,
+                    None,
+                    self.products(id, layout, multiplications(coefficients), depth),
+                )]
+            }
+        }
+    }
+
+    /// Cost of `count` products of ciphertexts on each ciphertext of a step, spread over `depth` levels.
+    fn products(&self, id: NodeId, layout: usize, count: usize, depth: usize) -> f64 {
+        let shape = self.shape(self.config.levels[id.0] + 1 + depth.div_ceil(2));
+        let costs = self.config.costs;
+        let each =
+            shape.key_switch(costs) + shape.rescale(costs, 2) + 2.0 * shape.dot_term(costs, false);
+        (count * self.layouts[layout].n_ciphertexts()) as f64 * each
+    }
+
+    fn shape(&self, n_limbs: usize) -> Shape {
+        Shape { log_n: self.config.log_n, n_special: self.config.n_special, n_limbs }
+    }
+
+    fn schedule(&mut self, id: NodeId, sources: &[usize], layout: usize) -> Schedule {
+        let key = (id, sources.to_vec(), layout);
+        if let Some(&known) = self.cache.get(&key) {
+            return known;
+        }
+        let Step::Affine { terms, .. } = &self.graph.node(id).step else {
+            unreachable!("only affine maps are scheduled");
+        };
+        let patterns: Vec<Pattern> = terms
+            .iter()
+            .zip(sources)
+            .map(|((_, matrix), &source)| {
+                pattern(matrix, &self.layouts[source], &self.layouts[layout])
+            })
+            .collect();
+        let list: Vec<ScheduleTerm<'_>> = terms
+            .iter()
+            .zip(sources)
+            .zip(&patterns)
+            .map(|(((operand, _), &source), pattern)| ScheduleTerm {
+                operand: operand.0,
+                pattern,
+                period: self.layouts[source].period(),
+            })
+            .collect();
+        let found = schedule(&list, self.shape(self.config.levels[id.0] + 2), self.config.costs);
+        self.cache.insert(key, found);
+        found
+    }
+}

@@ -1,0 +1,185 @@
+//! Chooses ring, scale and special primes: the smallest that give the wanted precision, then the cheapest.
+//!
+//! For each ring that could carry the depth: pack, lower at a trial scale, read the error off the noise analysis.
+//! Errors are proportional to 2^−scale, so the scale that gives the precision follows; the primes follow from it.
+
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Params, Plan};
+use hecc_grammar::security::max_log_qp;
+
+use crate::config::Config;
+use crate::error::CompileError;
+use crate::graph::Graph;
+
+use super::choose_params::{MAX_SCALE, Request, is_secure, params_for};
+use super::lower::{LowerConfig, lower};
+use super::pack::{PackConfig, Packing, pack};
+use super::{eliminate_common::eliminate_common, eliminate_dead::eliminate_dead};
+
+/// log2 of the smallest and largest ring degrees considered.
+const LOG_N: std::ops::RangeInclusive<u32> = 11..=16;
+
+/// The scale of the first noise analysis.
+const TRIAL_SCALE: f64 = 40.0;
+
+/// The smallest scale: primes any smaller are too few.
+const MIN_SCALE: f64 = 24.0;
+
+/// Most special primes considered.
+const MAX_SPECIAL: usize = 6;
+
+/// One set of parameters considered, for reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// log2 of the scale.
+    pub scale: f64,
+    /// Number of special primes.
+    pub n_special: usize,
+    /// log2 of the whole modulus.
+    pub log_qp: f64,
+    /// The bound for the ring at the wanted security.
+    pub max_log_qp: u32,
+    /// Predicted seconds on one core; `None` if not secure.
+    pub seconds: Option<f64>,
+}
+
+/// The chosen plan with everything that was considered.
+pub struct Found {
+    /// The plan, optimised.
+    pub plan: Plan,
+    /// Its packing.
+    pub packing: Packing,
+    /// All parameters considered; the chosen one first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What stays the same for every candidate.
+pub struct SearchInput<'a> {
+    /// The normalized graph.
+    pub graph: &'a Graph,
+    /// Level of each step's result.
+    pub levels: &'a [usize],
+    /// User's wishes.
+    pub config: &'a Config,
+    /// What lowering takes; its parameters are replaced.
+    pub lower: LowerConfig<'a>,
+}
+
+/// Finds the cheapest secure parameters and the plan for them.
+pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
+    let depth = input.levels.iter().copied().max().unwrap_or(0);
+    let rings: Vec<u32> = match input.config.log_n {
+        Some(log_n) => vec![log_n],
+        None => LOG_N.collect(),
+    };
+    let mut candidates = vec![];
+    let mut best: Option<(Packing, Params, f64)> = None;
+    let mut rings_left = 2;
+    for log_n in rings {
+        let Some(allowed) = max_log_qp(log_n, input.config.security) else { continue };
+        if (depth as f64 + 2.0) * MIN_SCALE > f64::from(allowed) {
+            continue;
+        }
+        let scale = scale_for(&mut input, log_n, depth)?;
+        let mut feasible = false;
+        for n_special in 1..=MAX_SPECIAL.min(depth + 1) {
+            let request =
+                Request { log_n, depth, scale, n_special, security: input.config.security };
+            let Some(params) = params_for(&request) else { continue };
+            let mut candidate = Candidate {
+                log_n,
+                scale,
+                n_special,
+                log_qp: params.log_qp(),
+                max_log_qp: allowed,
+                seconds: None,
+            };
+            if is_secure(&params) {
+                feasible = true;
+                let packing = pack_for(&input, log_n, n_special)?;
+                let seconds = packing.seconds;
+                candidate.seconds = Some(seconds);
+                if best.as_ref().is_none_or(|(_, _, least)| seconds < *least) {
+                    best = Some((packing, params, seconds));
+                    candidates.insert(0, candidate);
+                    continue;
+                }
+            }
+            candidates.push(candidate);
+        }
+        if feasible {
+            rings_left -= 1;
+        }
+        if rings_left == 0 {
+            break;
+        }
+    }
+    let Some((packing, params, _)) = best else {
+        return Err(too_deep(&input, depth, &candidates));
+    };
+    input.lower.params = params;
+    let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
+    Ok(Found { plan, packing, candidates })
+}
+
+/// All optimisations of a lowered plan, in order.
+fn optimise(plan: &Plan) -> Result<Plan, CompileError> {
+    Ok(eliminate_dead(&eliminate_common(plan)?)?)
+}
+
+fn pack_for(
+    input: &SearchInput<'_>,
+    log_n: u32,
+    n_special: usize,
+) -> Result<Packing, CompileError> {
+    pack(
+        input.graph,
+        PackConfig { log_n, n_special, levels: input.levels, costs: &input.config.costs },
+    )
+}
+
+/// The scale at which the results' error is within the wanted precision on a ring.
+fn scale_for(input: &mut SearchInput<'_>, log_n: u32, depth: usize) -> Result<f64, CompileError> {
+    let request =
+        Request { log_n, depth, scale: TRIAL_SCALE, n_special: 2, security: input.config.security };
+    let Some(params) = params_for(&request) else {
+        return Ok(TRIAL_SCALE);
+    };
+    let packing = pack_for(input, log_n, request.n_special)?;
+    input.lower.params = params;
+    let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
+    let errors = noise::analyse(&plan);
+    let largest = plan.output_values().map(|value| errors[value.index()]).fold(0.0, f64::max);
+    let wanted = input.config.precision;
+    // A slot's error exceeds the noise analysis' deviation TAIL times with negligible probability only.
+    let scale = (TRIAL_SCALE + (largest * noise::TAIL).log2() + wanted).ceil().max(MIN_SCALE);
+    if scale > MAX_SCALE {
+        let node = plan.layers.last().map(|layer| layer.name.clone()).unwrap_or_default();
+        return Err(CompileError::Precision { wanted, scale, limit: MAX_SCALE, node });
+    }
+    Ok(scale)
+}
+
+fn too_deep(input: &SearchInput<'_>, depth: usize, candidates: &[Candidate]) -> CompileError {
+    let security = input.config.security;
+    let log_n = input.config.log_n.unwrap_or(*LOG_N.end());
+    let allowed_bits = max_log_qp(log_n, security).unwrap_or(0);
+    let least = candidates
+        .iter()
+        .filter(|c| c.log_n == log_n)
+        .map(|c| c.log_qp)
+        .fold(f64::INFINITY, f64::min);
+    let scale = candidates.last().map_or(MIN_SCALE, |candidate| candidate.scale);
+    let needed_bits = if least.is_finite() { least } else { (depth as f64 + 2.0) * scale };
+    let over = ((needed_bits - f64::from(allowed_bits)) / scale).ceil().max(1.0) as usize;
+    CompileError::TooDeep {
+        needed: depth,
+        needed_bits,
+        log_n,
+        allowed_bits,
+        available: depth.saturating_sub(over),
+        security: security.bits(),
+    }
+}

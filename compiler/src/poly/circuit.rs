@@ -1,0 +1,298 @@
+//! Polynomials over ciphertexts: baby-step giant-step evaluation in the Chebyshev basis.
+//!
+//! A polynomial of degree d is divided by T_g (g a power of two) into quotient and remainder, recursively, until the
+//! pieces are short enough to be sums of the T_j that were computed once (Bossuat, Mouchet, Troncoso-Pastoriza,
+//! Hubaux, EUROCRYPT 2021, section 5). The depth is ⌈log2(d + 1)⌉, coefficients included. Scales are exact without
+//! any alignment: the scalar coefficients of a piece are encoded at whatever scale makes its product come out right.
+//! Products are summed before they are relinearized.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hecc_grammar::plan::{Constant, ConstantId, Key, LimbSet, Op, Plan, TypeError, Value, View};
+
+/// Coefficients below this are zero: they are lost in rounding at every scale.
+const NEGLIGIBLE: f64 = 1e-15;
+
+/// How a polynomial is taken apart.
+#[derive(Clone, Debug, PartialEq)]
+enum Tree {
+    /// `Σ c_j T_j`.
+    Sum(Vec<f64>),
+    /// `quotient · T_g + remainder`.
+    Split { g: usize, quotient: Box<Tree>, remainder: Box<Tree> },
+}
+
+/// The number of products of two ciphertexts that [`evaluate`] spends on a polynomial.
+pub fn multiplications(coefficients: &[f64]) -> usize {
+    tree(coefficients).1
+}
+
+/// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1]: the result is at `level` and
+/// `scale`. The value must be at least ⌈log2(degree + 1)⌉ levels higher.
+pub fn evaluate(
+    plan: &mut Plan,
+    origin: u32,
+    x: Value,
+    coefficients: &[f64],
+    (level, scale): (usize, f64),
+) -> Result<Value, TypeError> {
+    let (tree, _) = tree(coefficients);
+    let mut circuit = Circuit { plan, origin, basis: [(1, x)].into() };
+    circuit.rescaled(&tree, level, scale)
+}
+
+/// The cheapest tree, over all lengths of the pieces, with its number of products.
+fn tree(coefficients: &[f64]) -> (Tree, usize) {
+    let mut coefficients = coefficients.to_vec();
+    while coefficients.len() > 2 && coefficients.last().is_some_and(|c| c.abs() < NEGLIGIBLE) {
+        coefficients.pop();
+    }
+    coefficients.resize(coefficients.len().max(2), 0.0);
+    let degree = coefficients.len() - 1;
+    let depth = crate::graph::polynomial_depth(degree);
+    let trees = (1..=degree).map(|longest| {
+        let tree = divide(coefficients.clone(), longest, depth - 1);
+        let count = count(&tree);
+        (tree, count)
+    });
+    trees.min_by_key(|&(_, count)| count).expect("the degree is at least 1")
+}
+
+/// Divides until pieces have degree at most `longest` and need only T_j of depth at most `room`.
+fn divide(coefficients: Vec<f64>, longest: usize, room: usize) -> Tree {
+    let degree = coefficients.iter().rposition(|c| c.abs() >= NEGLIGIBLE).unwrap_or(0);
+    if degree <= 1 || (degree <= longest && basis_depth(degree) <= room) {
+        return Tree::Sum(coefficients[..=degree].to_vec());
+    }
+    let g = 1 << degree.ilog2();
+    // T_(g+j) = 2 T_g T_j − T_(g−j).
+    let mut quotient = vec![0.0; degree - g + 1];
+    let mut remainder = coefficients[..g].to_vec();
+    quotient[0] = coefficients[g];
+    for j in 1..quotient.len() {
+        quotient[j] = 2.0 * coefficients[g + j];
+        remainder[g - j] -= coefficients[g + j];
+    }
+    Tree::Split {
+        g,
+        quotient: Box::new(divide(quotient, longest, room.saturating_sub(1))),
+        remainder: Box::new(divide(remainder, longest, room)),
+    }
+}
+
+/// Levels that T_j consumes.
+fn basis_depth(j: usize) -> usize {
+    j.next_power_of_two().trailing_zeros() as usize
+}
+
+fn count(tree: &Tree) -> usize {
+    let mut basis = BTreeSet::new();
+    let products = needs(tree, &mut basis);
+    products + basis.len()
+}
+
+/// Products outside the basis; collects the T_j, j ≥ 2, that must be computed.
+fn needs(tree: &Tree, basis: &mut BTreeSet<usize>) -> usize {
+    match tree {
+        Tree::Sum(coefficients) => {
+            let used = coefficients.iter().enumerate().filter(|(_, c)| c.abs() >= NEGLIGIBLE);
+            used.for_each(|(j, _)| need_basis(j, basis));
+            0
+        }
+        Tree::Split { g, quotient, remainder } => {
+            need_basis(*g, basis);
+            let product = usize::from(constant_of(quotient).is_none());
+            product + needs(quotient, basis) + needs(remainder, basis)
+        }
+    }
+}
+
+fn need_basis(j: usize, basis: &mut BTreeSet<usize>) {
+    if j >= 2 && basis.insert(j) {
+        need_basis(j.div_ceil(2), basis);
+        need_basis(j / 2, basis);
+    }
+}
+
+/// The number that a tree is, if it is one.
+fn constant_of(tree: &Tree) -> Option<f64> {
+    match tree {
+        Tree::Sum(coefficients) => (coefficients.len() == 1).then(|| coefficients[0]),
+        Tree::Split { .. } => None,
+    }
+}
+
+/// A sum before relinearization and rescaling.
+#[derive(Default)]
+struct Sum {
+    products: Option<Value>,
+    terms: Vec<(usize, f64)>,
+    constant: f64,
+}
+
+struct Circuit<'a> {
+    plan: &'a mut Plan,
+    origin: u32,
+    basis: BTreeMap<usize, Value>,
+}
+
+impl Circuit<'_> {
+    fn emit(&mut self, op: Op) -> Result<Value, TypeError> {
+        self.plan.push(op, self.origin)
+    }
+
+    fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
+        self.plan.constants.push(Constant { view: View::Splat(x), scale });
+        ConstantId(self.plan.constants.len() as u32 - 1)
+    }
+
+    fn level(&self, value: Value) -> usize {
+        self.plan.ty(value).limbs.len() - 1
+    }
+
+    fn at_level(&mut self, value: Value, level: usize) -> Result<Value, TypeError> {
+        if self.level(value) == level {
+            Ok(value)
+        } else {
+            self.emit(Op::Drop(value, LimbSet::first(level + 1)))
+        }
+    }
+
+    fn relinearize(&mut self, value: Value) -> Result<Value, TypeError> {
+        let digits = self.emit(Op::Decompose(value))?;
+        let switched = self.emit(Op::ApplyKey(digits, Key::Relinearize))?;
+        self.emit(Op::ModDown(switched))
+    }
+
+    /// T_j, computed once: `T_(a+b) = 2 T_a T_b − T_(a−b)`, a = ⌈j/2⌉, b = ⌊j/2⌋.
+    fn basis(&mut self, j: usize) -> Result<Value, TypeError> {
+        if let Some(&known) = self.basis.get(&j) {
+            return Ok(known);
+        }
+        let (a, b) = (self.basis(j.div_ceil(2))?, self.basis(j / 2)?);
+        let level = self.level(a).min(self.level(b));
+        let (a, b) = (self.at_level(a, level)?, self.at_level(b, level)?);
+        let product = self.emit(Op::Mul(a, b))?;
+        let product = self.relinearize(product)?;
+        let doubled = self.emit(Op::Add(product, product))?;
+        let scale = self.plan.ty(doubled).scale;
+        let difference = if j.is_multiple_of(2) {
+            let one = self.splat(-1.0, scale);
+            self.emit(Op::AddPlain(doubled, one))?
+        } else {
+            let x = self.basis[&1];
+            let x = self.at_level(x, level)?;
+            let one = self.splat(1.0, scale - self.plan.ty(x).scale);
+            let x = self.emit(Op::MulPlain(x, one))?;
+            self.emit(Op::Sub(doubled, x))?
+        };
+        let result = self.emit(Op::Rescale(difference))?;
+        self.basis.insert(j, result);
+        Ok(result)
+    }
+
+    /// The value of a tree at `level` and `scale`.
+    fn rescaled(&mut self, tree: &Tree, level: usize, scale: f64) -> Result<Value, TypeError> {
+        let scale = scale + self.plan.params.log_q(level + 1);
+        let mut sum = Sum::default();
+        self.collect(tree, level + 1, scale, &mut sum)?;
+        if sum.terms.is_empty() && sum.products.is_none() {
+            sum.terms.push((1, 0.0));
+        }
+        let mut terms = vec![];
+        for (j, coefficient) in sum.terms {
+            let power = self.basis(j)?;
+            let power = self.at_level(power, level + 1)?;
+            let factor = self.splat(coefficient, scale - self.plan.ty(power).scale);
+            terms.push((power, factor));
+        }
+        let linear = if terms.is_empty() { None } else { Some(self.emit(Op::DotPlain(terms))?) };
+        let products = sum.products.map(|value| self.relinearize(value)).transpose()?;
+        let mut total = match (products, linear) {
+            (Some(a), Some(b)) => self.emit(Op::Add(a, b))?,
+            (Some(a), None) | (None, Some(a)) => a,
+            (None, None) => unreachable!("a term was added above"),
+        };
+        if sum.constant != 0.0 {
+            let constant = self.splat(sum.constant, scale);
+            total = self.emit(Op::AddPlain(total, constant))?;
+        }
+        self.emit(Op::Rescale(total))
+    }
+
+    /// Adds a tree to a sum at `level` and `scale`, not yet rescaled.
+    fn collect(
+        &mut self,
+        tree: &Tree,
+        level: usize,
+        scale: f64,
+        sum: &mut Sum,
+    ) -> Result<(), TypeError> {
+        match tree {
+            Tree::Sum(coefficients) => {
+                sum.constant += coefficients[0];
+                let rest = coefficients.iter().enumerate().skip(1);
+                sum.terms.extend(rest.filter(|(_, c)| c.abs() >= NEGLIGIBLE).map(|(j, &c)| (j, c)));
+            }
+            Tree::Split { g, quotient, remainder } => {
+                match constant_of(quotient) {
+                    Some(constant) => sum.terms.push((*g, constant)),
+                    None => {
+                        let giant = self.basis(*g)?;
+                        let giant = self.at_level(giant, level)?;
+                        let wanted = scale - self.plan.ty(giant).scale;
+                        let quotient = self.rescaled(quotient, level, wanted)?;
+                        let product = self.emit(Op::Mul(quotient, giant))?;
+                        sum.products = Some(match sum.products {
+                            Some(others) => self.emit(Op::Add(others, product))?,
+                            None => product,
+                        });
+                    }
+                }
+                self.collect(remainder, level, scale, sum)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chebyshev(coefficients: &[f64], x: f64) -> f64 {
+        coefficients.iter().enumerate().map(|(j, c)| c * (j as f64 * x.acos()).cos()).sum()
+    }
+
+    fn value(tree: &Tree, x: f64) -> f64 {
+        match tree {
+            Tree::Sum(coefficients) => chebyshev(coefficients, x),
+            Tree::Split { g, quotient, remainder } => {
+                value(quotient, x) * (*g as f64 * x.acos()).cos() + value(remainder, x)
+            }
+        }
+    }
+
+    #[test]
+    fn division_keeps_the_value() {
+        for degree in 1..64 {
+            let coefficients: Vec<f64> =
+                (0..=degree).map(|j| ((j * 7 + 3) % 11) as f64 / 5.0 - 1.0).collect();
+            let (tree, _) = tree(&coefficients);
+            for x in [-1.0, -0.3, 0.2, 0.9] {
+                assert!(
+                    (value(&tree, x) - chebyshev(&coefficients, x)).abs() < 1e-9,
+                    "degree {degree}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn products_grow_with_the_square_root_of_the_degree() {
+        let dense = |degree: usize| multiplications(&vec![1.0; degree + 1]);
+        assert_eq!(dense(2), 1);
+        assert_eq!(dense(3), 2);
+        assert!(dense(7) <= 5 && dense(15) <= 8 && dense(31) <= 13 && dense(63) <= 19);
+    }
+}

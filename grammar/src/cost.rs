@@ -1,0 +1,217 @@
+//! What each instruction costs: counts of limb kernels times a table of seconds per kernel.
+//!
+//! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
+//! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
+
+use crate::plan::{Form, Op, Params, Plan, Type, Value, View};
+
+/// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// One butterfly: a transform of one limb has N/2·log2 N of them.
+    pub butterfly: f64,
+    /// One modular multiply-add, operands streamed from memory.
+    pub mul_add: f64,
+    /// One term of a base conversion, per coefficient.
+    pub convert: f64,
+    /// One pass over a coefficient: addition, scaling, permutation.
+    pub pass: f64,
+    /// Encoding one slot to an integer coefficient (the complex transform), before the limb transforms.
+    pub encode: f64,
+}
+
+/// The shipped table.
+pub const DEFAULT: Costs =
+    Costs { butterfly: 0.35e-9, mul_add: 0.6e-9, convert: 0.45e-9, pass: 0.5e-9, encode: 25e-9 };
+
+/// What the cost of an instruction depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// Number of special primes (α), also the width of a digit.
+    pub n_special: usize,
+    /// Number of message limbs (ℓ).
+    pub n_limbs: usize,
+}
+
+impl Shape {
+    /// The shape of instructions on `limbs` limbs of a plan.
+    pub fn new(params: &Params, n_limbs: usize) -> Shape {
+        Shape { log_n: params.log_n, n_special: params.p.len(), n_limbs }
+    }
+
+    fn n(self) -> f64 {
+        f64::from(self.log_n).exp2()
+    }
+
+    /// Limbs of the form QP.
+    pub fn n_extended(self) -> usize {
+        self.n_limbs + self.n_special
+    }
+
+    /// Number of digits (β).
+    pub fn n_digits(self) -> usize {
+        self.n_limbs.div_ceil(self.n_special.max(1))
+    }
+
+    fn transforms(self, costs: &Costs, count: usize) -> f64 {
+        count as f64 * self.n() / 2.0 * f64::from(self.log_n) * costs.butterfly
+    }
+
+    fn passes(self, per_coefficient: f64, count: usize) -> f64 {
+        count as f64 * self.n() * per_coefficient
+    }
+
+    /// `decompose`: all limbs leave the NTT domain, each digit is extended to QP and returns.
+    pub fn decompose(self, costs: &Costs) -> f64 {
+        let (l, extended, digits) = (self.n_limbs, self.n_extended(), self.n_digits());
+        let outside = digits * extended - l;
+        let width = self.n_special.min(l);
+        self.transforms(costs, l + outside) + self.passes(costs.convert, outside * width)
+    }
+
+    /// `apply_key`: the product of the digits with a key, and the automorphism.
+    pub fn apply_key(self, costs: &Costs) -> f64 {
+        let extended = self.n_extended();
+        self.passes(costs.mul_add, 2 * self.n_digits() * extended + self.n_limbs)
+            + self.passes(costs.pass, 2 * extended)
+    }
+
+    /// `mod_up`: multiplication by P.
+    pub fn mod_up(self, costs: &Costs) -> f64 {
+        self.passes(costs.pass, 2 * self.n_extended())
+    }
+
+    /// `mod_down`: division of two polynomials by P.
+    pub fn mod_down(self, costs: &Costs) -> f64 {
+        self.divide(costs, 2, self.n_special, self.n_limbs)
+    }
+
+    /// `rescale` of a ciphertext with this many polynomials.
+    pub fn rescale(self, costs: &Costs, n_polys: usize) -> f64 {
+        self.divide(costs, n_polys, 1, self.n_limbs.saturating_sub(1))
+    }
+
+    fn divide(self, costs: &Costs, n_polys: usize, dropped: usize, kept: usize) -> f64 {
+        let once = self.transforms(costs, dropped + kept)
+            + self.passes(costs.convert, dropped * kept)
+            + self.passes(costs.pass, kept);
+        once * n_polys as f64
+    }
+
+    /// One term of `dot_plain`, on QP if `extended`.
+    pub fn dot_term(self, costs: &Costs, extended: bool) -> f64 {
+        self.passes(costs.mul_add, 2 * if extended { self.n_extended() } else { self.n_limbs })
+    }
+
+    /// Encoding one plaintext.
+    pub fn encode(self, costs: &Costs, extended: bool) -> f64 {
+        let limbs = if extended { self.n_extended() } else { self.n_limbs };
+        self.n() / 2.0 * costs.encode
+            + self.passes(costs.pass, limbs)
+            + self.transforms(costs, limbs)
+    }
+
+    /// A rotation or relinearization, all steps.
+    pub fn key_switch(self, costs: &Costs) -> f64 {
+        self.decompose(costs) + self.apply_key(costs) + self.mod_down(costs)
+    }
+}
+
+/// Seconds that one instruction takes on one core, plaintexts already encoded.
+pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
+    let ty = plan.ty(value);
+    let shape = Shape::new(&plan.params, ty.limbs.len());
+    let polys = usize::from(ty.degree) + 1;
+    let limbs = if ty.form == Form::QP { shape.n_extended() } else { shape.n_limbs };
+    let pass = |count: usize| shape.passes(costs.pass, count);
+    match &plan.ops[value.index()] {
+        Op::Input(_) | Op::Drop(..) => 0.0,
+        Op::Add(..) | Op::Sub(..) | Op::Neg(_) => pass(polys * limbs),
+        Op::AddPlain(..) => pass(limbs),
+        Op::MulPlain(..) => shape.passes(costs.mul_add, polys * limbs),
+        Op::DotPlain(terms) => terms.len() as f64 * shape.dot_term(costs, ty.form == Form::QP),
+        Op::Mul(..) => shape.passes(costs.mul_add, 4 * limbs),
+        Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => shape.key_switch(costs),
+        Op::Rescale(_) => Shape { n_limbs: shape.n_limbs + 1, ..shape }.rescale(costs, polys),
+        Op::Decompose(_) => shape.decompose(costs),
+        Op::ApplyKey(..) => shape.apply_key(costs),
+        Op::ModUp(_) => shape.mod_up(costs),
+        Op::ModDown(_) => shape.mod_down(costs),
+        Op::ModRaise(..) => shape.transforms(costs, polys * limbs),
+    }
+}
+
+/// Seconds to run a plan on one core, plaintexts already encoded.
+pub fn plan_seconds(costs: &Costs, plan: &Plan) -> f64 {
+    plan.values().map(|(value, _)| instruction(costs, plan, value)).sum()
+}
+
+/// Seconds to encode every plaintext of a plan once, on one core.
+pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
+    encodings(plan).map(|(shape, extended)| shape.encode(costs, extended)).sum()
+}
+
+/// Bytes of all plaintexts of a plan when encoded.
+pub fn plaintext_bytes(plan: &Plan) -> u64 {
+    encodings(plan)
+        .map(|(shape, extended)| {
+            (if extended { shape.n_extended() } else { shape.n_limbs }) as u64 * (8 << shape.log_n)
+        })
+        .sum()
+}
+
+/// One (shape, whether on QP) for each use of a plaintext that is not one number.
+fn encodings(plan: &Plan) -> impl Iterator<Item = (Shape, bool)> {
+    plan.values().flat_map(move |(value, op)| {
+        let ty = plan.ty(value);
+        let full = op
+            .constants()
+            .into_iter()
+            .filter(|c| matches!(plan.constants[c.index()].view, View::Table { .. }));
+        full.map(move |_| (Shape::new(&plan.params, ty.limbs.len()), ty.form == Form::QP))
+    })
+}
+
+/// Bytes of a value while the plan runs.
+pub fn value_bytes(params: &Params, ty: Type) -> u64 {
+    let shape = Shape::new(params, ty.limbs.len());
+    let limbs = match ty.form {
+        Form::Q => (usize::from(ty.degree) + 1) * shape.n_limbs,
+        Form::QP => (usize::from(ty.degree) + 1) * shape.n_extended(),
+        Form::Digits => {
+            params.digits(ty.limbs).len() * shape.n_extended()
+                + usize::from(ty.degree) * shape.n_limbs
+        }
+    };
+    limbs as u64 * (8 << params.log_n)
+}
+
+/// Largest number of bytes alive at once when instructions run in order and values are freed after their last use.
+pub fn peak_value_bytes(plan: &Plan) -> u64 {
+    let last_uses = plan.last_uses();
+    let mut dying = vec![vec![]; plan.ops.len() + 1];
+    for (i, last) in last_uses.iter().enumerate() {
+        dying[last.unwrap_or(i)].push(i);
+    }
+    let (mut alive, mut peak) = (0, 0);
+    for (i, &ty) in plan.types.iter().enumerate() {
+        alive += value_bytes(&plan.params, ty);
+        peak = peak.max(alive);
+        for &dead in &dying[i] {
+            alive -= value_bytes(&plan.params, plan.types[dead]);
+        }
+    }
+    peak
+}
+
+/// Bytes of the evaluation keys in memory: both halves of every digit.
+pub fn key_bytes(plan: &Plan) -> u64 {
+    let params = &plan.params;
+    let of_key = |limbs: crate::plan::LimbSet| {
+        let polys = 2 * params.digits(limbs).len() * (limbs.len() + params.p.len());
+        polys as u64 * (8 << params.log_n)
+    };
+    plan.keys().iter().map(|key| of_key(key.limbs)).sum()
+}
