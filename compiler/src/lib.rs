@@ -7,8 +7,10 @@
 pub mod config;
 pub mod error;
 pub mod graph;
+pub mod interpret;
 pub mod layout;
 pub mod linear;
+pub mod onnx;
 pub mod pass;
 pub mod pipeline;
 pub mod poly;

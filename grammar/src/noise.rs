@@ -7,8 +7,9 @@
 
 use crate::plan::{ConstantId, LimbSet, Op, Params, Plan, Value, View};
 
-/// Standard deviation of a coefficient of the RLWE error (eprint 2024/463, section 3).
-pub const SIGMA: f64 = 3.19;
+/// Standard deviation of a coefficient of the RLWE error: a centred binomial of 42 bits has variance 21/2, at least the
+/// 3.19² that the security table assumes.
+pub const SIGMA: f64 = 3.24037;
 
 /// An error stays below this many standard deviations in all slots: for 2^16 slots the probability of a larger one
 /// is below 2^−60.

@@ -1,1 +1,13 @@
 //! Runs hecc plans on encrypted inputs.
+//!
+//! - [`client`]: keys, encryption, decryption. The only module that knows the secret key.
+//! - [`eval`]: three evaluators of one plan: clear, with simulated noise, encrypted.
+//! - [`scheme`], [`rlwe`], [`ring`], [`kernel`]: what they are made of; each uses only those after it.
+
+pub mod client;
+pub mod error;
+pub mod eval;
+pub mod kernel;
+pub mod ring;
+pub mod rlwe;
+pub mod scheme;

@@ -3,7 +3,9 @@
 //! One dimension is computed as two, the first of which has length 1.
 
 use hecc_grammar::model::Window;
-use ndarray::{Array2, ArrayD, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul, s};
+use ndarray::{
+    Array2, ArrayD, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul, s,
+};
 
 /// `[n, c_in, spatial..]` with `[c_out, c_in / groups, kernel..]` to `[n, c_out, spatial..]`.
 pub(super) fn conv(
@@ -47,11 +49,15 @@ pub(super) fn average_pool(
     let channels = x4.shape()[1];
     let kernel = if let [k] = *kernel { [1, k] } else { [kernel[0], kernel[1]] };
     let grid = Grid::new(&x4, &kernel, window);
-    let inside = grid.columns(ArrayView3::from_shape(
-        (1, x4.shape()[2], x4.shape()[3]),
-        &vec![1.0; x4.shape()[2] * x4.shape()[3]],
-    ).expect("one element for each pixel"));
-    let divisors = inside.sum_axis(Axis(0)).mapv(|n| if count_include_pad { grid.taps() as f64 } else { n });
+    let inside = grid.columns(
+        ArrayView3::from_shape(
+            (1, x4.shape()[2], x4.shape()[3]),
+            &vec![1.0; x4.shape()[2] * x4.shape()[3]],
+        )
+        .expect("one element for each pixel"),
+    );
+    let divisors =
+        inside.sum_axis(Axis(0)).mapv(|n| if count_include_pad { grid.taps() as f64 } else { n });
     let mut out = ndarray::Array3::<f64>::zeros((x4.shape()[0], channels, grid.pixels()));
     for (image, mut result) in x4.outer_iter().zip(out.outer_iter_mut()) {
         for (channel, mut row) in image.outer_iter().zip(result.outer_iter_mut()) {
@@ -79,7 +85,8 @@ struct Grid {
 
 impl Grid {
     fn new(x: &ArrayView4<'_, f64>, kernel: &[usize; 2], window: &Window) -> Grid {
-        let two = |v: &[usize], first: usize| if let [only] = *v { [first, only] } else { [v[0], v[1]] };
+        let two =
+            |v: &[usize], first: usize| if let [only] = *v { [first, only] } else { [v[0], v[1]] };
         let (strides, dilations) = (two(&window.strides, 1), two(&window.dilations, 1));
         let (begin, end) = (two(&window.pads_begin, 0), two(&window.pads_end, 0));
         let out = [0, 1].map(|d| {
@@ -144,7 +151,13 @@ mod tests {
     }
 
     /// The definition, tap by tap. Returns sums and the number of taps that lie inside.
-    fn naive(x: &ArrayD<f64>, w: &ArrayD<f64>, window: &Window, groups: usize, at: [usize; 4]) -> f64 {
+    fn naive(
+        x: &ArrayD<f64>,
+        w: &ArrayD<f64>,
+        window: &Window,
+        groups: usize,
+        at: [usize; 4],
+    ) -> f64 {
         let [n, o, oy, ox] = at;
         let (c, kh, kw) = (w.shape()[1], w.shape()[2], w.shape()[3]);
         let group = o / (w.shape()[0] / groups);

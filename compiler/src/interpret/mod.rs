@@ -25,7 +25,9 @@ pub enum InterpretError {
         expected: usize,
     },
     /// An array has a shape that the input does not take.
-    #[error("input `{name}`: shape {found:?}, expected {expected:?} (or a batch of these in front)")]
+    #[error(
+        "input `{name}`: shape {found:?}, expected {expected:?} (or a batch of these in front)"
+    )]
     Shape {
         /// Name of the input.
         name: String,
@@ -66,15 +68,21 @@ pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, In
         let views: Vec<_> = results.iter().map(|outputs| outputs[i].view()).collect();
         // An output without a batch dimension gets one, so that no image's result is lost.
         let has_batch = views[0].ndim() > 0 && views[0].shape()[0] == 1;
-        let joined =
-            if has_batch { ndarray::concatenate(Axis(0), &views) } else { ndarray::stack(Axis(0), &views) };
+        let joined = if has_batch {
+            ndarray::concatenate(Axis(0), &views)
+        } else {
+            ndarray::stack(Axis(0), &views)
+        };
         joined.expect("the model gives every image's result one shape")
     });
     Ok(stacked.collect())
 }
 
 /// As [`run`], then applies what is left to the client: what a user of the network sees.
-pub fn run_with_client(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
+pub fn run_with_client(
+    model: &Model,
+    inputs: &[ArrayD<f64>],
+) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     let outputs = run(model, inputs)?;
     let apply = |(x, output): (ArrayD<f64>, &Output)| apply_client_ops(&output.client, x);
     Ok(outputs.into_iter().zip(&model.outputs).map(apply).collect())

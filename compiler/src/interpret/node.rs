@@ -25,7 +25,9 @@ pub(super) fn evaluate<'a>(
         Op::AveragePool { x, kernel, window, count_include_pad } => {
             average_pool(value(*x), kernel, window, *count_include_pad)
         }
-        Op::MatMul { x, weight } => mat_mul(value(*x).view(), model.array(*weight).view(), &node.shape),
+        Op::MatMul { x, weight } => {
+            mat_mul(value(*x).view(), model.array(*weight).view(), &node.shape)
+        }
         Op::MatMulLeft { weight, x } => {
             mat_mul(model.array(*weight).view(), value(*x).view(), &node.shape)
         }

@@ -3,7 +3,15 @@
 use ndarray::{ArrayD, Axis, IxDyn, SliceInfoElem};
 
 /// Elements `starts[d] + i·steps[d]` of every dimension, as many as `shape` says.
-pub(super) fn slice(x: &ArrayD<f64>, starts: &[usize], steps: &[isize], shape: &[usize]) -> ArrayD<f64> {
+pub(super) fn slice(
+    x: &ArrayD<f64>,
+    starts: &[usize],
+    steps: &[isize],
+    shape: &[usize],
+) -> ArrayD<f64> {
+    if shape.contains(&0) {
+        return ArrayD::zeros(shape);
+    }
     let mut view = x.view();
     for (d, ((&start, &step), &count)) in starts.iter().zip(steps).zip(shape).enumerate() {
         let last = start as isize + (count as isize - 1) * step;
@@ -17,8 +25,11 @@ pub(super) fn slice(x: &ArrayD<f64>, starts: &[usize], steps: &[isize], shape: &
 /// `x` at offset `before` in an array of the given shape that is `fill` elsewhere.
 pub(super) fn pad(x: &ArrayD<f64>, before: &[usize], fill: f64, shape: &[usize]) -> ArrayD<f64> {
     let mut out = ArrayD::from_elem(IxDyn(shape), fill);
-    let inner: Vec<SliceInfoElem> =
-        before.iter().zip(x.shape()).map(|(&start, &extent)| (start..start + extent).into()).collect();
+    let inner: Vec<SliceInfoElem> = before
+        .iter()
+        .zip(x.shape())
+        .map(|(&start, &extent)| (start..start + extent).into())
+        .collect();
     out.slice_mut(&inner[..]).assign(x);
     out
 }

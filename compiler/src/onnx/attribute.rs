@@ -63,8 +63,13 @@ pub(super) fn read<T: Attribute>(attribute: &AttributeProto) -> Result<T, Refuse
     }
     let found = attribute.r#type();
     // Files of IR version 1 do not state the type.
-    let value = if found == T::TYPE || attribute.r#type.is_none() { T::get(attribute) } else { None };
+    let value =
+        if found == T::TYPE || attribute.r#type.is_none() { T::get(attribute) } else { None };
     value.ok_or_else(|| {
-        refuse(format!("attribute `{}` has type {found:?}, expected {:?}", attribute.name(), T::TYPE))
+        refuse(format!(
+            "attribute `{}` has type {found:?}, expected {:?}",
+            attribute.name(),
+            T::TYPE
+        ))
     })
 }

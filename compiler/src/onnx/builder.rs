@@ -55,7 +55,8 @@ impl Builder {
             return Err(refuse("an operand is a constant, expected an encrypted tensor"));
         };
         bound.push(constant.into_array());
-        self.push(Op::Input, shape)
+        // Not counted against the budget: the array exists already.
+        Ok(self.model.push(Op::Input, &self.name, shape))
     }
 
     /// Counts elements about to be created against the budget of what folding may create.
@@ -71,9 +72,11 @@ impl Builder {
     }
 
     pub(super) fn push(&mut self, op: Op, shape: Vec<usize>) -> Result<Tensor, Refused> {
-        let count = shape::elements(&shape)?;
         if self.is_scratch() {
-            self.spend(count)?;
+            // Exporters compute with empty lists; encrypted tensors have elements.
+            self.spend(shape::count(&shape)?)?;
+        } else {
+            shape::elements(&shape)?;
         }
         Ok(self.model.push(op, &self.name, shape))
     }
@@ -135,10 +138,12 @@ impl Builder {
     }
 
     pub(super) fn reshape(&mut self, x: Tensor, shape: Vec<usize>) -> Result<Tensor, Refused> {
-        let (found, wanted) = (shape::elements(self.model.shape(x))?, shape::elements(&shape)?);
+        let (found, wanted) = (shape::count(self.model.shape(x))?, shape::count(&shape)?);
         if found != wanted {
             let from = self.model.shape(x);
-            return Err(refuse(format!("shape {from:?} has {found} elements, {shape:?} has {wanted}")));
+            return Err(refuse(format!(
+                "shape {from:?} has {found} elements, {shape:?} has {wanted}"
+            )));
         }
         if self.model.shape(x) == shape {
             return Ok(x);
@@ -194,7 +199,9 @@ impl Builder {
                 && (0..shape.len()).all(|d| d == axis || other[d] == shape[d]);
             if !agrees {
                 let first = self.model.shape(xs[0]);
-                return Err(refuse(format!("shapes {first:?} and {other:?} do not join along axis {axis}")));
+                return Err(refuse(format!(
+                    "shapes {first:?} and {other:?} do not join along axis {axis}"
+                )));
             }
             shape[axis] += other[axis];
         }
@@ -225,7 +232,11 @@ impl Builder {
     }
 
     /// `weight · x`, as numpy's `matmul`; both have rank 2 or more.
-    pub(super) fn mat_mul_left(&mut self, weight: ArrayD<f64>, x: Tensor) -> Result<Tensor, Refused> {
+    pub(super) fn mat_mul_left(
+        &mut self,
+        weight: ArrayD<f64>,
+        x: Tensor,
+    ) -> Result<Tensor, Refused> {
         let shape = product_shape(weight.shape(), self.model.shape(x))?;
         let weight = self.model.constant(weight);
         self.push(Op::MatMulLeft { weight, x }, shape)
@@ -236,7 +247,10 @@ fn product_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Refused> {
     let (lead_a, last_a) = a.split_at(a.len() - 2);
     let (lead_b, last_b) = b.split_at(b.len() - 2);
     if last_a[1] != last_b[0] {
-        return Err(refuse(format!("shapes {a:?} and {b:?} do not multiply: {} against {}", last_a[1], last_b[0])));
+        return Err(refuse(format!(
+            "shapes {a:?} and {b:?} do not multiply: {} against {}",
+            last_a[1], last_b[0]
+        )));
     }
     let mut shape = broadcast(lead_a, lead_b)?;
     shape.extend([last_a[0], last_b[1]]);

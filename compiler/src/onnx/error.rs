@@ -23,7 +23,9 @@ pub enum ImportError {
     #[error("{0}")]
     Model(String),
     /// The operator set is too old or too new.
-    #[error("operator set {found}, expected {OLDEST_OPSET} to {NEWEST_OPSET} (onnx.version_converter changes it)")]
+    #[error(
+        "operator set {found}, expected {OLDEST_OPSET} to {NEWEST_OPSET} (onnx.version_converter changes it)"
+    )]
     Opset {
         /// Version in the file.
         found: i64,

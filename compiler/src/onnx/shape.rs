@@ -9,12 +9,19 @@ pub(super) const MAX_RANK: usize = 16;
 
 /// The number of elements; refused if there are none, or too many.
 pub(super) fn elements(shape: &[usize]) -> Result<usize, Refused> {
+    match count(shape)? {
+        0 => Err(refuse(format!("shape {shape:?} has no elements"))),
+        n => Ok(n),
+    }
+}
+
+/// The number of elements, which may be none; refused if there are too many.
+pub(super) fn count(shape: &[usize]) -> Result<usize, Refused> {
     if shape.len() > MAX_RANK {
         return Err(refuse(format!("{} dimensions, expected at most {MAX_RANK}", shape.len())));
     }
     let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     match count {
-        Some(0) => Err(refuse(format!("shape {shape:?} has no elements"))),
         Some(n) if n <= MAX_ELEMENTS => Ok(n),
         _ => Err(refuse(format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"))),
     }
@@ -42,7 +49,8 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, Refused> {
 /// The common shape by numpy's rule.
 pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Refused> {
     let rank = a.len().max(b.len());
-    let at = |shape: &[usize], d: usize| (d + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let at =
+        |shape: &[usize], d: usize| (d + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
     let one = |d| match (at(a, d), at(b, d)) {
         (x, y) if x == y || y == 1 => Ok(x),
         (1, y) => Ok(y),

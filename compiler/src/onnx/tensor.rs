@@ -37,7 +37,9 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
 /// What kind of numbers a stored type holds; types that no supported operator takes are refused.
 pub(super) fn kind(data_type: DataType) -> Result<Kind, Refused> {
     match data_type {
-        DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16 => Ok(Kind::Float),
+        DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16 => {
+            Ok(Kind::Float)
+        }
         DataType::Uint8
         | DataType::Int8
         | DataType::Uint16
@@ -76,7 +78,10 @@ pub(super) fn data_type(number: i32) -> Result<DataType, Refused> {
 
 fn shape(tensor: &TensorProto) -> Result<Vec<usize>, Refused> {
     if tensor.dims.len() > MAX_RANK {
-        return Err(refuse(format!("{} dimensions, expected at most {MAX_RANK}", tensor.dims.len())));
+        return Err(refuse(format!(
+            "{} dimensions, expected at most {MAX_RANK}",
+            tensor.dims.len()
+        )));
     }
     let dims = tensor.dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
     dims.ok_or_else(|| refuse(format!("shape {:?} has a negative dimension", tensor.dims)))
@@ -118,10 +123,18 @@ fn from_bytes(bytes: &[u8], data_type: DataType, count: usize) -> Result<Vec<f64
     }
 }
 
-fn from_fields(tensor: &TensorProto, data_type: DataType, count: usize) -> Result<Vec<f64>, Refused> {
+fn from_fields(
+    tensor: &TensorProto,
+    data_type: DataType,
+    count: usize,
+) -> Result<Vec<f64>, Refused> {
     macro_rules! numbers {
         ($field:ident, $to:expr) => {{
-            check_len(tensor.$field.len(), Some(count), concat!("elements in `", stringify!($field), "`"))?;
+            check_len(
+                tensor.$field.len(),
+                Some(count),
+                concat!("elements in `", stringify!($field), "`"),
+            )?;
             Ok(tensor.$field.iter().map($to).collect())
         }};
     }
@@ -155,11 +168,15 @@ fn external(tensor: &TensorProto, dir: Option<&Path>) -> Result<Bytes, Refused> 
         },
     };
     let location = entry("location").ok_or_else(|| refuse("external data without a location"))?;
-    let dir = dir.ok_or_else(|| refuse(format!("external data in `{location}`: the model has no folder")))?;
+    let dir = dir
+        .ok_or_else(|| refuse(format!("external data in `{location}`: the model has no folder")))?;
     let path = Path::new(location);
-    let stays_inside = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    let stays_inside =
+        path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if location.is_empty() || location.contains('\\') || !stays_inside {
-        return Err(refuse(format!("external data in `{location}`, expected a path below the model's folder")));
+        return Err(refuse(format!(
+            "external data in `{location}`, expected a path below the model's folder"
+        )));
     }
     read_part(dir, path, number("offset")?.unwrap_or(0), number("length")?)
         .map_err(|reason| refuse(format!("external data in `{location}`: {reason}")))
@@ -169,7 +186,8 @@ fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Resul
     use std::io::{Read, Seek, SeekFrom};
     let text = |e: std::io::Error| e.to_string();
     // A symbolic link could lead out of the folder though the path does not.
-    let (root, full) = (dir.canonicalize().map_err(text)?, dir.join(path).canonicalize().map_err(text)?);
+    let (root, full) =
+        (dir.canonicalize().map_err(text)?, dir.join(path).canonicalize().map_err(text)?);
     if !full.starts_with(&root) {
         return Err("a link that leaves the model's folder".to_owned());
     }
@@ -179,10 +197,14 @@ fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Resul
         return Err("not a file".to_owned());
     }
     let rest = metadata.len().checked_sub(offset);
-    let rest = rest.ok_or_else(|| format!("offset {offset}, but the file has {} bytes", metadata.len()))?;
+    let rest =
+        rest.ok_or_else(|| format!("offset {offset}, but the file has {} bytes", metadata.len()))?;
     let length = length.unwrap_or(rest);
     if length > rest {
-        return Err(format!("{length} bytes from {offset} on, but the file has {}", metadata.len()));
+        return Err(format!(
+            "{length} bytes from {offset} on, but the file has {}",
+            metadata.len()
+        ));
     }
     file.seek(SeekFrom::Start(offset)).map_err(text)?;
     let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(|e| e.to_string())?);

@@ -49,7 +49,11 @@ pub(super) struct Constant {
 
 impl Constant {
     pub(super) fn new(array: ArrayD<f64>, kind: Kind) -> Constant {
-        let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+        let array = if array.is_standard_layout() {
+            array
+        } else {
+            array.as_standard_layout().into_owned()
+        };
         Constant { array: array.into_shared(), kind }
     }
 

@@ -1,0 +1,278 @@
+//! Walks the graph in its order and hands every node to its operator's importer.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use hecc_grammar::model::{Model, Op, Output};
+
+use super::builder::Builder;
+use super::error::{ImportError, NodeError, Refused, refuse};
+use super::node::Node;
+use super::ops::{self, Importer};
+use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use super::tensor;
+use super::unsupported;
+use super::value::{Constant, Kind, Value};
+use super::{input, shape};
+
+/// More refused nodes than this are not looked for.
+const MAX_ERRORS: usize = 1000;
+
+/// What the walk knows about the model besides the graph.
+pub(super) struct Context<'a> {
+    pub(super) opset: i64,
+    pub(super) dir: Option<&'a Path>,
+    pub(super) batch: input::Batch,
+    /// Domains and names of the functions that the file defines.
+    pub(super) functions: HashSet<(&'a str, &'a str)>,
+}
+
+/// Returns the model that the graph stands for, or everything that is wrong with its nodes.
+pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model, ImportError> {
+    let mut walk = Walk {
+        graph,
+        context,
+        stored: stored(graph)?,
+        values: HashMap::new(),
+        model: Builder::new(),
+        errors: Vec::new(),
+    };
+    walk.model.model.name = graph.name().to_owned();
+    walk.inputs()?;
+    for (position, node) in graph.node.iter().enumerate() {
+        walk.node(node, position);
+        if walk.errors.len() >= MAX_ERRORS {
+            break;
+        }
+    }
+    if !walk.errors.is_empty() {
+        return Err(ImportError::Nodes(walk.errors));
+    }
+    for output in &graph.output {
+        walk.output(output)?;
+    }
+    if walk.model.model.outputs.is_empty() {
+        return Err(ImportError::Model("the graph has no outputs".to_owned()));
+    }
+    Ok(walk.model.model)
+}
+
+struct Walk<'a> {
+    graph: &'a GraphProto,
+    context: &'a Context<'a>,
+    stored: HashMap<&'a str, &'a TensorProto>,
+    values: HashMap<&'a str, Value>,
+    model: Builder,
+    errors: Vec<NodeError>,
+}
+
+fn stored(graph: &GraphProto) -> Result<HashMap<&str, &TensorProto>, ImportError> {
+    if let Some(sparse) = graph.sparse_initializer.first() {
+        let name = sparse.values.as_ref().map_or("", |values| values.name()).to_owned();
+        let reason = "stored as a sparse tensor, expected a dense one".to_owned();
+        return Err(ImportError::Initializer { name, reason });
+    }
+    let mut stored = HashMap::with_capacity(graph.initializer.len());
+    for tensor in &graph.initializer {
+        if stored.insert(tensor.name(), tensor).is_some() {
+            let reason = "stored twice, expected once".to_owned();
+            return Err(ImportError::Initializer { name: tensor.name().to_owned(), reason });
+        }
+    }
+    Ok(stored)
+}
+
+impl<'a> Walk<'a> {
+    fn inputs(&mut self) -> Result<(), ImportError> {
+        for info in &self.graph.input {
+            // Until IR version 3, initializers were listed among the inputs.
+            if self.stored.contains_key(info.name()) {
+                continue;
+            }
+            let error = |refused: Refused| ImportError::Input {
+                name: info.name().to_owned(),
+                reason: refused.reason,
+            };
+            let shape = input::shape(info, self.graph, self.context.batch).map_err(error)?;
+            self.model.set_name(info.name());
+            let tensor = self.model.push(Op::Input, shape).map_err(error)?;
+            if self.values.insert(info.name(), tensor.into()).is_some() {
+                return Err(error(refuse("defined twice, expected once")));
+            }
+        }
+        if self.model.model.nodes.is_empty() {
+            return Err(ImportError::Model("the graph has no inputs".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, proto: &'a NodeProto, position: usize) {
+        let results = self.results(proto, position).unwrap_or_else(|refused| {
+            self.report(proto, refused);
+            self.placeholders(proto)
+        });
+        let mut results = results.into_iter();
+        for name in &proto.output {
+            let absent = Value::Absent("hecc computes the first result of that node only");
+            let value = results.next().unwrap_or(absent);
+            if name.is_empty() {
+                continue;
+            }
+            let is_stored = self.stored.contains_key(name.as_str());
+            if self.values.insert(name, value).is_some() || is_stored {
+                self.report(
+                    proto,
+                    refuse(format!("output `{name}` is defined twice, expected once")),
+                );
+            }
+        }
+    }
+
+    fn report(&mut self, proto: &NodeProto, refused: Refused) {
+        let node = node_name(proto).to_owned();
+        let Refused { reason, rewrite } = refused;
+        self.errors.push(NodeError { node, op_type: proto.op_type().to_owned(), reason, rewrite });
+    }
+
+    fn results(&mut self, proto: &'a NodeProto, position: usize) -> Result<Vec<Value>, Refused> {
+        let importer = self.importer(proto)?;
+        let mut inputs = Vec::with_capacity(proto.input.len());
+        for name in &proto.input {
+            inputs.push(if name.is_empty() { None } else { Some(self.lookup(name, position)?) });
+        }
+        let mut node = Node::new(proto, self.context.opset, self.context.dir, inputs);
+        if node.has_unknown_input() {
+            return Ok(vec![Value::Unknown; proto.output.len()]);
+        }
+        self.model.set_name(node_name(proto));
+        let results = if node.is_constant() {
+            self.fold(importer, &mut node)
+        } else {
+            (importer.import)(&mut node, &mut self.model)
+        }?;
+        node.finish()?;
+        Ok(results)
+    }
+
+    fn importer(&self, proto: &NodeProto) -> Result<&'static Importer, Refused> {
+        let (domain, op_type) = (proto.domain(), proto.op_type());
+        if self.context.functions.contains(&(domain, op_type)) {
+            return Err(
+                refuse("a function defined in the file").instead("inline it (onnx.inliner)")
+            );
+        }
+        if !matches!(domain, "" | "ai.onnx") {
+            return Err(refuse(format!("domain `{domain}`, expected the default one"))
+                .instead("export with standard operators only, without graph optimizations"));
+        }
+        let importer = ops::find(op_type).ok_or_else(|| unsupported::reason(op_type))?;
+        if self.context.opset < importer.since {
+            let (since, opset) = (importer.since, self.context.opset);
+            let reason = format!("exists since operator set {since}, the model has {opset}");
+            return Err(refuse(reason));
+        }
+        Ok(importer)
+    }
+
+    /// The value behind a name that the node at `position` reads.
+    fn lookup(&self, name: &str, position: usize) -> Result<Value, Refused> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(value.clone());
+        }
+        if let Some(tensor) = self.stored.get(name) {
+            let constant = tensor::read(tensor, self.context.dir);
+            return Ok(constant
+                .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?
+                .into());
+        }
+        let later = self.graph.node[position..].iter().any(|n| n.output.iter().any(|o| o == name));
+        Err(refuse(match later {
+            true => {
+                format!("input `{name}` is computed later (or in a cycle), expected nodes in order")
+            }
+            false => format!("input `{name}` is not defined anywhere"),
+        }))
+    }
+
+    /// A node whose inputs are all known: lowered to a model of its own, which is evaluated at once.
+    fn fold(&mut self, importer: &Importer, node: &mut Node<'_>) -> Result<Vec<Value>, Refused> {
+        let kind = node.value(0).map_or(Kind::Float, |value| match value {
+            Value::Constant(constant) => constant.kind,
+            Value::Tensor(_) | Value::Client { .. } | Value::Unknown | Value::Absent(_) => {
+                Kind::Float
+            }
+        });
+        let mut scratch = self.model.scratch();
+        let results = (importer.import)(node, &mut scratch)?;
+        let arrays = self.model.evaluate(scratch)?;
+        let known = |value| match value {
+            Value::Tensor(t) => Constant::new(arrays[t.index()].clone(), kind).into(),
+            Value::Client { tensor, ops, .. } => {
+                let array = arrays[tensor.index()].clone();
+                Constant::new(crate::interpret::apply_client_ops(&ops, array), kind).into()
+            }
+            Value::Constant(_) | Value::Unknown | Value::Absent(_) => value,
+        };
+        Ok(results.into_iter().map(known).collect())
+    }
+
+    /// What a refused node's outputs stand for, so that the nodes after it are still checked.
+    fn placeholders(&mut self, proto: &'a NodeProto) -> Vec<Value> {
+        let inputs: Vec<Option<Vec<usize>>> =
+            proto.input.iter().map(|name| self.known_shape(name)).collect();
+        let guess = unsupported::output_shape(proto, &inputs);
+        let one = |(i, name): (usize, &String)| {
+            let declared = self.graph.value_info.iter().find(|info| info.name() == name);
+            let declared =
+                declared.and_then(|info| input::shape(info, self.graph, self.context.batch).ok());
+            declared.or_else(|| guess.clone().filter(|_| i == 0))
+        };
+        let shapes: Vec<Option<Vec<usize>>> = proto.output.iter().enumerate().map(one).collect();
+        let mut values = Vec::with_capacity(shapes.len());
+        for shape in shapes {
+            let tensor = shape.and_then(|shape| self.model.push(Op::Input, shape).ok());
+            values.push(tensor.map_or(Value::Unknown, Value::Tensor));
+        }
+        values
+    }
+
+    fn known_shape(&self, name: &str) -> Option<Vec<usize>> {
+        match self.values.get(name) {
+            Some(Value::Tensor(t) | Value::Client { tensor: t, .. }) => Some(self.model.shape(*t)),
+            Some(Value::Constant(c)) => Some(c.shape().to_vec()),
+            Some(Value::Unknown | Value::Absent(_)) | None => None,
+        }
+    }
+
+    fn output(&mut self, info: &ValueInfoProto) -> Result<(), ImportError> {
+        let name = info.name().to_owned();
+        let error = |reason: &str| {
+            Err(ImportError::Output { name: name.clone(), reason: reason.to_owned() })
+        };
+        let (tensor, client) = match self.values.get(info.name()) {
+            Some(Value::Tensor(tensor)) => (*tensor, vec![]),
+            Some(Value::Client { tensor, ops, .. }) => (*tensor, ops.clone()),
+            Some(Value::Constant(_)) => {
+                return error("a constant, expected a result of the inputs");
+            }
+            Some(Value::Absent(why)) => return error(why),
+            Some(Value::Unknown) => unreachable!("refused nodes end the import before the outputs"),
+            None if self.stored.contains_key(info.name()) => {
+                return error("a constant, expected a result of the inputs");
+            }
+            None => return error("no node computes it"),
+        };
+        shape::elements(self.model.model.shape(tensor))
+            .or_else(|r| error(&r.reason).map(|()| 0))?;
+        self.model.model.outputs.push(Output { name, tensor, client });
+        Ok(())
+    }
+}
+
+/// The node's name, or its first output's where it has none.
+pub(super) fn node_name(proto: &NodeProto) -> &str {
+    match proto.name() {
+        "" => proto.output.iter().find(|name| !name.is_empty()).map_or("", |name| name),
+        name => name,
+    }
+}

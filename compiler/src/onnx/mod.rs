@@ -1,0 +1,92 @@
+//! Imports ONNX models: protobuf to [`Model`].
+//!
+//! Every attribute of every node is honoured or refused, and all refusals are reported at once. Whatever is computed
+//! from constants alone is folded here. To add an operator: a file in `ops/`, a line in `ops::OPS`.
+
+mod attribute;
+mod builder;
+mod error;
+mod fold;
+mod graph;
+mod input;
+mod node;
+mod ops;
+#[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
+#[rustfmt::skip]
+pub mod proto;
+mod shape;
+mod tensor;
+mod unsupported;
+mod value;
+
+use std::path::Path;
+
+use bytes::Bytes;
+use hecc_grammar::model::Model;
+use ndarray::ArrayD;
+use prost::Message;
+
+pub use error::{ImportError, NodeError};
+pub use input::Batch;
+pub use ops::{operator_table, operators};
+
+use proto::ModelProto;
+
+/// The oldest operator set that is read.
+pub const OLDEST_OPSET: i64 = 7;
+/// The newest operator set that is read.
+pub const NEWEST_OPSET: i64 = 28;
+
+/// Imports the ONNX file at `path`; external data is looked for beside it.
+pub fn import_file(path: &Path) -> Result<Model, ImportError> {
+    let read = |source| ImportError::Read { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(read)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    import(bytes.into(), Some(dir.unwrap_or(Path::new("."))))
+}
+
+/// Imports an ONNX file's bytes. External data is looked for below `dir`, and refused without one.
+pub fn import(bytes: Bytes, dir: Option<&Path>) -> Result<Model, ImportError> {
+    import_message(&ModelProto::decode(bytes)?, dir, Batch::One)
+}
+
+/// Imports a decoded ONNX message, with a say on the batch dimension.
+pub fn import_message(
+    model: &ModelProto,
+    dir: Option<&Path>,
+    batch: Batch,
+) -> Result<Model, ImportError> {
+    let graph = model.graph.as_ref();
+    let graph = graph.ok_or_else(|| ImportError::Model("the file has no graph".to_owned()))?;
+    let context = graph::Context {
+        opset: opset(model)?,
+        dir,
+        batch,
+        functions: model.functions.iter().map(|f| (f.domain(), f.name())).collect(),
+    };
+    graph::import(graph, &context).map(fold::fold)
+}
+
+/// Converts a stored array, such as those of a test's `.pb` files. It must not be in a file of its own.
+pub fn read_tensor(tensor: &proto::TensorProto) -> Result<ArrayD<f64>, ImportError> {
+    let error = |refused: error::Refused| ImportError::Initializer {
+        name: tensor.name().to_owned(),
+        reason: refused.reason,
+    };
+    tensor::read(tensor, None).map(value::Constant::into_array).map_err(error)
+}
+
+/// The version of the default operator set.
+fn opset(model: &ModelProto) -> Result<i64, ImportError> {
+    let default = |domain: &str| matches!(domain, "" | "ai.onnx");
+    let found =
+        model.opset_import.iter().find(|set| default(set.domain())).map(|set| set.version());
+    let found = found.ok_or_else(|| {
+        ImportError::Model("the file names no version of the default operator set".to_owned())
+    })?;
+    if (OLDEST_OPSET..=NEWEST_OPSET).contains(&found) {
+        Ok(found)
+    } else {
+        Err(ImportError::Opset { found })
+    }
+}

@@ -1,0 +1,73 @@
+//! Activations that the tensor graph knows by name.
+
+use hecc_grammar::model::Function;
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::value::Value;
+
+/// An operator that applies one function to its only input.
+macro_rules! activation {
+    ($name:ident, $op_type:literal, $since:literal, $supported:literal, $function:expr) => {
+        pub(super) const $name: Importer = Importer {
+            op_type: $op_type,
+            since: $since,
+            supported: $supported,
+            refused: "",
+            import: |node, model| apply(node, model, $function),
+        };
+    };
+}
+
+activation!(ELU, "Elu", 7, "`alpha`", |node| Ok(Function::Elu {
+    alpha: attr(node, "alpha", 1.0)?
+}));
+activation!(ERF, "Erf", 9, "all", |_| Ok(Function::Erf));
+activation!(GELU, "Gelu", 20, "`approximate`", gelu);
+activation!(HARD_SIGMOID, "HardSigmoid", 7, "`alpha`, `beta`", |node| {
+    Ok(Function::HardSigmoid { alpha: attr(node, "alpha", 0.2)?, beta: attr(node, "beta", 0.5)? })
+});
+activation!(HARD_SWISH, "HardSwish", 14, "all", |_| Ok(Function::HardSwish));
+activation!(LEAKY_RELU, "LeakyRelu", 7, "`alpha`", |node| {
+    Ok(Function::LeakyRelu { alpha: attr(node, "alpha", 0.01)? })
+});
+activation!(MISH, "Mish", 18, "all", |_| Ok(Function::Mish));
+activation!(RELU, "Relu", 7, "all", |_| Ok(Function::Relu));
+activation!(SELU, "Selu", 7, "`alpha`, `gamma`", |node| {
+    let alpha = attr(node, "alpha", 1.673_263_242_354_377_2)?;
+    Ok(Function::Selu { alpha, gamma: attr(node, "gamma", 1.050_700_987_355_480_5)? })
+});
+activation!(SIGMOID, "Sigmoid", 7, "all", |_| Ok(Function::Sigmoid));
+activation!(SOFTPLUS, "Softplus", 7, "all", |_| Ok(Function::Softplus));
+activation!(TANH, "Tanh", 7, "all", |_| Ok(Function::Tanh));
+
+fn apply(
+    node: &mut Node<'_>,
+    model: &mut Builder,
+    function: impl Fn(&mut Node<'_>) -> Result<Function, Refused>,
+) -> Result<Vec<Value>, Refused> {
+    let function = function(node)?;
+    let x = node.tensor(0, model)?;
+    Ok(vec![model.activation(x, function)?.into()])
+}
+
+/// A number; the default is rounded to f32, as every runtime has it.
+fn attr(node: &mut Node<'_>, name: &str, default: f64) -> Result<f64, Refused> {
+    let value = node.attr::<f64>(name)?.unwrap_or(f64::from(default as f32));
+    if !value.is_finite() {
+        return Err(refuse(format!("attribute `{name}` is {value}, expected a finite number")));
+    }
+    Ok(value)
+}
+
+fn gelu(node: &mut Node<'_>) -> Result<Function, Refused> {
+    match node.attr::<String>("approximate")?.as_deref() {
+        None | Some("none") => Ok(Function::Gelu { tanh: false }),
+        Some("tanh") => Ok(Function::Gelu { tanh: true }),
+        Some(other) => {
+            Err(refuse(format!("attribute `approximate` is `{other}`, expected none or tanh")))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, with numpy's broadcasting.
+
+use ndarray::ArrayD;
+
+use super::Importer;
+use super::constant_math::fold_pair;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::{Node, Operand, Pair};
+use crate::onnx::value::{Kind, Value};
+
+pub(super) const ADD: Importer =
+    Importer { op_type: "Add", since: 7, supported: "all", refused: "", import: add };
+pub(super) const SUB: Importer =
+    Importer { op_type: "Sub", since: 7, supported: "all", refused: "", import: sub };
+pub(super) const MUL: Importer =
+    Importer { op_type: "Mul", since: 7, supported: "all", refused: "", import: mul };
+pub(super) const DIV: Importer = Importer {
+    op_type: "Div",
+    since: 7,
+    supported: "by a constant without zeros",
+    refused: "by an encrypted tensor",
+    import: div,
+};
+pub(super) const NEG: Importer =
+    Importer { op_type: "Neg", since: 7, supported: "all", refused: "", import: neg };
+pub(super) const SUM: Importer = Importer {
+    op_type: "Sum",
+    since: 8,
+    supported: "all",
+    refused: "opset 7 (no broadcasting)",
+    import: sum,
+};
+
+fn add(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let y = match node.pair(model)? {
+        Pair::Both(a, b) => model.add(a, b)?,
+        Pair::Right(x, c) | Pair::Left(c, x) => model.add_const(x, c.into_array())?,
+    };
+    Ok(vec![y.into()])
+}
+
+fn sub(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let y = match node.pair(model)? {
+        Pair::Both(a, b) => {
+            let b = model.negate(b)?;
+            model.add(a, b)?
+        }
+        Pair::Right(x, c) => model.add_const(x, -c.into_array())?,
+        Pair::Left(c, x) => {
+            let x = model.negate(x)?;
+            model.add_const(x, c.into_array())?
+        }
+    };
+    Ok(vec![y.into()])
+}
+
+fn mul(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let y = match node.pair(model)? {
+        Pair::Both(a, b) => model.mul(a, b)?,
+        Pair::Right(x, c) | Pair::Left(c, x) => model.mul_const(x, c.into_array())?,
+    };
+    Ok(vec![y.into()])
+}
+
+fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if model.is_scratch() {
+        return fold_pair(node, model, |kind, a, b| match kind {
+            Kind::Float => a / b,
+            Kind::Int | Kind::Bool => {
+                if b == 0.0 {
+                    0.0
+                } else {
+                    (a / b).trunc()
+                }
+            }
+        });
+    }
+    let advice = "divide by a constant, or multiply by an approximation of the reciprocal";
+    match node.pair(model)? {
+        Pair::Both(..) | Pair::Left(..) => {
+            Err(refuse("the divisor is encrypted, expected a constant").instead(advice))
+        }
+        Pair::Right(_, c) if c.array.iter().any(|&v| v == 0.0) => {
+            Err(refuse("the divisor holds a zero, expected none"))
+        }
+        Pair::Right(x, c) => {
+            let y = model.mul_const(x, c.into_array().mapv_into(|v| 1.0 / v))?;
+            Ok(vec![y.into()])
+        }
+    }
+}
+
+fn neg(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    Ok(vec![model.negate(x)?.into()])
+}
+
+fn sum(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let mut total: Option<hecc_grammar::model::Tensor> = None;
+    let mut constants: Vec<ArrayD<f64>> = Vec::new();
+    for i in 0..node.n_inputs() {
+        match (node.operand(i, model)?, total) {
+            (Operand::Constant(c), _) => constants.push(c.into_array()),
+            (Operand::Tensor(x), None) => total = Some(x),
+            (Operand::Tensor(x), Some(t)) => total = Some(model.add(t, x)?),
+        }
+    }
+    let mut y = total.ok_or_else(|| refuse("no inputs, expected at least one"))?;
+    for c in constants {
+        y = model.add_const(y, c)?;
+    }
+    Ok(vec![y.into()])
+}

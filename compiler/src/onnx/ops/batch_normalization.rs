@@ -1,0 +1,58 @@
+//! `BatchNormalization` with the statistics of training: `scale·(x − mean)/√(var + ε) + bias`, per channel.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::value::Value;
+
+pub(super) const BATCH_NORMALIZATION: Importer = Importer {
+    op_type: "BatchNormalization",
+    since: 7,
+    supported: "`epsilon`; `momentum` has no effect",
+    refused: "`training_mode` 1, `spatial` 0, encrypted statistics, outputs beyond the first",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    let shape = model.shape(x);
+    let epsilon = node.attr::<f64>("epsilon")?.unwrap_or(f64::from(1e-5f32));
+    // Momentum updates the statistics while training.
+    node.ignore("momentum");
+    if node.flag("training_mode", false)? {
+        return Err(refuse("attribute `training_mode` is 1, expected 0")
+            .instead("export in evaluation mode"));
+    }
+    if node.opset < 9 && !node.flag("spatial", true)? {
+        return Err(refuse("attribute `spatial` is 0, expected 1"));
+    }
+    let Some(&channels) = shape.get(1) else {
+        return Err(refuse(format!(
+            "input 0 has shape {shape:?}, expected at least two dimensions"
+        )));
+    };
+    let mut per_channel = vec![1; shape.len()];
+    per_channel[1] = channels;
+    let mut parameter = |i: usize| {
+        let c = node.constant(i)?;
+        if c.shape() != [channels] {
+            return Err(refuse(format!(
+                "input {i} has shape {:?}, expected [{channels}]",
+                c.shape()
+            )));
+        }
+        ArrayD::from_shape_vec(IxDyn(&per_channel), c.to_vec()).map_err(|e| refuse(e.to_string()))
+    };
+    let (scale, bias) = (parameter(1)?, parameter(2)?);
+    let (mean, variance) = (parameter(3)?, parameter(4)?);
+    let factor = scale / (variance + epsilon).mapv(f64::sqrt);
+    if factor.iter().any(|v| !v.is_finite()) {
+        return Err(refuse("a variance is not positive, so that the factor is infinite"));
+    }
+    let offset = bias - mean * &factor;
+    let y = model.mul_const(x, factor)?;
+    Ok(vec![model.add_const(y, offset)?.into()])
+}

@@ -1,0 +1,107 @@
+//! `Clip`, `Min`, `Max`.
+
+use hecc_grammar::model::{Function, Tensor};
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::{Node, Operand};
+use crate::onnx::value::{Constant, Value};
+
+pub(super) const CLIP: Importer = Importer {
+    op_type: "Clip",
+    since: 7,
+    supported: "`min`, `max`, as attributes or constant inputs, either left out",
+    refused: "encrypted ends",
+    import: clip,
+};
+pub(super) const MAX: Importer = Importer {
+    op_type: "Max",
+    since: 8,
+    supported: "any operands: `Clip` by one number, else `b + Relu(a − b)`",
+    refused: "opset 7 (no broadcasting)",
+    import: |node, model| extremum(node, model, 1.0),
+};
+pub(super) const MIN: Importer = Importer {
+    op_type: "Min",
+    since: 8,
+    supported: "any operands: `Clip` by one number, else `b − Relu(b − a)`",
+    refused: "opset 7 (no broadcasting)",
+    import: |node, model| extremum(node, model, -1.0),
+};
+
+fn clip(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    let (lo, hi) = if node.opset < 11 {
+        (node.attr::<f64>("min")?, node.attr::<f64>("max")?)
+    } else {
+        let (lo, hi) = (node.optional_constant(1)?, node.optional_constant(2)?);
+        (lo.map(scalar).transpose()?, hi.map(scalar).transpose()?)
+    };
+    // The largest f32 is the default of old operator sets.
+    let open = |v: &f64| v.abs() < f64::from(f32::MAX);
+    let lo = lo.filter(open).unwrap_or(f64::NEG_INFINITY);
+    let hi = hi.filter(open).unwrap_or(f64::INFINITY);
+    Ok(vec![between(x, lo, hi, model)?.into()])
+}
+
+fn scalar(c: Constant) -> Result<f64, Refused> {
+    match c.to_vec()[..] {
+        [only] => Ok(only),
+        _ => Err(refuse(format!("an end has shape {:?}, expected one number", c.shape()))),
+    }
+}
+
+fn between(x: Tensor, lo: f64, hi: f64, model: &mut Builder) -> Result<Tensor, Refused> {
+    if lo.is_nan() || hi.is_nan() {
+        return Err(refuse("an end is not a number"));
+    }
+    match (lo, hi) {
+        (f64::NEG_INFINITY, f64::INFINITY) => Ok(x),
+        (0.0, f64::INFINITY) => model.activation(x, Function::Relu),
+        // ONNX lets the upper end win where the two cross.
+        _ => model.activation(x, Function::Clip { lo: lo.min(hi), hi }),
+    }
+}
+
+/// `sign` 1 gives the largest operand, −1 the smallest.
+fn extremum(node: &mut Node<'_>, model: &mut Builder, sign: f64) -> Result<Vec<Value>, Refused> {
+    let (mut tensors, mut constants) = (Vec::new(), Vec::new());
+    for i in 0..node.n_inputs() {
+        match node.operand(i, model)? {
+            Operand::Tensor(x) => tensors.push(x),
+            Operand::Constant(c) => constants.push(c),
+        }
+    }
+    let mut tensors = tensors.into_iter();
+    let mut y = tensors.next().ok_or_else(|| refuse("no inputs, expected at least one"))?;
+    for x in tensors {
+        // max(a, b) = b + relu(a − b); min(a, b) = b − relu(b − a).
+        let minus = model.scale(x, -sign)?;
+        let plus = model.scale(y, sign)?;
+        let difference = model.add(plus, minus)?;
+        let relu = model.activation(difference, Function::Relu)?;
+        let relu = model.scale(relu, sign)?;
+        y = model.add(relu, x)?;
+    }
+    for c in constants {
+        y = match c.uniform() {
+            Some(v) => {
+                let shape = crate::onnx::shape::broadcast(model.model.shape(y), c.shape())?;
+                let wide = model.expand(y, shape)?;
+                let infinity = f64::INFINITY;
+                let (lo, hi) = if sign > 0.0 { (v, infinity) } else { (-infinity, v) };
+                between(wide, lo, hi, model)?
+            }
+            None => {
+                let c = c.into_array();
+                let plus = model.scale(y, sign)?;
+                let difference = model.add_const(plus, &c * -sign)?;
+                let relu = model.activation(difference, Function::Relu)?;
+                let relu = model.scale(relu, sign)?;
+                model.add_const(relu, c)?
+            }
+        };
+    }
+    Ok(vec![y.into()])
+}

@@ -1,0 +1,153 @@
+//! Operators that are read on constants alone: exporters use them to compute shapes and parameters.
+
+use ndarray::{ArrayD, Zip};
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::shape;
+use crate::onnx::value::{Constant, Kind, Value};
+
+const ENCRYPTED: &str = "encrypted data";
+
+macro_rules! unary {
+    ($name:ident, $op_type:literal, $map:expr) => {
+        pub(super) const $name: Importer = Importer {
+            op_type: $op_type,
+            since: 7,
+            supported: "constants",
+            refused: ENCRYPTED,
+            import: |node, _| {
+                let map: fn(f64) -> f64 = $map;
+                let c = known(node, 0)?;
+                let kind = c.kind;
+                Ok(vec![Constant::new(c.into_array().mapv_into(map), kind).into()])
+            },
+        };
+    };
+}
+unary!(CEIL, "Ceil", f64::ceil);
+unary!(EXP, "Exp", f64::exp);
+unary!(FLOOR, "Floor", f64::floor);
+unary!(LOG, "Log", f64::ln);
+unary!(NOT, "Not", |v| f64::from(u8::from(v == 0.0)));
+unary!(RECIPROCAL, "Reciprocal", |v| 1.0 / v);
+unary!(SQRT, "Sqrt", f64::sqrt);
+
+macro_rules! compare {
+    ($name:ident, $op_type:literal, $holds:expr) => {
+        pub(super) const $name: Importer = Importer {
+            op_type: $op_type,
+            since: 7,
+            supported: "constants",
+            refused: ENCRYPTED,
+            import: |node, model| {
+                let holds: fn(f64, f64) -> bool = $holds;
+                let (a, b) = (known(node, 0)?, known(node, 1)?);
+                let array = zip(&a, &b, model, |a, b| f64::from(u8::from(holds(a, b))))?;
+                Ok(vec![Constant::new(array, Kind::Bool).into()])
+            },
+        };
+    };
+}
+compare!(AND, "And", |a, b| a != 0.0 && b != 0.0);
+compare!(EQUAL, "Equal", |a, b| a == b);
+compare!(GREATER, "Greater", |a, b| a > b);
+compare!(LESS, "Less", |a, b| a < b);
+compare!(OR, "Or", |a, b| a != 0.0 || b != 0.0);
+
+pub(super) const MOD: Importer = Importer {
+    op_type: "Mod",
+    since: 10,
+    supported: "`fmod`; constants",
+    refused: ENCRYPTED,
+    import: modulo,
+};
+pub(super) const REDUCE_PROD: Importer = Importer {
+    op_type: "ReduceProd",
+    since: 7,
+    supported: "`axes`, `keepdims`, `noop_with_empty_axes`; constants",
+    refused: ENCRYPTED,
+    import: reduce_prod,
+};
+pub(super) const WHERE: Importer = Importer {
+    op_type: "Where",
+    since: 9,
+    supported: "constants",
+    refused: ENCRYPTED,
+    import: choose,
+};
+
+/// Input `i`, which must be known.
+fn known(node: &mut Node<'_>, i: usize) -> Result<Constant, Refused> {
+    let op_type = node.op_type().to_owned();
+    node.constant(i).map_err(|r| match super::super::unsupported::rewrite(&op_type) {
+        Some(rewrite) => r.instead(rewrite),
+        None => r,
+    })
+}
+
+/// The elementwise result of two known operands, of the first one's kind.
+pub(super) fn fold_pair(
+    node: &mut Node<'_>,
+    model: &mut Builder,
+    map: impl Fn(Kind, f64, f64) -> f64,
+) -> Result<Vec<Value>, Refused> {
+    let (a, b) = (node.constant(0)?, node.constant(1)?);
+    let kind = a.kind;
+    Ok(vec![Constant::new(zip(&a, &b, model, |a, b| map(kind, a, b))?, kind).into()])
+}
+
+fn zip(
+    a: &Constant,
+    b: &Constant,
+    model: &mut Builder,
+    map: impl Fn(f64, f64) -> f64,
+) -> Result<ArrayD<f64>, Refused> {
+    let to = shape::broadcast(a.shape(), b.shape())?;
+    model.spend(shape::count(&to)?)?;
+    let (a, b) = (broadcast(a, &to)?, broadcast(b, &to)?);
+    Ok(Zip::from(a).and(b).map_collect(|&a, &b| map(a, b)))
+}
+
+fn broadcast<'a>(c: &'a Constant, to: &[usize]) -> Result<ndarray::ArrayViewD<'a, f64>, Refused> {
+    let view = c.array.broadcast(to);
+    view.ok_or_else(|| refuse(format!("shape {:?} does not broadcast to {to:?}", c.shape())))
+}
+
+fn modulo(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let truncate = node.flag("fmod", false)?;
+    known(node, 0)?;
+    fold_pair(node, model, |_, a, b| {
+        let rest = a % b;
+        // Without `fmod` the result has the divisor's sign.
+        if !truncate && rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+    })
+}
+
+fn reduce_prod(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let c = known(node, 0)?;
+    let keepdims = node.flag("keepdims", true)?;
+    let Some(axes) = super::reduce::axes(node, c.shape().len(), 18)? else {
+        return Ok(vec![c.into()]);
+    };
+    let kind = c.kind;
+    let array = axes.iter().rev().fold(c.into_array(), |x, &axis| {
+        let axis = ndarray::Axis(axis);
+        let product = x.map_axis(axis, |lane| lane.product());
+        if keepdims { product.insert_axis(axis) } else { product }
+    });
+    Ok(vec![Constant::new(array, kind).into()])
+}
+
+fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let (condition, x, y) = (known(node, 0)?, known(node, 1)?, known(node, 2)?);
+    let to = shape::broadcast(&shape::broadcast(condition.shape(), x.shape())?, y.shape())?;
+    model.spend(shape::count(&to)?)?;
+    let kind = x.kind;
+    let (condition, x, y) = (broadcast(&condition, &to)?, broadcast(&x, &to)?, broadcast(&y, &to)?);
+    let chosen =
+        Zip::from(condition).and(x).and(y).map_collect(|&c, &x, &y| if c != 0.0 { x } else { y });
+    Ok(vec![Constant::new(chosen, kind).into()])
+}

@@ -1,0 +1,35 @@
+//! `Gather` with known indices.
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::shape;
+use crate::onnx::value::Value;
+
+pub(super) const GATHER: Importer = Importer {
+    op_type: "Gather",
+    since: 7,
+    supported: "`axis`; constant indices",
+    refused: "encrypted indices",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let axis = node.attr::<i64>("axis")?.unwrap_or(0);
+    let indices = node.constant(1).map_err(|r| {
+        r.instead("one-hot encode the indices before encryption and multiply by the table")
+    })?;
+    let list = indices.to_integers()?;
+    let x = node.tensor(0, model)?;
+    let from = model.shape(x);
+    let axis = shape::axis(axis, from.len())?;
+    let extent = from[axis] as i64;
+    if let Some(bad) = list.iter().find(|i| !(-extent..extent).contains(i)) {
+        return Err(refuse(format!("index {bad}, expected {} to {}", -extent, extent - 1)));
+    }
+    let list = list.iter().map(|i| i.rem_euclid(extent) as usize).collect();
+    let taken = model.gather(x, axis, list)?;
+    let to = [&from[..axis], indices.shape(), &from[axis + 1..]].concat();
+    Ok(vec![model.reshape(taken, to)?.into()])
+}

@@ -1,0 +1,95 @@
+//! `Gemm`: `Y = α·A'·B' + β·C`, where `'` transposes if `transA`, `transB` is set.
+
+use ndarray::{ArrayD, Axis};
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::{Node, Operand, Pair};
+use crate::onnx::shape::broadcast;
+use crate::onnx::value::{Constant, Value};
+
+pub(super) const GEMM: Importer = Importer {
+    op_type: "Gemm",
+    since: 7,
+    supported: "`alpha`, `beta`, `transA`, `transB`; C left out, known or encrypted",
+    refused: "A and B both encrypted",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let alpha = node.attr::<f64>("alpha")?.unwrap_or(1.0);
+    let beta = node.attr::<f64>("beta")?.unwrap_or(1.0);
+    let (trans_a, trans_b) = (node.flag("transA", false)?, node.flag("transB", false)?);
+    let pair = if model.is_scratch() {
+        Pair::Right(node.tensor(0, model)?, node.constant(1)?)
+    } else {
+        node.pair(model)?
+    };
+    let product = match pair {
+        Pair::Both(..) => return Err(refuse("both factors are encrypted, expected one constant")),
+        Pair::Right(x, weight) => {
+            let x = if trans_a { transpose(x, model)? } else { x };
+            check_matrix(0, model.model.shape(x))?;
+            model.mat_mul(x, matrix(1, weight, trans_b, alpha)?)?
+        }
+        Pair::Left(weight, x) => {
+            let x = if trans_b { transpose(x, model)? } else { x };
+            check_matrix(1, model.model.shape(x))?;
+            model.mat_mul_left(matrix(0, weight, trans_a, alpha)?, x)?
+        }
+    };
+    if !node.has_input(2) {
+        return Ok(vec![product.into()]);
+    }
+    let shape = model.shape(product);
+    let c = node.operand(2, model)?;
+    let found = match &c {
+        Operand::Tensor(c) => model.shape(*c),
+        Operand::Constant(c) => c.shape().to_vec(),
+    };
+    if broadcast(&found, &shape).ok().as_ref() != Some(&shape) {
+        return Err(refuse(format!(
+            "input 2 has shape {found:?}, expected one that broadcasts to {shape:?}"
+        )));
+    }
+    let y = match c {
+        Operand::Tensor(c) if beta == 1.0 => model.add(product, c)?,
+        Operand::Tensor(c) => {
+            let c = model.scale(c, beta)?;
+            model.add(product, c)?
+        }
+        Operand::Constant(c) => model.add_const(product, c.into_array() * beta)?,
+    };
+    Ok(vec![y.into()])
+}
+
+fn check_matrix(input: usize, shape: &[usize]) -> Result<(), Refused> {
+    match shape.len() {
+        2 => Ok(()),
+        _ => Err(refuse(format!("input {input} has shape {shape:?}, expected two dimensions"))),
+    }
+}
+
+fn transpose(
+    x: hecc_grammar::model::Tensor,
+    model: &mut Builder,
+) -> Result<hecc_grammar::model::Tensor, Refused> {
+    check_matrix(0, model.model.shape(x))?;
+    model.transpose(x, vec![1, 0])
+}
+
+/// `alpha` times the matrix, transposed if asked for.
+fn matrix(input: usize, c: Constant, transpose: bool, alpha: f64) -> Result<ArrayD<f64>, Refused> {
+    check_matrix(input, c.shape())?;
+    let mut array = c.into_array();
+    if alpha != 1.0 {
+        array *= alpha;
+    }
+    if !transpose {
+        return Ok(array);
+    }
+    array.swap_axes(0, 1);
+    debug_assert!(array.len_of(Axis(0)) > 0);
+    Ok(array.as_standard_layout().into_owned())
+}

@@ -1,0 +1,78 @@
+//! `MatMul`: numpy's `matmul`, one side known.
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::{Node, Pair};
+use crate::onnx::value::Value;
+use hecc_grammar::model::Tensor;
+use ndarray::{ArrayD, Axis};
+
+pub(super) const MAT_MUL: Importer = Importer {
+    op_type: "MatMul",
+    since: 7,
+    supported: "a constant on either side; stacks of matrices; vectors",
+    refused: "both sides encrypted",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let pair = if model.is_scratch() {
+        Pair::Right(node.tensor(0, model)?, node.constant(1)?)
+    } else {
+        node.pair(model)?
+    };
+    let y = match pair {
+        Pair::Both(..) => return Err(refuse("both factors are encrypted, expected one constant")),
+        Pair::Right(x, weight) => right(x, weight.into_array(), model)?,
+        Pair::Left(weight, x) => left(weight.into_array(), x, model)?,
+    };
+    Ok(vec![y.into()])
+}
+
+fn right(x: Tensor, weight: ArrayD<f64>, model: &mut Builder) -> Result<Tensor, Refused> {
+    check_rank(model.model.shape(x).len(), weight.ndim())?;
+    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, weight.ndim() == 1);
+    let x = as_matrix(x, 0, model)?;
+    let weight = if w_vector { weight.insert_axis(Axis(1)) } else { weight };
+    let y = model.mat_mul(x, weight)?;
+    drop_axes(y, x_vector, w_vector, model)
+}
+
+fn left(weight: ArrayD<f64>, x: Tensor, model: &mut Builder) -> Result<Tensor, Refused> {
+    check_rank(weight.ndim(), model.model.shape(x).len())?;
+    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, weight.ndim() == 1);
+    let x = as_matrix(x, 1, model)?;
+    let weight = if w_vector { weight.insert_axis(Axis(0)) } else { weight };
+    let y = model.mat_mul_left(weight, x)?;
+    drop_axes(y, w_vector, x_vector, model)
+}
+
+fn check_rank(a: usize, b: usize) -> Result<(), Refused> {
+    if a == 0 || b == 0 {
+        return Err(refuse(format!("factors of rank {a} and {b}, expected at least 1")));
+    }
+    Ok(())
+}
+
+/// A vector as a matrix with one row (`axis` 0) or one column (`axis` 1).
+fn as_matrix(x: Tensor, axis: usize, model: &mut Builder) -> Result<Tensor, Refused> {
+    let mut shape = model.shape(x);
+    if shape.len() == 1 {
+        shape.insert(axis, 1);
+    }
+    model.reshape(x, shape)
+}
+
+/// Drops the row that a vector on the left had become, and the column that one on the right had.
+fn drop_axes(y: Tensor, row: bool, column: bool, model: &mut Builder) -> Result<Tensor, Refused> {
+    let mut shape = model.shape(y);
+    let rank = shape.len();
+    if column {
+        shape.remove(rank - 1);
+    }
+    if row {
+        shape.remove(rank - 2);
+    }
+    model.reshape(y, shape)
+}

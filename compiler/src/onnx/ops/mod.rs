@@ -1,0 +1,163 @@
+//! The operators, one file for each or for a small family.
+//!
+//! An importer reads all attributes and inputs that it honours and lowers the node to few operations of the tensor
+//! graph. Nodes whose inputs are all known go through the same code, on a scratch model (see `graph::fold`).
+
+mod abs;
+mod activation;
+mod arg_max;
+mod arithmetic;
+mod average_pool;
+mod batch_normalization;
+mod cast;
+mod clip;
+mod concat;
+mod constant;
+mod constant_math;
+mod conv;
+mod dropout;
+mod expand;
+mod flatten;
+mod gather;
+mod gemm;
+mod mat_mul;
+mod pad;
+mod pow;
+mod prelu;
+mod reduce;
+mod reshape;
+mod shape;
+mod slice;
+mod softmax;
+mod split;
+mod squeeze;
+mod top_k;
+mod transpose;
+mod window;
+
+use super::builder::Builder;
+use super::error::Refused;
+use super::node::Node;
+use super::value::Value;
+
+/// How one operator is read.
+pub(super) struct Importer {
+    /// The operator's name.
+    pub(super) op_type: &'static str,
+    /// First operator set that has it in a form that is read, at least 7.
+    pub(super) since: i64,
+    /// What is supported beyond "all of it", for the table in `docs/ops.md`: attributes first.
+    pub(super) supported: &'static str,
+    /// What is refused, for the same table.
+    pub(super) refused: &'static str,
+    /// Lowers a node; returns its outputs, of which trailing ones may be missing.
+    pub(super) import: fn(&mut Node<'_>, &mut Builder) -> Result<Vec<Value>, Refused>,
+}
+
+/// All operators, sorted by name.
+const OPS: &[Importer] = &[
+    abs::ABS,
+    arithmetic::ADD,
+    constant_math::AND,
+    arg_max::ARG_MAX,
+    average_pool::AVERAGE_POOL,
+    batch_normalization::BATCH_NORMALIZATION,
+    cast::CAST,
+    constant_math::CEIL,
+    clip::CLIP,
+    concat::CONCAT,
+    constant::CONSTANT,
+    constant::CONSTANT_OF_SHAPE,
+    conv::CONV,
+    arithmetic::DIV,
+    dropout::DROPOUT,
+    activation::ELU,
+    constant_math::EQUAL,
+    activation::ERF,
+    constant_math::EXP,
+    expand::EXPAND,
+    flatten::FLATTEN,
+    constant_math::FLOOR,
+    gather::GATHER,
+    activation::GELU,
+    gemm::GEMM,
+    average_pool::GLOBAL_AVERAGE_POOL,
+    constant_math::GREATER,
+    activation::HARD_SIGMOID,
+    activation::HARD_SWISH,
+    dropout::IDENTITY,
+    activation::LEAKY_RELU,
+    constant_math::LESS,
+    constant_math::LOG,
+    softmax::LOG_SOFTMAX,
+    mat_mul::MAT_MUL,
+    clip::MAX,
+    clip::MIN,
+    activation::MISH,
+    constant_math::MOD,
+    arithmetic::MUL,
+    arithmetic::NEG,
+    constant_math::NOT,
+    constant_math::OR,
+    prelu::PRELU,
+    pad::PAD,
+    pow::POW,
+    constant::RANGE,
+    constant_math::RECIPROCAL,
+    reduce::REDUCE_MEAN,
+    constant_math::REDUCE_PROD,
+    reduce::REDUCE_SUM,
+    activation::RELU,
+    reshape::RESHAPE,
+    activation::SELU,
+    shape::SHAPE,
+    activation::SIGMOID,
+    shape::SIZE,
+    slice::SLICE,
+    softmax::SOFTMAX,
+    activation::SOFTPLUS,
+    split::SPLIT,
+    constant_math::SQRT,
+    squeeze::SQUEEZE,
+    arithmetic::SUB,
+    arithmetic::SUM,
+    activation::TANH,
+    top_k::TOP_K,
+    transpose::TRANSPOSE,
+    squeeze::UNSQUEEZE,
+    constant_math::WHERE,
+];
+
+/// The importer of an operator of the default domain.
+pub(super) fn find(op_type: &str) -> Option<&'static Importer> {
+    OPS.binary_search_by_key(&op_type, |importer| importer.op_type).ok().map(|i| &OPS[i])
+}
+
+/// The operators that are read, sorted by name.
+pub fn operators() -> impl Iterator<Item = &'static str> {
+    OPS.iter().map(|importer| importer.op_type)
+}
+
+/// The table of operators in `docs/ops.md`, in markdown.
+pub fn operator_table() -> String {
+    let mut table =
+        "| operator | opsets | supported | not supported |\n|---|---|---|---|\n".to_owned();
+    for op in OPS {
+        let (name, since) = (op.op_type, op.since);
+        let link = format!("[{name}](https://onnx.ai/onnx/operators/onnx__{name}.html)");
+        let newest = super::NEWEST_OPSET;
+        table += &format!("| {link} | {since} to {newest} | {} | {} |\n", op.supported, op.refused);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OPS;
+
+    #[test]
+    fn operators_are_sorted() {
+        assert!(OPS.is_sorted_by_key(|importer| importer.op_type));
+        assert!(OPS.iter().all(|importer| importer.since >= super::super::OLDEST_OPSET));
+    }
+}

@@ -1,0 +1,116 @@
+//! `Pad`: with a constant, or with elements of the data (`reflect`, `edge`, `wrap`) that are gathered.
+
+use hecc_grammar::model::{Op, Tensor};
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::shape::{self, MAX_ELEMENTS};
+use crate::onnx::value::Value;
+
+pub(super) const PAD: Importer = Importer {
+    op_type: "Pad",
+    since: 7,
+    supported: "`mode` constant, reflect, edge, wrap; `pads`, `value` as attributes or constant inputs; `axes`; negative pads",
+    refused: "encrypted pads or value",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    let shape = model.shape(x);
+    let mode = node.attr::<String>("mode")?.unwrap_or_else(|| "constant".to_owned());
+    let pads = node.integers("pads", 1, 11)?.ok_or_else(|| refuse("`pads` is missing"))?;
+    let value = if node.opset < 11 {
+        node.attr::<f64>("value")?.unwrap_or(0.0)
+    } else {
+        let value = node.optional_constant(2)?.map(|c| c.uniform().ok_or(c.shape().to_vec()));
+        let value = value
+            .transpose()
+            .map_err(|s| refuse(format!("input 2 has shape {s:?}, expected one number")))?;
+        value.unwrap_or(0.0)
+    };
+    let axes = match node.optional_constant(3)? {
+        Some(axes) => {
+            let axes = axes.to_integers()?;
+            shape::axes(&axes, shape.len())?;
+            axes.iter().map(|&a| shape::axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?
+        }
+        None => (0..shape.len()).collect(),
+    };
+    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.unsigned_abs() > MAX_ELEMENTS as u64) {
+        return Err(refuse(format!("`pads` is {pads:?}, expected two small numbers for {axes:?}")));
+    }
+    let (mut before, mut after) = (vec![0; shape.len()], vec![0; shape.len()]);
+    for (i, &axis) in axes.iter().enumerate() {
+        (before[axis], after[axis]) = (pads[i], pads[i + axes.len()]);
+        if shape[axis] as i64 + before[axis] + after[axis] <= 0 {
+            return Err(refuse(format!("pads {pads:?} leave nothing of shape {shape:?}")));
+        }
+    }
+    let y = match &mode[..] {
+        "constant" => constant(x, &before, &after, value, model)?,
+        "reflect" => gathered(x, &before, &after, reflect, model)?,
+        "edge" => gathered(x, &before, &after, |i, n| i.clamp(0, n - 1), model)?,
+        "wrap" => gathered(x, &before, &after, |i, n| i.rem_euclid(n), model)?,
+        other => {
+            let expected = "constant, reflect, edge or wrap";
+            return Err(refuse(format!("attribute `mode` is `{other}`, expected {expected}")));
+        }
+    };
+    Ok(vec![y.into()])
+}
+
+/// The index that `i` mirrors to, the first and the last element not repeated.
+fn reflect(i: i64, n: i64) -> i64 {
+    if n == 1 {
+        return 0;
+    }
+    let around = i.rem_euclid(2 * (n - 1));
+    around.min(2 * (n - 1) - around)
+}
+
+fn constant(
+    x: Tensor,
+    before: &[i64],
+    after: &[i64],
+    value: f64,
+    model: &mut Builder,
+) -> Result<Tensor, Refused> {
+    let shape = model.shape(x);
+    let mut x = x;
+    if before.iter().chain(after).any(|&p| p < 0) {
+        // Negative padding cuts.
+        let cut = |p: &i64| usize::try_from(-p).unwrap_or(0);
+        let starts: Vec<usize> = before.iter().map(cut).collect();
+        let out: Option<Vec<usize>> =
+            (0..shape.len()).map(|d| shape[d].checked_sub(starts[d] + cut(&after[d]))).collect();
+        let out =
+            out.ok_or_else(|| refuse(format!("negative pads cut more than shape {shape:?}")))?;
+        x = model.push(Op::Slice { x, starts, steps: vec![1; shape.len()] }, out)?;
+    }
+    let grow = |pads: &[i64]| pads.iter().map(|&p| usize::try_from(p).unwrap_or(0)).collect();
+    model.pad(x, grow(before), grow(after), value)
+}
+
+/// Pads with elements of the data: index `i` outside of it is taken from `source(i, extent)`.
+fn gathered(
+    x: Tensor,
+    before: &[i64],
+    after: &[i64],
+    source: impl Fn(i64, i64) -> i64,
+    model: &mut Builder,
+) -> Result<Tensor, Refused> {
+    let mut x = x;
+    for (axis, (&b, &a)) in before.iter().zip(after).enumerate() {
+        if (b, a) == (0, 0) {
+            continue;
+        }
+        let n = model.model.shape(x)[axis] as i64;
+        model.spend((n + b + a) as usize)?;
+        let indices = (-b..n + a).map(|i| source(i, n) as usize).collect();
+        x = model.gather(x, axis, indices)?;
+    }
+    Ok(x)
+}

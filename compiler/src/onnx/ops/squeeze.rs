@@ -1,0 +1,47 @@
+//! `Squeeze` and `Unsqueeze`: dimensions of length 1 go and come.
+
+use super::Importer;
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::shape;
+use crate::onnx::value::Value;
+
+pub(super) const SQUEEZE: Importer = Importer {
+    op_type: "Squeeze",
+    since: 7,
+    supported: "`axes` as attribute or constant input, or left out",
+    refused: "",
+    import: squeeze,
+};
+pub(super) const UNSQUEEZE: Importer = Importer {
+    op_type: "Unsqueeze",
+    since: 7,
+    supported: "`axes` as attribute or constant input",
+    refused: "",
+    import: unsqueeze,
+};
+
+fn squeeze(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    let from = model.shape(x);
+    let axes = match node.integers("axes", 1, 13)? {
+        Some(axes) => shape::axes(&axes, from.len())?,
+        None => (0..from.len()).filter(|&d| from[d] == 1).collect(),
+    };
+    if let Some(&axis) = axes.iter().find(|&&axis| from[axis] != 1) {
+        return Err(refuse(format!("dimension {axis} of {from:?} goes, expected length 1")));
+    }
+    let to = (0..from.len()).filter(|d| !axes.contains(d)).map(|d| from[d]).collect();
+    Ok(vec![model.reshape(x, to)?.into()])
+}
+
+fn unsqueeze(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let x = node.tensor(0, model)?;
+    let axes = node.integers("axes", 1, 13)?.ok_or_else(|| refuse("`axes` is missing"))?;
+    let mut to = model.shape(x);
+    for axis in shape::axes(&axes, to.len() + axes.len())? {
+        to.insert(axis, 1);
+    }
+    Ok(vec![model.reshape(x, to)?.into()])
+}

@@ -1,0 +1,38 @@
+//! `TopK` at the end of the network, left to the client: values only.
+
+use hecc_grammar::model::ClientOp;
+
+use super::Importer;
+use super::softmax::{client_input, client_shape};
+use crate::onnx::builder::Builder;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::node::Node;
+use crate::onnx::shape;
+use crate::onnx::value::Value;
+
+pub(super) const TOP_K: Importer = Importer {
+    op_type: "TopK",
+    since: 7,
+    supported: "`axis`, `k` as attribute or constant input, `largest`, `sorted`; last node only, applied by the client",
+    refused: "the indices; inside the network",
+    import,
+};
+
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let (tensor, mut ops) = client_input(node, model)?;
+    let from = client_shape(tensor, &ops, model);
+    let axis = shape::axis(node.attr::<i64>("axis")?.unwrap_or(-1), from.len())?;
+    let largest = node.flag("largest", true)?;
+    // Sorted results are also right where any order is.
+    node.flag("sorted", true)?;
+    let k = if node.opset < 10 {
+        node.attr::<i64>("k")?
+    } else {
+        node.constant(1)?.uniform().map(|k| k as i64)
+    };
+    let k = k.and_then(|k| usize::try_from(k).ok()).filter(|k| (1..=from[axis]).contains(k));
+    let k = k.ok_or_else(|| refuse(format!("`k` is not in 1 to {}", from[axis])))?;
+    ops.push(ClientOp::TopK { axis, k, largest });
+    let values = Value::Client { tensor, ops, by: node.label() };
+    Ok(vec![values, Value::Absent("the indices of a TopK, which hecc does not keep")])
+}

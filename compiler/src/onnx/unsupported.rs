@@ -1,0 +1,166 @@
+//! Operators that are not read: why, and what to use instead.
+
+use super::error::{Refused, refuse};
+use super::proto::NodeProto;
+
+/// How a refused operator's result is shaped, so that the nodes after it can still be checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// As input 0.
+    Same,
+    /// As inputs 0 and 1 broadcast.
+    Pair,
+    /// As a pool without padding modes.
+    Pool,
+    /// Not known.
+    Unknown,
+}
+
+struct Known {
+    op_type: &'static str,
+    reason: &'static str,
+    rewrite: &'static str,
+    shape: Shape,
+}
+
+const COMPARES: &str = "compares encrypted numbers";
+const ROUNDS: &str = "rounds encrypted numbers";
+const RECURRENT: &str = "is a loop of gated layers, too deep without bootstrapping";
+const DIVIDES: &str = "divides by, or takes a root of, encrypted numbers";
+const QUANTIZED: &str = "rounds encrypted numbers to integers";
+const CONTROL: &str = "control flow cannot depend on encrypted data";
+
+const BY_POOL: &str = "AveragePool, or a convolution with strides, and train again";
+const BY_BATCH_NORM: &str = "BatchNormalization, which is free after training";
+const BY_FLOAT: &str = "export the model before quantization";
+const BY_UNROLL: &str = "a convolution over time, or unrolled cells with polynomial activations";
+const BY_CLIENT: &str = "leave it to the client as the last node";
+const BY_ACTIVATION: &str = "an activation that hecc approximates (Relu, Sigmoid, Tanh, Gelu, ...)";
+const BY_FREEZE: &str = "export without control flow (trace with fixed inputs)";
+
+macro_rules! known {
+    ($($op_type:literal, $reason:expr, $rewrite:expr, $shape:ident;)*) => {
+        &[$(Known { op_type: $op_type, reason: $reason, rewrite: $rewrite, shape: Shape::$shape }),*]
+    };
+}
+
+/// Sorted by name.
+const KNOWN: &[Known] = known! {
+    "ArgMin", COMPARES, "Neg and ArgMax as the last nodes", Unknown;
+    "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
+    "Celu", "is not among the activations that hecc approximates", "Elu", Same;
+    "Ceil", ROUNDS, BY_CLIENT, Same;
+    "ConvInteger", QUANTIZED, BY_FLOAT, Unknown;
+    "ConvTranspose", "is not lowered", "nearest-neighbour upsampling outside the network and Conv", Unknown;
+    "Cos", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
+    "DequantizeLinear", QUANTIZED, BY_FLOAT, Same;
+    "DynamicQuantizeLinear", QUANTIZED, BY_FLOAT, Same;
+    "Einsum", "is not lowered", "MatMul, Transpose and Reshape", Unknown;
+    "Equal", COMPARES, BY_CLIENT, Pair;
+    "Exp", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
+    "Floor", ROUNDS, BY_CLIENT, Same;
+    "GRU", RECURRENT, BY_UNROLL, Unknown;
+    "GlobalMaxPool", COMPARES, "GlobalAveragePool, and train again", Unknown;
+    "Greater", COMPARES, BY_CLIENT, Pair;
+    "GreaterOrEqual", COMPARES, BY_CLIENT, Pair;
+    "GroupNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "If", CONTROL, BY_FREEZE, Unknown;
+    "InstanceNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "LRN", DIVIDES, BY_BATCH_NORM, Same;
+    "LSTM", RECURRENT, BY_UNROLL, Unknown;
+    "LayerNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "Less", COMPARES, BY_CLIENT, Pair;
+    "LessOrEqual", COMPARES, BY_CLIENT, Pair;
+    "Log", "is not among the activations that hecc approximates", "LogSoftmax as the last node, or another activation", Same;
+    "Loop", CONTROL, BY_FREEZE, Unknown;
+    "LpNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "MatMulInteger", QUANTIZED, BY_FLOAT, Unknown;
+    "MaxPool", "compares encrypted numbers in every window", BY_POOL, Pool;
+    "MeanVarianceNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "NonMaxSuppression", COMPARES, BY_CLIENT, Unknown;
+    "QLinearConv", QUANTIZED, BY_FLOAT, Unknown;
+    "QLinearMatMul", QUANTIZED, BY_FLOAT, Unknown;
+    "QuantizeLinear", QUANTIZED, BY_FLOAT, Same;
+    "RMSNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "RNN", RECURRENT, BY_UNROLL, Unknown;
+    "Reciprocal", DIVIDES, "a constant factor, or BatchNormalization", Same;
+    "ReduceL1", "is not lowered", "ReduceSum of Abs(x)", Unknown;
+    "ReduceL2", DIVIDES, "ReduceSum of Mul(x, x), without the root", Unknown;
+    "ReduceMax", COMPARES, "ReduceMean, and train again", Unknown;
+    "ReduceMin", COMPARES, "ReduceMean, and train again", Unknown;
+    "ReduceProd", "multiplies as many encrypted numbers as there are", "ReduceSum, and train again", Unknown;
+    "ReduceSumSquare", "is not lowered", "ReduceSum of Mul(x, x)", Unknown;
+    "Resize", "is not lowered", "resize before encryption, or AveragePool to shrink", Unknown;
+    "Round", ROUNDS, BY_CLIENT, Same;
+    "Scan", CONTROL, BY_FREEZE, Unknown;
+    "Sign", COMPARES, "Tanh, and train again", Same;
+    "Sin", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
+    "Softsign", DIVIDES, "Tanh", Same;
+    "Sqrt", DIVIDES, "BatchNormalization, or leave out the root", Same;
+    "Swish", "is not lowered", "Mul(x, Sigmoid(x))", Same;
+    "ThresholdedRelu", "jumps, which no polynomial follows", "Relu", Same;
+    "Upsample", "is not lowered", "resize before encryption", Unknown;
+    "Where", COMPARES, "Clip, Min or Max where they say the same", Unknown;
+};
+
+fn find(op_type: &str) -> Option<&'static Known> {
+    KNOWN.binary_search_by_key(&op_type, |known| known.op_type).ok().map(|i| &KNOWN[i])
+}
+
+/// Why an operator is not read.
+pub(super) fn reason(op_type: &str) -> Refused {
+    match find(op_type) {
+        Some(known) => refuse(format!("this operator {}", known.reason)).instead(known.rewrite),
+        None => refuse("this operator is not supported (docs/ops.md lists those that are)"),
+    }
+}
+
+/// What to use in place of an operator.
+pub(super) fn rewrite(op_type: &str) -> Option<&'static str> {
+    find(op_type).map(|known| known.rewrite)
+}
+
+/// The shape of a refused node's first result, as far as it can be told from its inputs' shapes.
+pub(super) fn output_shape(node: &NodeProto, inputs: &[Option<Vec<usize>>]) -> Option<Vec<usize>> {
+    let first = inputs.first()?.clone()?;
+    match find(node.op_type())?.shape {
+        Shape::Same => Some(first),
+        Shape::Pair => super::shape::broadcast(&first, inputs.get(1)?.as_ref()?).ok(),
+        Shape::Pool => pooled(node, &first),
+        Shape::Unknown => None,
+    }
+}
+
+fn pooled(node: &NodeProto, from: &[usize]) -> Option<Vec<usize>> {
+    let ints =
+        |name: &str| node.attribute.iter().find(|a| a.name() == name).map(|a| a.ints.clone());
+    let rank = from.len().checked_sub(2)?;
+    let kernel = ints("kernel_shape")?;
+    let (strides, pads) = (ints("strides"), ints("pads"));
+    let auto_pad = node.attribute.iter().find(|a| a.name() == "auto_pad").map(|a| a.s().to_vec());
+    let same = auto_pad.is_some_and(|mode| mode.starts_with(b"SAME"));
+    let mut shape = from[..2].to_vec();
+    for d in 0..rank {
+        let stride =
+            usize::try_from(strides.as_ref().map_or(Some(&1), |s| s.get(d)).copied()?).ok()?;
+        let pad = pads.as_ref().map_or(Some(0), |p| p.get(d)?.checked_add(*p.get(d + rank)?))?;
+        let padded = from[d + 2].checked_add(usize::try_from(pad).ok()?)?;
+        let room = padded.checked_sub(usize::try_from(*kernel.get(d)?).ok()?);
+        shape.push(if same {
+            from[d + 2].div_ceil(stride.max(1))
+        } else {
+            room?.checked_div(stride)? + 1
+        });
+    }
+    Some(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KNOWN;
+
+    #[test]
+    fn refused_operators_are_sorted() {
+        assert!(KNOWN.is_sorted_by_key(|known| known.op_type));
+    }
+}

@@ -1,0 +1,125 @@
+//! Tensors to slots to fresh ciphertexts, and slots to tensors.
+
+use hecc_grammar::plan::{Form, Plan, Type, VerifiedPlan};
+
+use crate::error::RunError;
+use crate::kernel::active;
+use crate::ring::{Ring, SecretRng};
+use crate::rlwe::{FreshCiphertext, Poly};
+use crate::scheme::ckks::{Embedding, encode_slots};
+
+use super::SecretKey;
+
+/// What to do with a number outside the range that the plan was calibrated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangePolicy {
+    /// Refuse it.
+    Refuse,
+    /// Encrypt it all the same.
+    Allow,
+}
+
+/// Encrypts the plan's input tensors, flattened in row-major order.
+///
+/// Out:   ciphertexts on all message primes at the top scale, half of each a seed.
+/// Noise: `noise::fresh` and `noise::encode`.
+///
+/// # Errors
+/// If the tensors do not fit the plan's inputs.
+pub fn encrypt(
+    plan: &VerifiedPlan,
+    secret: &SecretKey,
+    rng: &mut SecretRng,
+    tensors: &[Vec<f64>],
+    policy: RangePolicy,
+) -> Result<Vec<FreshCiphertext>, RunError> {
+    let slots = place_inputs(plan, tensors, policy)?;
+    let ring = Ring::new(&plan.params);
+    let embedding = Embedding::new(plan.params.n_slots());
+    let limbs: Vec<usize> = (0..plan.params.q.len()).collect();
+    let s = secret.poly(&ring, &limbs);
+    let ty = Type {
+        form: Form::Q,
+        limbs: plan.params.all_limbs(),
+        scale: plan.params.top_scale,
+        degree: 1,
+    };
+    let encrypt_one = |slots: Vec<f64>| {
+        let message = encode_slots(&ring, &embedding, &slots, ty.scale, &limbs);
+        let seed = rng.public_seed();
+        let uniform = FreshCiphertext::uniform_half(&ring, &seed, &limbs);
+        let error = Poly::from_signed(&ring, &limbs, &rng.error(ring.n()));
+        let body = Poly::build(ring.n(), limbs.len(), |k, out| {
+            let q = ring.modulus(limbs[k]);
+            (active().mul)(out, uniform.limb(k), s.limb(k), q);
+            for ((b, &e), &m) in out.iter_mut().zip(error.limb(k)).zip(message.limb(k)) {
+                *b = q.sub(q.add(e, m), *b);
+            }
+        });
+        FreshCiphertext { seed, body, ty }
+    };
+    Ok(slots.into_iter().map(encrypt_one).collect())
+}
+
+/// The slots of every input ciphertext for the given tensors.
+///
+/// # Errors
+/// If the tensors do not fit the plan's inputs, or a number is out of range and the policy refuses it.
+pub fn place_inputs(
+    plan: &Plan,
+    tensors: &[Vec<f64>],
+    policy: RangePolicy,
+) -> Result<Vec<Vec<f64>>, RunError> {
+    if tensors.len() != plan.inputs.len() {
+        return Err(RunError::TensorCount { found: tensors.len(), expected: plan.inputs.len() });
+    }
+    let mut ciphertexts = vec![];
+    for (input, tensor) in plan.inputs.iter().zip(tensors) {
+        let expected = input.shape.iter().product();
+        if tensor.len() != expected {
+            let (name, shape) = (input.name.clone(), input.shape.clone());
+            return Err(RunError::TensorLength { name, found: tensor.len(), expected, shape });
+        }
+        let (lo, hi) = input.range;
+        let slack = 1e-6 * (hi - lo).abs();
+        let outside = |x: f64| {
+            !x.is_finite() || (policy == RangePolicy::Refuse && (x < lo - slack || x > hi + slack))
+        };
+        if let Some(index) = tensor.iter().position(|&x| outside(x)) {
+            return Err(RunError::OutOfRange {
+                name: input.name.clone(),
+                index,
+                value: tensor[index],
+                lo,
+                hi,
+            });
+        }
+        for runs in &input.slots {
+            let mut slots = vec![0.0; plan.params.n_slots()];
+            for (slot, element) in runs.pairs() {
+                slots[slot as usize] = tensor[element as usize] * input.factor;
+            }
+            ciphertexts.push(slots);
+        }
+    }
+    Ok(ciphertexts)
+}
+
+/// The plan's output tensors, flattened in row-major order, from the slots of its output ciphertexts.
+///
+/// # Panics
+/// If the number of ciphertexts is not the plan's.
+pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mut ciphertexts = ciphertexts.iter();
+    let read = |output: &hecc_grammar::plan::Output| {
+        let mut tensor = vec![0.0; output.shape.iter().product()];
+        for (_, runs) in &output.slots {
+            let slots = ciphertexts.next().expect("one slot vector for each output ciphertext");
+            for (slot, element) in runs.pairs() {
+                tensor[element as usize] = slots[slot as usize] * output.factor;
+            }
+        }
+        tensor
+    };
+    plan.outputs.iter().map(read).collect()
+}

@@ -1,0 +1,81 @@
+//! Evaluation keys: exactly those that a plan lists, each only as large as its largest use.
+
+use hecc_grammar::plan::{Form, Key, KeyUse, Plan};
+
+use crate::kernel::active;
+use crate::ring::{Ring, SecretRng, galois_element};
+use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly, limb_indices};
+
+use super::SecretKey;
+
+/// Makes the evaluation keys of a plan. `progress(done, total)` is called after each.
+///
+/// Noise: each digit carries one RLWE error, see `noise::key_product`.
+pub fn evaluation_keys(
+    plan: &Plan,
+    secret: &SecretKey,
+    rng: &mut SecretRng,
+    progress: &dyn Fn(usize, usize),
+) -> EvaluationKeys {
+    let ring = Ring::new(&plan.params);
+    let uses = plan.keys();
+    let total = uses.len();
+    let seed = rng.public_seed();
+    let make = |(done, key_use): (usize, &KeyUse)| {
+        let key = key_switch_key(plan, &ring, secret, rng, (key_use, seed));
+        progress(done + 1, total);
+        (key_use.key, key)
+    };
+    EvaluationKeys { seed, keys: uses.iter().enumerate().map(make).collect() }
+}
+
+fn key_switch_key(
+    plan: &Plan,
+    ring: &Ring,
+    secret: &SecretKey,
+    rng: &mut SecretRng,
+    (key_use, seed): (&KeyUse, [u8; 16]),
+) -> KeySwitchKey {
+    let limbs = limb_indices(ring, key_use.limbs, Form::QP);
+    let own = secret.poly(ring, &limbs);
+    let from = match key_use.key {
+        Key::Relinearize => Poly::build(ring.n(), limbs.len(), |k, out| {
+            (active().mul)(out, own.limb(k), own.limb(k), ring.modulus(limbs[k]));
+        }),
+        Key::Rotate(_) | Key::Conjugate => own.clone(),
+    };
+    let to = moved_secret(ring, secret, key_use.key, &limbs);
+    let params = &plan.params;
+    let digits = params.digits(key_use.limbs).into_iter().map(|digit| {
+        let members = params.digit(key_use.limbs, digit);
+        let uniform = KeySwitchKey::uniform_half(ring, &seed, key_use.key, digit, &limbs);
+        let error = Poly::from_signed(ring, &limbs, &rng.error(ring.n()));
+        let body = Poly::build(ring.n(), limbs.len(), |k, out| {
+            let q = ring.modulus(limbs[k]);
+            (active().mul)(out, uniform.limb(k), to.limb(k), q);
+            out.iter_mut().zip(error.limb(k)).for_each(|(b, &e)| *b = q.sub(e, *b));
+            if members.contains(limbs[k]) {
+                let p = params.p.iter().fold(1, |product, &p| q.mul(product, q.reduce(p)));
+                (active().scale_add)(out, from.limb(k), p, q);
+            }
+        });
+        (digit, [body, uniform])
+    });
+    KeySwitchKey { limbs: key_use.limbs, digits: digits.collect() }
+}
+
+/// The secret moved by the inverse of a key's automorphism.
+fn moved_secret(ring: &Ring, secret: &SecretKey, key: Key, limbs: &[usize]) -> Poly {
+    let n = ring.n();
+    let two_n = 2 * n;
+    let g = galois_element(key, n);
+    // The group of odd numbers modulo 2N has exponent N/2 (or 1 for the smallest rings): g^(N−1) is an inverse.
+    let inverse = (0..n - 1).fold(1, |power, _| power * g % two_n);
+    let coefficients = secret.coefficients(n);
+    let mut moved = super::secret_key::Secret(vec![0; n]);
+    for (i, &c) in coefficients.0.iter().enumerate() {
+        let e = i * inverse % two_n;
+        moved.0[e % n] = if e < n { c } else { -c };
+    }
+    Poly::from_signed(ring, limbs, &moved.0)
+}

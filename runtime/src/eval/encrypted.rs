@@ -1,0 +1,288 @@
+//! Runs a plan on ciphertexts.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+
+use hecc_grammar::plan::{Constant, ConstantId, Form, Key, Op, Type, Value, VerifiedPlan, View};
+
+use crate::error::RunError;
+use crate::kernel::active;
+use crate::rlwe::{Ciphertext, Context, Digits, EvaluationKeys, Poly};
+use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
+
+use super::executor::{Progress, execute};
+
+/// How a plan is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Number of threads, at least 1.
+    pub threads: usize,
+    /// Encoded plaintexts are kept from run to run while they take no more than this many bytes.
+    pub cache_bytes: usize,
+}
+
+/// A plan ready to run with a set of keys; may be used for any number of inputs.
+pub struct Evaluator<'a> {
+    plan: &'a VerifiedPlan,
+    keys: &'a EvaluationKeys,
+    context: Context,
+    embedding: Embedding,
+    pool: rayon::ThreadPool,
+    cache: Cache,
+}
+
+/// A value while the plan runs.
+enum Data {
+    Ciphertext(Arc<Ciphertext>),
+    Digits(Digits),
+}
+
+impl<'a> Evaluator<'a> {
+    /// Prepares a plan and its keys.
+    ///
+    /// # Errors
+    /// If a key that the plan needs is missing, or no threads can be started.
+    pub fn new(
+        plan: &'a VerifiedPlan,
+        keys: &'a EvaluationKeys,
+        options: Options,
+    ) -> Result<Evaluator<'a>, RunError> {
+        keys.check(plan)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
+        let pool = pool.map_err(|error| RunError::Threads { wanted: options.threads, error })?;
+        let context = pool.install(|| Context::new(plan));
+        let embedding = Embedding::new(plan.params.n_slots());
+        Ok(Evaluator {
+            plan,
+            keys,
+            context,
+            embedding,
+            pool,
+            cache: Cache::new(options.cache_bytes),
+        })
+    }
+
+    /// Runs the plan on the ciphertexts of its inputs and returns those of its outputs.
+    ///
+    /// # Errors
+    /// If the ciphertexts are not those that the plan declares.
+    pub fn run(
+        &self,
+        inputs: Vec<Ciphertext>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Ciphertext>, RunError> {
+        let expected = self.plan.n_input_ciphertexts();
+        if inputs.len() != expected {
+            return Err(RunError::InputCount { found: inputs.len(), expected });
+        }
+        for (value, op) in self.plan.values() {
+            if let Op::Input(index) = op
+                && inputs[*index as usize].ty != self.plan.ty(value)
+            {
+                return Err(RunError::InputType { index: *index });
+            }
+        }
+        let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
+        let outputs = execute(self.plan, &self.pool, progress, |value, operands| {
+            self.step(value, operands, &inputs)
+        });
+        let take = |data: Arc<Data>| match &*data {
+            Data::Ciphertext(ciphertext) => (**ciphertext).clone(),
+            Data::Digits(_) => unreachable!("verified outputs are ciphertexts"),
+        };
+        Ok(outputs.into_iter().map(take).collect())
+    }
+
+    fn step(&self, value: Value, operands: &[Arc<Data>], inputs: &[Arc<Ciphertext>]) -> Data {
+        let context = &self.context;
+        let ty = self.plan.ty(value);
+        let ct = |i: usize| match &*operands[i] {
+            Data::Ciphertext(ciphertext) => ciphertext,
+            Data::Digits(_) => unreachable!("verified operands have their form"),
+        };
+        let result = match &self.plan.ops[value.index()] {
+            Op::Input(index) => return Data::Ciphertext(inputs[*index as usize].clone()),
+            Op::Add(..) => self.zip(ct(0), ct(1), ty, |q, a, b| q.add(a, b)),
+            Op::Sub(..) => self.zip(ct(0), ct(1), ty, |q, a, b| q.sub(a, b)),
+            Op::Neg(_) => self.zip(ct(0), ct(0), ty, |q, a, _| q.neg(a)),
+            Op::AddPlain(_, c) => self.add_plain(ct(0), *c, ty),
+            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty),
+            Op::DotPlain(terms) => {
+                let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =
+                    terms.iter().enumerate().map(|(i, (_, c))| (ct(i), *c)).collect();
+                self.dot_plain(&pairs, ty)
+            }
+            Op::Mul(..) => self.mul(ct(0), ct(1), ty),
+            Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, ty),
+            Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), ty),
+            Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, ty),
+            Op::Rescale(_) | Op::ModDown(_) => context.divide(ct(0), ty),
+            Op::Drop(..) => drop_limbs(ct(0), ty),
+            Op::Decompose(_) => return Data::Digits(context.decompose(ct(0).clone())),
+            Op::ApplyKey(_, key) => match &*operands[0] {
+                Data::Digits(digits) => context.apply_key(digits, *key, self.keys),
+                Data::Ciphertext(_) => unreachable!("verified operands have their form"),
+            },
+            Op::ModUp(_) => context.mod_up(ct(0)),
+            Op::ModRaise(..) => context.mod_raise(ct(0), ty),
+        };
+        Data::Ciphertext(Arc::new(result))
+    }
+
+    fn switch(&self, source: &Arc<Ciphertext>, key: Key, ty: Type) -> Ciphertext {
+        let digits = self.context.decompose(source.clone());
+        self.context.divide(&self.context.apply_key(&digits, key, self.keys), ty)
+    }
+
+    fn zip(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        ty: Type,
+        f: impl Fn(&crate::ring::Modulus, u64, u64) -> u64 + Sync,
+    ) -> Ciphertext {
+        let ring = &self.context.ring;
+        let limbs = a.limb_indices(ring);
+        let combine = |(a, b): (&Poly, &Poly)| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let q = ring.modulus(limbs[k]);
+                out.iter_mut()
+                    .zip(a.limb(k))
+                    .zip(b.limb(k))
+                    .for_each(|((out, &a), &b)| *out = f(q, a, b));
+            })
+        };
+        Ciphertext { polys: a.polys.iter().zip(&b.polys).map(combine).collect(), ty }
+    }
+
+    fn add_plain(&self, a: &Ciphertext, constant: ConstantId, ty: Type) -> Ciphertext {
+        let ring = &self.context.ring;
+        let limbs = a.limb_indices(ring);
+        let plain = self.plaintext(constant, ty);
+        let mut polys = a.polys.clone();
+        polys[0].update(|k, out| {
+            let q = ring.modulus(limbs[k]);
+            match &*plain {
+                Plaintext::Scalar(residues) => {
+                    out.iter_mut().for_each(|x| *x = q.add(*x, residues[k]))
+                }
+                Plaintext::Full(poly) => {
+                    out.iter_mut().zip(poly.limb(k)).for_each(|(x, &p)| *x = q.add(*x, p))
+                }
+            }
+        });
+        Ciphertext { polys, ty }
+    }
+
+    fn dot_plain(&self, terms: &[(&Arc<Ciphertext>, ConstantId)], ty: Type) -> Ciphertext {
+        let ring = &self.context.ring;
+        let limbs = terms[0].0.limb_indices(ring);
+        let plains: Vec<Arc<Plaintext>> =
+            terms.iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
+        let sum = |part: usize| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let q = ring.modulus(limbs[k]);
+                let mut pairs: Vec<(&[u64], &[u64])> = vec![];
+                for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+                    if let Plaintext::Full(poly) = &**plain {
+                        pairs.push((ciphertext.polys[part].limb(k), poly.limb(k)));
+                    }
+                }
+                if !pairs.is_empty() {
+                    (active().dot)(out, &pairs, q);
+                }
+                for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+                    if let Plaintext::Scalar(residues) = &**plain {
+                        (active().scale_add)(out, ciphertext.polys[part].limb(k), residues[k], q);
+                    }
+                }
+            })
+        };
+        Ciphertext { polys: (0..terms[0].0.polys.len()).map(sum).collect(), ty }
+    }
+
+    fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {
+        let ring = &self.context.ring;
+        let limbs = a.limb_indices(ring);
+        let product = |parts: &[(usize, usize)]| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let pairs: Vec<(&[u64], &[u64])> =
+                    parts.iter().map(|&(i, j)| (a.polys[i].limb(k), b.polys[j].limb(k))).collect();
+                (active().dot)(out, &pairs, ring.modulus(limbs[k]));
+            })
+        };
+        Ciphertext {
+            polys: vec![product(&[(0, 0)]), product(&[(0, 1), (1, 0)]), product(&[(1, 1)])],
+            ty,
+        }
+    }
+
+    /// The encoded form of a constant on the limbs of its use.
+    fn plaintext(&self, constant: ConstantId, ty: Type) -> Arc<Plaintext> {
+        self.cache.get((constant, ty.limbs.0, ty.form), || {
+            let ring = &self.context.ring;
+            let limbs: Vec<usize> = match ty.form {
+                Form::Q => ty.limbs.iter().collect(),
+                Form::QP | Form::Digits => ty.limbs.iter().chain(ring.special()).collect(),
+            };
+            let Constant { view, scale } = &self.plan.constants[constant.index()];
+            match view {
+                View::Splat(x) => Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs)),
+                View::Table { .. } => {
+                    let slots = self.plan.slots_of(constant);
+                    Plaintext::Full(encode_slots(ring, &self.embedding, &slots, *scale, &limbs))
+                }
+            }
+        })
+    }
+}
+
+fn drop_limbs(source: &Ciphertext, ty: Type) -> Ciphertext {
+    let places: Vec<usize> = source
+        .ty
+        .limbs
+        .iter()
+        .enumerate()
+        .filter(|(_, limb)| ty.limbs.contains(*limb))
+        .map(|(k, _)| k)
+        .collect();
+    let special = match source.ty.form {
+        Form::Q => 0,
+        Form::QP | Form::Digits => source.polys[0].n_limbs() - source.ty.limbs.len(),
+    };
+    let first_special = source.ty.limbs.len();
+    let places: Vec<usize> =
+        places.into_iter().chain(first_special..first_special + special).collect();
+    Ciphertext { polys: source.polys.iter().map(|poly| poly.select(&places)).collect(), ty }
+}
+
+/// What a plaintext depends on: the constant, the message primes and the form.
+type CacheKey = (ConstantId, u64, Form);
+
+/// Encoded plaintexts, kept while they fit a budget.
+struct Cache {
+    budget: usize,
+    used: AtomicUsize,
+    plaintexts: RwLock<HashMap<CacheKey, Arc<Plaintext>>>,
+}
+
+impl Cache {
+    fn new(budget: usize) -> Cache {
+        Cache { budget, used: AtomicUsize::new(0), plaintexts: RwLock::new(HashMap::new()) }
+    }
+
+    fn get(&self, key: CacheKey, encode: impl FnOnce() -> Plaintext) -> Arc<Plaintext> {
+        if let Some(known) = self.plaintexts.read().expect("no panic under this lock").get(&key) {
+            return known.clone();
+        }
+        let plain = Arc::new(encode());
+        let bytes = plain.bytes();
+        if self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.budget {
+            self.plaintexts.write().expect("no panic under this lock").insert(key, plain.clone());
+        } else {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        plain
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs the instructions of a plan as a graph: independent ones at the same time, each value freed after its last use.
+//!
+//! Ready instructions are taken lowest index first, which is the order that the compiler scheduled for memory. What is
+//! computed does not depend on the order, so any number of threads gives the same bits.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex};
+
+use hecc_grammar::plan::{Plan, Value};
+
+/// Called after each instruction with the numbers done and in total.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Executes every instruction with `f(value, operands)` and returns the values that leave the plan, in order.
+pub fn execute<T: Send + Sync>(
+    plan: &Plan,
+    pool: &rayon::ThreadPool,
+    progress: Progress<'_>,
+    f: impl Fn(Value, &[Arc<T>]) -> T + Sync,
+) -> Vec<Arc<T>> {
+    let state = Mutex::new(State::new(plan));
+    let total = plan.ops.len();
+    pool.broadcast(|_| {
+        loop {
+            let next =
+                state.lock().expect("workers do not panic while they hold the lock").take(plan);
+            match next {
+                Next::Done => return,
+                Next::Wait => {
+                    // Help with the limbs of an instruction that another thread works on, or let it work.
+                    if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                        std::thread::sleep(std::time::Duration::from_micros(20));
+                    }
+                }
+                Next::Run(value, operands) => {
+                    let result = f(value, &operands);
+                    drop(operands);
+                    let mut state =
+                        state.lock().expect("workers do not panic while they hold the lock");
+                    state.finish(plan, value, result);
+                    let done = state.done;
+                    drop(state);
+                    progress(done, total);
+                }
+            }
+        }
+    });
+    let mut state = state.into_inner().expect("workers do not panic while they hold the lock");
+    let take = |value: Value| state.values[value.index()].clone().expect("outputs are kept");
+    let outputs = plan.output_values().map(take).collect();
+    state.values.clear();
+    outputs
+}
+
+enum Next<T> {
+    Run(Value, Vec<Arc<T>>),
+    Wait,
+    Done,
+}
+
+struct State<T> {
+    ready: BinaryHeap<Reverse<usize>>,
+    /// Operands not computed yet.
+    missing: Vec<usize>,
+    /// Reads still to come; one more for values that leave the plan.
+    reads: Vec<usize>,
+    users: Vec<Vec<usize>>,
+    values: Vec<Option<Arc<T>>>,
+    done: usize,
+}
+
+impl<T> State<T> {
+    fn new(plan: &Plan) -> State<T> {
+        let n = plan.ops.len();
+        let mut state = State {
+            ready: BinaryHeap::new(),
+            missing: vec![0; n],
+            reads: vec![0; n],
+            users: vec![vec![]; n],
+            values: (0..n).map(|_| None).collect(),
+            done: 0,
+        };
+        for (value, op) in plan.values() {
+            let operands = op.operands();
+            state.missing[value.index()] = operands.len();
+            if operands.is_empty() {
+                state.ready.push(Reverse(value.index()));
+            }
+            for operand in operands {
+                state.users[operand.index()].push(value.index());
+                state.reads[operand.index()] += 1;
+            }
+        }
+        plan.output_values().for_each(|value| state.reads[value.index()] += 1);
+        state
+    }
+
+    fn take(&mut self, plan: &Plan) -> Next<T> {
+        if self.done == self.values.len() {
+            return Next::Done;
+        }
+        let Some(Reverse(index)) = self.ready.pop() else {
+            return Next::Wait;
+        };
+        let operand = |value: &Value| {
+            self.values[value.index()].clone().expect("operands are computed and kept")
+        };
+        let operands = plan.ops[index].operands().iter().map(operand).collect();
+        Next::Run(Value(index as u32), operands)
+    }
+
+    fn finish(&mut self, plan: &Plan, value: Value, result: T) {
+        self.done += 1;
+        if self.reads[value.index()] > 0 {
+            self.values[value.index()] = Some(Arc::new(result));
+        }
+        for operand in plan.ops[value.index()].operands() {
+            self.reads[operand.index()] -= 1;
+            if self.reads[operand.index()] == 0 {
+                self.values[operand.index()] = None;
+            }
+        }
+        for user in std::mem::take(&mut self.users[value.index()]) {
+            self.missing[user] -= 1;
+            if self.missing[user] == 0 {
+                self.ready.push(Reverse(user));
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Evaluators of one plan: in the clear, in the clear with predicted noise, and encrypted.
+//!
+//! This module and all that it uses are what a server runs: the secret key's type is not visible from here.
+
+mod clear;
+mod encrypted;
+mod executor;
+
+pub use clear::{Noise, run_clear};
+pub use encrypted::{Evaluator, Options};
+pub use executor::Progress;

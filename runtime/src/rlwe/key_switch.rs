@@ -1,0 +1,243 @@
+//! Hybrid key switching in separate steps (Han, Ki, CT-RSA 2020, eprint 2019/688).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hecc_grammar::plan::{Form, Key, LimbSet, Plan, Type};
+
+use crate::error::RunError;
+use crate::kernel::active;
+use crate::ring::{Ring, Seed, expand_uniform};
+
+use super::ciphertext::limb_indices;
+use super::{Ciphertext, Context, Poly};
+
+/// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where g_j is
+/// 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
+/// that one permutation after the inner product is all that is left to do.
+pub struct KeySwitchKey {
+    /// Message primes that it holds.
+    pub limbs: LimbSet,
+    /// (b_j, a_j) by digit.
+    pub digits: BTreeMap<usize, [Poly; 2]>,
+}
+
+/// The keys that a plan needs, and no others.
+pub struct EvaluationKeys {
+    /// The seed of all uniform halves.
+    pub seed: Seed,
+    /// Keys by what they switch from.
+    pub keys: BTreeMap<Key, KeySwitchKey>,
+}
+
+/// The gadget digits of the last polynomial of a ciphertext, with the ciphertext.
+pub struct Digits {
+    /// What was decomposed.
+    pub source: Arc<Ciphertext>,
+    /// Digit and its limbs on QP, in the NTT domain.
+    pub digits: Vec<(usize, Poly)>,
+}
+
+impl KeySwitchKey {
+    /// The uniform half `a_j` of a digit on some limbs of the ring.
+    pub fn uniform_half(ring: &Ring, seed: &Seed, key: Key, digit: usize, limbs: &[usize]) -> Poly {
+        let kind = match key {
+            Key::Relinearize => 0,
+            Key::Conjugate => 1,
+            Key::Rotate(steps) => 2 + u64::from(steps),
+        };
+        Poly::build(ring.n(), limbs.len(), |k, out| {
+            expand_uniform(
+                seed,
+                kind << 16 | digit as u64,
+                limbs[k] as u32,
+                ring.modulus(limbs[k]).value(),
+                out,
+            );
+        })
+    }
+}
+
+impl EvaluationKeys {
+    /// Whether every key that the plan needs is there.
+    ///
+    /// # Errors
+    /// Names the first key that is missing or too small.
+    pub fn check(&self, plan: &Plan) -> Result<(), RunError> {
+        let holds = |key: &KeySwitchKey, limbs: LimbSet| limbs.is_subset(key.limbs);
+        let missing = plan
+            .keys()
+            .into_iter()
+            .find(|need| !self.keys.get(&need.key).is_some_and(|key| holds(key, need.limbs)));
+        missing.map_or(Ok(()), |need| Err(RunError::MissingKey { key: need.key }))
+    }
+}
+
+impl Context {
+    /// Splits the last polynomial into digits, each a small integer polynomial on QP.
+    ///
+    /// In:    form Q. Out: form Digits; `Σ_j d_j·P·g_j = P·c mod q_i` for every message prime.
+    /// Noise: none. Cost: ℓ inverse and about β·(ℓ + α) − ℓ forward transforms of a limb.
+    pub fn decompose(&self, source: Arc<Ciphertext>) -> Digits {
+        let limbs: Vec<usize> = source.ty.limbs.iter().collect();
+        let last = source.polys.last().expect("a ciphertext has polynomials");
+        let n = self.ring.n();
+        let coefficients = Poly::build(n, limbs.len(), |k, out| {
+            out.copy_from_slice(last.limb(k));
+            (active().intt)(out, &self.ring.tables[limbs[k]]);
+        });
+        let all = limb_indices(&self.ring, source.ty.limbs, Form::QP);
+        let digit = |digit: usize| {
+            let (own, others) = self.digit_limbs(source.ty.limbs, digit);
+            let extended = self.convert(&coefficients, &limbs, &own, &others);
+            let digit_poly = Poly::build(n, all.len(), |k, out| match own.contains(&all[k]) {
+                true => out.copy_from_slice(last.limb(place(&limbs, all[k]))),
+                false => {
+                    out.copy_from_slice(extended.limb(place(&others, all[k])));
+                    (active().ntt)(out, &self.ring.tables[all[k]]);
+                }
+            });
+            (digit, digit_poly)
+        };
+        let digits = self.params.digits(source.ty.limbs).into_iter().map(digit).collect();
+        Digits { source, digits }
+    }
+
+    /// Base conversion of some limbs of a polynomial in coefficient form.
+    fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
+        let n = self.ring.n();
+        let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
+        let mut data = vec![0; n * to.len()];
+        let mut targets: Vec<&mut [u64]> = data.chunks_exact_mut(n).collect();
+        self.converter(from, to).convert(active(), &sources, &mut targets);
+        Poly::from_data(n, data)
+    }
+
+    /// The inner product of digits with a key, plus P times the other polynomials, moved by the key's automorphism.
+    ///
+    /// In:    form Digits. Out: form QP, degree 1.
+    /// Noise: `noise::key_product`, in units of P. Cost: 2β(ℓ + α) products of limbs.
+    pub fn apply_key(&self, digits: &Digits, key: Key, keys: &EvaluationKeys) -> Ciphertext {
+        let switch = &keys.keys[&key];
+        let source = &digits.source;
+        let ring = &self.ring;
+        let all = limb_indices(ring, source.ty.limbs, Form::QP);
+        let held = limb_indices(ring, switch.limbs, Form::QP);
+        let permutation = (key != Key::Relinearize).then(|| self.permutation(key));
+        let half = |part: usize| {
+            Poly::build(ring.n(), all.len(), |k, out| {
+                let in_key = place(&held, all[k]);
+                let pairs: Vec<(&[u64], &[u64])> = digits
+                    .digits
+                    .iter()
+                    .map(|(digit, poly)| (poly.limb(k), switch.digits[digit][part].limb(in_key)))
+                    .collect();
+                let modulus = ring.modulus(all[k]);
+                let rest = (part + 1 < source.polys.len() && k < source.polys[part].n_limbs())
+                    .then(|| source.polys[part].limb(k));
+                let finish = |sum: &mut [u64]| {
+                    (active().dot)(sum, &pairs, modulus);
+                    if let Some(rest) = rest {
+                        (active().scale_add)(sum, rest, self.special_product(all[k]), modulus);
+                    }
+                };
+                match permutation {
+                    None => finish(out),
+                    Some(index) => {
+                        let mut sum = vec![0; out.len()];
+                        finish(&mut sum);
+                        out.iter_mut().zip(index).for_each(|(out, &i)| *out = sum[i as usize]);
+                    }
+                }
+            })
+        };
+        let ty = Type { form: Form::QP, degree: 1, ..source.ty };
+        Ciphertext { polys: vec![half(0), half(1)], ty }
+    }
+
+    /// P modulo a prime.
+    fn special_product(&self, limb: usize) -> u64 {
+        let modulus = self.ring.modulus(limb);
+        self.params.p.iter().fold(1, |product, &p| modulus.mul(product, modulus.reduce(p)))
+    }
+
+    /// Multiplies by P and extends to the special primes, where the result is zero.
+    ///
+    /// In: form Q. Out: form QP. Noise: none.
+    pub fn mod_up(&self, source: &Ciphertext) -> Ciphertext {
+        let all = limb_indices(&self.ring, source.ty.limbs, Form::QP);
+        let extend = |poly: &Poly| {
+            Poly::build(self.ring.n(), all.len(), |k, out| {
+                if k < poly.n_limbs() {
+                    (active().scale)(
+                        out,
+                        poly.limb(k),
+                        self.special_product(all[k]),
+                        self.ring.modulus(all[k]),
+                    );
+                }
+            })
+        };
+        Ciphertext {
+            polys: source.polys.iter().map(extend).collect(),
+            ty: Type { form: Form::QP, ..source.ty },
+        }
+    }
+
+    /// Reads the residues modulo one prime as integers in [−q/2, q/2) modulo all limbs of `ty`.
+    ///
+    /// In: one limb. Out: type `ty`; the message gains a multiple of q. Noise: none.
+    pub fn mod_raise(&self, source: &Ciphertext, ty: Type) -> Ciphertext {
+        let from: Vec<usize> = source.ty.limbs.iter().collect();
+        let all: Vec<usize> = ty.limbs.iter().collect();
+        let others: Vec<usize> = ty.limbs.difference(source.ty.limbs).iter().collect();
+        let raise = |poly: &Poly| {
+            let coefficients = Poly::build(self.ring.n(), 1, |_, out| {
+                out.copy_from_slice(poly.limb(0));
+                (active().intt)(out, &self.ring.tables[from[0]]);
+            });
+            let raised = self.convert(&coefficients, &from, &from, &others);
+            Poly::build(self.ring.n(), all.len(), |k, out| match all[k] == from[0] {
+                true => out.copy_from_slice(poly.limb(0)),
+                false => {
+                    out.copy_from_slice(raised.limb(place(&others, all[k])));
+                    (active().ntt)(out, &self.ring.tables[all[k]]);
+                }
+            })
+        };
+        Ciphertext { polys: source.polys.iter().map(raise).collect(), ty }
+    }
+
+    /// Divides by the product D of the limbs that `ty` lacks, rounding: `mod_down` (D = P) and `rescale` (D = q_ℓ).
+    ///
+    /// In:    more limbs than `ty` has. Out: type `ty`.
+    /// Noise: `noise::rounding`. Cost: one transform for each limb of each polynomial.
+    pub fn divide(&self, source: &Ciphertext, ty: Type) -> Ciphertext {
+        let all = source.limb_indices(&self.ring);
+        let kept = limb_indices(&self.ring, ty.limbs, ty.form);
+        let dropped: Vec<usize> = all.iter().copied().filter(|limb| !kept.contains(limb)).collect();
+        let divide = |poly: &Poly| {
+            let coefficients = Poly::build(self.ring.n(), dropped.len(), |k, out| {
+                out.copy_from_slice(poly.limb(place(&all, dropped[k])));
+                (active().intt)(out, &self.ring.tables[dropped[k]]);
+            });
+            let remainder = self.convert(&coefficients, &dropped, &dropped, &kept);
+            Poly::build(self.ring.n(), kept.len(), |k, out| {
+                let modulus = self.ring.modulus(kept[k]);
+                let mut r = remainder.limb(k).to_vec();
+                (active().ntt)(&mut r, &self.ring.tables[kept[k]]);
+                let product = dropped.iter().fold(1, |product, &limb| {
+                    modulus.mul(product, modulus.reduce(self.ring.modulus(limb).value()))
+                });
+                out.copy_from_slice(poly.limb(place(&all, kept[k])));
+                (active().sub_scale)(out, &r, modulus.inverse(product), modulus);
+            })
+        };
+        Ciphertext { polys: source.polys.iter().map(divide).collect(), ty }
+    }
+}
+
+/// Where a limb is in a list that holds it.
+fn place(limbs: &[usize], limb: usize) -> usize {
+    limbs.iter().position(|&l| l == limb).expect("a verified plan uses keys and limbs that exist")
+}

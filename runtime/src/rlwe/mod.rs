@@ -1,0 +1,11 @@
+//! Ciphertexts and key switching, whatever the scheme. Everything here is public: the secret is in `crate::client`.
+
+mod ciphertext;
+mod context;
+mod key_switch;
+mod poly;
+
+pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
+pub use context::Context;
+pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey};
+pub use poly::Poly;

@@ -1,0 +1,71 @@
+//! Polynomials in RNS form, always in the NTT domain.
+
+use rayon::prelude::*;
+
+use crate::kernel::active;
+use crate::ring::Ring;
+
+/// A polynomial on some limbs of a ring, in the NTT domain, residues canonical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poly {
+    n: usize,
+    data: Vec<u64>,
+}
+
+impl Poly {
+    /// Zero on `n_limbs` limbs of degree `n`.
+    pub fn zero(n: usize, n_limbs: usize) -> Poly {
+        Poly { n, data: vec![0; n * n_limbs] }
+    }
+
+    /// A polynomial from its limbs, one after the other.
+    pub fn from_data(n: usize, data: Vec<u64>) -> Poly {
+        assert!(data.len().is_multiple_of(n), "a polynomial has whole limbs");
+        Poly { n, data }
+    }
+
+    /// Number of limbs.
+    pub fn n_limbs(&self) -> usize {
+        self.data.len() / self.n
+    }
+
+    /// The residues of the `k`-th limb.
+    pub fn limb(&self, k: usize) -> &[u64] {
+        &self.data[k * self.n..(k + 1) * self.n]
+    }
+
+    /// All limbs, one after the other.
+    pub fn data(&self) -> &[u64] {
+        &self.data
+    }
+
+    /// Computes every limb in parallel: `f(k, out)` fills the `k`-th.
+    pub fn build(n: usize, n_limbs: usize, f: impl Fn(usize, &mut [u64]) + Sync) -> Poly {
+        let mut poly = Poly::zero(n, n_limbs);
+        poly.update(f);
+        poly
+    }
+
+    /// Changes every limb in parallel.
+    pub fn update(&mut self, f: impl Fn(usize, &mut [u64]) + Sync) {
+        self.data.par_chunks_exact_mut(self.n).enumerate().for_each(|(k, limb)| f(k, limb));
+    }
+
+    /// The polynomial with the given small signed coefficients.
+    pub fn from_signed(ring: &Ring, limbs: &[usize], coefficients: &[i64]) -> Poly {
+        Poly::build(ring.n(), limbs.len(), |k, out| {
+            let table = &ring.tables[limbs[k]];
+            for (out, &c) in out.iter_mut().zip(coefficients) {
+                *out = table.modulus().from_signed(c);
+            }
+            (active().ntt)(out, table);
+        })
+    }
+
+    /// Only the limbs at the given places.
+    pub fn select(&self, places: &[usize]) -> Poly {
+        let mut data = Vec::with_capacity(places.len() * self.n);
+        places.iter().for_each(|&k| data.extend_from_slice(self.limb(k)));
+        Poly { n: self.n, data }
+    }
+}

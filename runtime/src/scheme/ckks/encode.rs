@@ -1,0 +1,179 @@
+//! Encoding: real slots to integer polynomials at a scale, and back.
+
+use crate::kernel::active;
+use crate::ring::{Modulus, Ring};
+use crate::rlwe::Poly;
+
+use super::Embedding;
+
+/// An encoded plaintext.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plaintext {
+    /// The same number in every slot: one residue for each limb.
+    Scalar(Vec<u64>),
+    /// Any slots.
+    Full(Poly),
+}
+
+impl Plaintext {
+    /// Bytes that it takes in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Plaintext::Scalar(residues) => 8 * residues.len(),
+            Plaintext::Full(poly) => 8 * poly.data().len(),
+        }
+    }
+}
+
+/// Encodes slots at scale 2^scale on some limbs, rounding coefficients to integers.
+pub fn encode_slots(
+    ring: &Ring,
+    embedding: &Embedding,
+    slots: &[f64],
+    scale: f64,
+    limbs: &[usize],
+) -> Poly {
+    let factor = scale.exp2();
+    let coefficients: Vec<f64> =
+        embedding.to_coefficients(slots).into_iter().map(|c| (c * factor).round()).collect();
+    let fits = coefficients.iter().all(|c| c.abs() < (1u64 << 62) as f64);
+    Poly::build(ring.n(), limbs.len(), |k, out| {
+        let table = &ring.tables[limbs[k]];
+        for (out, &c) in out.iter_mut().zip(&coefficients) {
+            *out = if fits {
+                table.modulus().from_signed(c as i64)
+            } else {
+                residue(table.modulus(), c)
+            };
+        }
+        (active().ntt)(out, table);
+    })
+}
+
+/// Encodes one number for all slots: the constant polynomial, a residue for each limb.
+pub fn encode_splat(ring: &Ring, x: f64, scale: f64, limbs: &[usize]) -> Vec<u64> {
+    let c = (x * scale.exp2()).round();
+    limbs.iter().map(|&limb| residue(ring.modulus(limb), c)).collect()
+}
+
+/// Decodes a polynomial on one or more limbs at scale 2^scale. Its integer coefficients are the centred ones modulo
+/// the product of the limbs, taken from a mixed-radix expansion.
+pub fn decode(
+    ring: &Ring,
+    embedding: &Embedding,
+    poly: &Poly,
+    limbs: &[usize],
+    scale: f64,
+) -> Vec<f64> {
+    let n = ring.n();
+    let coefficients = Poly::build(n, limbs.len(), |k, out| {
+        out.copy_from_slice(poly.limb(k));
+        (active().intt)(out, &ring.tables[limbs[k]]);
+    });
+    let radix = MixedRadix::new(ring, limbs);
+    let factor = (-scale).exp2();
+    let mut residues = vec![0; limbs.len()];
+    let real: Vec<f64> = (0..n)
+        .map(|i| {
+            residues.iter_mut().enumerate().for_each(|(k, r)| *r = coefficients.limb(k)[i]);
+            radix.centred(&residues) * factor
+        })
+        .collect();
+    embedding.to_slots(&real)
+}
+
+/// An integer-valued double modulo q, whatever its size.
+fn residue(q: &Modulus, c: f64) -> u64 {
+    if c == 0.0 || !c.is_finite() {
+        return 0;
+    }
+    let magnitude = c.abs();
+    // A double of 2^53 or more is its 53-bit mantissa times a power of two.
+    let shift = (magnitude.log2().floor() as i32 - 52).max(0);
+    let mantissa = (magnitude / f64::from(shift).exp2()) as u64;
+    let r = q.mul(q.reduce(mantissa), q.pow(2, shift as u64));
+    if c < 0.0 { q.neg(r) } else { r }
+}
+
+/// Integers from residues: `x = d_0 + q_0·(d_1 + q_1·(..))`.
+struct MixedRadix {
+    moduli: Vec<Modulus>,
+    /// 1/q_j mod q_k, for j < k.
+    inverses: Vec<Vec<u64>>,
+    half: Vec<u64>,
+}
+
+impl MixedRadix {
+    fn new(ring: &Ring, limbs: &[usize]) -> MixedRadix {
+        let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
+        let inverse = |k: usize, j: usize| moduli[k].inverse(moduli[k].reduce(moduli[j].value()));
+        let inverses = (0..moduli.len()).map(|k| (0..k).map(|j| inverse(k, j)).collect()).collect();
+        // (Q − 1)/2 has the digits (q_k − 1)/2 since every q_k is odd.
+        let half = moduli.iter().map(|q| q.value() / 2).collect();
+        MixedRadix { moduli, inverses, half }
+    }
+
+    /// The integer congruent to the residues of smallest magnitude, as a double.
+    fn centred(&self, residues: &[u64]) -> f64 {
+        let digits = self.digits(residues);
+        let above = digits.iter().rev().cmp(self.half.iter().rev()) == std::cmp::Ordering::Greater;
+        if !above {
+            return self.value(&digits);
+        }
+        let negated: Vec<u64> = residues.iter().zip(&self.moduli).map(|(&r, q)| q.neg(r)).collect();
+        -self.value(&self.digits(&negated))
+    }
+
+    fn digits(&self, residues: &[u64]) -> Vec<u64> {
+        let mut digits: Vec<u64> = vec![];
+        for (k, q) in self.moduli.iter().enumerate() {
+            let mut d = residues[k];
+            for (j, &earlier) in digits.iter().enumerate() {
+                d = q.mul(q.sub(d, q.reduce(earlier)), self.inverses[k][j]);
+            }
+            digits.push(d);
+        }
+        digits
+    }
+
+    fn value(&self, digits: &[u64]) -> f64 {
+        digits
+            .iter()
+            .zip(&self.moduli)
+            .rev()
+            .fold(0.0, |x, (&d, q)| x * q.value() as f64 + d as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::plan::{Params, Scheme};
+    use hecc_grammar::security::Security;
+
+    use super::*;
+
+    #[test]
+    fn round_trips_at_every_scale_and_limb_count() {
+        let params = Params {
+            scheme: Scheme::Ckks,
+            log_n: 6,
+            q: vec![1125899904679937, 1125899903827969, 1125899903500289],
+            p: vec![],
+            top_scale: 40.0,
+            security: Security::Insecure,
+        };
+        let ring = Ring::new(&params);
+        let embedding = Embedding::new(32);
+        let slots: Vec<f64> = (0..32).map(|i| (i as f64 - 15.5) / 8.0).collect();
+        for (limbs, scale) in [(vec![0], 40.0), (vec![0, 2], 80.5), (vec![0, 1, 2], 120.25)] {
+            let poly = encode_slots(&ring, &embedding, &slots, scale, &limbs);
+            let back = decode(&ring, &embedding, &poly, &limbs, scale);
+            let error = slots.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error < 1e-10, "{scale}: {error}");
+            let splat = encode_splat(&ring, -1.75, scale, &limbs);
+            let constant = Poly::build(64, limbs.len(), |k, out| out.fill(splat[k]));
+            let back = decode(&ring, &embedding, &constant, &limbs, scale);
+            assert!(back.iter().all(|x| (x + 1.75).abs() < 1e-10));
+        }
+    }
+}

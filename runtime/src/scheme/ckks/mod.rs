@@ -1,0 +1,7 @@
+//! CKKS: approximate numbers in slots (Cheon, Kim, Kim, Song, ASIACRYPT 2017).
+
+mod embedding;
+mod encode;
+
+pub use embedding::Embedding;
+pub use encode::{Plaintext, decode, encode_slots, encode_splat};

@@ -1,0 +1,3 @@
+//! Schemes: what ciphertexts mean.
+
+pub mod ckks;

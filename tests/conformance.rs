@@ -1,0 +1,258 @@
+//! Runs the ONNX backend node cases through import and interpreter.
+//!
+//! The cases are not part of the repository: `tests/onnx/fetch.py` puts them into `target/onnx-node-tests`, and
+//! `HECC_ONNX_NODE_TESTS` names another folder. Every case whose operators are all in the table of operators must pass
+//! in each variant (which inputs are encrypted, which are stored constants) or be listed in [`REFUSED`] with a part of
+//! the error message.
+
+use std::path::{Path, PathBuf};
+
+use hecc_compiler::interpret;
+use hecc_compiler::onnx::proto::{
+    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    type_proto,
+};
+use hecc_compiler::onnx::{Batch, import_message, operators, read_tensor};
+use ndarray::ArrayD;
+use prost::Message;
+
+/// Cases (by the start of their name) that may be refused, with a part of the message that they must then give.
+const REFUSED: &[(&str, &str)] = &[
+    ("test_argmax_", "attribute `select_last_index` is 1"),
+    ("test_attention_", "which only the client can compute"),
+    ("test_averagepool_3d_", "(rank 5), expected [n, c, length] or [n, c, height, width]"),
+    ("test_batchnorm_", "attribute `training_mode` is 1"),
+    ("test_cast_", "element type FLOAT"),
+    ("test_cast_", "INT4, expected"),
+    ("test_castlike_", "element type FLOAT"),
+    ("test_castlike_", "INT4, expected"),
+    // Results without elements; encrypted tensors have some.
+    ("test_constantofshape_int_shape_zero", "shape [0] has no elements"),
+    ("test_reduce_l1_empty_set_expanded", "dimension 1 is open"),
+    ("test_reduce_log_sum_empty_set_expanded", "dimension 1 is open"),
+    ("test_reduce_sum_empty_set", "dimension 1 is open"),
+    ("test_reduce_sum_square_empty_set_expanded", "dimension 1 is open"),
+    ("test_reshape_allowzero_reordered", "[3, 4, 0] has 0"),
+    ("test_rotary_embedding_", "has no elements"),
+    ("test_shape_start_greater_than_end", "shape [0] has no elements"),
+    ("test_slice_start_out_of_bounds", "has no elements"),
+    ("test_split_zero_size_splits_", "parts [0, 0, 0]"),
+    ("test_equal_string", "element type STRING"),
+    // Not tensors at all.
+    ("test_identity_opt", "initializer `opt_in`"),
+    ("test_identity_sequence", "initializer `x`"),
+    ("test_not_", "operator set 1, expected 7 to 28"),
+    ("test_pow", "the exponent differs between elements"),
+    ("test_training_dropout", "`training_mode` is true"),
+];
+
+/// Which inputs of a case are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
+    /// The first one.
+    First,
+    /// The second one.
+    Second,
+    /// All of them.
+    All,
+    /// The first one, for a result that does not depend on its numbers: it is added to an encrypted zero.
+    Known,
+    /// None: the case is folded at import, and its result added to an encrypted zero.
+    Folded,
+}
+
+/// The variants that an operator takes.
+fn variants(op_type: &str) -> &'static [Variant] {
+    use Variant::{All, First, Folded, Known, Second};
+    match op_type {
+        "Add" | "Concat" | "Max" | "Min" | "Mul" | "Sub" | "Sum" => &[First, Second, All, Folded],
+        "Gemm" | "MatMul" => &[First, Second, Folded],
+        "AveragePool" | "Conv" | "GlobalAveragePool" => &[First],
+        "Shape" | "Size" => &[Known, Folded],
+        "And" | "Ceil" | "Constant" | "ConstantOfShape" | "Equal" | "Exp" | "Floor" | "Greater"
+        | "Less" | "Log" | "Mod" | "Not" | "Or" | "Range" | "Reciprocal" | "ReduceProd"
+        | "Sqrt" | "Where" => &[Folded],
+        _ => &[First, Folded],
+    }
+}
+
+#[test]
+fn backend_node_cases() {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/onnx-node-tests");
+    let folder = std::env::var_os("HECC_ONNX_NODE_TESTS").map_or(default, PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        eprintln!("skipped: no cases in {} (tests/onnx/fetch.py fetches them)", folder.display());
+        return;
+    };
+    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    let known: Vec<&str> = operators().collect();
+    let (mut passed, mut refused, mut foreign, mut runs) = (0, 0, 0, 0);
+    let mut failures = Vec::new();
+    let mut unused: Vec<&(&str, &str)> = REFUSED.iter().collect();
+    for case in &cases {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let Ok(bytes) = std::fs::read(case.join("model.onnx")) else { continue };
+        let model = ModelProto::decode(&bytes[..]).unwrap();
+        let nodes = &model.graph.as_ref().unwrap().node;
+        if nodes.iter().any(|n| !n.domain().is_empty() || !known.contains(&n.op_type())) {
+            foreign += 1;
+            continue;
+        }
+        // An expanded function is one graph, of which only the first input is encrypted.
+        let single = nodes.len() == 1;
+        let variants = if single { variants(nodes[0].op_type()) } else { &[Variant::First] };
+        let possible = |variant: &&Variant| takes(&model, **variant);
+        let mut outcome = Ok(());
+        for &variant in variants.iter().filter(possible) {
+            runs += 1;
+            let result = run(case, &model, variant).map_err(|e| format!("{variant:?}: {e}"));
+            outcome = outcome.and(result);
+        }
+        let Err(error) = outcome else {
+            passed += 1;
+            continue;
+        };
+        let entry =
+            REFUSED.iter().find(|(start, part)| name.starts_with(start) && error.contains(part));
+        if let Some(entry) = entry {
+            refused += 1;
+            unused.retain(|other| *other != entry);
+        } else if !single && error.contains("is computed from encrypted data, expected a constant")
+        {
+            foreign += 1;
+        } else {
+            failures.push(format!("{name}: {error}"));
+        }
+    }
+    failures
+        .extend(unused.iter().map(|entry| format!("{entry:?}: listed as refused, but no case is")));
+    eprintln!(
+        "{} cases: {passed} passed ({runs} runs), {refused} refused as expected, {foreign} of other operators",
+        cases.len()
+    );
+    // A mistake in the walk could refuse many cases for a reason that is listed.
+    let expected = cases.len() < 1615 || passed >= 430;
+    assert!(expected, "{passed} passed, expected 430 or more of the cases of ONNX 1.19.1");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Whether the inputs that the variant encrypts exist and are floats.
+fn takes(model: &ModelProto, variant: Variant) -> bool {
+    let inputs = &model.graph.as_ref().unwrap().input;
+    let is_float = |info: &ValueInfoProto| match info.r#type.as_ref().and_then(|t| t.value.as_ref())
+    {
+        Some(type_proto::Value::TensorType(tensor)) => {
+            matches!(tensor.elem_type(), 1 | 10 | 11 | 16)
+        }
+        _ => false,
+    };
+    match variant {
+        Variant::First => inputs.first().is_some_and(is_float),
+        Variant::Second => inputs.get(1).is_some_and(is_float),
+        Variant::All => inputs.iter().all(is_float),
+        Variant::Known | Variant::Folded => true,
+    }
+}
+
+/// Runs every data set of a case.
+fn run(case: &Path, model: &ModelProto, variant: Variant) -> Result<(), String> {
+    for set in 0.. {
+        let data = case.join(format!("test_data_set_{set}"));
+        if !data.is_dir() {
+            return if set == 0 { Err("no data".to_owned()) } else { Ok(()) };
+        }
+        let graph = model.graph.as_ref().ok_or("no graph")?;
+        let inputs = stored(&data, "input", graph.input.len())?;
+        let outputs = stored(&data, "output", graph.output.len())?;
+        // Encrypted values keep their precision where others are rounded to 8 bits.
+        let to_bfloat16 = case.to_string_lossy().contains("to_BFLOAT16");
+        let tolerance = if to_bfloat16 { 4e-3 } else { 1e-3 };
+        let results = results(model, &inputs, variant)?;
+        for (result, want) in results.iter().zip(&outputs) {
+            compare(result, &read_tensor(want).map_err(|e| e.to_string())?, tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+fn stored(data: &Path, kind: &str, count: usize) -> Result<Vec<TensorProto>, String> {
+    let one = |i| {
+        let bytes =
+            std::fs::read(data.join(format!("{kind}_{i}.pb"))).map_err(|e| e.to_string())?;
+        TensorProto::decode(&bytes[..]).map_err(|e| e.to_string())
+    };
+    (0..count).map(one).collect()
+}
+
+/// What import and interpreter give for the case's inputs.
+fn results(
+    model: &ModelProto,
+    inputs: &[TensorProto],
+    variant: Variant,
+) -> Result<Vec<ArrayD<f64>>, String> {
+    let mut model = model.clone();
+    let graph = model.graph.as_mut().ok_or("no graph")?;
+    // Masks and indices are not computed; whoever asks for them is told so.
+    if matches!(graph.node[0].op_type(), "TopK" | "Dropout") {
+        graph.output.truncate(1);
+    }
+    let is_encrypted = |i: usize| match variant {
+        Variant::First | Variant::Known => i == 0,
+        Variant::Second => i == 1,
+        Variant::All => true,
+        Variant::Folded => false,
+    };
+    let mut encrypted = Vec::new();
+    let declared = std::mem::take(&mut graph.input);
+    for (i, (info, tensor)) in declared.into_iter().zip(inputs).enumerate() {
+        if is_encrypted(i) {
+            encrypted.push(read_tensor(tensor).map_err(|e| e.to_string())?);
+            graph.input.push(info);
+        } else {
+            graph.initializer.push(TensorProto { name: info.name, ..tensor.clone() });
+        }
+    }
+    if matches!(variant, Variant::Known | Variant::Folded) {
+        encrypted.push(ArrayD::zeros(vec![]));
+        add_zero(graph);
+    }
+    let imported = import_message(&model, None, Batch::AsDeclared).map_err(|e| e.to_string())?;
+    interpret::run_with_client(&imported, &encrypted).map_err(|e| e.to_string())
+}
+
+/// With ONNX's own tolerances, unless the relative one is given larger.
+fn compare(result: &ArrayD<f64>, want: &ArrayD<f64>, tolerance: f64) -> Result<(), String> {
+    if result.shape() != want.shape() {
+        return Err(format!("shape {:?}, expected {:?}", result.shape(), want.shape()));
+    }
+    let is_close = |a: f64, b: f64| {
+        a == b || (a - b).abs() <= 1e-7 + tolerance * b.abs() || (a.is_nan() && b.is_nan())
+    };
+    match result.iter().zip(want).find(|(a, b)| !is_close(**a, **b)) {
+        Some((a, b)) => Err(format!("{a}, expected {b}")),
+        None => Ok(()),
+    }
+}
+
+/// Adds an encrypted scalar to every output.
+fn add_zero(graph: &mut GraphProto) {
+    let zero = "encrypted zero".to_owned();
+    let tensor =
+        type_proto::Tensor { elem_type: Some(1), shape: Some(TensorShapeProto::default()) };
+    let r#type =
+        TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
+    let info =
+        ValueInfoProto { name: Some(zero.clone()), r#type: Some(r#type), ..Default::default() };
+    graph.input.push(info);
+    for output in &mut graph.output {
+        let sum = format!("{} plus zero", output.name());
+        graph.node.push(NodeProto {
+            op_type: Some("Add".to_owned()),
+            input: vec![output.name().to_owned(), zero.clone()],
+            output: vec![sum.clone()],
+            ..Default::default()
+        });
+        output.name = Some(sum);
+    }
+}
