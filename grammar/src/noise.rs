@@ -2,8 +2,8 @@
 //!
 //! All functions return the standard deviation of the error in one slot, in units of 2^−scale: divide by 2^scale
 //! for the error of the message. Heuristic average case (independent coefficients; Costache, Curtis, Hales,
-//! Murphy, Ogilvie, Player, eprint 2022/162): a polynomial whose N coefficients have variance V has, in each slot,
-//! an error of variance N·V. The secret is uniform ternary: its coefficients have variance 2/3.
+//! Murphy, Ogilvie, Player, eprint 2022/162): a polynomial whose N coefficients have variance V has, in the real part
+//! of each slot, an error of variance N·V/2. The secret is uniform ternary: its coefficients have variance 2/3.
 
 use crate::plan::{ConstantId, LimbSet, Op, Params, Plan, Value, View};
 
@@ -17,12 +17,12 @@ pub const TAIL: f64 = 10.0;
 
 /// A fresh encryption under the secret key: `e`.
 pub fn fresh(params: &Params) -> f64 {
-    SIGMA * (params.ring_degree() as f64).sqrt()
+    SIGMA * (params.n_slots() as f64).sqrt()
 }
 
 /// Rounding a plaintext to integer coefficients.
 pub fn encode(params: &Params) -> f64 {
-    (params.ring_degree() as f64 / 12.0).sqrt()
+    (params.n_slots() as f64 / 12.0).sqrt()
 }
 
 /// Dividing and rounding a ciphertext (`rescale`, `mod_down`): `r_0 + r_1·s (+ r_2·s²)` with `r_i` uniform in
@@ -30,7 +30,7 @@ pub fn encode(params: &Params) -> f64 {
 pub fn rounding(params: &Params, degree: u8) -> f64 {
     let n = params.ring_degree() as f64;
     let powers = (0..=i32::from(degree)).map(|k| (n * 2.0 / 3.0).powi(k));
-    (n / 12.0 * powers.sum::<f64>()).sqrt()
+    (n / 24.0 * powers.sum::<f64>()).sqrt()
 }
 
 /// The inner product of the digits with a key, divided by P: `Σ_j d_j·e_j / P`, `d_j` uniform below the digit's
@@ -43,7 +43,7 @@ pub fn key_product(params: &Params, limbs: LimbSet) -> f64 {
         (2.0 * (log_digit - log_p)).exp2() / 12.0
     });
     // A product of two polynomials sums N products of coefficients, seen in a slot through N coefficients.
-    (n * n * SIGMA * SIGMA * digits.sum::<f64>()).sqrt()
+    (n * n / 2.0 * SIGMA * SIGMA * digits.sum::<f64>()).sqrt()
 }
 
 /// The standard deviation of the error of every value's slots, in message units, as far as it is known without

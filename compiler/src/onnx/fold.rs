@@ -1,10 +1,251 @@
-//! Merges constants into the linear nodes before them.
+//! Merges constants into the linear nodes before them, and activations that exporters write out into one.
 //!
-//! Before: as imported. After: no factor or offset follows a convolution that could hold it.
+//! Before: as imported. After: no factor or offset follows a convolution or a matrix that could hold it, nor another
+//! factor or offset; convolutions pad by themselves; no node and no constant is unused (inputs stay).
 
-use hecc_grammar::model::Model;
+use hecc_grammar::model::{Model, Node, Op, Tensor};
+use ndarray::{ArrayD, IxDyn};
+
+use super::recognize;
 
 /// Returns an equal model with fewer nodes.
 pub(super) fn fold(model: Model) -> Model {
-    model
+    let mut uses = vec![0; model.nodes.len()];
+    for tensor in model.nodes.iter().flat_map(|node| node.op.operands()) {
+        uses[tensor.index()] += 1;
+    }
+    for output in &model.outputs {
+        uses[output.tensor.index()] += 1;
+    }
+    let Model { name, nodes, constants, outputs } = model;
+    let mut fold = Fold { model: Model { name, nodes: vec![], constants, outputs }, uses: vec![] };
+    let mut map = Vec::with_capacity(nodes.len());
+    for (node, uses) in nodes.into_iter().zip(uses) {
+        let tensor = fold.node(node, &map);
+        fold.uses[tensor.index()] = uses;
+        map.push(tensor);
+    }
+    for output in &mut fold.model.outputs {
+        output.tensor = map[output.tensor.index()];
+    }
+    without_unused(fold.model)
+}
+
+pub(super) struct Fold {
+    /// The model being built; its constants begin with all of the old model's.
+    pub(super) model: Model,
+    /// How many operands and outputs of the old model each tensor serves.
+    uses: Vec<usize>,
+}
+
+impl Fold {
+    fn node(&mut self, mut node: Node, map: &[Tensor]) -> Tensor {
+        for operand in node.op.operands_mut() {
+            *operand = map[operand.index()];
+        }
+        match &node.op {
+            Op::MulConst(x, c) => {
+                let (x, c) = (*x, self.model.array(*c).clone());
+                self.mul_const(x, c, &node)
+            }
+            Op::AddConst(x, c) => {
+                let (x, c) = (*x, self.model.array(*c).clone());
+                self.add_const(x, c, &node)
+            }
+            Op::Mul(a, b) => match recognize::product(&self.model, *a, *b) {
+                Some((function, x, factor)) => {
+                    let activation = self.push(Op::Activation { x, function }, &node);
+                    self.mul_const(activation, ArrayD::from_elem(IxDyn(&[]), factor), &node)
+                }
+                None => self.push(node.op.clone(), &node),
+            },
+            Op::Conv { x, .. } => {
+                let x = *x;
+                self.take_padding(x, &mut node);
+                self.push(node.op.clone(), &node)
+            }
+            Op::Input
+            | Op::AveragePool { .. }
+            | Op::MatMul { .. }
+            | Op::MatMulLeft { .. }
+            | Op::Add(..)
+            | Op::Expand(_)
+            | Op::Sum { .. }
+            | Op::Reshape(_)
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. }
+            | Op::Activation { .. }
+            | Op::Polynomial { .. } => self.push(node.op.clone(), &node),
+        }
+    }
+
+    /// Appends an operation under the name and shape of `like`.
+    fn push(&mut self, op: Op, like: &Node) -> Tensor {
+        self.uses.push(1);
+        self.model.push(op, &like.name, like.shape.clone())
+    }
+
+    /// Appends what replaces `x`, under its name and shape.
+    fn merged(&mut self, x: Tensor, op: Op) -> Tensor {
+        let like = self.model.node(x).clone();
+        self.push(op, &like)
+    }
+
+    /// `c · x`, where `like` is the node that says so.
+    fn mul_const(&mut self, x: Tensor, c: ArrayD<f64>, like: &Node) -> Tensor {
+        if c.iter().all(|&v| v == 1.0) {
+            return x;
+        }
+        if self.uses[x.index()] == 1 {
+            match self.model.node(x).op.clone() {
+                Op::MulConst(y, d) => {
+                    let product = self.model.array(d) * &c;
+                    return self.mul_const(y, product, like);
+                }
+                Op::AddConst(y, d) => {
+                    let offset = self.model.array(d) * &c;
+                    let product = self.mul_const(y, c, like);
+                    return self.add_const(product, offset, like);
+                }
+                Op::Conv { x: data, weight, bias, window, groups } => {
+                    if let Some(factors) = along(&c, &like.shape, 1) {
+                        let rank = like.shape.len();
+                        let weight = self.model.array(weight) * &in_axis(&factors, rank, 0);
+                        let bias = bias.map(|b| self.model.array(b) * &in_axis(&factors, 1, 0));
+                        let weight = self.model.constant(weight);
+                        let bias = bias.map(|b| self.model.constant(b));
+                        return self.merged(x, Op::Conv { x: data, weight, bias, window, groups });
+                    }
+                }
+                Op::MatMul { x: data, weight } => {
+                    // The result's last dimension is the matrix's, unless the result lost it (a product of vectors).
+                    let last = like.shape.len().wrapping_sub(1);
+                    let columns = self.model.array(weight).shape().last().copied();
+                    let factors = along(&c, &like.shape, last).filter(|f| Some(f.len()) == columns);
+                    if let Some(factors) = factors {
+                        let weight = self.model.array(weight) * &in_axis(&factors, 1, 0);
+                        let weight = self.model.constant(weight);
+                        return self.merged(x, Op::MatMul { x: data, weight });
+                    }
+                }
+                Op::Input
+                | Op::AveragePool { .. }
+                | Op::MatMulLeft { .. }
+                | Op::Add(..)
+                | Op::Mul(..)
+                | Op::Expand(_)
+                | Op::Sum { .. }
+                | Op::Reshape(_)
+                | Op::Transpose { .. }
+                | Op::Slice { .. }
+                | Op::Pad { .. }
+                | Op::Gather { .. }
+                | Op::Concat { .. }
+                | Op::Activation { .. }
+                | Op::Polynomial { .. } => {}
+            }
+        }
+        let c = self.model.constant(c);
+        self.push(Op::MulConst(x, c), like)
+    }
+
+    /// `x + c`, where `like` is the node that says so.
+    fn add_const(&mut self, x: Tensor, c: ArrayD<f64>, like: &Node) -> Tensor {
+        if c.iter().all(|&v| v == 0.0) {
+            return x;
+        }
+        if self.uses[x.index()] == 1 {
+            let op = self.model.node(x).op.clone();
+            if let Op::AddConst(y, d) = op {
+                let sum = self.model.array(d) + &c;
+                return self.add_const(y, sum, like);
+            }
+            if let Op::Conv { x: data, weight, bias, window, groups } = op
+                && let Some(offsets) = along(&c, &like.shape, 1)
+            {
+                let mut sum = in_axis(&offsets, 1, 0);
+                if let Some(bias) = bias {
+                    sum += self.model.array(bias);
+                }
+                let bias = Some(self.model.constant(sum));
+                return self.merged(x, Op::Conv { x: data, weight, bias, window, groups });
+            }
+        }
+        let c = self.model.constant(c);
+        self.push(Op::AddConst(x, c), like)
+    }
+
+    /// Lets a convolution pad with zeros itself.
+    fn take_padding(&self, x: Tensor, conv: &mut Node) {
+        let Op::Pad { x: inner, before, after, value: 0.0 } = &self.model.node(x).op else {
+            return;
+        };
+        let Op::Conv { x: data, window, .. } = &mut conv.op else { return };
+        let spatial_only = before[..2].iter().chain(&after[..2]).all(|&n| n == 0);
+        if spatial_only && self.uses[x.index()] == 1 {
+            *data = *inner;
+            for (d, (b, a)) in before[2..].iter().zip(&after[2..]).enumerate() {
+                window.pads_begin[d] += b;
+                window.pads_end[d] += a;
+            }
+        }
+    }
+}
+
+/// The numbers of a constant that, broadcast to `shape`, varies along `axis` alone.
+fn along(c: &ArrayD<f64>, shape: &[usize], axis: usize) -> Option<Vec<f64>> {
+    let extent = *shape.get(axis)?;
+    let missing = shape.len() - c.ndim();
+    let varies = |d: usize| d >= missing && c.shape()[d - missing] != 1;
+    match (0..shape.len()).filter(|&d| varies(d)).collect::<Vec<_>>()[..] {
+        [] => Some(vec![*c.iter().next()?; extent]),
+        [only] if only == axis => Some(c.iter().copied().collect()),
+        _ => None,
+    }
+}
+
+/// A vector as an array of the given rank that varies along `axis`.
+fn in_axis(values: &[f64], rank: usize, axis: usize) -> ArrayD<f64> {
+    let mut shape = vec![1; rank];
+    shape[axis] = values.len();
+    ArrayD::from_shape_fn(shape, |index| values[index[axis]])
+}
+
+/// Drops nodes that no output needs, except inputs, and constants that no node cites.
+fn without_unused(model: Model) -> Model {
+    let mut needed = vec![false; model.nodes.len()];
+    for output in &model.outputs {
+        needed[output.tensor.index()] = true;
+    }
+    for (i, node) in model.nodes.iter().enumerate().rev() {
+        needed[i] |= matches!(node.op, Op::Input);
+        for operand in node.op.operands() {
+            needed[operand.index()] |= needed[i];
+        }
+    }
+    let Model { name, nodes, constants, outputs } = model;
+    let mut constants: Vec<Option<ArrayD<f64>>> = constants.into_iter().map(Some).collect();
+    let mut moved = vec![None; constants.len()];
+    let mut kept = Model { name, outputs, ..Model::default() };
+    let mut map = vec![Tensor(0); nodes.len()];
+    for (i, mut node) in nodes.into_iter().enumerate().filter(|(i, _)| needed[*i]) {
+        for operand in node.op.operands_mut() {
+            *operand = map[operand.index()];
+        }
+        for constant in node.op.constants_mut() {
+            let old = constant.index();
+            if let Some(array) = constants[old].take() {
+                moved[old] = Some(kept.constant(array));
+            }
+            *constant = moved[old].expect("taken here, at first sight");
+        }
+        map[i] = kept.push(node.op, &node.name, node.shape);
+    }
+    for output in &mut kept.outputs {
+        output.tensor = map[output.tensor.index()];
+    }
+    kept
 }

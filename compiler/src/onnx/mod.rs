@@ -11,6 +11,7 @@ mod graph;
 mod input;
 mod node;
 mod ops;
+mod recognize;
 #[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
 #[rustfmt::skip]
 pub mod proto;

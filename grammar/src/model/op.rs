@@ -194,4 +194,48 @@ impl Op {
             | Op::Polynomial { .. } => vec![],
         }
     }
+
+    /// The tensors read, in order, to be replaced.
+    pub fn operands_mut(&mut self) -> Vec<&mut Tensor> {
+        match self {
+            Op::Input => vec![],
+            Op::Add(a, b) | Op::Mul(a, b) => vec![a, b],
+            Op::Concat { xs, .. } => xs.iter_mut().collect(),
+            Op::AddConst(x, _) | Op::MulConst(x, _) | Op::Expand(x) | Op::Reshape(x) => vec![x],
+            Op::Conv { x, .. }
+            | Op::AveragePool { x, .. }
+            | Op::MatMul { x, .. }
+            | Op::MatMulLeft { x, .. }
+            | Op::Sum { x, .. }
+            | Op::Transpose { x, .. }
+            | Op::Slice { x, .. }
+            | Op::Pad { x, .. }
+            | Op::Gather { x, .. }
+            | Op::Activation { x, .. }
+            | Op::Polynomial { x, .. } => vec![x],
+        }
+    }
+
+    /// The constants read, in order, to be replaced.
+    pub fn constants_mut(&mut self) -> Vec<&mut Const> {
+        match self {
+            Op::Conv { weight, bias, .. } => std::iter::once(weight).chain(bias).collect(),
+            Op::MatMul { weight, .. } | Op::MatMulLeft { weight, .. } => vec![weight],
+            Op::AddConst(_, c) | Op::MulConst(_, c) => vec![c],
+            Op::Input
+            | Op::AveragePool { .. }
+            | Op::Add(..)
+            | Op::Mul(..)
+            | Op::Expand(_)
+            | Op::Sum { .. }
+            | Op::Reshape(_)
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. }
+            | Op::Activation { .. }
+            | Op::Polynomial { .. } => vec![],
+        }
+    }
 }
