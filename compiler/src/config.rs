@@ -4,6 +4,8 @@ use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
 
+use crate::pass::approximate::ApproximateConfig;
+
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     pub normalization: Option<Normalization>,
     /// Calibrated ranges are widened by this factor.
     pub margin: f64,
+    /// How activations become polynomials.
+    pub approximate: ApproximateConfig,
 }
 
 impl Config {
@@ -34,6 +38,7 @@ impl Config {
             costs: hecc_grammar::cost::DEFAULT,
             normalization: None,
             margin: 1.25,
+            approximate: ApproximateConfig::standard(),
         }
     }
 }

@@ -137,3 +137,40 @@ pub fn to_unit_interval(polynomial: &Polynomial) -> (f64, f64) {
     let width = polynomial.hi - polynomial.lo;
     (2.0 / width, -(polynomial.lo + polynomial.hi) / width)
 }
+
+/// Prints a step a line: `n3 = affine n1[845x100, 84500 entries] : [1, 100] "fc1" slots = 0.2·x`.
+impl std::fmt::Display for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for id in self.ids() {
+            let node = self.node(id);
+            write!(f, "{id:?} = ")?;
+            match &node.step {
+                Step::Input(index) => write!(f, "input {index}")?,
+                Step::Affine { terms, bias } => {
+                    f.write_str("affine")?;
+                    for (source, matrix) in terms {
+                        let (cols, rows, entries) =
+                            (matrix.n_cols(), matrix.n_rows(), matrix.n_entries());
+                        write!(f, " {source:?}[{cols}x{rows}, {entries} entries]")?;
+                    }
+                    if bias.iter().any(|&b| b != 0.0) {
+                        f.write_str(" + bias")?;
+                    }
+                }
+                Step::Mul(a, b) => write!(f, "mul {a:?}, {b:?}")?,
+                Step::Polynomial(x, coefficients) => {
+                    write!(f, "polynomial {x:?} degree {}", coefficients.len() - 1)?
+                }
+            }
+            write!(f, " : {:?} {:?} slots = {:.6}·x", node.shape, node.name, node.factor)?;
+            match node.offset == 0.0 {
+                true => writeln!(f)?,
+                false => writeln!(f, " + {:.6}", node.offset)?,
+            }
+        }
+        for output in &self.outputs {
+            writeln!(f, "output {:?} {:?}", output.node, output.name)?;
+        }
+        Ok(())
+    }
+}

@@ -3,49 +3,81 @@
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
 
+use crate::calibrate::{Calibration, Stats};
 use crate::config::Config;
 use crate::error::CompileError;
+use crate::graph::Graph;
+use crate::pass::approximate::{ApproximateReport, approximate};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::linearize::linearize;
 use crate::pass::lower::LowerConfig;
 use crate::pass::normalize::normalize;
-use crate::pass::search::{Candidate, SearchInput, search};
+use crate::pass::pack::Packing;
+use crate::pass::search::{Candidate, Found, SearchInput, search};
 
-/// A compiled network.
+/// A compiled network, with what every stage made of it.
 pub struct Compiled {
     /// The plan.
     pub plan: VerifiedPlan,
+    /// The model with its activations replaced by polynomials.
+    pub approximated: Model,
+    /// Degrees chosen and considered.
+    pub approximation: ApproximateReport,
+    /// Affine maps, products and polynomials.
+    pub graph: Graph,
+    /// Layouts and schedules.
+    pub packing: Packing,
     /// Parameters considered; the chosen ones first.
     pub candidates: Vec<Candidate>,
 }
 
-/// Compiles a model whose activations are polynomials. `range` gives the calibrated range of every tensor.
-pub fn compile_polynomial(
+/// Compiles a model that was observed on calibration inputs.
+///
+/// # Errors
+/// If the network is too deep for the largest ring, cannot be approximated, or the calibration inputs do not fit it.
+pub fn compile(
     model: &Model,
-    range: &dyn Fn(Tensor) -> (f64, f64),
+    calibration: &Calibration,
     config: &Config,
 ) -> Result<Compiled, CompileError> {
-    let margin = |tensor: Tensor| {
-        let (lo, hi) = range(tensor);
-        (lo * config.margin, hi * config.margin)
+    let observe = |model: &Model| {
+        Stats::collect(model, calibration)
+            .map_err(|error| CompileError::Calibration(error.to_string()))
     };
-    let graph = normalize(model, &linearize(model)?, &margin);
+    let stats = observe(model)?;
+    let (approximated, approximation) =
+        approximate(model, &stats, calibration, &config.approximate)?;
+    let ranges = observe(&approximated)?.ranges;
+    let range = |tensor: Tensor| ranges[tensor.index()];
+    let widened =
+        |tensor: Tensor| (range(tensor).0 * config.margin, range(tensor).1 * config.margin);
+    let graph = normalize(&approximated, &linearize(&approximated)?, &widened);
     let levels = assign_levels(&graph);
     let lower = LowerConfig {
-        model,
-        params: Params {
-            scheme: Scheme::Ckks,
-            log_n: 3,
-            q: vec![],
-            p: vec![],
-            top_scale: 1.0,
-            security: config.security,
-        },
+        model: &approximated,
+        params: no_params(config),
         levels: &levels,
-        range,
+        range: &range,
         normalization: config.normalization.clone(),
     };
-    let found = search(SearchInput { graph: &graph, levels: &levels, config, lower })?;
-    let plan = VerifiedPlan::new(found.plan)?;
-    Ok(Compiled { plan, candidates: found.candidates })
+    let Found { plan, packing, candidates } =
+        search(SearchInput { graph: &graph, levels: &levels, config, lower })?;
+    let plan = VerifiedPlan::new(plan)?;
+    check_memory(&plan, config)?;
+    Ok(Compiled { plan, approximated, approximation, graph, packing, candidates })
+}
+
+/// Parameters before any are chosen.
+fn no_params(config: &Config) -> Params {
+    let security = config.security;
+    Params { scheme: Scheme::Ckks, log_n: 3, q: vec![], p: vec![], top_scale: 1.0, security }
+}
+
+/// Keys and values must fit the limit; plaintexts are cached in what is left.
+fn check_memory(plan: &VerifiedPlan, config: &Config) -> Result<(), CompileError> {
+    let needed = hecc_grammar::cost::key_bytes(plan) + hecc_grammar::cost::peak_value_bytes(plan);
+    match config.max_memory {
+        Some(allowed) if needed > allowed => Err(CompileError::Memory { needed, allowed }),
+        _ => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ mod convolve;
 mod node;
 mod reorder;
 
-use hecc_grammar::model::{Model, Node, Output};
+use hecc_grammar::model::{Model, Node, Output, Tensor};
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
@@ -107,6 +107,27 @@ pub fn visit<T: Send>(
     let images = images(model, inputs)?;
     let visit_one = |(i, image): (usize, &Vec<ArrayD<f64>>)| visit(i, &values(model, image));
     Ok(images.par_iter().enumerate().map(visit_one).collect())
+}
+
+/// Returns the outputs if `changed` had the value `value`, for one image whose other values are known: only what
+/// depends on it is computed again.
+pub fn resume(
+    model: &Model,
+    values: &[ArrayD<f64>],
+    changed: Tensor,
+    value: ArrayD<f64>,
+) -> Vec<ArrayD<f64>> {
+    let mut values = values.to_vec();
+    let mut dirty = vec![false; values.len()];
+    values[changed.index()] = value;
+    dirty[changed.index()] = true;
+    for (tensor, node) in model.tensors().skip(changed.index() + 1) {
+        if node.op.operands().iter().any(|operand| dirty[operand.index()]) {
+            dirty[tensor.index()] = true;
+            values[tensor.index()] = node::evaluate(model, node, &values, &mut std::iter::empty());
+        }
+    }
+    model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()
 }
 
 /// Splits the arrays into what one run of the model takes.

@@ -1,14 +1,17 @@
 //! Appends nodes to a model and computes their shapes: the only place of the importer that does.
 
-use hecc_grammar::model::{Function, Model, Op, Tensor};
+use hecc_grammar::model::{Const, Function, Model, Op, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use super::error::{Refused, refuse};
 use super::shape::{self, broadcast};
 use super::value::Constant;
 
-/// Elements that folding may create beyond those that the file holds, in total.
-const FOLD_BUDGET: usize = 1 << 26;
+/// Elements that constants may have in total, beyond twice those that the file stores.
+///
+/// It bounds what a small hostile file can ask for: `ConstantOfShape`, `Expand` and `Tile` create arrays of any size,
+/// and a thousand nodes may each want a copy of the same weights.
+const BUDGET: usize = 1 << 26;
 
 /// A model under construction.
 pub(super) struct Builder {
@@ -22,7 +25,7 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        Builder { model: Model::default(), name: String::new(), bound: None, budget: FOLD_BUDGET }
+        Builder { model: Model::default(), name: String::new(), bound: None, budget: BUDGET }
     }
 
     /// Nodes appended from now on bear this name.
@@ -59,16 +62,25 @@ impl Builder {
         Ok(self.model.push(Op::Input, &self.name, shape))
     }
 
-    /// Counts elements about to be created against the budget of what folding may create.
+    /// Counts elements about to be created against the budget of constants.
     pub(super) fn spend(&mut self, elements: usize) -> Result<(), Refused> {
-        match self.budget.checked_sub(elements) {
-            Some(left) => self.budget = left,
-            None => {
-                let reason = "folding constants would create more than";
-                return Err(refuse(format!("{reason} {FOLD_BUDGET} elements in this model")));
-            }
-        }
+        let left = self.budget.checked_sub(elements);
+        let reason = || {
+            refuse(format!("constants would have more than {BUDGET} elements beyond the file's"))
+        };
+        self.budget = left.ok_or_else(reason)?;
         Ok(())
+    }
+
+    /// Adds to the budget what a stored constant holds, when it is first read.
+    pub(super) fn earn(&mut self, elements: usize) {
+        self.budget = self.budget.saturating_add(2 * elements);
+    }
+
+    /// Adds a constant to the model.
+    pub(super) fn constant(&mut self, array: ArrayD<f64>) -> Result<Const, Refused> {
+        self.spend(array.len())?;
+        Ok(self.model.constant(array))
     }
 
     pub(super) fn push(&mut self, op: Op, shape: Vec<usize>) -> Result<Tensor, Refused> {
@@ -112,14 +124,14 @@ impl Builder {
     pub(super) fn add_const(&mut self, x: Tensor, c: ArrayD<f64>) -> Result<Tensor, Refused> {
         let shape = broadcast(self.model.shape(x), c.shape())?;
         let x = self.expand(x, shape.clone())?;
-        let c = self.model.constant(c);
+        let c = self.constant(c)?;
         self.push(Op::AddConst(x, c), shape)
     }
 
     pub(super) fn mul_const(&mut self, x: Tensor, c: ArrayD<f64>) -> Result<Tensor, Refused> {
         let shape = broadcast(self.model.shape(x), c.shape())?;
         let x = self.expand(x, shape.clone())?;
-        let c = self.model.constant(c);
+        let c = self.constant(c)?;
         self.push(Op::MulConst(x, c), shape)
     }
 
@@ -227,7 +239,7 @@ impl Builder {
     /// `x · weight`, as numpy's `matmul`; both have rank 2 or more.
     pub(super) fn mat_mul(&mut self, x: Tensor, weight: ArrayD<f64>) -> Result<Tensor, Refused> {
         let shape = product_shape(self.model.shape(x), weight.shape())?;
-        let weight = self.model.constant(weight);
+        let weight = self.constant(weight)?;
         self.push(Op::MatMul { x, weight }, shape)
     }
 
@@ -238,7 +250,7 @@ impl Builder {
         x: Tensor,
     ) -> Result<Tensor, Refused> {
         let shape = product_shape(weight.shape(), self.model.shape(x))?;
-        let weight = self.model.constant(weight);
+        let weight = self.constant(weight)?;
         self.push(Op::MatMulLeft { weight, x }, shape)
     }
 }

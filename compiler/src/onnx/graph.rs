@@ -33,6 +33,7 @@ pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model,
         graph,
         context,
         stored: stored(graph)?,
+        read: HashSet::new(),
         values: HashMap::new(),
         model: Builder::new(),
         errors: Vec::new(),
@@ -61,6 +62,8 @@ struct Walk<'a> {
     graph: &'a GraphProto,
     context: &'a Context<'a>,
     stored: HashMap<&'a str, &'a TensorProto>,
+    /// Those of them that were read.
+    read: HashSet<&'a str>,
     values: HashMap<&'a str, Value>,
     model: Builder,
     errors: Vec<NodeError>,
@@ -175,15 +178,17 @@ impl<'a> Walk<'a> {
     }
 
     /// The value behind a name that the node at `position` reads.
-    fn lookup(&self, name: &str, position: usize) -> Result<Value, Refused> {
+    fn lookup(&mut self, name: &'a str, position: usize) -> Result<Value, Refused> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
         if let Some(tensor) = self.stored.get(name) {
-            let constant = tensor::read(tensor, self.context.dir);
-            return Ok(constant
-                .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?
-                .into());
+            let constant = tensor::read(tensor, self.context.dir)
+                .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?;
+            if self.read.insert(name) {
+                self.model.earn(constant.array.len());
+            }
+            return Ok(constant.into());
         }
         let later = self.graph.node[position..].iter().any(|n| n.output.iter().any(|o| o == name));
         Err(refuse(match later {
@@ -213,7 +218,13 @@ impl<'a> Walk<'a> {
             }
             Value::Constant(_) | Value::Unknown | Value::Absent(_) => value,
         };
-        Ok(results.into_iter().map(known).collect())
+        let results: Vec<Value> = results.into_iter().map(known).collect();
+        for result in &results {
+            if let Value::Constant(constant) = result {
+                self.model.spend(constant.array.len())?;
+            }
+        }
+        Ok(results)
     }
 
     /// What a refused node's outputs stand for, so that the nodes after it are still checked.

@@ -19,6 +19,7 @@ mod shape;
 mod tensor;
 mod unsupported;
 mod value;
+mod wire;
 
 use std::path::Path;
 
@@ -48,6 +49,7 @@ pub fn import_file(path: &Path) -> Result<Model, ImportError> {
 
 /// Imports an ONNX file's bytes. External data is looked for below `dir`, and refused without one.
 pub fn import(bytes: Bytes, dir: Option<&Path>) -> Result<Model, ImportError> {
+    wire::check(&bytes)?;
     import_message(&ModelProto::decode(bytes)?, dir, Batch::One)
 }
 

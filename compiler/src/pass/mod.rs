@@ -1,5 +1,6 @@
 //! The passes, one file each, in the order that `crate::pipeline` runs them.
 
+pub mod approximate;
 pub mod assign_levels;
 pub mod choose_params;
 pub mod eliminate_common;

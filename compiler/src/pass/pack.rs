@@ -24,6 +24,22 @@ pub struct Packing {
     pub seconds: f64,
 }
 
+/// Prints a step a line: its layout (lowest slot bit first) and its schedule.
+impl std::fmt::Display for Packing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, (layout, schedule)) in self.layouts.iter().zip(&self.schedules).enumerate() {
+            write!(f, "n{i} : {layout}")?;
+            if let Some(schedule) = schedule {
+                let centred = if schedule.centred { " centred" } else { "" };
+                let form = if schedule.extended { "QP" } else { "Q" };
+                write!(f, " ; giant stride {}{centred}, baby steps in {form}", schedule.stride)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
 /// What packing depends on besides the graph.
 #[derive(Clone, Copy, Debug)]
 pub struct PackConfig<'a> {

@@ -13,7 +13,7 @@ use hecc_grammar::plan::{Plan, Value};
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Executes every instruction with `f(value, operands)` and returns the values that leave the plan, in order.
-pub fn execute<T: Send + Sync>(
+pub(super) fn execute<T: Send + Sync>(
     plan: &Plan,
     pool: &rayon::ThreadPool,
     progress: Progress<'_>,

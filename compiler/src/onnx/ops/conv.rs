@@ -61,8 +61,8 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         )));
     }
     let placed = window::place(node, &shape[2..], &kernel[2..], false)?;
-    let weight = model.model.constant(weight.into_array());
-    let bias = bias.map(|bias| model.model.constant(bias.into_array()));
+    let weight = model.constant(weight.into_array())?;
+    let bias = bias.map(|bias| model.constant(bias.into_array())).transpose()?;
     let out = [&[shape[0], kernel[0]], &placed.out[..]].concat();
     let y = model.push(Op::Conv { x, weight, bias, window: placed.window, groups }, out)?;
     Ok(vec![y.into()])

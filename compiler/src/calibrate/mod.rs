@@ -1,0 +1,50 @@
+//! What a model does on real inputs: ranges of all tensors, distributions of the operands of activations.
+
+mod histogram;
+mod stats;
+
+pub use histogram::Histogram;
+pub use stats::Stats;
+
+use hecc_grammar::model::Model;
+use ndarray::ArrayD;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Inputs that a model is observed on.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// One array for each input of the model, a batch in front.
+    pub inputs: Vec<ArrayD<f64>>,
+    /// The range that was assumed, if there was no data.
+    pub assumed: Option<(f64, f64)>,
+}
+
+/// Images drawn where there are no data.
+const ASSUMED_IMAGES: usize = 64;
+
+impl Calibration {
+    /// Real inputs.
+    pub fn from_data(inputs: Vec<ArrayD<f64>>) -> Calibration {
+        Calibration { inputs, assumed: None }
+    }
+
+    /// Uniform inputs in `[lo, hi]`, where there are no data. Reproducible.
+    pub fn assumed(model: &Model, lo: f64, hi: f64) -> Calibration {
+        let mut rng = ChaCha20Rng::seed_from_u64(0);
+        let mut draw = || lo + (hi - lo) * (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let batch = |shape: &[usize]| {
+            let mut shape = shape.to_vec();
+            match shape.first_mut() {
+                Some(first) => *first *= ASSUMED_IMAGES,
+                None => shape.push(1),
+            }
+            ArrayD::from_shape_simple_fn(shape, &mut draw)
+        };
+        let shapes: Vec<Vec<usize>> = model.inputs().map(|(_, node)| node.shape.clone()).collect();
+        Calibration {
+            inputs: shapes.iter().map(|shape| shape.as_slice()).map(batch).collect(),
+            assumed: Some((lo, hi)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Ranges and distributions over a set of inputs.
+
+use std::collections::BTreeMap;
+
+use hecc_grammar::model::{Model, Op, Tensor};
+
+use crate::interpret::{self, InterpretError};
+
+use super::{Calibration, Histogram};
+
+/// Bins of the distribution of an activation's operand.
+const N_BINS: usize = 2000;
+
+/// What was observed.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Smallest and largest element of each tensor of the model.
+    pub ranges: Vec<(f64, f64)>,
+    /// Distributions of the operands of activations.
+    pub histograms: BTreeMap<Tensor, Histogram>,
+    /// Number of inputs observed.
+    pub n_images: usize,
+}
+
+impl Stats {
+    /// Observes a model. The same for any number of threads: images are merged in order.
+    pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
+        let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<(f64, f64)> {
+            let fold = |(lo, hi): (f64, f64), &x: &f64| (lo.min(x), hi.max(x));
+            values
+                .iter()
+                .map(|value| value.iter().fold((f64::INFINITY, f64::NEG_INFINITY), fold))
+                .collect()
+        };
+        let per_image = interpret::visit(model, &calibration.inputs, |_, values| bounds(values))?;
+        let n_images = per_image.len();
+        let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
+        for image in per_image {
+            for (range, (lo, hi)) in ranges.iter_mut().zip(image) {
+                *range = (range.0.min(lo), range.1.max(hi));
+            }
+        }
+        if let Some(assumed) = calibration.assumed {
+            model.inputs().for_each(|(tensor, _)| ranges[tensor.index()] = assumed);
+        }
+        let operands: Vec<Tensor> =
+            model.tensors().filter_map(|(_, node)| operand(&node.op)).collect();
+        let empty =
+            |&x: &Tensor| (x, Histogram::new(ranges[x.index()].0, ranges[x.index()].1, N_BINS));
+        let empty: BTreeMap<Tensor, Histogram> = operands.iter().map(empty).collect();
+        let per_image = interpret::visit(model, &calibration.inputs, |_, values| {
+            let mut histograms = empty.clone();
+            for (x, histogram) in &mut histograms {
+                values[x.index()].iter().for_each(|&v| histogram.add(v));
+            }
+            histograms
+        })?;
+        let mut histograms = empty;
+        for image in per_image {
+            histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
+        }
+        Ok(Stats { ranges, histograms, n_images })
+    }
+}
+
+/// The operand of an activation.
+fn operand(op: &Op) -> Option<Tensor> {
+    if let Op::Activation { x, .. } = op { Some(*x) } else { None }
+}

@@ -1,0 +1,137 @@
+//! Fitting a polynomial to a function, where its argument falls.
+//!
+//! Weighted least squares on the observed distribution of the argument (OLA, arXiv 2310.10349, section on weighted
+//! least squares), with a small uniform weight over a widened interval: without it a polynomial explodes on the rare
+//! arguments in the tail. Solved by QR in the Chebyshev basis; the normal equations would lose all digits.
+
+use hecc_grammar::model::Polynomial;
+use nalgebra::{DMatrix, DVector};
+
+use crate::calibrate::Histogram;
+
+/// Points of the uniform weight.
+const N_FLOOR: usize = 512;
+
+/// How a fit treats the range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FitConfig {
+    /// The interval is the observed range, widened by this factor around its middle.
+    pub margin: f64,
+    /// Share of the weight that is uniform over the interval.
+    pub floor: f64,
+}
+
+/// A fitted polynomial and how well it fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// The polynomial, on the widened interval.
+    pub polynomial: Polynomial,
+    /// Mean squared error over the observed distribution.
+    pub mean_squared_error: f64,
+    /// Largest error over the observed range.
+    pub max_error: f64,
+}
+
+/// The polynomial of a degree that is nearest to `f`.
+pub fn fit(f: impl Fn(f64) -> f64, observed: &Histogram, degree: usize, config: FitConfig) -> Fit {
+    let middle = (observed.lo + observed.hi) / 2.0;
+    let half = (observed.hi - observed.lo) / 2.0 * config.margin;
+    let (lo, hi) = (middle - half, middle + half);
+    let floor = (0..N_FLOOR).map(|i| {
+        // Chebyshev nodes: the ends of the interval are where a polynomial strays.
+        let t = (std::f64::consts::PI * (i as f64 + 0.5) / N_FLOOR as f64).cos();
+        (middle + half * t, config.floor / N_FLOOR as f64)
+    });
+    let seen = observed.weights().filter(|&(_, weight)| weight > 0.0);
+    let points: Vec<(f64, f64)> =
+        seen.map(|(x, weight)| (x, weight * (1.0 - config.floor))).chain(floor).collect();
+    let mut rows = DMatrix::zeros(points.len(), degree + 1);
+    let mut target = DVector::zeros(points.len());
+    for (i, &(x, weight)) in points.iter().enumerate() {
+        let root = weight.sqrt();
+        for (j, value) in basis((x - middle) / half, degree).into_iter().enumerate() {
+            rows[(i, j)] = root * value;
+        }
+        target[i] = root * f(x);
+    }
+    let qr = rows.qr();
+    let projected = qr.q().transpose() * target;
+    let solution = qr.r().solve_upper_triangular(&projected);
+    let coefficients =
+        solution.map_or_else(|| vec![0.0; degree + 1], |x| x.iter().copied().collect());
+    let polynomial = Polynomial { lo, hi, coefficients };
+    let errors =
+        observed.weights().map(|(x, weight)| ((f(x) - evaluate(&polynomial, x)).abs(), weight));
+    let (mut mean_squared_error, mut max_error) = (0.0, 0.0f64);
+    for (error, weight) in errors {
+        mean_squared_error += weight * error * error;
+        max_error = max_error.max(error);
+    }
+    Fit { polynomial, mean_squared_error, max_error }
+}
+
+/// The value of a polynomial (Clenshaw's recurrence).
+pub fn evaluate(polynomial: &Polynomial, x: f64) -> f64 {
+    let t = (2.0 * x - polynomial.lo - polynomial.hi) / (polynomial.hi - polynomial.lo);
+    let (mut b1, mut b2) = (0.0, 0.0);
+    for &c in polynomial.coefficients.iter().skip(1).rev() {
+        (b1, b2) = (2.0 * t * b1 - b2 + c, b1);
+    }
+    polynomial.coefficients.first().copied().unwrap_or(0.0) + t * b1 - b2
+}
+
+/// T_0(t), .., T_degree(t).
+fn basis(t: f64, degree: usize) -> Vec<f64> {
+    let mut values = vec![1.0, t];
+    while values.len() <= degree {
+        let next = 2.0 * t * values[values.len() - 1] - values[values.len() - 2];
+        values.push(next);
+    }
+    values.truncate(degree + 1);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 1e-9 };
+
+    /// Counts that follow a normal distribution, from −6 to 6 standard deviations.
+    fn normal() -> Histogram {
+        let mut histogram = Histogram::new(-6.0, 6.0, 2000);
+        for (i, count) in histogram.counts.iter_mut().enumerate() {
+            let x = -6.0 + (i as f64 + 0.5) * 0.006;
+            *count = (1e12 * (-x * x / 2.0).exp()) as u64;
+        }
+        histogram
+    }
+
+    #[test]
+    fn polynomials_are_recovered() {
+        let f = |x: f64| 0.25 * x.powi(5) - x * x + 3.0;
+        let fit = fit(f, &normal(), 5, CONFIG);
+        assert!(fit.max_error < 1e-9, "{}", fit.max_error);
+    }
+
+    /// The closed form for the rectifier of a standard normal variable: E(3) = 1.13e-2, E(7) = 2.65e-3.
+    #[test]
+    fn errors_of_the_rectifier_match_the_closed_form() {
+        for (degree, expected) in [(2, 1.13e-2), (3, 1.13e-2), (7, 2.65e-3), (15, 7.8e-4)] {
+            let fit = fit(|x| x.max(0.0), &normal(), degree, CONFIG);
+            assert!(
+                (fit.mean_squared_error / expected - 1.0).abs() < 0.03,
+                "{degree}: {}",
+                fit.mean_squared_error
+            );
+        }
+    }
+
+    #[test]
+    fn the_floor_bounds_the_polynomial_in_the_tail() {
+        let config = FitConfig { margin: 1.5, floor: 1e-4 };
+        let fit = fit(|x| x.max(0.0), &normal(), 15, config);
+        let outside = [-8.9, 8.9].map(|x| evaluate(&fit.polynomial, x) - x.max(0.0));
+        assert!(outside.iter().all(|error| error.abs() < 1.0), "{outside:?}");
+    }
+}
