@@ -1,7 +1,7 @@
 """Orion v2 (packages orion-v2-compiler, -evaluator, -lattigo): PyTorch to Lattigo.
 
-Parameters: N = 2^14 with the conjugate-invariant ring that its compiler selects, 55 + 5 x 40 bits, P = 2 x 61,
-the precise of the two sets that its own LoLA example fits.
+Parameters: N = 2^14, 55 + 5 x 40 bits, P = 2 x 61, set here; the conjugate-invariant ring and the secret of
+Hamming weight 192 are its compiler's defaults.
 """
 
 import json

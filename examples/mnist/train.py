@@ -2,11 +2,11 @@
 
     python train.py --mnist DIR
 
-writes `lenet_relu.onnx` and `square.onnx` beside this script. One core, about 12 minutes, seeded.
+writes `lenet_relu.onnx` and `square.onnx` beside this script. One core, about 10 minutes, seeded.
 Needs PyTorch (2.6.0 was used), onnx and NumPy. See README.md for where DIR comes from.
 
 Both networks read plain pixels, value / 255, in [0, 1]. Choices (epochs, penalties) were made on the
-last 5,000 training images; the test images are used once, for the last line printed.
+last 5,000 training images; this script reads the test images for the last line it prints.
 
 Encrypted inference replaces each activation by a polynomial on the range that its input takes, so a
 few far outliers cost accuracy everywhere else. Batch normalisation, weight decay and `tail_penalty`

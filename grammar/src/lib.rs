@@ -2,11 +2,14 @@
 //!
 //! - [`model`]: the tensor graph that a trained network is imported into.
 //! - [`plan`]: the ciphertext program that a model is compiled to and that the runtime executes.
+//! - [`envelope`] and [`save`]: the container of all files, and how they are written.
 //! - [`security`], [`noise`], [`cost`]: tables and formulas, each stated once and used by the compiler, the
 //!   verifier, the simulator and the documentation alike.
 
 pub mod cost;
+pub mod envelope;
 pub mod model;
 pub mod noise;
 pub mod plan;
+pub mod save;
 pub mod security;

@@ -17,6 +17,8 @@ mod recognize;
 pub mod proto;
 mod shape;
 mod tensor;
+#[cfg(test)]
+mod testing;
 mod unsupported;
 mod value;
 mod wire;

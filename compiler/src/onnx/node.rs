@@ -131,7 +131,7 @@ impl<'a> Node<'a> {
             (Operand::Tensor(a), Operand::Constant(b)) => Ok(Pair::Right(a, b)),
             (Operand::Constant(a), Operand::Tensor(b)) => Ok(Pair::Left(a, b)),
             (Operand::Constant(_), Operand::Constant(_)) => {
-                unreachable!("nodes whose inputs are all known are folded")
+                Err(refuse("inputs 0 and 1 are both constants, expected one encrypted"))
             }
         }
     }

@@ -48,8 +48,8 @@ macro_rules! known {
 const KNOWN: &[Known] = known! {
     "ArgMin", COMPARES, "Neg and ArgMax as the last nodes", Unknown;
     "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
-    "Celu", "is not among the activations that hecc approximates", "Elu", Same;
     "Ceil", ROUNDS, BY_CLIENT, Same;
+    "Celu", "is not among the activations that hecc approximates", "Elu", Same;
     "ConvInteger", QUANTIZED, BY_FLOAT, Unknown;
     "ConvTranspose", "is not lowered", "nearest-neighbour upsampling outside the network and Conv", Unknown;
     "Cos", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;

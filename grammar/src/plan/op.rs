@@ -61,7 +61,7 @@ pub enum Op {
     Neg(Value),
     /// Adds a plaintext of the same scale. Form Q.
     AddPlain(Value, ConstantId),
-    /// Multiplies by a plaintext; scales add up. Form Q or QP.
+    /// Multiplies by a plaintext; scales add up. Form Q or QP, degree 1.
     MulPlain(Value, ConstantId),
     /// `Σ ciphertext · plaintext`; the products have equal types. Form Q or QP.
     DotPlain(Vec<(Value, ConstantId)>),
@@ -354,6 +354,7 @@ fn sum_type(value: Value, a: Type, b: Type) -> Result<Type, TypeError> {
 
 fn product_type(value: Value, a: Type, constant: &Constant) -> Result<Type, TypeError> {
     let a = not_digits(value, a)?;
+    degree(value, a, 1)?;
     Ok(Type { scale: a.scale + constant.scale, ..a })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Key, Op, Plan, Value, VerifiedPlan};
+use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Plan, Value, VerifiedPlan, View};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -136,9 +136,17 @@ fn added_error(plan: &Plan, value: Value, op: &Op) -> f64 {
 }
 
 /// Rounding errors of plaintexts, times operands within [−1, 1].
-fn plaintext_error(plan: &Plan, constants: &[hecc_grammar::plan::ConstantId]) -> f64 {
-    let variance = constants.iter().map(|c| (-2.0 * plan.constants[c.index()].scale).exp2());
-    (variance.sum::<f64>()).sqrt() * noise::encode(&plan.params)
+fn plaintext_error(plan: &Plan, constants: &[ConstantId]) -> f64 {
+    let variance = |c: &ConstantId| {
+        let Constant { view, scale } = &plan.constants[c.index()];
+        let coefficients = match view {
+            // One coefficient is rounded, and seen alike in all slots.
+            View::Splat(_) => 1.0 / 12.0,
+            View::Table { .. } => noise::encode(&plan.params).powi(2),
+        };
+        coefficients * (-2.0 * scale).exp2()
+    };
+    constants.iter().map(variance).sum::<f64>().sqrt()
 }
 
 /// A standard normal number (Box, Muller, 1958).

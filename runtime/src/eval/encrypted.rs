@@ -8,7 +8,7 @@ use hecc_grammar::plan::{Constant, ConstantId, Form, Key, Op, Type, Value, Verif
 
 use crate::error::RunError;
 use crate::kernel::active;
-use crate::rlwe::{Ciphertext, Context, Digits, EvaluationKeys, Poly};
+use crate::rlwe::{Ciphertext, Context, Digits, EvaluationKeys, Poly, dot_pair};
 use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
 
 use super::executor::{Progress, execute};
@@ -180,26 +180,25 @@ impl<'a> Evaluator<'a> {
         let limbs = terms[0].0.limb_indices(ring);
         let plains: Vec<Arc<Plaintext>> =
             terms.iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
-        let sum = |part: usize| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                let q = ring.modulus(limbs[k]);
-                let mut pairs: Vec<(&[u64], &[u64])> = vec![];
-                for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
-                    if let Plaintext::Full(poly) = &**plain {
-                        pairs.push((ciphertext.polys[part].limb(k), poly.limb(k)));
-                    }
+        let polys = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
+            let modulus = ring.modulus(limbs[k]);
+            let mut full = vec![];
+            for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+                if let Plaintext::Full(poly) = &**plain {
+                    let halves = [0, 1].map(|part| ciphertext.polys[part].limb(k));
+                    full.push((poly.limb(k), halves));
                 }
-                if !pairs.is_empty() {
-                    (active().dot)(out, &pairs, q);
+            }
+            let [a, b] = out;
+            dot_pair([&mut *a, &mut *b], &full, modulus);
+            for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+                if let Plaintext::Scalar(residues) = &**plain {
+                    (active().scale_add)(a, ciphertext.polys[0].limb(k), residues[k], modulus);
+                    (active().scale_add)(b, ciphertext.polys[1].limb(k), residues[k], modulus);
                 }
-                for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
-                    if let Plaintext::Scalar(residues) = &**plain {
-                        (active().scale_add)(out, ciphertext.polys[part].limb(k), residues[k], q);
-                    }
-                }
-            })
-        };
-        Ciphertext { polys: (0..terms[0].0.polys.len()).map(sum).collect(), ty }
+            }
+        });
+        Ciphertext { polys: polys.into(), ty }
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {

@@ -264,15 +264,22 @@ mod x86_64 {
         assert!(pairs.iter().all(|(a, b)| a.len() == out.len() && b.len() == out.len()));
         let lanes = broadcast(q);
         let whole = out.len() / 4 * 4;
-        for i in (0..whole).step_by(4) {
-            let mut sum = _mm256_setzero_pd();
-            for six in pairs.chunks(6) {
-                for (a, b) in six {
-                    sum = _mm256_add_pd(sum, product(load_u64(a, i), load_u64(b, i), lanes));
+        let mut start = 0;
+        while start < whole {
+            let end = (start + CHUNK).min(whole);
+            let mut sums = [_mm256_setzero_pd(); CHUNK / 4];
+            for (k, (a, b)) in pairs.iter().enumerate() {
+                for (sum, i) in sums.iter_mut().zip((start..end).step_by(4)) {
+                    *sum = _mm256_add_pd(*sum, product(load_u64(a, i), load_u64(b, i), lanes));
                 }
-                sum = reduce(sum, lanes);
+                if k % 6 == 5 {
+                    sums.iter_mut().for_each(|sum| *sum = reduce(*sum, lanes));
+                }
             }
-            store_u64(out, i, canonical(sum, lanes));
+            for (sum, i) in sums.iter().zip((start..end).step_by(4)) {
+                store_u64(out, i, canonical(*sum, lanes));
+            }
+            start = end;
         }
         for i in whole..out.len() {
             out[i] = pairs.iter().fold(0, |sum, (a, b)| q.add(sum, q.mul(a[i], b[i])));

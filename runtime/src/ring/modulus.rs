@@ -84,7 +84,8 @@ impl Modulus {
 
     /// A signed integer modulo q.
     pub fn from_signed(&self, a: i64) -> u64 {
-        let r = self.reduce(a.unsigned_abs());
+        let magnitude = a.unsigned_abs();
+        let r = if magnitude < self.q { magnitude } else { self.reduce(magnitude) };
         if a < 0 { self.neg(r) } else { r }
     }
 

@@ -10,7 +10,7 @@ use crate::kernel::active;
 use crate::ring::{Ring, Seed, expand_uniform};
 
 use super::ciphertext::limb_indices;
-use super::{Ciphertext, Context, Poly};
+use super::{Buffer, Ciphertext, Context, Poly};
 
 /// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where g_j is
 /// 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
@@ -107,10 +107,9 @@ impl Context {
     fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
         let n = self.ring.n();
         let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
-        let mut data = vec![0; n * to.len()];
-        let mut targets: Vec<&mut [u64]> = data.chunks_exact_mut(n).collect();
-        self.converter(from, to).convert(active(), &sources, &mut targets);
-        Poly::from_data(n, data)
+        let mut result = Poly::build(n, to.len(), |_, _| {});
+        self.converter(from, to).convert(active(), &sources, &mut result.limbs_mut());
+        result
     }
 
     /// The inner product of digits with a key, plus P times the other polynomials, moved by the key's automorphism.
@@ -124,35 +123,40 @@ impl Context {
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
         let held = limb_indices(ring, switch.limbs, Form::QP);
         let permutation = (key != Key::Relinearize).then(|| self.permutation(key));
-        let half = |part: usize| {
-            Poly::build(ring.n(), all.len(), |k, out| {
-                let in_key = place(&held, all[k]);
-                let pairs: Vec<(&[u64], &[u64])> = digits
-                    .digits
-                    .iter()
-                    .map(|(digit, poly)| (poly.limb(k), switch.digits[digit][part].limb(in_key)))
-                    .collect();
-                let modulus = ring.modulus(all[k]);
-                let rest = (part + 1 < source.polys.len() && k < source.polys[part].n_limbs())
-                    .then(|| source.polys[part].limb(k));
-                let finish = |sum: &mut [u64]| {
-                    (active().dot)(sum, &pairs, modulus);
-                    if let Some(rest) = rest {
-                        (active().scale_add)(sum, rest, self.special_product(all[k]), modulus);
-                    }
-                };
-                match permutation {
-                    None => finish(out),
-                    Some(index) => {
-                        let mut sum = vec![0; out.len()];
-                        finish(&mut sum);
-                        out.iter_mut().zip(index).for_each(|(out, &i)| *out = sum[i as usize]);
-                    }
+        let polys = Poly::build_pair(ring.n(), all.len(), |k, mut out| {
+            let in_key = place(&held, all[k]);
+            let modulus = ring.modulus(all[k]);
+            let halves: Vec<(&[u64], [&[u64]; 2])> = digits
+                .digits
+                .iter()
+                .map(|(digit, poly)| {
+                    (poly.limb(k), [0, 1].map(|part| switch.digits[digit][part].limb(in_key)))
+                })
+                .collect();
+            let mut sums = permutation.map(|_| [(); 2].map(|()| Buffer::new(ring.n())));
+            let targets = match &mut sums {
+                Some([a, b]) => [&mut **a, &mut **b],
+                None => out.each_mut().map(|half| &mut **half),
+            };
+            dot_pair(targets, &halves, modulus);
+            let targets = match &mut sums {
+                Some([a, b]) => [&mut **a, &mut **b],
+                None => out.each_mut().map(|half| &mut **half),
+            };
+            for (part, target) in targets.into_iter().enumerate() {
+                if part + 1 < source.polys.len() && k < source.polys[part].n_limbs() {
+                    let rest = source.polys[part].limb(k);
+                    (active().scale_add)(target, rest, self.special_product(all[k]), modulus);
                 }
-            })
-        };
+            }
+            if let (Some(index), Some(sums)) = (permutation, &sums) {
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    out.iter_mut().zip(index).for_each(|(out, &i)| *out = sum[i as usize]);
+                }
+            }
+        });
         let ty = Type { form: Form::QP, degree: 1, ..source.ty };
-        Ciphertext { polys: vec![half(0), half(1)], ty }
+        Ciphertext { polys: polys.into(), ty }
     }
 
     /// P modulo a prime.
@@ -175,6 +179,8 @@ impl Context {
                         self.special_product(all[k]),
                         self.ring.modulus(all[k]),
                     );
+                } else {
+                    out.fill(0);
                 }
             })
         };
@@ -221,16 +227,15 @@ impl Context {
                 out.copy_from_slice(poly.limb(place(&all, dropped[k])));
                 (active().intt)(out, &self.ring.tables[dropped[k]]);
             });
-            let remainder = self.convert(&coefficients, &dropped, &dropped, &kept);
+            let mut remainder = self.convert(&coefficients, &dropped, &dropped, &kept);
+            remainder.update(|k, r| (active().ntt)(r, &self.ring.tables[kept[k]]));
             Poly::build(self.ring.n(), kept.len(), |k, out| {
                 let modulus = self.ring.modulus(kept[k]);
-                let mut r = remainder.limb(k).to_vec();
-                (active().ntt)(&mut r, &self.ring.tables[kept[k]]);
                 let product = dropped.iter().fold(1, |product, &limb| {
                     modulus.mul(product, modulus.reduce(self.ring.modulus(limb).value()))
                 });
                 out.copy_from_slice(poly.limb(place(&all, kept[k])));
-                (active().sub_scale)(out, &r, modulus.inverse(product), modulus);
+                (active().sub_scale)(out, remainder.limb(k), modulus.inverse(product), modulus);
             })
         };
         Ciphertext { polys: source.polys.iter().map(divide).collect(), ty }
@@ -240,4 +245,29 @@ impl Context {
 /// Where a limb is in a list that holds it.
 fn place(limbs: &[usize], limb: usize) -> usize {
     limbs.iter().position(|&l| l == limb).expect("a verified plan uses keys and limbs that exist")
+}
+
+/// Coefficients of a sum of products taken at a time: all operands of a block stay in the second-level cache, so that
+/// the factor that two sums share is read from memory once.
+const BLOCK: usize = 1024;
+
+/// `out[part] = Σ_k terms[k].0 · terms[k].1[part]`.
+pub fn dot_pair(
+    out: [&mut [u64]; 2],
+    terms: &[(&[u64], [&[u64]; 2])],
+    modulus: &crate::ring::Modulus,
+) {
+    let [mut first, mut second] = out.map(|half| half.chunks_mut(BLOCK));
+    let mut start = 0;
+    while let (Some(a), Some(b)) = (first.next(), second.next()) {
+        let range = start..start + a.len();
+        for (part, out) in [a, b].into_iter().enumerate() {
+            let pairs: Vec<(&[u64], &[u64])> = terms
+                .iter()
+                .map(|(shared, own)| (&shared[range.clone()], &own[part][range.clone()]))
+                .collect();
+            (active().dot)(out, &pairs, modulus);
+        }
+        start = range.end;
+    }
 }

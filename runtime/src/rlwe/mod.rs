@@ -1,11 +1,13 @@
 //! Ciphertexts and key switching, whatever the scheme. Everything here is public: the secret is in `crate::client`.
 
+mod buffer;
 mod ciphertext;
 mod context;
 mod key_switch;
 mod poly;
 
+pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
 pub use context::Context;
-pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey};
+pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey, dot_pair};
 pub use poly::Poly;

@@ -5,23 +5,20 @@ use rayon::prelude::*;
 use crate::kernel::active;
 use crate::ring::Ring;
 
+use super::Buffer;
+
 /// A polynomial on some limbs of a ring, in the NTT domain, residues canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poly {
     n: usize,
-    data: Vec<u64>,
+    data: Buffer,
 }
 
 impl Poly {
-    /// Zero on `n_limbs` limbs of degree `n`.
-    pub fn zero(n: usize, n_limbs: usize) -> Poly {
-        Poly { n, data: vec![0; n * n_limbs] }
-    }
-
     /// A polynomial from its limbs, one after the other.
     pub fn from_data(n: usize, data: Vec<u64>) -> Poly {
         assert!(data.len().is_multiple_of(n), "a polynomial has whole limbs");
-        Poly { n, data }
+        Poly { n, data: Buffer::from_vec(data) }
     }
 
     /// Number of limbs.
@@ -34,16 +31,34 @@ impl Poly {
         &self.data[k * self.n..(k + 1) * self.n]
     }
 
+    /// All limbs, to be written.
+    pub fn limbs_mut(&mut self) -> Vec<&mut [u64]> {
+        self.data.chunks_exact_mut(self.n).collect()
+    }
+
     /// All limbs, one after the other.
     pub fn data(&self) -> &[u64] {
         &self.data
     }
 
-    /// Computes every limb in parallel: `f(k, out)` fills the `k`-th.
+    /// Computes every limb in parallel: `f(k, out)` fills the `k`-th, whose content is arbitrary before.
     pub fn build(n: usize, n_limbs: usize, f: impl Fn(usize, &mut [u64]) + Sync) -> Poly {
-        let mut poly = Poly::zero(n, n_limbs);
+        let mut poly = Poly { n, data: Buffer::new(n * n_limbs) };
         poly.update(f);
         poly
+    }
+
+    /// Computes two polynomials limb by limb: `f(k, out)` fills the `k`-th of both.
+    pub fn build_pair(
+        n: usize,
+        n_limbs: usize,
+        f: impl Fn(usize, [&mut [u64]; 2]) + Sync,
+    ) -> [Poly; 2] {
+        let mut pair = [(); 2].map(|()| Poly { n, data: Buffer::new(n * n_limbs) });
+        let [a, b] = &mut pair;
+        let limbs = a.data.par_chunks_exact_mut(n).zip(b.data.par_chunks_exact_mut(n));
+        limbs.enumerate().for_each(|(k, (a, b))| f(k, [a, b]));
+        pair
     }
 
     /// Changes every limb in parallel.
@@ -64,8 +79,10 @@ impl Poly {
 
     /// Only the limbs at the given places.
     pub fn select(&self, places: &[usize]) -> Poly {
-        let mut data = Vec::with_capacity(places.len() * self.n);
-        places.iter().for_each(|&k| data.extend_from_slice(self.limb(k)));
+        let mut data = Buffer::new(places.len() * self.n);
+        for (out, &k) in data.chunks_exact_mut(self.n).zip(places) {
+            out.copy_from_slice(self.limb(k));
+        }
         Poly { n: self.n, data }
     }
 }

@@ -112,3 +112,37 @@ fn sum(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
     }
     Ok(vec![y.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::Case;
+
+    #[test]
+    fn constants_may_be_larger_than_the_tensor() {
+        let case = Case::new(13, &[2, 1]).floats("c", &[1, 2], &[10.0, 20.0]);
+        let case = case.node("Sub", "c x", "y", &[]);
+        assert_eq!(case.result(&[1.0, 2.0]), (vec![2, 2], vec![9.0, 19.0, 8.0, 18.0]));
+    }
+
+    #[test]
+    fn encrypted_operands_broadcast() {
+        let case = Case::new(13, &[2, 1]).input("z", &[2]).node("Sub", "x z", "y", &[]);
+        let y = case.run(&[&[1.0, 2.0], &[10.0, 20.0]]).remove(0);
+        assert_eq!(y.iter().copied().collect::<Vec<_>>(), [-9.0, -19.0, -8.0, -18.0]);
+    }
+
+    #[test]
+    fn sums_of_everything() {
+        let case = Case::new(13, &[2]).floats("c", &[2], &[1.0, 2.0]).input("z", &[1]);
+        let y = case.node("Sum", "c x z x", "y", &[]).run(&[&[1.0, 2.0], &[10.0]]).remove(0);
+        assert_eq!(y.iter().copied().collect::<Vec<_>>(), [13.0, 16.0]);
+    }
+
+    #[test]
+    fn divisors_must_be_known_and_not_zero() {
+        let case = Case::new(13, &[2]).floats("c", &[2], &[1.0, 0.0]).node("Div", "x c", "y", &[]);
+        assert!(case.error().contains("the divisor holds a zero"));
+        let case = Case::new(13, &[2]).floats("c", &[2], &[1.0, 0.0]).node("Div", "c x", "y", &[]);
+        assert!(case.error().contains("the divisor is encrypted"));
+    }
+}

@@ -117,3 +117,74 @@ pub(super) fn mean(
     let pooled = model.push(op, out)?;
     if keepdims { Ok(pooled) } else { model.reshape(pooled, shape[..2].to_vec()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    fn pool(attributes: &[(&str, Attr<'_>)]) -> Vec<f64> {
+        Case::new(19, &[1, 1, 5])
+            .node("AveragePool", "x", "y", attributes)
+            .result(&[1.0, 2.0, 3.0, 4.0, 5.0])
+            .1
+    }
+
+    #[test]
+    fn what_ceil_mode_adds_never_counts() {
+        let kernel = || ("kernel_shape", Attr::Ints(&[2]));
+        let stride = || ("strides", Attr::Ints(&[2]));
+        let pads = || ("pads", Attr::Ints(&[1, 1]));
+        let ceil = || ("ceil_mode", Attr::Int(1));
+        let count = || ("count_include_pad", Attr::Int(1));
+        assert_eq!(pool(&[kernel(), stride()]), [1.5, 3.5]);
+        assert_eq!(pool(&[kernel(), stride(), ceil()]), [1.5, 3.5, 5.0]);
+        assert_eq!(pool(&[kernel(), stride(), ceil(), count()]), [1.5, 3.5, 5.0]);
+        assert_eq!(pool(&[kernel(), stride(), pads()]), [1.0, 2.5, 4.5]);
+        assert_eq!(pool(&[kernel(), stride(), pads(), count()]), [0.5, 2.5, 4.5]);
+        // A window that would start in the padding at the end is left out.
+        assert_eq!(pool(&[kernel(), stride(), pads(), ceil()]), [1.0, 2.5, 4.5]);
+        let three = || ("kernel_shape", Attr::Ints(&[3]));
+        assert_eq!(pool(&[three(), ("strides", Attr::Ints(&[3])), ceil(), count()]), [2.0, 4.5]);
+        let y = pool(&[three(), ("strides", Attr::Ints(&[4])), pads(), ceil(), count()]);
+        assert_eq!(y, [1.0, 3.0]);
+    }
+
+    #[test]
+    fn dilations_skip() {
+        assert_eq!(
+            pool(&[("kernel_shape", Attr::Ints(&[2])), ("dilations", Attr::Ints(&[3]))]),
+            [2.5, 3.5]
+        );
+    }
+
+    #[test]
+    fn windows_without_data_are_refused() {
+        let case = Case::new(19, &[1, 1, 2]).node(
+            "AveragePool",
+            "x",
+            "y",
+            &[("kernel_shape", Attr::Ints(&[2])), ("pads", Attr::Ints(&[2, 0]))],
+        );
+        assert!(case.error().contains("lies in the padding of dimension 0 alone"));
+    }
+
+    #[test]
+    fn means_are_pools_where_they_can_be() {
+        let case = Case::new(13, &[1, 2, 1, 2]).node("GlobalAveragePool", "x", "y", &[]);
+        assert_eq!(case.result(&[1.0, 3.0, 5.0, 9.0]), (vec![1, 2, 1, 1], vec![2.0, 7.0]));
+        let case = Case::new(13, &[1, 2, 1, 2]).node(
+            "ReduceMean",
+            "x",
+            "y",
+            &[("axes", Attr::Ints(&[-1, 2])), ("keepdims", Attr::Int(0))],
+        );
+        assert_eq!(case.result(&[1.0, 3.0, 5.0, 9.0]), (vec![1, 2], vec![2.0, 7.0]));
+        let case = Case::new(13, &[1, 2, 1, 2]).node(
+            "ReduceMean",
+            "x",
+            "y",
+            &[("axes", Attr::Ints(&[1]))],
+        );
+        assert_eq!(case.result(&[1.0, 3.0, 5.0, 9.0]), (vec![1, 1, 1, 2], vec![3.0, 6.0]));
+    }
+}

@@ -56,3 +56,39 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let y = model.mul_const(x, factor)?;
     Ok(vec![model.add_const(y, offset)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::Op;
+
+    use crate::onnx::testing::{Attr, Case};
+
+    fn case(opset: i64, attributes: &[(&str, Attr<'_>)]) -> Case {
+        Case::new(opset, &[1, 2, 1, 1])
+            .floats("w", &[2, 2, 1, 1], &[1.0, 0.0, 0.0, 1.0])
+            .floats("s", &[2], &[2.0, 3.0])
+            .floats("b", &[2], &[0.5, 0.25])
+            .floats("m", &[2], &[1.0, 2.0])
+            .floats("v", &[2], &[3.0, 8.0])
+            .node("Conv", "x w", "c", &[])
+            .node("BatchNormalization", "c s b m v", "y", attributes)
+    }
+
+    #[test]
+    fn folds_into_the_convolution() {
+        let case = case(9, &[("epsilon", Attr::Float(1.0)), ("momentum", Attr::Float(0.1))]);
+        assert_eq!(case.result(&[5.0, 5.0]).1, [4.5, 3.25]);
+        let model = case.import().unwrap();
+        assert_eq!(model.nodes.len(), 2);
+        assert!(matches!(model.nodes[1].op, Op::Conv { bias: Some(_), .. }));
+        assert_eq!(model.constants.len(), 2);
+    }
+
+    #[test]
+    fn training_is_refused() {
+        assert!(
+            case(14, &[("training_mode", Attr::Int(1))]).error().contains("`training_mode` is 1")
+        );
+        assert!(case(7, &[("spatial", Attr::Int(0))]).error().contains("`spatial` is 0"));
+    }
+}

@@ -105,3 +105,35 @@ fn extremum(node: &mut Node<'_>, model: &mut Builder, sign: f64) -> Result<Vec<V
     }
     Ok(vec![y.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::{Function, Op};
+
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn both_forms_of_ends() {
+        let six = ("max", Attr::Float(6.0));
+        let case = Case::new(7, &[3]).node("Clip", "x", "y", &[("min", Attr::Float(0.0)), six]);
+        assert_eq!(case.result(&[-1.0, 3.0, 7.0]).1, [0.0, 3.0, 6.0]);
+        let case = Case::new(12, &[3]).floats("hi", &[], &[6.0]).node("Clip", "x - hi", "y", &[]);
+        assert_eq!(case.result(&[-1.0, 3.0, 7.0]).1, [-1.0, 3.0, 6.0]);
+        let case = Case::new(12, &[1]).floats("lo", &[], &[0.0]).node("Clip", "x lo", "y", &[]);
+        let model = case.import().unwrap();
+        assert!(matches!(model.nodes[1].op, Op::Activation { function: Function::Relu, .. }));
+        assert_eq!(
+            Case::new(12, &[1]).node("Clip", "x", "y", &[]).import().unwrap().nodes.len(),
+            1
+        );
+    }
+
+    #[test]
+    fn extrema_of_tensors_and_constants() {
+        let case = Case::new(13, &[2]).floats("c", &[2], &[1.0, 5.0]);
+        assert_eq!(case.node("Min", "x c", "y", &[]).result(&[3.0, 4.0]).1, [1.0, 4.0]);
+        let case = Case::new(13, &[2]).input("z", &[2]).floats("c", &[1], &[2.0]);
+        let y = case.node("Max", "x c z", "y", &[]).run(&[&[3.0, 1.0], &[4.0, 1.5]]).remove(0);
+        assert_eq!(y.iter().copied().collect::<Vec<_>>(), [4.0, 2.0]);
+    }
+}

@@ -94,3 +94,29 @@ fn join(
     }
     model.add_const(joined, filled)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn constants_in_every_place() {
+        let axis = || [("axis", Attr::Int(-1))];
+        let case = || {
+            let case = Case::new(13, &[1, 2]).input("z", &[1, 1]);
+            case.floats("c", &[1, 1], &[7.0]).floats("o", &[1, 2], &[0.0, 0.0])
+        };
+        let run = |case: Case| {
+            let y = case.run(&[&[1.0, 2.0], &[3.0]]).remove(0);
+            y.iter().copied().collect::<Vec<_>>()
+        };
+        let y = run(case().node("Concat", "c x o z c", "y", &axis()));
+        assert_eq!(y, [7.0, 1.0, 2.0, 0.0, 0.0, 3.0, 7.0]);
+        let zeros = case().node("Concat", "x o z", "y", &axis());
+        assert_eq!(zeros.import().unwrap().constants.len(), 0);
+        assert_eq!(run(zeros), [1.0, 2.0, 0.0, 0.0, 3.0]);
+        assert!(
+            case().node("Concat", "x z", "y", &[("axis", Attr::Int(2))]).error().contains("axis 2")
+        );
+    }
+}

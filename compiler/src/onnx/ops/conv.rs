@@ -67,3 +67,70 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let y = model.push(Op::Conv { x, weight, bias, window: placed.window, groups }, out)?;
     Ok(vec![y.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn groups_strides_dilations_and_pads_in_one_dimension() {
+        // Two groups of one channel, kernels [1, 10] and [2, 20], every other element.
+        let case = Case::new(13, &[1, 2, 5])
+            .floats("w", &[2, 1, 2], &[1.0, 10.0, 2.0, 20.0])
+            .floats("b", &[2], &[0.5, 0.25])
+            .node(
+                "Conv",
+                "x w b",
+                "y",
+                &[
+                    ("group", Attr::Int(2)),
+                    ("strides", Attr::Ints(&[2])),
+                    ("dilations", Attr::Ints(&[2])),
+                    ("pads", Attr::Ints(&[1, 0])),
+                    ("kernel_shape", Attr::Ints(&[2])),
+                ],
+            );
+        let (shape, y) = case.result(&[1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(shape, [1, 2, 2]);
+        assert_eq!(y, [20.5, 42.5, 20.25, 22.25]);
+    }
+
+    #[test]
+    fn same_padding_goes_to_the_named_side() {
+        let run = |mode| {
+            let case = Case::new(13, &[1, 1, 3]).floats("w", &[1, 1, 2], &[1.0, 10.0]);
+            case.node("Conv", "x w", "y", &[("auto_pad", Attr::Text(mode))])
+                .result(&[1.0, 2.0, 3.0])
+                .1
+        };
+        assert_eq!(run("SAME_UPPER"), [21.0, 32.0, 3.0]);
+        assert_eq!(run("SAME_LOWER"), [10.0, 21.0, 32.0]);
+        assert_eq!(run("VALID"), [21.0, 32.0]);
+    }
+
+    #[test]
+    fn wrong_weights_are_named() {
+        let case = Case::new(13, &[1, 3, 8, 8]).floats("w", &[1, 2, 1, 1], &[1.0, 1.0]);
+        assert_eq!(
+            case.node("Conv", "x w", "y", &[]).error(),
+            "node `y` (Conv): input 1 has shape [1, 2, 1, 1], expected [_, 3, _, _] for data of shape [1, 3, 8, 8] in 1 groups"
+        );
+        let case = Case::new(13, &[1, 1, 8, 8, 8]).floats("w", &[1, 1, 1, 1, 1], &[1.0]);
+        assert!(case.node("Conv", "x w", "y", &[]).error().contains("rank 5"));
+        let case = Case::new(13, &[1, 1, 3]).input("w", &[1, 1, 1]);
+        assert!(case.node("Conv", "x w", "y", &[]).error().contains("expected a constant"));
+    }
+
+    #[test]
+    fn hostile_windows_are_refused() {
+        let error = |name, values: &[i64]| {
+            let case = Case::new(13, &[1, 1, 3]).floats("w", &[1, 1, 2], &[1.0, 10.0]);
+            case.node("Conv", "x w", "y", &[(name, Attr::Ints(values))]).error()
+        };
+        assert!(error("strides", &[0]).contains("positive"));
+        assert!(error("pads", &[-1, 0]).contains("attribute `pads`"));
+        assert!(error("pads", &[i64::MAX, i64::MAX]).contains("attribute `pads`"));
+        assert!(error("dilations", &[1 << 27]).contains("the kernel spans"));
+        assert!(error("pads", &[1 << 28, 1 << 28]).contains("more than"));
+    }
+}

@@ -93,3 +93,51 @@ fn matrix(input: usize, c: Constant, transpose: bool, alpha: f64) -> Result<Arra
     debug_assert!(array.len_of(Axis(0)) > 0);
     Ok(array.as_standard_layout().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn all_attributes_on_either_side() {
+        let attributes = || {
+            let (a, b) = (("alpha", Attr::Float(0.5)), ("beta", Attr::Float(2.0)));
+            [a, b, ("transA", Attr::Int(1)), ("transB", Attr::Int(1))]
+        };
+        // A' = [[1, 3], [2, 4]], B' = [[10, 30], [20, 40]].
+        let case = Case::new(13, &[2, 2])
+            .floats("b", &[2, 2], &[10.0, 20.0, 30.0, 40.0])
+            .floats("c", &[2], &[1.0, 2.0])
+            .node("Gemm", "x b c", "y", &attributes());
+        let want = vec![35.0 + 2.0, 75.0 + 4.0, 50.0 + 2.0, 110.0 + 4.0];
+        assert_eq!(case.result(&[1.0, 2.0, 3.0, 4.0]), (vec![2, 2], want.clone()));
+        let case = Case::new(13, &[2, 2])
+            .floats("a", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+            .floats("c", &[2], &[1.0, 2.0])
+            .node("Gemm", "a x c", "y", &attributes());
+        assert_eq!(case.result(&[10.0, 20.0, 30.0, 40.0]), (vec![2, 2], want));
+    }
+
+    #[test]
+    fn an_encrypted_c_is_scaled() {
+        let case = Case::new(13, &[1, 2]).input("c", &[1]).floats("b", &[2, 1], &[1.0, 1.0]).node(
+            "Gemm",
+            "x b c",
+            "y",
+            &[("beta", Attr::Float(3.0))],
+        );
+        let y = case.run(&[&[1.0, 2.0], &[5.0]]).remove(0);
+        assert_eq!(y.iter().copied().collect::<Vec<_>>(), [18.0]);
+    }
+
+    #[test]
+    fn wrong_shapes_name_both_numbers() {
+        let case = Case::new(13, &[1, 3]).floats("b", &[2, 1], &[1.0, 1.0]);
+        assert_eq!(
+            case.node("Gemm", "x b", "y", &[]).error(),
+            "node `y` (Gemm): shapes [1, 3] and [2, 1] do not multiply: 3 against 2"
+        );
+        let case = Case::new(13, &[1, 2]).input("b", &[2, 1]).node("Gemm", "x b", "y", &[]);
+        assert!(case.error().contains("both factors are encrypted"));
+    }
+}

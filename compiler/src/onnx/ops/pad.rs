@@ -114,3 +114,45 @@ fn gathered(
     }
     Ok(x)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn attributes_of_opset_7() {
+        let pads = ("pads", Attr::Ints(&[0, 1, 0, -1]));
+        let case =
+            Case::new(7, &[1, 3]).node("Pad", "x", "y", &[pads, ("value", Attr::Float(9.0))]);
+        assert_eq!(case.result(&[1.0, 2.0, 3.0]), (vec![1, 3], vec![9.0, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn modes() {
+        let run = |mode, pads: &[i64]| {
+            let case = Case::new(19, &[3]).ints("p", pads);
+            case.node("Pad", "x p", "y", &[("mode", Attr::Text(mode))]).result(&[1.0, 2.0, 3.0]).1
+        };
+        assert_eq!(run("reflect", &[2, 1]), [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]);
+        assert_eq!(run("reflect", &[5, 0]), [2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0]);
+        assert_eq!(run("edge", &[2, -1]), [1.0, 1.0, 1.0, 2.0]);
+        assert_eq!(run("wrap", &[1, 4]), [3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]);
+        assert_eq!(run("constant", &[-1, 1]), [2.0, 3.0, 0.0]);
+    }
+
+    #[test]
+    fn axes_choose_dimensions() {
+        let case =
+            Case::new(18, &[1, 2]).ints("p", &[1, 0]).floats("v", &[], &[7.0]).ints("a", &[-1]);
+        let case = case.node("Pad", "x p v a", "y", &[]);
+        assert_eq!(case.result(&[1.0, 2.0]), (vec![1, 3], vec![7.0, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn hostile_pads_are_refused() {
+        for pads in [[i64::MAX, 0], [i64::MIN, 0], [-3, 0], [1 << 28, 1 << 28], [1 << 27, 0]] {
+            let case = Case::new(13, &[3]).ints("p", &pads);
+            case.node("Pad", "x p", "y", &[("mode", Attr::Text("edge"))]).error();
+        }
+    }
+}

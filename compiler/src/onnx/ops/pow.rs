@@ -49,3 +49,34 @@ fn power(x: Tensor, exponent: u32, model: &mut Builder) -> Result<Tensor, Refuse
     let square = model.mul(half, half)?;
     if exponent % 2 == 0 { Ok(square) } else { model.mul(square, x) }
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::Op;
+
+    use crate::onnx::testing::Case;
+
+    #[test]
+    fn powers_share_squares() {
+        let case = Case::new(13, &[1]).floats("e", &[], &[7.0]).node("Pow", "x e", "y", &[]);
+        assert_eq!(case.result(&[2.0]).1, [128.0]);
+        // x², x³, x⁶, x⁷.
+        let products =
+            case.import().unwrap().nodes.iter().filter(|n| matches!(n.op, Op::Mul(..))).count();
+        assert_eq!(products, 4);
+    }
+
+    #[test]
+    fn other_exponents_are_refused() {
+        for (exponent, shown) in
+            [(0.5, "0.5"), (-1.0, "-1"), (1e9, "1000000000"), (f32::NAN, "NaN")]
+        {
+            let case =
+                Case::new(13, &[1]).floats("e", &[], &[exponent]).node("Pow", "x e", "y", &[]);
+            assert!(
+                case.error().contains(&format!("the exponent is {shown}, expected"))
+                    || exponent.is_nan()
+            );
+        }
+    }
+}

@@ -36,3 +36,22 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let line = model.mul_const(x, slope)?;
     Ok(vec![model.add(line, relu)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::{Function, Op};
+
+    use crate::onnx::testing::Case;
+
+    #[test]
+    fn slopes_per_channel_and_alone() {
+        let case = Case::new(13, &[1, 2, 1]).floats("s", &[2, 1], &[0.5, 0.25]);
+        let case = case.node("PRelu", "x s", "y", &[]);
+        assert_eq!(case.result(&[-2.0, -4.0]).1, [-1.0, -1.0]);
+        assert_eq!(case.result(&[2.0, 4.0]).1, [2.0, 4.0]);
+        let case = Case::new(13, &[1, 2]).floats("s", &[1], &[0.5]).node("PRelu", "x s", "y", &[]);
+        let leaky = Function::LeakyRelu { alpha: 0.5 };
+        let model = case.import().unwrap();
+        assert!(matches!(model.nodes[1].op, Op::Activation { function, .. } if function == leaky));
+    }
+}

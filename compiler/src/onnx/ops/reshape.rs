@@ -50,3 +50,26 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     }
     Ok(vec![model.reshape(x, shape)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn zeros_and_open_dimensions() {
+        let shape = |wanted: &[i64]| {
+            let case = Case::new(14, &[2, 3, 4]).ints("s", wanted).node("Reshape", "x s", "y", &[]);
+            case.import().map(|model| model.shape(model.outputs[0].tensor).to_vec())
+        };
+        assert_eq!(shape(&[0, -1]).unwrap(), [2, 12]);
+        assert_eq!(shape(&[4, 0, 2]).unwrap(), [4, 3, 2]);
+        for wrong in
+            [&[-1, -1][..], &[5, -1], &[0, 0, 0, 0], &[-2], &[i64::MAX, i64::MAX], &[24, 0]]
+        {
+            assert!(shape(wrong).is_err(), "{wrong:?}");
+        }
+        let case = Case::new(14, &[2]).ints("s", &[0, 2]);
+        let case = case.node("Reshape", "x s", "y", &[("allowzero", Attr::Int(1))]);
+        assert!(case.error().contains("[0, 2] has 0"));
+    }
+}

@@ -80,6 +80,25 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::Range;
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn both_forms() {
+        let attributes = [
+            ("starts", Attr::Ints(&[-2])),
+            ("ends", Attr::Ints(&[i64::MAX])),
+            ("axes", Attr::Ints(&[1])),
+        ];
+        let case = Case::new(9, &[1, 4]).node("Slice", "x", "y", &attributes);
+        assert_eq!(case.result(&[1.0, 2.0, 3.0, 4.0]), (vec![1, 2], vec![3.0, 4.0]));
+        let case =
+            Case::new(13, &[1, 4]).ints("s", &[3]).ints("e", &[0]).ints("a", &[1]).ints("t", &[-2]);
+        let case = case.node("Slice", "x s e a t", "y", &[]);
+        assert_eq!(case.result(&[1.0, 2.0, 3.0, 4.0]), (vec![1, 2], vec![4.0, 2.0]));
+        let case =
+            Case::new(13, &[4]).ints("s", &[2]).ints("e", &[2]).node("Slice", "x s e", "y", &[]);
+        assert!(case.error().contains("has no elements"));
+    }
 
     #[test]
     fn ranges_are_those_of_python() {

@@ -81,3 +81,50 @@ pub(super) fn client_shape(tensor: Tensor, ops: &[ClientOp], model: &Builder) ->
         shape
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::ClientOp;
+
+    use crate::onnx::testing::{Attr, Case};
+
+    fn client(case: &Case) -> Vec<ClientOp> {
+        case.import().unwrap().outputs.remove(0).client
+    }
+
+    #[test]
+    fn old_operator_sets_normalize_over_the_rest() {
+        let case = Case::new(12, &[1, 1, 5, 1]).node("Softmax", "x", "y", &[]);
+        assert_eq!(client(&case), [ClientOp::Softmax { axis: 2 }]);
+        let case = Case::new(12, &[1, 3, 5, 1]).node("LogSoftmax", "x", "y", &[]);
+        assert!(case.error().contains("normalizes over dimensions [1, 2] together"));
+        let case = Case::new(13, &[1, 3, 5, 2]).node("LogSoftmax", "x", "y", &[]);
+        assert_eq!(client(&case), [ClientOp::LogSoftmax { axis: 3 }]);
+    }
+
+    #[test]
+    fn the_client_may_have_more_to_do() {
+        let case = Case::new(9, &[1, 5])
+            .node("Softmax", "x", "p", &[("axis", Attr::Int(-1))])
+            .node("Identity", "p", "q", &[])
+            .node("TopK", "q", "top -", &[("k", Attr::Int(2))])
+            .node("ArgMax", "top", "y", &[("axis", Attr::Int(1)), ("keepdims", Attr::Int(0))]);
+        let want = [
+            ClientOp::Softmax { axis: 1 },
+            ClientOp::TopK { axis: 1, k: 2, largest: true },
+            ClientOp::ArgMax { axis: 1, keepdims: false },
+        ];
+        assert_eq!(client(&case), want);
+    }
+
+    #[test]
+    fn nothing_encrypted_comes_after() {
+        let case =
+            Case::new(13, &[1, 5]).node("Softmax", "x", "p", &[]).node("Relu", "p", "y", &[]);
+        assert_eq!(
+            case.error(),
+            "node `y` (Relu): input 0 is the result of `p` (Softmax), which only the client can compute, \
+             after decryption; instead: end the network before that node, or drop the node"
+        );
+    }
+}

@@ -55,3 +55,29 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn equal_given_and_shorter_last_parts() {
+        let parts = |case: Case| -> Vec<Vec<f64>> {
+            let y = case.run(&[&[1.0, 2.0, 3.0, 4.0, 5.0]]);
+            y.iter().map(|part| part.iter().copied().collect()).collect()
+        };
+        let case = || Case::new(11, &[5]);
+        let y = parts(case().node("Split", "x", "a b", &[("split", Attr::Ints(&[2, 3]))]));
+        assert_eq!(y, [vec![1.0, 2.0], vec![3.0, 4.0, 5.0]]);
+        let y = parts(Case::new(18, &[5]).node(
+            "Split",
+            "x",
+            "a b c",
+            &[("num_outputs", Attr::Int(3))],
+        ));
+        assert_eq!(y, [vec![1.0, 2.0], vec![3.0, 4.0], vec![5.0]]);
+        assert!(case().node("Split", "x", "a b", &[]).error().contains("2 equal parts of 5"));
+        let wrong = case().node("Split", "x", "a b", &[("split", Attr::Ints(&[2, 2]))]);
+        assert!(wrong.error().contains("expected them to sum to 5"));
+    }
+}

@@ -45,3 +45,28 @@ fn unsqueeze(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Ref
     }
     Ok(vec![model.reshape(x, to)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    fn shape(case: &Case) -> Vec<usize> {
+        let model = case.import().unwrap();
+        model.shape(model.outputs[0].tensor).to_vec()
+    }
+
+    #[test]
+    fn axes_as_attribute_input_or_left_out() {
+        let axes = || [("axes", Attr::Ints(&[1]))];
+        assert_eq!(shape(&Case::new(11, &[1, 1, 2]).node("Squeeze", "x", "y", &axes())), [1, 2]);
+        assert_eq!(shape(&Case::new(11, &[1, 1, 2]).node("Squeeze", "x", "y", &[])), [2]);
+        assert_eq!(shape(&Case::new(11, &[2]).node("Unsqueeze", "x", "y", &axes())), [2, 1]);
+        let case = Case::new(13, &[2]).ints("a", &[0, -1]).node("Unsqueeze", "x a", "y", &[]);
+        assert_eq!(shape(&case), [1, 2, 1]);
+        let case = Case::new(13, &[1, 2]).ints("a", &[1]).node("Squeeze", "x a", "y", &[]);
+        assert!(case.error().contains("dimension 1 of [1, 2] goes"));
+        assert!(
+            Case::new(13, &[2]).node("Unsqueeze", "x", "y", &axes()).error().contains("missing")
+        );
+    }
+}

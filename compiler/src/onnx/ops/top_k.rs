@@ -36,3 +36,23 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let values = Value::Client { tensor, ops, by: node.label() };
     Ok(vec![values, Value::Absent("the indices of a TopK, which hecc does not keep")])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn values_only() {
+        let case = || Case::new(11, &[1, 3]).ints("k", &[2]);
+        let case_smallest = case().node("TopK", "x k", "v", &[("largest", Attr::Int(0))]);
+        assert_eq!(case_smallest.result(&[3.0, 1.0, 2.0]), (vec![1, 2], vec![1.0, 2.0]));
+        assert!(case().node("TopK", "x k", "v i", &[]).error().contains("the indices of a TopK"));
+        assert!(
+            Case::new(11, &[1, 3])
+                .ints("k", &[4])
+                .node("TopK", "x k", "v", &[])
+                .error()
+                .contains("1 to 3")
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! The container that every file of hecc is in: what it is, which plan it belongs to, and a checksum of every byte.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 0..8 | [`MAGIC`] |
+//! | 8..12 | format version |
+//! | 12..16 | [`Kind`] |
+//! | 16..24 | length of the payload |
+//! | 24..56 | fingerprint of the plan |
+//! | 56.. | zeros up to [`Kind::payload_offset`] |
+//! | then | payload |
+//! | last 32 | BLAKE3 of all bytes before |
+//!
+//! Integers are little-endian. The checksum comes last so that a file can be written in one pass; it finds damage, not
+//! malice: whoever writes a file can write its checksum too, so readers trust nothing in a payload.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+
+use crate::plan::PlanError;
+
+/// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
+pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
+/// The version of the container and of all payloads. Readers refuse every other version.
+pub const VERSION: u32 = 1;
+
+const FIELDS: usize = 56;
+const CHECKSUM: usize = blake3::OUT_LEN;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A compiled network.
+    Plan,
+    /// A secret key.
+    SecretKey,
+    /// Evaluation keys.
+    EvaluationKeys,
+    /// Ciphertexts, of an input or of an output.
+    Ciphertext,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Plan, Kind::SecretKey, Kind::EvaluationKeys, Kind::Ciphertext];
+
+    /// The number that stands for it in a file.
+    fn code(self) -> u32 {
+        match self {
+            Kind::Plan => 1,
+            Kind::SecretKey => 2,
+            Kind::EvaluationKeys => 3,
+            Kind::Ciphertext => 4,
+        }
+    }
+
+    /// The first byte of the payload: a page boundary for evaluation keys, which are memory-mapped.
+    pub fn payload_offset(self) -> usize {
+        match self {
+            Kind::Plan | Kind::SecretKey | Kind::Ciphertext => 64,
+            Kind::EvaluationKeys => 4096,
+        }
+    }
+
+    /// The exact size of a file with a payload of `payload_len` bytes.
+    pub fn file_size(self, payload_len: u64) -> u64 {
+        (self.payload_offset() + CHECKSUM) as u64 + payload_len
+    }
+}
+
+/// Prints with its article: `a plan`, `evaluation keys`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Plan => "a plan",
+            Kind::SecretKey => "a secret key",
+            Kind::EvaluationKeys => "evaluation keys",
+            Kind::Ciphertext => "a ciphertext",
+        })
+    }
+}
+
+/// Names a plan: BLAKE3 of what its execution depends on. Prints its first six
+/// bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0[..6], f)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// Why a file is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FileError {
+    /// Not one of ours.
+    #[error(
+        "this is not a file of hecc: it does not start with the eight bytes that all of them do"
+    )]
+    Magic,
+    /// Another version of the format.
+    #[error("the file has format version {found}, this program reads version {VERSION} only")]
+    Version {
+        /// The file's version.
+        found: u32,
+    },
+    /// A kind that this version does not have.
+    #[error("the file is of unknown kind {0}, expected 1 to 4")]
+    UnknownKind(u32),
+    /// Another kind than asked for.
+    #[error("this is {found}, expected {expected}")]
+    Kind {
+        /// What the file is.
+        found: Kind,
+        /// What was asked for.
+        expected: Kind,
+    },
+    /// Shorter or longer than its header says.
+    #[error("the file has {found} bytes, expected {expected}: it is {}", cut_or_longer(*found, *expected))]
+    Length {
+        /// Bytes in the file.
+        found: u64,
+        /// Bytes by its header.
+        expected: u64,
+    },
+    /// A byte changed.
+    #[error("the file is damaged: its bytes have checksum {found}, expected {expected}")]
+    Checksum {
+        /// Checksum of the bytes, abbreviated.
+        found: Fingerprint,
+        /// Checksum recorded, abbreviated.
+        expected: Fingerprint,
+    },
+    /// Keys or ciphertexts of another plan.
+    #[error("this is {kind} made for plan {found}, this plan is {expected}")]
+    OtherPlan {
+        /// What the file is.
+        kind: Kind,
+        /// The plan that it was made for.
+        found: Fingerprint,
+        /// The plan at hand.
+        expected: Fingerprint,
+    },
+    /// A payload that its own format does not allow.
+    #[error("the content of {kind} is malformed: {what}")]
+    Content {
+        /// What the file is.
+        kind: Kind,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// A plan that breaks a promise.
+    #[error("the plan breaks a promise: {0}")]
+    Plan(#[from] PlanError),
+}
+
+fn cut_or_longer(found: u64, expected: u64) -> &'static str {
+    if found < expected { "truncated" } else { "followed by other data" }
+}
+
+/// A file whose header and checksum hold. Its payload is still to be judged.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// What it is.
+    pub kind: Kind,
+    /// The plan that it is or was made for.
+    pub fingerprint: Fingerprint,
+    /// The content: a part of the bytes that were opened, not a copy.
+    pub payload: Bytes,
+}
+
+impl Envelope {
+    /// Checks that the file was made for the plan `expected`.
+    pub fn expect_plan(&self, expected: Fingerprint) -> Result<(), FileError> {
+        if self.fingerprint == expected {
+            return Ok(());
+        }
+        Err(FileError::OtherPlan { kind: self.kind, found: self.fingerprint, expected })
+    }
+}
+
+/// Opens a file that should be of kind `expected`. Copies nothing.
+pub fn open(bytes: Bytes, expected: Kind) -> Result<Envelope, FileError> {
+    let found = kind_of(&bytes)?;
+    if found != expected {
+        return Err(FileError::Kind { found, expected });
+    }
+    open_any(bytes)
+}
+
+/// Opens a file of any kind. Copies nothing.
+pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
+    let kind = kind_of(&bytes)?;
+    let found = bytes.len() as u64;
+    let smallest = kind.file_size(0);
+    if found < smallest {
+        return Err(FileError::Length { found, expected: smallest });
+    }
+    let payload_len = u64::from_le_bytes(field(&bytes, 16));
+    let expected = payload_len.saturating_add(smallest);
+    if found != expected {
+        return Err(FileError::Length { found, expected });
+    }
+    let end = bytes.len() - CHECKSUM;
+    let found = Fingerprint(blake3::hash(&bytes[..end]).into());
+    let expected = Fingerprint(field(&bytes, end));
+    if found != expected {
+        return Err(FileError::Checksum { found, expected });
+    }
+    let offset = kind.payload_offset();
+    if bytes[FIELDS..offset].iter().any(|&byte| byte != 0) {
+        let what = "the padding of the header is not zero".to_owned();
+        return Err(FileError::Content { kind, what });
+    }
+    let fingerprint = Fingerprint(field(&bytes, 24));
+    Ok(Envelope { kind, fingerprint, payload: bytes.slice(offset..end) })
+}
+
+/// What a file says it is, from its first 16 bytes.
+pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
+    if bytes.len() < 16 {
+        let starts_well = !bytes.is_empty() && bytes.iter().zip(&MAGIC).all(|(a, b)| a == b);
+        let (found, expected) = (bytes.len() as u64, Kind::Plan.file_size(0));
+        let truncated = FileError::Length { found, expected };
+        return Err(if starts_well || bytes.is_empty() { truncated } else { FileError::Magic });
+    }
+    if bytes[..8] != MAGIC {
+        return Err(FileError::Magic);
+    }
+    let found = u32::from_le_bytes(field(bytes, 8));
+    if found != VERSION {
+        return Err(FileError::Version { found });
+    }
+    let code = u32::from_le_bytes(field(bytes, 12));
+    let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
+    kind.ok_or(FileError::UnknownKind(code))
+}
+
+/// The `N` bytes at `at`, which the caller knows to be there.
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..at + N].try_into().expect("a range of N bytes")
+}
+
+/// A whole file in memory.
+pub fn seal(kind: Kind, fingerprint: Fingerprint, payload: &[u8]) -> Vec<u8> {
+    let len = payload.len() as u64;
+    let mut file = Vec::with_capacity(kind.file_size(len) as usize);
+    let mut writer = Writer::new(&mut file, kind, fingerprint, len).expect("a Vec takes all bytes");
+    writer.write_all(payload).expect("a Vec takes all bytes");
+    writer.finish().expect("as many bytes as announced");
+    file
+}
+
+/// Writes a file in one pass. The length of the payload must be known beforehand.
+pub struct Writer<W: Write> {
+    inner: W,
+    hasher: blake3::Hasher,
+    left: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the header. `payload_len` bytes must follow.
+    pub fn new(
+        inner: W,
+        kind: Kind,
+        fingerprint: Fingerprint,
+        payload_len: u64,
+    ) -> io::Result<Writer<W>> {
+        let mut header = vec![0; kind.payload_offset()];
+        header[..8].copy_from_slice(&MAGIC);
+        header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        header[12..16].copy_from_slice(&kind.code().to_le_bytes());
+        header[16..24].copy_from_slice(&payload_len.to_le_bytes());
+        header[24..FIELDS].copy_from_slice(&fingerprint.0);
+        let left = payload_len + header.len() as u64;
+        let mut writer = Writer { inner, hasher: blake3::Hasher::new(), left };
+        writer.write_all(&header)?;
+        Ok(writer)
+    }
+
+    /// Writes the checksum. Fails if the payload is not as long as announced.
+    pub fn finish(mut self) -> io::Result<W> {
+        if self.left != 0 {
+            let what = format!("{} bytes of the payload are missing", self.left);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
+        }
+        self.inner.write_all(self.hasher.finalize().as_bytes())?;
+        self.inner.flush()?;
+        Ok(self.inner)
+    }
+}
+
+impl<W: Write> Write for Writer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            let what = format!("payload of {} bytes, {} are left", bytes.len(), self.left);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Fingerprint = Fingerprint([0xab; 32]);
+
+    fn error(file: &[u8]) -> FileError {
+        open(Bytes::copy_from_slice(file), Kind::SecretKey).expect_err("the file is wrong")
+    }
+
+    #[test]
+    fn what_is_sealed_opens() {
+        for kind in Kind::ALL {
+            for payload in [&b""[..], b"x", &[7; 5000]] {
+                let file = Bytes::from(seal(kind, PLAN, payload));
+                assert_eq!(file.len() as u64, kind.file_size(payload.len() as u64));
+                let envelope = open(file.clone(), kind).unwrap();
+                assert_eq!((&envelope.payload[..], envelope.fingerprint), (payload, PLAN));
+                assert_eq!(envelope.payload.as_ptr(), file[kind.payload_offset()..].as_ptr());
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_found() {
+        let file = seal(Kind::SecretKey, PLAN, b"eleven more");
+        for bit in 0..file.len() * 8 {
+            let mut flipped = file.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            error(&flipped);
+        }
+        for len in 0..file.len() {
+            error(&file[..len]);
+        }
+        assert!(matches!(error(&[&file[..], b"0"].concat()), FileError::Length { .. }));
+    }
+
+    #[test]
+    fn errors_name_found_and_expected() {
+        let file = seal(Kind::SecretKey, PLAN, b"eleven more");
+        let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
+        let mut newer = file.clone();
+        newer[8] = 2;
+        let messages = [
+            open(file.clone().into(), Kind::Plan).unwrap_err(),
+            error(&newer),
+            error(&file[..100]),
+            error(&file[..3]),
+            error(b"PK\x03\x04"),
+            envelope.expect_plan(Fingerprint([0xcd; 32])).unwrap_err(),
+        ]
+        .map(|error| error.to_string());
+        let expected = [
+            "this is a secret key, expected a plan",
+            "the file has format version 2, this program reads version 1 only",
+            "the file has 100 bytes, expected 107: it is truncated",
+            "the file has 3 bytes, expected 96: it is truncated",
+            "this is not a file of hecc: it does not start with the eight bytes that all of them do",
+            "this is a secret key made for plan abababababab, this plan is cdcdcdcdcdcd",
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn a_writer_wants_as_many_bytes_as_announced() {
+        let mut writer = Writer::new(vec![], Kind::Plan, PLAN, 3).unwrap();
+        writer.write_all(b"ab").unwrap();
+        assert!(writer.write_all(b"cd").is_err());
+        assert!(writer.finish().is_err());
+    }
+}

@@ -1,0 +1,165 @@
+//! Small plans on insecure rings, and how they are run by all evaluators.
+
+#![expect(dead_code, reason = "each test file uses some of these")]
+
+use hecc_grammar::plan::{
+    Constant, ConstantId, Dim, Input, Op, Output, Params, Plan, Run, Runs, Scheme, Value,
+    VerifiedPlan, View, is_prime,
+};
+use hecc_grammar::security::Security;
+use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
+use hecc_runtime::eval::{Evaluator, Options};
+use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::rlwe::{Ciphertext, EvaluationKeys, FreshCiphertext};
+
+/// Parameters with the largest primes of the given lengths.
+pub fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64) -> Params {
+    let mut taken = vec![];
+    let mut prime = |bits: &u32| {
+        let step = 2u64 << log_n;
+        let candidates = (1..1 << (bits - log_n - 1)).map(|k| (1 << bits) + 1 - k * step);
+        let mut fresh = candidates.filter(|&q| is_prime(q) && !taken.contains(&q));
+        let q = fresh.next().expect("there are enough primes of this length");
+        taken.push(q);
+        q
+    };
+    let q = q_bits.iter().map(&mut prime).collect();
+    let p = p_bits.iter().map(&mut prime).collect();
+    Params { scheme: Scheme::Ckks, log_n, q, p, top_scale, security: Security::Insecure }
+}
+
+/// `n_limbs` message primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
+pub fn usual(log_n: u32, n_limbs: usize, n_special: usize) -> Params {
+    params(log_n, &vec![45; n_limbs], &vec![49; n_special], 40.0)
+}
+
+/// A plan under construction. Every input and output ciphertext is a tensor of N/2 elements, element i in slot i.
+pub struct Build {
+    pub plan: Plan,
+}
+
+fn identity(n_slots: usize) -> Runs {
+    let dims = vec![Dim { count: n_slots as u32, slot_step: 1, element_step: 1 }];
+    Runs(vec![Run { slot: 0, element: 0, dims }])
+}
+
+impl Build {
+    /// A plan with its inputs, values `v0` to `v(n_inputs − 1)`.
+    pub fn new(params: Params, n_inputs: u32) -> Build {
+        let n_slots = params.n_slots();
+        let mut plan = Plan::new(params, "test");
+        for i in 0..n_inputs {
+            plan.inputs.push(Input {
+                name: format!("x{i}"),
+                shape: vec![1, n_slots],
+                range: (-1.0, 1.0),
+                factor: 1.0,
+                slots: vec![identity(n_slots)],
+                normalization: None,
+            });
+        }
+        let mut build = Build { plan };
+        (0..n_inputs).for_each(|i| {
+            build.op(Op::Input(i));
+        });
+        build
+    }
+
+    /// Appends an instruction.
+    pub fn op(&mut self, op: Op) -> Value {
+        self.plan.push(op, 0).expect("the test's plan is well typed")
+    }
+
+    /// A constant with the given numbers in its first slots.
+    pub fn table(&mut self, slots: &[f64], scale: f64) -> ConstantId {
+        let table = self.plan.tables.len() as u32;
+        self.plan.tables.push(slots.iter().map(|&x| x as f32).collect());
+        self.constant(View::Table { table, factor: 1.0, runs: identity(slots.len()) }, scale)
+    }
+
+    /// A constant with the same number in all slots.
+    pub fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
+        self.constant(View::Splat(x), scale)
+    }
+
+    fn constant(&mut self, view: View, scale: f64) -> ConstantId {
+        self.plan.constants.push(Constant { view, scale });
+        ConstantId(self.plan.constants.len() as u32 - 1)
+    }
+
+    /// The verified plan with one output tensor for each value.
+    pub fn finish(mut self, outputs: &[Value]) -> VerifiedPlan {
+        let n_slots = self.plan.params.n_slots();
+        for (i, &value) in outputs.iter().enumerate() {
+            self.plan.outputs.push(Output {
+                name: format!("y{i}"),
+                shape: vec![1, n_slots],
+                factor: 1.0,
+                slots: vec![(value, identity(n_slots))],
+                client: vec![],
+            });
+        }
+        VerifiedPlan::new(self.plan).expect("the test's plan keeps its promises")
+    }
+}
+
+/// Keys, and inputs in slots and encrypted, all drawn from one seed.
+pub struct Setup {
+    pub secret: SecretKey,
+    pub keys: EvaluationKeys,
+    pub slots: Vec<Vec<f64>>,
+    pub fresh: Vec<FreshCiphertext>,
+}
+
+pub fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
+    let secret = SecretKey::from_seed([seed; 32]);
+    let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
+    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+    let mut state = u64::from(seed) + 1;
+    let slots: Vec<Vec<f64>> = plan
+        .inputs
+        .iter()
+        .map(|_| (0..plan.params.n_slots()).map(|_| uniform(&mut state)).collect())
+        .collect();
+    let fresh = encrypt(plan, &secret, &mut rng, &slots, RangePolicy::Refuse);
+    Setup { secret, keys, slots, fresh: fresh.expect("the test's inputs are in range") }
+}
+
+/// A number in [−1, 1).
+pub fn uniform(state: &mut u64) -> f64 {
+    next(state) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+/// A number below 2^53 (SplitMix64).
+pub fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) >> 11
+}
+
+/// The output ciphertexts of an encrypted run.
+pub fn run(
+    plan: &VerifiedPlan,
+    setup: &Setup,
+    threads: usize,
+    cache_bytes: usize,
+) -> Vec<Ciphertext> {
+    let ring = Ring::new(&plan.params);
+    let inputs = setup.fresh.iter().map(|fresh| fresh.expand(&ring)).collect();
+    let options = Options { threads, cache_bytes };
+    let evaluator = Evaluator::new(plan, &setup.keys, options).expect("the keys are the plan's");
+    evaluator.run(inputs, &|_, _| {}).expect("the inputs are the plan's")
+}
+
+/// Slots of the outputs of an encrypted run.
+pub fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
+    decrypt_slots(plan, &setup.secret, &run(plan, setup, 1, usize::MAX))
+}
+
+/// The largest difference, and the root of the mean square.
+pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
+    let errors = || a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    let squares: f64 = errors().map(|e| e * e).sum();
+    (errors().fold(0.0, f64::max), (squares / a.len() as f64).sqrt())
+}

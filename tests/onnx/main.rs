@@ -1,0 +1,57 @@
+//! The importer on whole models: those in this folder, broken variants of them, and (where `HECC_DATA` names the
+//! folder with the project's data) real ones.
+
+mod mutation;
+mod real;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use hecc_compiler::onnx::proto::TensorProto;
+use hecc_compiler::{interpret, onnx};
+use ndarray::ArrayD;
+use prost::Message;
+
+const MODELS: [&str; 7] = ["external", "gelu", "half", "lenet", "old", "residual", "silu"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/models")
+}
+
+fn stored(name: &str) -> ArrayD<f64> {
+    let bytes = std::fs::read(folder().join(name)).unwrap();
+    onnx::read_tensor(&TensorProto::decode(&bytes[..]).unwrap()).unwrap()
+}
+
+/// `make_models.py` made these and recorded what onnxruntime computes.
+#[test]
+fn small_models_agree_with_onnxruntime() {
+    for name in MODELS {
+        let model = onnx::import_file(&folder().join(format!("{name}.onnx")));
+        let model = model.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let y = interpret::run_with_client(&model, &[stored(&format!("{name}.input.pb"))]).unwrap();
+        let want = stored(&format!("{name}.output.pb"));
+        assert_eq!(y[0].shape(), want.shape(), "{name}");
+        let tolerance = if name == "half" { 2e-2 } else { 1e-5 };
+        let error = (&y[0] - &want).mapv(f64::abs).fold(0.0, |a: f64, &b| a.max(b));
+        assert!(error < tolerance, "{name}: error {error}");
+    }
+}
+
+/// What exporters write out as several nodes is one activation.
+#[test]
+fn written_out_activations_are_recognized() {
+    use hecc_grammar::model::{Function, Op};
+    let functions = |name: &str| -> Vec<Function> {
+        let model = onnx::import_file(&folder().join(format!("{name}.onnx"))).unwrap();
+        let function = |op: &Op| match op {
+            Op::Activation { function, .. } => Some(*function),
+            _ => None,
+        };
+        model.nodes.iter().filter_map(|node| function(&node.op)).collect()
+    };
+    assert_eq!(functions("gelu"), [Function::Gelu { tanh: false }]);
+    let want = [Function::Sigmoid, Function::Mish, Function::HardSwish, Function::Relu];
+    assert_eq!(functions("silu"), want);
+    assert_eq!(functions("residual"), [Function::HardSwish, Function::Sigmoid]);
+}

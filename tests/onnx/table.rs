@@ -1,0 +1,32 @@
+//! `docs/ops.md` lists the operators that are read. `BLESS=1 cargo test` rewrites it.
+
+use std::path::Path;
+
+use hecc_compiler::onnx;
+
+const INTRODUCTION: &str = "\
+# Operators
+
+What hecc reads of ONNX, generated from the table in `compiler/src/onnx/ops`. Operator sets 7 to 28 of the default
+domain are read, files with external data included.
+
+- Every attribute that is not listed here is refused, as is every node with an operator that is not listed; all refusals
+  of a model are reported at once, each with the nearest rewrite.
+- Nodes whose inputs are all constants are computed at import, and so are shapes.
+- \"Constants\" in the third column means that the operator is read on these alone.
+- The first dimension of an input is the batch. It becomes 1 where it is open or the same for all inputs and outputs.
+- Numbers are computed in f64 (at import) and with the precision of the plan (encrypted), whatever float type the model
+  declares.
+
+";
+
+#[test]
+fn table_of_operators_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ops.md");
+    let text = format!("{INTRODUCTION}{}", onnx::operator_table());
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "docs/ops.md is not current: run `BLESS=1 cargo test --test onnx`");
+}
