@@ -5,7 +5,7 @@ use super::proto::tensor_shape_proto::Dimension;
 use super::proto::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
 use super::proto::{GraphProto, ValueInfoProto, type_proto};
 use super::shape::MAX_ELEMENTS;
-use super::tensor;
+use super::tensor::Format;
 use super::value::Kind;
 
 /// What becomes of the first dimension of the inputs.
@@ -28,12 +28,11 @@ pub(super) fn shape(
     else {
         return Err(refuse("not a tensor, expected a tensor of floats"));
     };
-    let data_type = tensor::data_type(tensor.elem_type())?;
-    let from_cast = tensor::kind(data_type)? == Kind::Int && only_cast(info.name(), graph);
-    if tensor::kind(data_type)? != Kind::Float && !from_cast {
-        let found = data_type.as_str_name();
+    let format = Format::of(tensor.elem_type())?;
+    let from_cast = format.kind() == Kind::Int && only_cast(info.name(), graph);
+    if format.kind() != Kind::Float && !from_cast {
         return Err(refuse(format!(
-            "element type {found}, expected floats (or integers that only Cast nodes read)"
+            "element type {format:?}, expected floats (or integers that only Cast nodes read)"
         )));
     }
     let dims = dims(info).ok_or_else(|| refuse("no shape, expected one with fixed dimensions"))?;

@@ -12,11 +12,79 @@ use super::proto::tensor_proto::{DataLocation, DataType};
 use super::shape::MAX_RANK;
 use super::value::{Constant, Kind};
 
+/// The element types that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    F16,
+    Bf16,
+    F32,
+    F64,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    Bool,
+}
+
+impl Format {
+    /// The element type behind its number in the file.
+    pub(super) fn of(number: i32) -> Result<Format, Refused> {
+        let data_type = DataType::try_from(number);
+        match data_type.map_err(|_| refuse(format!("element type {number} is unknown")))? {
+            DataType::Float => Ok(Format::F32),
+            DataType::Double => Ok(Format::F64),
+            DataType::Float16 => Ok(Format::F16),
+            DataType::Bfloat16 => Ok(Format::Bf16),
+            DataType::Uint8 => Ok(Format::U8),
+            DataType::Int8 => Ok(Format::I8),
+            DataType::Uint16 => Ok(Format::U16),
+            DataType::Int16 => Ok(Format::I16),
+            DataType::Int32 => Ok(Format::I32),
+            DataType::Int64 => Ok(Format::I64),
+            DataType::Uint32 => Ok(Format::U32),
+            DataType::Uint64 => Ok(Format::U64),
+            DataType::Bool => Ok(Format::Bool),
+            other @ (DataType::Undefined
+            | DataType::String
+            | DataType::Complex64
+            | DataType::Complex128
+            | DataType::Float8e4m3fn
+            | DataType::Float8e4m3fnuz
+            | DataType::Float8e5m2
+            | DataType::Float8e5m2fnuz
+            | DataType::Uint4
+            | DataType::Int4
+            | DataType::Float4e2m1
+            | DataType::Float8e8m0
+            | DataType::Uint2
+            | DataType::Int2
+            | DataType::Float6e2m3
+            | DataType::Float6e3m2) => Err(refuse(format!(
+                "element type {}, expected a float of 16 to 64 bits, an integer of 8 to 64 bits or a bool",
+                other.as_str_name()
+            ))),
+        }
+    }
+
+    /// What kind of numbers these are.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Format::F16 | Format::Bf16 | Format::F32 | Format::F64 => Kind::Float,
+            Format::I8 | Format::I16 | Format::I32 | Format::I64 => Kind::Int,
+            Format::U8 | Format::U16 | Format::U32 | Format::U64 => Kind::Int,
+            Format::Bool => Kind::Bool,
+        }
+    }
+}
+
 /// Converts a stored array to f64. Nothing is allocated before the length of what is stored is known to fit.
 pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant, Refused> {
     let shape = shape(tensor)?;
-    let data_type = data_type(tensor.data_type())?;
-    let kind = kind(data_type)?;
+    let format = Format::of(tensor.data_type())?;
     if tensor.segment.is_some() {
         return Err(refuse("stored in segments, expected in one piece"));
     }
@@ -24,56 +92,14 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
     let count = count.ok_or_else(|| refuse(format!("shape {shape:?} is too large")))?;
     let values = if tensor.data_location() == DataLocation::External {
         let bytes = external(tensor, dir)?;
-        from_bytes(&bytes, data_type, count)?
+        from_bytes(&bytes, format, count)?
     } else if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
-        from_bytes(raw, data_type, count)?
+        from_bytes(raw, format, count)?
     } else {
-        from_fields(tensor, data_type, count)?
+        from_fields(tensor, format, count)?
     };
     let array = ArrayD::from_shape_vec(IxDyn(&shape), values);
-    Ok(Constant::new(array.map_err(|e| refuse(e.to_string()))?, kind))
-}
-
-/// What kind of numbers a stored type holds; types that no supported operator takes are refused.
-pub(super) fn kind(data_type: DataType) -> Result<Kind, Refused> {
-    match data_type {
-        DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16 => {
-            Ok(Kind::Float)
-        }
-        DataType::Uint8
-        | DataType::Int8
-        | DataType::Uint16
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Int64
-        | DataType::Uint32
-        | DataType::Uint64 => Ok(Kind::Int),
-        DataType::Bool => Ok(Kind::Bool),
-        DataType::Undefined
-        | DataType::String
-        | DataType::Complex64
-        | DataType::Complex128
-        | DataType::Float8e4m3fn
-        | DataType::Float8e4m3fnuz
-        | DataType::Float8e5m2
-        | DataType::Float8e5m2fnuz
-        | DataType::Uint4
-        | DataType::Int4
-        | DataType::Float4e2m1
-        | DataType::Float8e8m0
-        | DataType::Uint2
-        | DataType::Int2
-        | DataType::Float6e2m3
-        | DataType::Float6e3m2 => Err(refuse(format!(
-            "element type {}, expected a float of 16 to 64 bits, an integer of 8 to 64 bits or a bool",
-            data_type.as_str_name()
-        ))),
-    }
-}
-
-/// The element type behind its number in the file.
-pub(super) fn data_type(number: i32) -> Result<DataType, Refused> {
-    DataType::try_from(number).map_err(|_| refuse(format!("element type {number} is unknown")))
+    Ok(Constant::new(array.map_err(|e| refuse(e.to_string()))?, format.kind()))
 }
 
 fn shape(tensor: &TensorProto) -> Result<Vec<usize>, Refused> {
@@ -95,7 +121,7 @@ fn check_len(found: usize, expected: Option<usize>, unit: &str) -> Result<(), Re
     }
 }
 
-fn from_bytes(bytes: &[u8], data_type: DataType, count: usize) -> Result<Vec<f64>, Refused> {
+fn from_bytes(bytes: &[u8], format: Format, count: usize) -> Result<Vec<f64>, Refused> {
     macro_rules! numbers {
         ($type:ty, $to:expr) => {{
             const SIZE: usize = size_of::<$type>();
@@ -105,21 +131,20 @@ fn from_bytes(bytes: &[u8], data_type: DataType, count: usize) -> Result<Vec<f64
             Ok(chunks.iter().map(|&chunk| to(<$type>::from_le_bytes(chunk))).collect())
         }};
     }
-    match data_type {
-        DataType::Float => numbers!(f32, f64::from),
-        DataType::Double => numbers!(f64, f64::from),
-        DataType::Float16 => numbers!(f16, f64::from),
-        DataType::Bfloat16 => numbers!(bf16, f64::from),
-        DataType::Uint8 => numbers!(u8, f64::from),
-        DataType::Int8 => numbers!(i8, f64::from),
-        DataType::Uint16 => numbers!(u16, f64::from),
-        DataType::Int16 => numbers!(i16, f64::from),
-        DataType::Int32 => numbers!(i32, f64::from),
-        DataType::Uint32 => numbers!(u32, f64::from),
-        DataType::Int64 => numbers!(i64, |v| v as f64),
-        DataType::Uint64 => numbers!(u64, |v| v as f64),
-        DataType::Bool => numbers!(u8, |v| f64::from(u8::from(v != 0))),
-        other => Err(kind(other).err().unwrap_or_else(|| refuse("element type without numbers"))),
+    match format {
+        Format::F32 => numbers!(f32, f64::from),
+        Format::F64 => numbers!(f64, f64::from),
+        Format::F16 => numbers!(f16, f64::from),
+        Format::Bf16 => numbers!(bf16, f64::from),
+        Format::U8 => numbers!(u8, f64::from),
+        Format::I8 => numbers!(i8, f64::from),
+        Format::U16 => numbers!(u16, f64::from),
+        Format::I16 => numbers!(i16, f64::from),
+        Format::I32 => numbers!(i32, f64::from),
+        Format::U32 => numbers!(u32, f64::from),
+        Format::I64 => numbers!(i64, |v| v as f64),
+        Format::U64 => numbers!(u64, |v| v as f64),
+        Format::Bool => numbers!(u8, |v| f64::from(u8::from(v != 0))),
     }
 }
 
@@ -138,19 +163,18 @@ fn from_fields(
             Ok(tensor.$field.iter().map($to).collect())
         }};
     }
-    match data_type {
-        DataType::Float => numbers!(float_data, |&v| f64::from(v)),
-        DataType::Double => numbers!(double_data, |&v| v),
+    match format {
+        Format::F32 => numbers!(float_data, |&v| f64::from(v)),
+        Format::F64 => numbers!(double_data, |&v| v),
         // Half floats are stored as bit patterns.
-        DataType::Float16 => numbers!(int32_data, |&v| f64::from(f16::from_bits(v as u16))),
-        DataType::Bfloat16 => numbers!(int32_data, |&v| f64::from(bf16::from_bits(v as u16))),
-        DataType::Int64 => numbers!(int64_data, |&v| v as f64),
-        DataType::Uint32 | DataType::Uint64 => numbers!(uint64_data, |&v| v as f64),
-        DataType::Uint8 | DataType::Int8 | DataType::Uint16 | DataType::Int16 | DataType::Int32 => {
+        Format::F16 => numbers!(int32_data, |&v| f64::from(f16::from_bits(v as u16))),
+        Format::Bf16 => numbers!(int32_data, |&v| f64::from(bf16::from_bits(v as u16))),
+        Format::I64 => numbers!(int64_data, |&v| v as f64),
+        Format::U32 | Format::U64 => numbers!(uint64_data, |&v| v as f64),
+        Format::U8 | Format::I8 | Format::U16 | Format::I16 | Format::I32 => {
             numbers!(int32_data, |&v| f64::from(v))
         }
-        DataType::Bool => numbers!(int32_data, |&v| f64::from(u8::from(v != 0))),
-        other => Err(kind(other).err().unwrap_or_else(|| refuse("element type without numbers"))),
+        Format::Bool => numbers!(int32_data, |&v| f64::from(u8::from(v != 0))),
     }
 }
 

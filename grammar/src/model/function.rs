@@ -125,7 +125,7 @@ mod tests {
             (Function::Erf, 3.0, 0.999_977_909_503_001_4),
             (Function::Softplus, 1.0, 1.313_261_687_518_222_8),
             (Function::Softplus, 1000.0, 1000.0),
-            (Function::Mish, 1.0, 0.865_098_388_267_295),
+            (Function::Mish, 1.0, 0.865_098_388_267_310_3),
             (Function::Clip { lo: 0.0, hi: 6.0 }, 7.0, 6.0),
             (Function::Clip { lo: f64::NEG_INFINITY, hi: 6.0 }, -7.0, -7.0),
         ];

@@ -2,9 +2,13 @@
 
 mod function;
 mod op;
+mod shape;
+mod verify;
 
 pub use function::Function;
 pub use op::{Op, Polynomial, Window};
+pub use shape::{MAX_ELEMENTS, MAX_RANK, ShapeError};
+pub use verify::ModelError;
 
 use ndarray::ArrayD;
 

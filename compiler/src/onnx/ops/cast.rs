@@ -7,8 +7,7 @@ use super::dropout::pass;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
-use crate::onnx::proto::tensor_proto::DataType;
-use crate::onnx::tensor;
+use crate::onnx::tensor::Format;
 use crate::onnx::value::{Constant, Kind, Value};
 
 pub(super) const CAST: Importer = Importer {
@@ -21,36 +20,35 @@ pub(super) const CAST: Importer = Importer {
 
 fn import(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
     let to = node.attr::<i64>("to")?.ok_or_else(|| refuse("attribute `to` is missing"))?;
-    let to = tensor::data_type(i32::try_from(to).unwrap_or(-1))?;
-    let kind = tensor::kind(to)?;
+    let to = Format::of(i32::try_from(to).unwrap_or(-1))?;
     // Both concern only floats of 8 bits and below.
     node.ignore("saturate");
     node.ignore("round_mode");
     match pass(node)? {
-        Value::Constant(c) => Ok(vec![constant(c, to, kind).into()]),
-        Value::Tensor(x) if kind == Kind::Float => Ok(vec![x.into()]),
+        Value::Constant(c) => Ok(vec![constant(c, to).into()]),
+        Value::Tensor(x) if to.kind() == Kind::Float => Ok(vec![x.into()]),
         // The client's indices and probabilities are numbers of its own.
         value @ Value::Client { .. } => Ok(vec![value]),
         Value::Tensor(_) | Value::Unknown | Value::Absent(_) => {
-            let reason = format!("encrypted values cannot be rounded to {}", to.as_str_name());
+            let reason = format!("encrypted values cannot be rounded to {:?}", to);
             Err(refuse(reason).instead("leave the cast to the client"))
         }
     }
 }
 
-fn constant(c: Constant, to: DataType, kind: Kind) -> Constant {
+fn constant(c: Constant, to: Format) -> Constant {
     let from = c.kind;
     let array = c.into_array();
-    let array = match kind {
-        Kind::Bool => array.mapv_into(|v| f64::from(u8::from(v != 0.0))),
-        Kind::Int if from == Kind::Float => array.mapv_into(f64::trunc),
-        Kind::Int => array,
-        Kind::Float => match to {
-            DataType::Float16 => array.mapv_into(|v| f64::from(f16::from_f64(v))),
-            DataType::Bfloat16 => array.mapv_into(|v| f64::from(bf16::from_f64(v))),
-            // A constant keeps what f64 can hold, as all arithmetic here does.
-            _ => array,
-        },
+    let array = match to {
+        Format::Bool => array.mapv_into(|v| f64::from(u8::from(v != 0.0))),
+        Format::F16 => array.mapv_into(|v| f64::from(f16::from_f64(v))),
+        Format::Bf16 => array.mapv_into(|v| f64::from(bf16::from_f64(v))),
+        // A constant keeps what f64 can hold, as all arithmetic here does.
+        Format::F32 | Format::F64 => array,
+        Format::I8 | Format::I16 | Format::I32 | Format::I64 if from != Kind::Float => array,
+        Format::U8 | Format::U16 | Format::U32 | Format::U64 if from != Kind::Float => array,
+        Format::I8 | Format::I16 | Format::I32 | Format::I64 => array.mapv_into(f64::trunc),
+        Format::U8 | Format::U16 | Format::U32 | Format::U64 => array.mapv_into(f64::trunc),
     };
-    Constant::new(array, kind)
+    Constant::new(array, to.kind())
 }

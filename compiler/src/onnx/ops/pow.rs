@@ -47,7 +47,7 @@ fn power(x: Tensor, exponent: u32, model: &mut Builder) -> Result<Tensor, Refuse
     }
     let half = power(x, exponent / 2, model)?;
     let square = model.mul(half, half)?;
-    if exponent % 2 == 0 { Ok(square) } else { model.mul(square, x) }
+    if exponent.is_multiple_of(2) { Ok(square) } else { model.mul(square, x) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The three evaluators agree on every instruction and on random plans, within the predicted noise.
 
-mod common;
-
-use common::{Build, difference, next, run, run_slots, setup, uniform, usual};
+use crate::common::{Build, difference, next, run, run_slots, setup, uniform, usual};
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Form, Key, LimbSet, Op, Value, VerifiedPlan};
 use hecc_runtime::eval::{Noise, run_clear};

@@ -1,7 +1,5 @@
 //! Small plans on insecure rings, and how they are run by all evaluators.
 
-#![expect(dead_code, reason = "each test file uses some of these")]
-
 use hecc_grammar::plan::{
     Constant, ConstantId, Dim, Input, Op, Output, Params, Plan, Run, Runs, Scheme, Value,
     VerifiedPlan, View, is_prime,
@@ -13,7 +11,7 @@ use hecc_runtime::ring::{Ring, SecretRng};
 use hecc_runtime::rlwe::{Ciphertext, EvaluationKeys, FreshCiphertext};
 
 /// Parameters with the largest primes of the given lengths.
-pub fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64) -> Params {
+pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64) -> Params {
     let mut taken = vec![];
     let mut prime = |bits: &u32| {
         let step = 2u64 << log_n;
@@ -29,13 +27,13 @@ pub fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64) -> Par
 }
 
 /// `n_limbs` message primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
-pub fn usual(log_n: u32, n_limbs: usize, n_special: usize) -> Params {
+pub(crate) fn usual(log_n: u32, n_limbs: usize, n_special: usize) -> Params {
     params(log_n, &vec![45; n_limbs], &vec![49; n_special], 40.0)
 }
 
 /// A plan under construction. Every input and output ciphertext is a tensor of N/2 elements, element i in slot i.
-pub struct Build {
-    pub plan: Plan,
+pub(crate) struct Build {
+    pub(crate) plan: Plan,
 }
 
 fn identity(n_slots: usize) -> Runs {
@@ -45,7 +43,7 @@ fn identity(n_slots: usize) -> Runs {
 
 impl Build {
     /// A plan with its inputs, values `v0` to `v(n_inputs − 1)`.
-    pub fn new(params: Params, n_inputs: u32) -> Build {
+    pub(crate) fn new(params: Params, n_inputs: u32) -> Build {
         let n_slots = params.n_slots();
         let mut plan = Plan::new(params, "test");
         for i in 0..n_inputs {
@@ -66,19 +64,19 @@ impl Build {
     }
 
     /// Appends an instruction.
-    pub fn op(&mut self, op: Op) -> Value {
+    pub(crate) fn op(&mut self, op: Op) -> Value {
         self.plan.push(op, 0).expect("the test's plan is well typed")
     }
 
     /// A constant with the given numbers in its first slots.
-    pub fn table(&mut self, slots: &[f64], scale: f64) -> ConstantId {
+    pub(crate) fn table(&mut self, slots: &[f64], scale: f64) -> ConstantId {
         let table = self.plan.tables.len() as u32;
         self.plan.tables.push(slots.iter().map(|&x| x as f32).collect());
         self.constant(View::Table { table, factor: 1.0, runs: identity(slots.len()) }, scale)
     }
 
     /// A constant with the same number in all slots.
-    pub fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
+    pub(crate) fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
         self.constant(View::Splat(x), scale)
     }
 
@@ -88,7 +86,7 @@ impl Build {
     }
 
     /// The verified plan with one output tensor for each value.
-    pub fn finish(mut self, outputs: &[Value]) -> VerifiedPlan {
+    pub(crate) fn finish(mut self, outputs: &[Value]) -> VerifiedPlan {
         let n_slots = self.plan.params.n_slots();
         for (i, &value) in outputs.iter().enumerate() {
             self.plan.outputs.push(Output {
@@ -104,14 +102,14 @@ impl Build {
 }
 
 /// Keys, and inputs in slots and encrypted, all drawn from one seed.
-pub struct Setup {
-    pub secret: SecretKey,
-    pub keys: EvaluationKeys,
-    pub slots: Vec<Vec<f64>>,
-    pub fresh: Vec<FreshCiphertext>,
+pub(crate) struct Setup {
+    pub(crate) secret: SecretKey,
+    pub(crate) keys: EvaluationKeys,
+    pub(crate) slots: Vec<Vec<f64>>,
+    pub(crate) fresh: Vec<FreshCiphertext>,
 }
 
-pub fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
+pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
     let secret = SecretKey::from_seed([seed; 32]);
     let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
@@ -126,12 +124,12 @@ pub fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
 }
 
 /// A number in [−1, 1).
-pub fn uniform(state: &mut u64) -> f64 {
+pub(crate) fn uniform(state: &mut u64) -> f64 {
     next(state) as f64 / (1u64 << 52) as f64 - 1.0
 }
 
 /// A number below 2^53 (SplitMix64).
-pub fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -139,7 +137,7 @@ pub fn next(state: &mut u64) -> u64 {
 }
 
 /// The output ciphertexts of an encrypted run.
-pub fn run(
+pub(crate) fn run(
     plan: &VerifiedPlan,
     setup: &Setup,
     threads: usize,
@@ -153,12 +151,12 @@ pub fn run(
 }
 
 /// Slots of the outputs of an encrypted run.
-pub fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
+pub(crate) fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
     decrypt_slots(plan, &setup.secret, &run(plan, setup, 1, usize::MAX))
 }
 
 /// The largest difference, and the root of the mean square.
-pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
+pub(crate) fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
     let errors = || a.iter().zip(b).map(|(a, b)| (a - b).abs());
     let squares: f64 = errors().map(|e| e * e).sum();
     (errors().fold(0.0, f64::max), (squares / a.len() as f64).sqrt())

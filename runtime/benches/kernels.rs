@@ -1,0 +1,84 @@
+//! Times of every kernel table on one core: `cargo bench -p hecc-runtime --bench kernels`.
+
+use divan::{Bencher, black_box};
+use hecc_grammar::plan::is_prime;
+use hecc_runtime::kernel::{Kernels, available};
+use hecc_runtime::ring::{BaseConverter, Modulus, NttTable, expand_uniform, permutation};
+
+fn main() {
+    divan::main();
+}
+
+/// A table and log2 of the ring degree.
+struct Case {
+    kernels: &'static Kernels,
+    log_n: u32,
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} N=2^{}", self.kernels.name, self.log_n)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let sizes = |kernels| (14..=16).map(move |log_n| Case { kernels, log_n });
+    available().into_iter().flat_map(sizes).collect()
+}
+
+/// The largest 50-bit primes that suit every size here.
+fn primes(count: usize) -> Vec<Modulus> {
+    let candidates = (0..).map(|i| (1 << 50) + 1 - ((i + 1) << 17));
+    candidates.filter(|&q| is_prime(q)).take(count).map(Modulus::new).collect()
+}
+
+/// Uniform residues; `limb` tells several apart.
+fn residues(limb: u32, q: &Modulus, n: usize) -> Vec<u64> {
+    let mut out = vec![0; n];
+    expand_uniform(&[1; 16], 0, limb, q.value(), &mut out);
+    out
+}
+
+#[divan::bench(args = cases())]
+fn ntt(bencher: Bencher<'_, '_>, case: &Case) {
+    let table = NttTable::new(primes(1).remove(0), 1 << case.log_n);
+    let mut x = residues(0, table.modulus(), table.n());
+    bencher.bench_local(|| (case.kernels.ntt)(black_box(&mut x), &table));
+}
+
+#[divan::bench(args = cases())]
+fn intt(bencher: Bencher<'_, '_>, case: &Case) {
+    let table = NttTable::new(primes(1).remove(0), 1 << case.log_n);
+    let mut x = residues(0, table.modulus(), table.n());
+    bencher.bench_local(|| (case.kernels.intt)(black_box(&mut x), &table));
+}
+
+#[divan::bench(args = cases())]
+fn mul_add(bencher: Bencher<'_, '_>, case: &Case) {
+    let (q, n) = (primes(1).remove(0), 1 << case.log_n);
+    let (a, b, mut acc) = (residues(0, &q, n), residues(1, &q, n), residues(2, &q, n));
+    bencher.bench_local(|| (case.kernels.mul_add)(black_box(&mut acc), &a, &b, &q));
+}
+
+/// Sixteen products a coefficient.
+#[divan::bench(args = cases())]
+fn dot(bencher: Bencher<'_, '_>, case: &Case) {
+    let (q, n) = (primes(1).remove(0), 1 << case.log_n);
+    let limbs: Vec<Vec<u64>> = (0..32).map(|limb| residues(limb, &q, n)).collect();
+    let pairs: Vec<(&[u64], &[u64])> = limbs.chunks(2).map(|p| (&*p[0], &*p[1])).collect();
+    let mut out = vec![0; n];
+    bencher.bench_local(|| (case.kernels.dot)(black_box(&mut out), &pairs, &q));
+}
+
+/// From 8 limbs to 16.
+#[divan::bench(args = cases())]
+fn base_convert(bencher: Bencher<'_, '_>, case: &Case) {
+    let (mut from, n) = (primes(24), 1 << case.log_n);
+    let to = from.split_off(8);
+    let converter = BaseConverter::new(&from, &to);
+    let limbs: Vec<Vec<u64>> = from.iter().map(|q| residues(0, q, n)).collect();
+    let sources: Vec<&[u64]> = limbs.iter().map(Vec::as_slice).collect();
+    let mut out = vec![vec![0; n]; to.len()];
+    let mut targets: Vec<&mut [u64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+    bencher.bench_local(|| converter.convert(case.kernels, &sources, black_box(&mut targets)));
+}

@@ -1,0 +1,250 @@
+//! Ciphertexts: parameters, direction, number of sets, the ciphertexts of a set, then the sets.
+//!
+//! A set is what one run of the plan takes or gives. A seeded ciphertext is its seed and `c_0`; any other is all its
+//! polynomials. Limbs are packed.
+
+use bytes::Bytes;
+use hecc_grammar::envelope::{FileError, Fingerprint, Kind, open, seal};
+use hecc_grammar::plan::{Form, LimbSet, Params, Plan, Type, VerifiedPlan};
+
+use crate::rlwe::{Ciphertext, FreshCiphertext, Poly};
+
+use super::pack::{pack, packed_bytes, unpack};
+use super::{Direction, Reader, check_params, params_bytes, put_params};
+
+/// What a ciphertext in a file is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Signature {
+    /// Its primes.
+    pub limbs: LimbSet,
+    /// log2 of its scale.
+    pub scale: f64,
+    /// Polynomials minus one.
+    pub degree: u8,
+    /// Whether the last polynomial is a seed.
+    pub seeded: bool,
+}
+
+/// Bytes of a [`Signature`] in a file.
+const ENTRY_BYTES: usize = 24;
+/// Bytes of direction, number of sets and number of ciphertexts in a set.
+const COUNTS_BYTES: usize = 12;
+const SEED_BYTES: usize = 16;
+
+/// The exact size of a file with `n_sets` inputs of a plan.
+pub fn input_bytes(plan: &Plan, n_sets: usize) -> u64 {
+    file_bytes(plan, &input_signatures(plan), n_sets)
+}
+
+/// The exact size of a file with `n_sets` outputs of a plan.
+pub fn output_bytes(plan: &Plan, n_sets: usize) -> u64 {
+    file_bytes(plan, &output_signatures(plan), n_sets)
+}
+
+/// A file with encrypted inputs of the plan named by `fingerprint`, one set of ciphertexts for each run.
+///
+/// # Panics
+/// If a ciphertext is not what the plan takes.
+pub fn write_inputs(
+    plan: &Plan,
+    fingerprint: Fingerprint,
+    sets: &[Vec<FreshCiphertext>],
+) -> Vec<u8> {
+    let signatures = input_signatures(plan);
+    let mut payload = head(plan, Direction::Input, &signatures, sets.len());
+    for set in sets {
+        assert_eq!(set.len(), signatures.len(), "a set has the plan's input ciphertexts");
+        for (ciphertext, signature) in set.iter().zip(&signatures) {
+            assert_eq!(ciphertext.ty, signature.ty(), "inputs have the plan's type");
+            payload.extend(ciphertext.seed);
+            put_poly(&mut payload, plan, signature, &ciphertext.body);
+        }
+    }
+    seal(Kind::Ciphertext, fingerprint, &payload)
+}
+
+/// A file with encrypted outputs of the plan named by `fingerprint`.
+///
+/// # Panics
+/// If a ciphertext is not what the plan gives.
+pub fn write_outputs(plan: &Plan, fingerprint: Fingerprint, sets: &[Vec<Ciphertext>]) -> Vec<u8> {
+    let signatures = output_signatures(plan);
+    let mut payload = head(plan, Direction::Output, &signatures, sets.len());
+    for set in sets {
+        assert_eq!(set.len(), signatures.len(), "a set has the plan's output ciphertexts");
+        for (ciphertext, signature) in set.iter().zip(&signatures) {
+            assert_eq!(ciphertext.ty, signature.ty(), "outputs have the plan's types");
+            ciphertext.polys.iter().for_each(|poly| put_poly(&mut payload, plan, signature, poly));
+        }
+    }
+    seal(Kind::Ciphertext, fingerprint, &payload)
+}
+
+/// Reads encrypted inputs of the plan named by `fingerprint`, at least one set.
+///
+/// # Errors
+/// If the file is damaged, belongs to another plan, or holds anything else.
+pub fn read_inputs(
+    plan: &VerifiedPlan,
+    fingerprint: Fingerprint,
+    file: Bytes,
+) -> Result<Vec<Vec<FreshCiphertext>>, FileError> {
+    let signatures = input_signatures(plan);
+    read(plan, fingerprint, file, (Direction::Input, &signatures), |reader, signature| {
+        let seed = reader.seed()?;
+        let body = read_poly(reader, &plan.params, signature)?;
+        Ok(FreshCiphertext { seed, body, ty: signature.ty() })
+    })
+}
+
+/// Reads encrypted outputs of the plan named by `fingerprint`, at least one set.
+///
+/// # Errors
+/// If the file is damaged, belongs to another plan, or holds anything else.
+pub fn read_outputs(
+    plan: &VerifiedPlan,
+    fingerprint: Fingerprint,
+    file: Bytes,
+) -> Result<Vec<Vec<Ciphertext>>, FileError> {
+    let signatures = output_signatures(plan);
+    read(plan, fingerprint, file, (Direction::Output, &signatures), |reader, signature| {
+        let polys = (0..=signature.degree).map(|_| read_poly(reader, &plan.params, signature));
+        Ok(Ciphertext { polys: polys.collect::<Result<_, _>>()?, ty: signature.ty() })
+    })
+}
+
+fn read<T>(
+    plan: &VerifiedPlan,
+    fingerprint: Fingerprint,
+    file: Bytes,
+    (direction, signatures): (Direction, &[Signature]),
+    one: impl Fn(&mut Reader<'_>, &Signature) -> Result<T, FileError>,
+) -> Result<Vec<Vec<T>>, FileError> {
+    let envelope = open(file, Kind::Ciphertext)?;
+    envelope.expect_plan(fingerprint)?;
+    let mut reader = Reader::new(Kind::Ciphertext, &envelope.payload);
+    check_params(&mut reader, &plan.params)?;
+    let (found_direction, n_sets, found) = Signature::read_table(&mut reader)?;
+    if found_direction != direction {
+        let what = format!("{found_direction:?} ciphertexts, expected {direction:?} ciphertexts");
+        return Err(reader.malformed(what));
+    }
+    if found != signatures {
+        let what = format!("ciphertexts {found:?}, the plan has {signatures:?}");
+        return Err(reader.malformed(what));
+    }
+    let per_set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
+    let expected = per_set.checked_mul(n_sets as usize);
+    if n_sets == 0 || expected != Some(reader.left()) {
+        let left = reader.left();
+        let what =
+            format!("{left} bytes for {n_sets} sets of {per_set} bytes, expected at least one");
+        return Err(reader.malformed(what));
+    }
+    let mut set = || signatures.iter().map(|signature| one(&mut reader, signature)).collect();
+    let sets = (0..n_sets).map(|_| set()).collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(sets)
+}
+
+impl Signature {
+    /// The type of the ciphertext.
+    pub fn ty(&self) -> Type {
+        Type { form: Form::Q, limbs: self.limbs, scale: self.scale, degree: self.degree }
+    }
+
+    fn bytes(&self, params: &Params) -> usize {
+        let primes = self.limbs.iter().map(|limb| params.q[limb]);
+        let poly: usize = primes.map(|q| packed_bytes(params.ring_degree(), q)).sum();
+        if self.seeded { SEED_BYTES + poly } else { poly * (usize::from(self.degree) + 1) }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend(self.limbs.0.to_le_bytes());
+        out.extend(self.scale.to_le_bytes());
+        out.extend(u32::from(self.degree).to_le_bytes());
+        out.extend(u32::from(self.seeded).to_le_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Signature, FileError> {
+        let (limbs, scale) = (LimbSet(reader.u64()?), reader.f64()?);
+        match [reader.u32()?, reader.u32()?] {
+            [degree @ 1..=2, seeded @ 0..=1] => {
+                Ok(Signature { limbs, scale, degree: degree as u8, seeded: seeded == 1 })
+            }
+            [degree, seeded] => Err(reader
+                .malformed(format!("degree {degree} and {seeded} seeds, expected 1 or 2, 0 or 1"))),
+        }
+    }
+
+    /// Direction, number of sets, and the ciphertexts of a set.
+    pub(super) fn read_table(
+        reader: &mut Reader<'_>,
+    ) -> Result<(Direction, u32, Vec<Signature>), FileError> {
+        let direction = match reader.u32()? {
+            0 => Direction::Input,
+            1 => Direction::Output,
+            code => return Err(reader.malformed(format!("direction {code}, expected 0 or 1"))),
+        };
+        let (n_sets, count) = (reader.u32()?, reader.u32()? as usize);
+        if count > reader.left() / ENTRY_BYTES {
+            return Err(reader.malformed(format!("{count} ciphertexts do not fit the file")));
+        }
+        let signatures = (0..count).map(|_| Signature::read(reader)).collect::<Result<_, _>>()?;
+        Ok((direction, n_sets, signatures))
+    }
+}
+
+fn input_signatures(plan: &Plan) -> Vec<Signature> {
+    let (limbs, scale) = (plan.params.all_limbs(), plan.params.top_scale);
+    vec![Signature { limbs, scale, degree: 1, seeded: true }; plan.n_input_ciphertexts()]
+}
+
+fn output_signatures(plan: &Plan) -> Vec<Signature> {
+    let signature = |value| {
+        let Type { limbs, scale, degree, form: _ } = plan.ty(value);
+        Signature { limbs, scale, degree, seeded: false }
+    };
+    plan.output_values().map(signature).collect()
+}
+
+fn head(plan: &Plan, direction: Direction, signatures: &[Signature], n_sets: usize) -> Vec<u8> {
+    let n_sets = u32::try_from(n_sets).expect("fewer than 2^32 sets");
+    let mut head = vec![];
+    put_params(&mut head, &plan.params);
+    let code = match direction {
+        Direction::Input => 0u32,
+        Direction::Output => 1,
+    };
+    [code, n_sets, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
+    signatures.iter().for_each(|signature| signature.put(&mut head));
+    head
+}
+
+fn file_bytes(plan: &Plan, signatures: &[Signature], n_sets: usize) -> u64 {
+    let head = params_bytes(&plan.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
+    let set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
+    Kind::Ciphertext.file_size((head + n_sets * set) as u64)
+}
+
+fn put_poly(out: &mut Vec<u8>, plan: &Plan, signature: &Signature, poly: &Poly) {
+    for (k, limb) in signature.limbs.iter().enumerate() {
+        pack(out, poly.limb(k), plan.params.q[limb]);
+    }
+}
+
+fn read_poly(
+    reader: &mut Reader<'_>,
+    params: &Params,
+    signature: &Signature,
+) -> Result<Poly, FileError> {
+    let n = params.ring_degree();
+    let mut words = vec![0; n * signature.limbs.len()];
+    for (out, limb) in words.chunks_exact_mut(n).zip(signature.limbs.iter()) {
+        let q = params.q[limb];
+        if let Some(residue) = unpack(out, reader.bytes(packed_bytes(n, q))?, q) {
+            return Err(reader.malformed(format!("residue {residue} modulo {q}")));
+        }
+    }
+    Ok(Poly::from_data(n, words))
+}

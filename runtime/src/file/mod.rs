@@ -1,0 +1,18 @@
+//! Files of evaluation keys and ciphertexts. (The secret key's is in `crate::client`.)
+//!
+//! Every payload starts with the plan's parameters; its size follows from the plan, so a reader knows it before it
+//! allocates anything. Integers are little-endian. Readers trust nothing: every count, length, type, padding byte and
+//! residue is checked.
+
+mod ciphertexts;
+mod describe;
+mod evaluation_keys;
+mod fields;
+mod pack;
+
+pub use ciphertexts::{
+    input_bytes, output_bytes, read_inputs, read_outputs, write_inputs, write_outputs,
+};
+pub use describe::{Contents, Direction, KeySection, describe};
+pub use evaluation_keys::{evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys};
+pub(crate) use fields::{Reader, check_params, params_bytes, put_params};

@@ -1,0 +1,213 @@
+//! Files of keys and ciphertexts: they come back as they went, have the predicted size, and no damage gets through.
+
+use crate::common::{Build, Setup, next, run, setup, usual};
+use bytes::Bytes;
+use hecc_grammar::envelope::{FileError, Fingerprint, Kind, open, open_any, seal};
+use hecc_grammar::plan::{Op, Value, VerifiedPlan};
+use hecc_runtime::client::{read_secret_key, secret_key_bytes, write_secret_key};
+use hecc_runtime::file::{
+    Contents, Direction, describe, evaluation_keys_bytes, input_bytes, output_bytes,
+    read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys, write_inputs,
+    write_outputs,
+};
+
+const PLAN: Fingerprint = Fingerprint([3; 32]);
+
+fn small_plan() -> (VerifiedPlan, Setup) {
+    let mut build = Build::new(usual(6, 4, 2), 2);
+    let product = build.op(Op::Mul(Value(0), Value(1)));
+    let product = build.op(Op::Relinearize(product));
+    let product = build.op(Op::Rescale(product));
+    let rotated = build.op(Op::Rotate(product, 3));
+    let conjugate = build.op(Op::Conjugate(Value(0)));
+    let plan = build.finish(&[rotated, conjugate]);
+    let setup = setup(&plan, 1);
+    (plan, setup)
+}
+
+/// A whole file and how it is read; `Err` carries the message.
+struct Case {
+    name: &'static str,
+    file: Vec<u8>,
+    read: Box<dyn Fn(Bytes) -> Result<(), FileError>>,
+}
+
+fn cases() -> Vec<Case> {
+    let (plan, setup) = small_plan();
+    let mut keys = vec![];
+    write_evaluation_keys(&plan, PLAN, &setup.keys, &mut keys).expect("a Vec takes all bytes");
+    let outputs = run(&plan, &setup, 1, 0);
+    let inputs = write_inputs(&plan, PLAN, &[setup.fresh.clone(), setup.fresh]);
+    let outputs = write_outputs(&plan, PLAN, &[outputs]);
+    let secret = write_secret_key(&plan, PLAN, &setup.secret).to_vec();
+    let plans = [plan.clone(), plan.clone(), plan.clone(), plan];
+    let [a, b, c, d] = plans;
+    vec![
+        Case {
+            name: "secret key",
+            file: secret,
+            read: Box::new(move |file| read_secret_key(&a, PLAN, file).map(drop)),
+        },
+        Case {
+            name: "evaluation keys",
+            file: keys,
+            read: Box::new(move |file| read_evaluation_keys(&b, PLAN, file).map(drop)),
+        },
+        Case {
+            name: "inputs",
+            file: inputs,
+            read: Box::new(move |file| read_inputs(&c, PLAN, file).map(drop)),
+        },
+        Case {
+            name: "outputs",
+            file: outputs,
+            read: Box::new(move |file| read_outputs(&d, PLAN, file).map(drop)),
+        },
+    ]
+}
+
+#[test]
+fn files_round_trip_and_have_the_predicted_size() {
+    let (plan, setup) = small_plan();
+    let expected = run(&plan, &setup, 1, 0);
+
+    let mut file = vec![];
+    write_evaluation_keys(&plan, PLAN, &setup.keys, &mut file).unwrap();
+    assert_eq!(file.len() as u64, evaluation_keys_bytes(&plan));
+    let sections = match describe(&open_any(file.clone().into()).unwrap()).unwrap() {
+        Contents::EvaluationKeys { params, sections } if params == plan.params => sections,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(sections.len(), plan.keys().len());
+    assert!(sections.iter().all(|section| section.offset % 4096 == 0));
+    let keys = read_evaluation_keys(&plan, PLAN, file.into()).unwrap();
+
+    let sets = [setup.fresh.clone(), setup.fresh.clone()];
+    let file = write_inputs(&plan, PLAN, &sets);
+    assert_eq!(file.len() as u64, input_bytes(&plan, 2));
+    match describe(&open_any(file.clone().into()).unwrap()).unwrap() {
+        Contents::Ciphertexts { direction: Direction::Input, n_sets: 2, ciphertexts, .. } => {
+            assert_eq!(ciphertexts.len(), 2);
+        }
+        other => panic!("{other:?}"),
+    }
+    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
+    assert_eq!(inputs, sets);
+
+    let file = write_secret_key(&plan, PLAN, &setup.secret);
+    assert_eq!(file.len() as u64, secret_key_bytes(&plan));
+    let secret = read_secret_key(&plan, PLAN, file.to_vec().into()).unwrap();
+    assert_eq!(secret.seed(), setup.secret.seed());
+
+    // Keys and inputs that went through files give the same bits.
+    let fresh = inputs.into_iter().next_back().unwrap();
+    let outputs = run(&plan, &Setup { secret, keys, slots: vec![], fresh }, 2, 0);
+    assert_eq!(outputs, expected);
+    let file = write_outputs(&plan, PLAN, std::slice::from_ref(&outputs));
+    assert_eq!(file.len() as u64, output_bytes(&plan, 1));
+    assert_eq!(read_outputs(&plan, PLAN, file.into()).unwrap(), [outputs]);
+}
+
+#[test]
+fn files_of_another_plan_or_kind_are_refused() {
+    let cases = cases();
+    for case in &cases {
+        let (kind, payload) = content(&case.file);
+        let other = seal(kind, Fingerprint([4; 32]), &payload);
+        assert!(matches!((case.read)(other.into()), Err(FileError::OtherPlan { .. })));
+        for wrong in cases.iter().filter(|wrong| wrong.name != case.name) {
+            assert!((case.read)(wrong.file.clone().into()).is_err(), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let mut state = 1;
+    for case in cases() {
+        let len = case.file.len();
+        for _ in 0..1500 {
+            let mut file = case.file.clone();
+            let bit = next(&mut state) as usize % (8 * len);
+            file[bit / 8] ^= 1 << (bit % 8);
+            assert!((case.read)(file.into()).is_err(), "{}: bit {bit} flipped", case.name);
+        }
+        for _ in 0..200 {
+            let end = next(&mut state) as usize % len;
+            let file = Bytes::copy_from_slice(&case.file[..end]);
+            assert!((case.read)(file).is_err(), "{}: cut at {end}", case.name);
+        }
+    }
+}
+
+/// Payloads changed by someone who also writes the right checksum: never a panic, and an error wherever something
+/// other than a residue or a seed is touched.
+#[test]
+fn hostile_payloads_are_refused() {
+    let mut state = 2;
+    for case in cases() {
+        let (kind, payload) = content(&case.file);
+        let sealed = |payload: &[u8]| (case.read)(seal(kind, PLAN, payload).into());
+        // Everything before the first seed, key table or ciphertext table included.
+        let head = match kind {
+            Kind::SecretKey => payload.len() - 32,
+            Kind::EvaluationKeys | Kind::Ciphertext => 24 + 6 * 8,
+            Kind::Plan => unreachable!("no case is a plan"),
+        };
+        for at in 0..head {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut changed = payload.clone();
+                if changed[at] != value {
+                    changed[at] = value;
+                    assert!(sealed(&changed).is_err(), "{}: byte {at} is {value}", case.name);
+                }
+            }
+        }
+        for _ in 0..2000 {
+            let mut changed = payload.clone();
+            // Mostly the head and the tables.
+            let limit = if next(&mut state).is_multiple_of(4) { payload.len() } else { 200 };
+            for _ in 0..1 + next(&mut state) % 3 {
+                let at = next(&mut state) as usize % limit.min(payload.len());
+                changed[at] = next(&mut state) as u8;
+            }
+            let _: Result<(), FileError> = sealed(&changed);
+            let end = next(&mut state) as usize % payload.len();
+            assert!(sealed(&payload[..end]).is_err(), "{}: cut at {end}", case.name);
+        }
+        let longer = [&payload[..], &[0]].concat();
+        assert!(sealed(&longer).is_err(), "{}: one byte longer", case.name);
+    }
+}
+
+#[test]
+fn residues_that_are_not_reduced_are_refused() {
+    for case in cases().into_iter().skip(1) {
+        let (kind, mut payload) = content(&case.file);
+        // The last bytes of every payload are residues.
+        let end = payload.len();
+        payload[end - 16..].fill(0xff);
+        let error = (case.read)(seal(kind, PLAN, &payload).into()).expect_err("not reduced");
+        assert!(error.to_string().contains("residue"), "{error}");
+    }
+}
+
+#[test]
+fn sets_are_counted_before_anything_is_allocated() {
+    let (plan, setup) = small_plan();
+    let file = write_inputs(&plan, PLAN, &[setup.fresh]);
+    let (kind, payload) = content(&file);
+    let at = 24 + 6 * 8 + 4;
+    for n_sets in [0u32, 2, 3, 1 << 20, u32::MAX] {
+        let mut changed = payload.clone();
+        changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());
+        let error = read_inputs(&plan, PLAN, seal(kind, PLAN, &changed).into()).unwrap_err();
+        assert!(error.to_string().contains(&format!("{n_sets} sets")), "{error}");
+    }
+}
+
+fn content(file: &[u8]) -> (Kind, Vec<u8>) {
+    let kind = hecc_grammar::envelope::kind_of(file).expect("the file is whole");
+    let envelope = open(Bytes::copy_from_slice(file), kind).expect("the file is whole");
+    (kind, envelope.payload.to_vec())
+}

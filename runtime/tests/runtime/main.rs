@@ -1,0 +1,5 @@
+//! Tests of whole plans, in one program.
+
+mod common;
+mod evaluators;
+mod files;
