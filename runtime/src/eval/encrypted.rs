@@ -1,16 +1,22 @@
 //! Runs a plan on ciphertexts.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{Constant, ConstantId, Form, Key, Op, Type, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Type, Value, VerifiedPlan, View};
+use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::kernel::active;
-use crate::rlwe::{Ciphertext, Context, Digits, EvaluationKeys, Poly, dot_pair};
+use crate::ring::Modulus;
+use crate::rlwe::{
+    Ciphertext, Context, Digits, EvaluationKeys, Poly, by_blocks, dot_pair, limb_indices,
+};
 use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
 
+use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
 
 /// How a plan is run.
@@ -29,7 +35,9 @@ pub struct Evaluator<'a> {
     context: Context,
     embedding: Embedding,
     pool: rayon::ThreadPool,
-    cache: Cache,
+    cache: PlaintextCache,
+    /// Nanoseconds spent on each instruction, in all runs.
+    spent: Vec<AtomicU64>,
 }
 
 /// A value while the plan runs.
@@ -59,7 +67,8 @@ impl<'a> Evaluator<'a> {
             context,
             embedding,
             pool,
-            cache: Cache::new(options.cache_bytes),
+            cache: PlaintextCache::new(options.cache_bytes),
+            spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
     }
 
@@ -85,13 +94,23 @@ impl<'a> Evaluator<'a> {
         }
         let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
         let outputs = execute(self.plan, &self.pool, progress, |value, operands| {
-            self.step(value, operands, &inputs)
+            let start = Instant::now();
+            let result = self.step(value, operands, &inputs);
+            let nanoseconds = start.elapsed().as_nanos() as u64;
+            self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
+            result
         });
         let take = |data: Arc<Data>| match &*data {
             Data::Ciphertext(ciphertext) => (**ciphertext).clone(),
             Data::Digits(_) => unreachable!("verified outputs are ciphertexts"),
         };
         Ok(outputs.into_iter().map(take).collect())
+    }
+
+    /// The time spent on each instruction so far, in all runs. With several threads one that waits for the limbs of its
+    /// instruction may work on those of another, which counts for both.
+    pub fn times(&self) -> Vec<Duration> {
+        self.spent.iter().map(|spent| Duration::from_nanos(spent.load(Ordering::Relaxed))).collect()
     }
 
     fn step(&self, value: Value, operands: &[Arc<Data>], inputs: &[Arc<Ciphertext>]) -> Data {
@@ -140,7 +159,7 @@ impl<'a> Evaluator<'a> {
         a: &Ciphertext,
         b: &Ciphertext,
         ty: Type,
-        f: impl Fn(&crate::ring::Modulus, u64, u64) -> u64 + Sync,
+        f: impl Fn(&Modulus, u64, u64) -> u64 + Sync,
     ) -> Ciphertext {
         let ring = &self.context.ring;
         let limbs = a.limb_indices(ring);
@@ -179,26 +198,43 @@ impl<'a> Evaluator<'a> {
         let ring = &self.context.ring;
         let limbs = terms[0].0.limb_indices(ring);
         let plains: Vec<Arc<Plaintext>> =
-            terms.iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
-        let polys = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
-            let modulus = ring.modulus(limbs[k]);
-            let mut full = vec![];
-            for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
-                if let Plaintext::Full(poly) = &**plain {
-                    let halves = [0, 1].map(|part| ciphertext.polys[part].limb(k));
-                    full.push((poly.limb(k), halves));
-                }
-            }
-            let [a, b] = out;
-            dot_pair([&mut *a, &mut *b], &full, modulus);
-            for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+            terms.par_iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
+        let terms = || terms.iter().map(|(ciphertext, _)| &ciphertext.polys).zip(&plains);
+        let full = || {
+            terms().filter_map(|(polys, plain)| match &**plain {
+                Plaintext::Full(poly) => Some((polys, poly)),
+                Plaintext::Scalar(_) => None,
+            })
+        };
+        let add_scalars = |out: &mut [u64], part: usize, k: usize, range: Range<usize>| {
+            for (polys, plain) in terms() {
                 if let Plaintext::Scalar(residues) = &**plain {
-                    (active().scale_add)(a, ciphertext.polys[0].limb(k), residues[k], modulus);
-                    (active().scale_add)(b, ciphertext.polys[1].limb(k), residues[k], modulus);
+                    let (limb, modulus) =
+                        (&polys[part].limb(k)[range.clone()], ring.modulus(limbs[k]));
+                    (active().scale_add)(out, limb, residues[k], modulus);
                 }
             }
+        };
+        let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
+            let products: Vec<(&[u64], [&[u64]; 2])> = full()
+                .map(|(polys, poly)| (poly.limb(k), [polys[0].limb(k), polys[1].limb(k)]))
+                .collect();
+            by_blocks(out, |range, [a, b]| {
+                let modulus = ring.modulus(limbs[k]);
+                dot_pair([&mut *a, &mut *b], range.clone(), &products, modulus);
+                add_scalars(a, 0, k, range.clone());
+                add_scalars(b, 1, k, range);
+            });
         });
-        Ciphertext { polys: polys.into(), ty }
+        let third = (ty.degree == 2).then(|| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let products: Vec<_> =
+                    full().map(|(polys, poly)| (polys[2].limb(k), poly.limb(k))).collect();
+                (active().dot)(out, &products, ring.modulus(limbs[k]));
+                add_scalars(out, 2, k, 0..ring.n());
+            })
+        });
+        Ciphertext { polys: pair.into_iter().chain(third).collect(), ty }
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {
@@ -219,12 +255,9 @@ impl<'a> Evaluator<'a> {
 
     /// The encoded form of a constant on the limbs of its use.
     fn plaintext(&self, constant: ConstantId, ty: Type) -> Arc<Plaintext> {
-        self.cache.get((constant, ty.limbs.0, ty.form), || {
+        self.cache.get(constant, ty, || {
             let ring = &self.context.ring;
-            let limbs: Vec<usize> = match ty.form {
-                Form::Q => ty.limbs.iter().collect(),
-                Form::QP | Form::Digits => ty.limbs.iter().chain(ring.special()).collect(),
-            };
+            let limbs = limb_indices(ring, ty.limbs, ty.form);
             let Constant { view, scale } = &self.plan.constants[constant.index()];
             match view {
                 View::Splat(x) => Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs)),
@@ -237,51 +270,10 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Keeps the message primes of `ty` and, on QP, the special ones.
 fn drop_limbs(source: &Ciphertext, ty: Type) -> Ciphertext {
-    let places: Vec<usize> = source
-        .ty
-        .limbs
-        .iter()
-        .enumerate()
-        .filter(|(_, limb)| ty.limbs.contains(*limb))
-        .map(|(k, _)| k)
-        .collect();
-    let special = match source.ty.form {
-        Form::Q => 0,
-        Form::QP | Form::Digits => source.polys[0].n_limbs() - source.ty.limbs.len(),
-    };
-    let first_special = source.ty.limbs.len();
-    let places: Vec<usize> =
-        places.into_iter().chain(first_special..first_special + special).collect();
+    let (n_message, n_all) = (source.ty.limbs.len(), source.polys[0].n_limbs());
+    let message = source.ty.limbs.iter().enumerate().filter(|(_, limb)| ty.limbs.contains(*limb));
+    let places: Vec<usize> = message.map(|(k, _)| k).chain(n_message..n_all).collect();
     Ciphertext { polys: source.polys.iter().map(|poly| poly.select(&places)).collect(), ty }
-}
-
-/// What a plaintext depends on: the constant, the message primes and the form.
-type CacheKey = (ConstantId, u64, Form);
-
-/// Encoded plaintexts, kept while they fit a budget.
-struct Cache {
-    budget: usize,
-    used: AtomicUsize,
-    plaintexts: RwLock<HashMap<CacheKey, Arc<Plaintext>>>,
-}
-
-impl Cache {
-    fn new(budget: usize) -> Cache {
-        Cache { budget, used: AtomicUsize::new(0), plaintexts: RwLock::new(HashMap::new()) }
-    }
-
-    fn get(&self, key: CacheKey, encode: impl FnOnce() -> Plaintext) -> Arc<Plaintext> {
-        if let Some(known) = self.plaintexts.read().expect("no panic under this lock").get(&key) {
-            return known.clone();
-        }
-        let plain = Arc::new(encode());
-        let bytes = plain.bytes();
-        if self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.budget {
-            self.plaintexts.write().expect("no panic under this lock").insert(key, plain.clone());
-        } else {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        plain
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hecc_grammar::plan::{Plan, Value};
 
@@ -34,7 +34,9 @@ pub(super) fn execute<T: Send + Sync>(
                     }
                 }
                 Next::Run(value, operands) => {
+                    let working = Working { state: &state, finished: false };
                     let result = f(value, &operands);
+                    working.finish();
                     drop(operands);
                     let mut state =
                         state.lock().expect("workers do not panic while they hold the lock");
@@ -53,6 +55,26 @@ pub(super) fn execute<T: Send + Sync>(
     outputs
 }
 
+/// Tells the other workers to stop if an instruction panics: they would wait for its result for ever.
+struct Working<'a, T> {
+    state: &'a Mutex<State<T>>,
+    finished: bool,
+}
+
+impl<T> Working<'_, T> {
+    fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl<T> Drop for Working<'_, T> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).failed = true;
+        }
+    }
+}
+
 enum Next<T> {
     Run(Value, Vec<Arc<T>>),
     Wait,
@@ -68,6 +90,8 @@ struct State<T> {
     users: Vec<Vec<usize>>,
     values: Vec<Option<Arc<T>>>,
     done: usize,
+    /// Whether an instruction panicked.
+    failed: bool,
 }
 
 impl<T> State<T> {
@@ -80,6 +104,7 @@ impl<T> State<T> {
             users: vec![vec![]; n],
             values: (0..n).map(|_| None).collect(),
             done: 0,
+            failed: false,
         };
         for (value, op) in plan.values() {
             let operands = op.operands();
@@ -97,7 +122,7 @@ impl<T> State<T> {
     }
 
     fn take(&mut self, plan: &Plan) -> Next<T> {
-        if self.done == self.values.len() {
+        if self.failed || self.done == self.values.len() {
             return Next::Done;
         }
         let Some(Reverse(index)) = self.ready.pop() else {
@@ -127,5 +152,76 @@ impl<T> State<T> {
                 self.ready.push(Reverse(user));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Runs, Scheme};
+    use hecc_grammar::security::Security;
+
+    use super::*;
+
+    /// A chain of negations of each of eight inputs.
+    fn plan() -> Plan {
+        let params = Params {
+            scheme: Scheme::Ckks,
+            log_n: 3,
+            q: vec![97],
+            p: vec![],
+            top_scale: 2.0,
+            security: Security::Insecure,
+        };
+        let mut plan = Plan::new(params, "negations");
+        plan.inputs.push(Input {
+            name: "x".to_owned(),
+            shape: vec![1],
+            range: (0.0, 1.0),
+            factor: 1.0,
+            slots: vec![Runs::default(); 8],
+            normalization: None,
+        });
+        for i in 0..8 {
+            let mut value = plan.push(Op::Input(i), 0).unwrap();
+            for _ in 0..20 {
+                value = plan.push(Op::Neg(value), 0).unwrap();
+            }
+            plan.push(Op::Drop(value, LimbSet::first(1)), 0).unwrap();
+        }
+        plan
+    }
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    #[test]
+    fn operands_come_first_and_values_are_freed_after_their_last_use() {
+        let plan = plan();
+        for threads in 1..5 {
+            let alive = Mutex::new(vec![]);
+            execute(&plan, &pool(threads), &|_, _| {}, |value, operands: &[Arc<Arc<Value>>]| {
+                let result = Arc::new(value);
+                let mut alive = alive.lock().unwrap();
+                alive.push(Arc::downgrade(&result));
+                let live = alive.iter().filter(|weak| weak.upgrade().is_some()).count();
+                // Each worker holds an operand and a result; each of the eight chains at most one value.
+                assert!(live <= 8 + 2 * threads, "{live} values are alive");
+                assert!(operands.iter().all(|operand| ***operand < value));
+                result
+            });
+            assert_eq!(alive.into_inner().unwrap().len(), plan.ops.len());
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_run() {
+        let plan = plan();
+        let run = || {
+            execute(&plan, &pool(3), &|_, _| {}, |value, _| {
+                assert!(value.index() != 90, "as the test wants");
+            })
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
     }
 }

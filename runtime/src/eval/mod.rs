@@ -2,6 +2,7 @@
 //!
 //! This module and all that it uses are what a server runs: the secret key's type is not visible from here.
 
+mod cache;
 mod clear;
 mod encrypted;
 mod executor;

@@ -1,16 +1,17 @@
 //! Hybrid key switching in separate steps (Han, Ki, CT-RSA 2020, eprint 2019/688).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hecc_grammar::plan::{Form, Key, LimbSet, Plan, Type};
 
 use crate::error::RunError;
 use crate::kernel::active;
-use crate::ring::{Ring, Seed, expand_uniform};
+use crate::ring::{Modulus, Ring, Seed, expand_uniform};
 
 use super::ciphertext::limb_indices;
-use super::{Buffer, Ciphertext, Context, Poly};
+use super::{Ciphertext, Context, Poly};
 
 /// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where g_j is
 /// 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
@@ -123,37 +124,45 @@ impl Context {
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
         let held = limb_indices(ring, switch.limbs, Form::QP);
         let permutation = (key != Key::Relinearize).then(|| self.permutation(key));
-        let polys = Poly::build_pair(ring.n(), all.len(), |k, mut out| {
+        let polys = Poly::build_pair(ring.n(), all.len(), |k, out| {
             let in_key = place(&held, all[k]);
             let modulus = ring.modulus(all[k]);
-            let halves: Vec<(&[u64], [&[u64]; 2])> = digits
+            let terms: Vec<(&[u64], [&[u64]; 2])> = digits
                 .digits
                 .iter()
                 .map(|(digit, poly)| {
                     (poly.limb(k), [0, 1].map(|part| switch.digits[digit][part].limb(in_key)))
                 })
                 .collect();
-            let mut sums = permutation.map(|_| [(); 2].map(|()| Buffer::new(ring.n())));
-            let targets = match &mut sums {
-                Some([a, b]) => [&mut **a, &mut **b],
-                None => out.each_mut().map(|half| &mut **half),
+            let special = self.special_product(all[k]);
+            let rest = |part: usize| {
+                let poly = source.polys.get(part).filter(|_| part + 1 < source.polys.len());
+                poly.filter(|poly| k < poly.n_limbs()).map(|poly| poly.limb(k))
             };
-            dot_pair(targets, &halves, modulus);
-            let targets = match &mut sums {
-                Some([a, b]) => [&mut **a, &mut **b],
-                None => out.each_mut().map(|half| &mut **half),
+            let rest = [rest(0), rest(1)];
+            let sum = |range: Range<usize>, mut sums: [&mut [u64]; 2]| {
+                dot_pair(sums.each_mut().map(|half| &mut **half), range.clone(), &terms, modulus);
+                for (half, rest) in sums.into_iter().zip(rest) {
+                    if let Some(rest) = rest {
+                        (active().scale_add)(half, &rest[range.clone()], special, modulus);
+                    }
+                }
             };
-            for (part, target) in targets.into_iter().enumerate() {
-                if part + 1 < source.polys.len() && k < source.polys[part].n_limbs() {
-                    let rest = source.polys[part].limb(k);
-                    (active().scale_add)(target, rest, self.special_product(all[k]), modulus);
+            by_blocks(out, |range, block| match permutation {
+                None => sum(range, block),
+                Some(index) => {
+                    // A block of the result takes its values from one block of the operand: indices share their high
+                    // bits exactly if exponents share their low bits, and these are multiplied by g among themselves.
+                    let length = range.len();
+                    let first = index[range.start] as usize / length * length;
+                    let mut sums = [[0; BLOCK]; 2];
+                    sum(first..first + length, sums.each_mut().map(|half| &mut half[..length]));
+                    for (out, sum) in block.into_iter().zip(&sums) {
+                        let source = index[range.clone()].iter().map(|&i| sum[i as usize - first]);
+                        out.iter_mut().zip(source).for_each(|(out, value)| *out = value);
+                    }
                 }
-            }
-            if let (Some(index), Some(sums)) = (permutation, &sums) {
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    out.iter_mut().zip(index).for_each(|(out, &i)| *out = sum[i as usize]);
-                }
-            }
+            });
         });
         let ty = Type { form: Form::QP, degree: 1, ..source.ty };
         Ciphertext { polys: polys.into(), ty }
@@ -247,27 +256,30 @@ fn place(limbs: &[usize], limb: usize) -> usize {
     limbs.iter().position(|&l| l == limb).expect("a verified plan uses keys and limbs that exist")
 }
 
-/// Coefficients of a sum of products taken at a time: all operands of a block stay in the second-level cache, so that
-/// the factor that two sums share is read from memory once.
+/// Coefficients taken at a time by sums of products: all operands of a block stay in the second-level cache, so that
+/// what two sums share is read from memory once.
 const BLOCK: usize = 1024;
 
-/// `out[part] = Σ_k terms[k].0 · terms[k].1[part]`.
+/// Calls `f` for each block of two limbs.
+pub fn by_blocks(out: [&mut [u64]; 2], f: impl Fn(Range<usize>, [&mut [u64]; 2])) {
+    let [first, second] = out.map(|half| half.chunks_mut(BLOCK));
+    for (i, (a, b)) in first.zip(second).enumerate() {
+        f(i * BLOCK..i * BLOCK + a.len(), [a, b]);
+    }
+}
+
+/// `out[part] = Σ_k terms[k].0 · terms[k].1[part]` on a range of the terms' coefficients.
 pub fn dot_pair(
     out: [&mut [u64]; 2],
+    range: Range<usize>,
     terms: &[(&[u64], [&[u64]; 2])],
-    modulus: &crate::ring::Modulus,
+    modulus: &Modulus,
 ) {
-    let [mut first, mut second] = out.map(|half| half.chunks_mut(BLOCK));
-    let mut start = 0;
-    while let (Some(a), Some(b)) = (first.next(), second.next()) {
-        let range = start..start + a.len();
-        for (part, out) in [a, b].into_iter().enumerate() {
-            let pairs: Vec<(&[u64], &[u64])> = terms
-                .iter()
-                .map(|(shared, own)| (&shared[range.clone()], &own[part][range.clone()]))
-                .collect();
-            (active().dot)(out, &pairs, modulus);
-        }
-        start = range.end;
+    for (part, out) in out.into_iter().enumerate() {
+        let pairs: Vec<(&[u64], &[u64])> = terms
+            .iter()
+            .map(|(shared, own)| (&shared[range.clone()], &own[part][range.clone()]))
+            .collect();
+        (active().dot)(out, &pairs, modulus);
     }
 }

@@ -1,0 +1,75 @@
+//! Encoded plaintexts, kept from run to run while they fit a budget.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use hecc_grammar::plan::{ConstantId, Form, Type};
+
+use crate::scheme::ckks::Plaintext;
+
+/// What a plaintext depends on: the constant, the message primes and the form.
+type Key = (ConstantId, u64, Form);
+
+/// A cache that never evicts: a plan uses each plaintext once in every run, so what did not fit is encoded each time.
+pub(super) struct PlaintextCache {
+    budget: usize,
+    held: RwLock<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    bytes: usize,
+    plaintexts: HashMap<Key, Arc<Plaintext>>,
+}
+
+impl PlaintextCache {
+    /// An empty cache that holds up to `budget` bytes.
+    pub(super) fn new(budget: usize) -> PlaintextCache {
+        PlaintextCache { budget, held: RwLock::default() }
+    }
+
+    /// A constant on the limbs of `ty`, encoded now if it is not held.
+    pub(super) fn get(
+        &self,
+        constant: ConstantId,
+        ty: Type,
+        encode: impl FnOnce() -> Plaintext,
+    ) -> Arc<Plaintext> {
+        let key = (constant, ty.limbs.0, ty.form);
+        if let Some(held) = self.held.read().expect("no panic under this lock").plaintexts.get(&key)
+        {
+            return held.clone();
+        }
+        let plaintext = Arc::new(encode());
+        let mut held = self.held.write().expect("no panic under this lock");
+        let bytes = held.bytes.saturating_add(plaintext.bytes());
+        if bytes <= self.budget && !held.plaintexts.contains_key(&key) {
+            held.bytes = bytes;
+            held.plaintexts.insert(key, plaintext.clone());
+        }
+        plaintext
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::plan::LimbSet;
+
+    use super::*;
+
+    #[test]
+    fn holds_no_more_than_its_budget() {
+        let cache = PlaintextCache::new(100);
+        let ty = Type { form: Form::Q, limbs: LimbSet::first(5), scale: 40.0, degree: 1 };
+        let get = |id: u32, fresh: u64| {
+            let plaintext = cache.get(ConstantId(id), ty, || Plaintext::Scalar(vec![fresh; 5]));
+            match &*plaintext {
+                Plaintext::Scalar(residues) => residues[0],
+                Plaintext::Full(_) => panic!("a scalar was stored"),
+            }
+        };
+        assert_eq!([get(0, 1), get(1, 2), get(2, 3)], [1, 2, 3]);
+        // Two of 40 bytes fit, the third is encoded anew.
+        assert_eq!([get(0, 4), get(1, 5), get(2, 6)], [1, 2, 6]);
+    }
+}
