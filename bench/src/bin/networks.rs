@@ -1,0 +1,182 @@
+//! Measures one network from ONNX file to decrypted results and prints rows for `docs/results.md`.
+//!
+//! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::config::Config;
+use hecc_compiler::{interpret, onnx, pipeline};
+use hecc_grammar::cost;
+use hecc_grammar::plan::VerifiedPlan;
+use hecc_runtime::client::{
+    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
+};
+use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
+use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::rlwe::EvaluationKeys;
+use ndarray::{ArrayD, Axis, Slice};
+use ndarray_npy::NpzReader;
+use rayon::prelude::*;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The network.
+    model: PathBuf,
+    /// Calibration inputs: array `x`.
+    #[arg(long)]
+    calibration: PathBuf,
+    /// Labelled test inputs: arrays `x`, `y`.
+    #[arg(long)]
+    test: PathBuf,
+    /// Wanted precision in bits.
+    #[arg(long, default_value_t = 12.0)]
+    precision: f64,
+    /// Test inputs that are simulated.
+    #[arg(long, default_value_t = 10_000)]
+    simulate: usize,
+    /// Test inputs that are encrypted.
+    #[arg(long, default_value_t = 100)]
+    encrypt: usize,
+    /// Bytes of encoded plaintexts kept from run to run.
+    #[arg(long, default_value_t = 4 << 30)]
+    cache: usize,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let model = onnx::import_file(&arguments.model)?;
+    let calibration = Calibration::from_data(vec![array(&arguments.calibration)?]);
+    let config = Config { precision: arguments.precision, ..Config::standard() };
+    let start = Instant::now();
+    let compiled = pipeline::compile(&model, &calibration, &config)?;
+    row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
+    let plan = &compiled.plan;
+    let params = &plan.params;
+    row("ring degree", format!("2^{}", params.log_n));
+    row("log2 QP", format!("{:.0} of {}", params.log_qp(), compiled.candidates[0].max_log_qp));
+    row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale));
+    row("keys", format!("{}", plan.keys().len()));
+    row("predicted: one thread, plaintexts encoded", format!("{:.3} s", cost::plan_seconds(&config.costs, plan)));
+    row("predicted: values + keys", mib(cost::peak_value_bytes(plan) + cost::key_bytes(plan)));
+    row("predicted: plaintexts", mib(cost::plaintext_bytes(plan)));
+
+    let images = array(&arguments.test)?;
+    let labels = labels(&arguments.test)?;
+    let n = arguments.simulate.min(labels.len());
+    let test = images.slice_axis(Axis(0), Slice::from(0..n)).to_owned();
+    let original = interpret::run(&model, std::slice::from_ref(&test))?.remove(0);
+    row("accuracy of the network", percent(correct(&rows(&original), &labels), n));
+    for (name, noise) in [("clear", Noise::None), ("simulated noise", Noise::Predicted(1))] {
+        let results = simulate(plan, &test, noise)?;
+        row(&format!("accuracy of the plan, {name}"), percent(correct(&results, &labels), n));
+        row(&format!("largest output difference, {name}"), format!("{:.3e}", difference(&results, &rows(&original))));
+    }
+
+    let secret = SecretKey::generate()?;
+    let mut rng = SecretRng::from_os()?;
+    let start = Instant::now();
+    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+    row("key generation", format!("{:.2} s", start.elapsed().as_secs_f64()));
+    let clear = simulate(plan, &test.slice_axis(Axis(0), Slice::from(0..arguments.encrypt.min(n))).to_owned(), Noise::None)?;
+    for threads in [1, 2] {
+        let options = Options { threads, cache_bytes: arguments.cache };
+        measure(plan, &keys, &secret, &test, (&labels, &clear), options)?;
+    }
+    row("peak memory of this process", mib(peak_memory()? << 10));
+    Ok(())
+}
+
+/// Runs encrypted inputs: latency, accuracy, and the difference to the plan in the clear.
+fn measure(
+    plan: &VerifiedPlan,
+    keys: &EvaluationKeys,
+    secret: &SecretKey,
+    test: &ArrayD<f64>,
+    (labels, clear): (&[i64], &[Vec<f64>]),
+    options: Options,
+) -> Result<()> {
+    let evaluator = Evaluator::new(plan, keys, options)?;
+    let ring = Ring::new(&plan.params);
+    let mut rng = SecretRng::from_os()?;
+    let (mut times, mut results) = (vec![], vec![]);
+    for image in test.axis_iter(Axis(0)).take(clear.len()) {
+        let tensor = vec![image.iter().copied().collect()];
+        let sent = encrypt(plan, secret, &mut rng, &tensor, RangePolicy::Allow)?;
+        let inputs = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
+        let start = Instant::now();
+        let outputs = evaluator.run(inputs, &|_, _| {})?;
+        times.push(start.elapsed().as_secs_f64());
+        results.push(decrypt(plan, secret, &outputs).remove(0));
+    }
+    let threads = options.threads;
+    row(&format!("first run, {threads} threads (encodes the weights)"), format!("{:.3} s", times[0]));
+    times.sort_by(f64::total_cmp);
+    row(&format!("latency, {threads} threads, median"), format!("{:.3} s", times[times.len() / 2]));
+    row(&format!("accuracy encrypted, {} inputs", results.len()), percent(correct(&results, labels), results.len()));
+    row("largest difference, encrypted to clear", format!("{:.3e}", difference(&results, clear)));
+    Ok(())
+}
+
+fn simulate(plan: &VerifiedPlan, images: &ArrayD<f64>, noise: Noise) -> Result<Vec<Vec<f64>>> {
+    let images: Vec<Vec<f64>> = images.axis_iter(Axis(0)).map(|image| image.iter().copied().collect()).collect();
+    let one = |(i, image): (usize, Vec<f64>)| {
+        let slots = place_inputs(plan, &[image], RangePolicy::Allow)?;
+        let noise = match noise {
+            Noise::None => Noise::None,
+            Noise::Predicted(seed) => Noise::Predicted(seed.wrapping_add(i as u64 * 0x9e37_79b9)),
+        };
+        Ok(read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {})).remove(0))
+    };
+    images.into_par_iter().enumerate().map(one).collect()
+}
+
+fn row(what: &str, value: String) {
+    println!("| {what} | {value} |");
+}
+
+fn array(path: &Path) -> Result<ArrayD<f64>> {
+    let mut file = NpzReader::new(File::open(path).with_context(|| path.display().to_string())?)?;
+    let images: ArrayD<f32> = file.by_name("x")?;
+    Ok(images.mapv(f64::from))
+}
+
+fn labels(path: &Path) -> Result<Vec<i64>> {
+    let mut file = NpzReader::new(File::open(path).with_context(|| path.display().to_string())?)?;
+    let labels: ArrayD<i64> = file.by_name("y")?;
+    Ok(labels.into_iter().collect())
+}
+
+fn rows(results: &ArrayD<f64>) -> Vec<Vec<f64>> {
+    results.axis_iter(Axis(0)).map(|result| result.iter().copied().collect()).collect()
+}
+
+fn correct(results: &[Vec<f64>], labels: &[i64]) -> usize {
+    let class = |x: &Vec<f64>| x.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class as i64);
+    results.iter().zip(labels).filter(|(result, label)| class(result) == Some(**label)).count()
+}
+
+fn difference(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    let pairs = a.iter().zip(b).flat_map(|(a, b)| a.iter().zip(b));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+fn percent(count: usize, total: usize) -> String {
+    format!("{:.2} % ({count} of {total})", 100.0 * count as f64 / total as f64)
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / (1u64 << 20) as f64)
+}
+
+/// Peak resident memory in KiB, as Linux reports it.
+fn peak_memory() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("VmHWM in /proc/self/status")?;
+    Ok(line.split_whitespace().nth(1).context("a number")?.parse()?)
+}
