@@ -1,1 +1,96 @@
-fn main() {}
+//! The command line. Each subcommand is a file; printing and exit codes happen only here.
+
+mod array_file;
+mod beside;
+mod bytes_file;
+mod compile;
+mod completions;
+mod console;
+mod cost_sheet;
+mod dataset;
+mod decrypt;
+mod encrypt;
+mod error_stats;
+mod explain;
+mod failure;
+mod image_file;
+mod inspect;
+mod keygen;
+mod layers;
+mod memory;
+mod model_file;
+mod normalization;
+mod npy;
+mod plan_file;
+mod progress;
+mod run;
+mod simulate;
+mod simulate_report;
+mod table;
+mod tally;
+mod twin;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use console::Console;
+
+/// Runs neural networks on encrypted data.
+///
+/// The machine that runs the network sees neither the data nor the result: only the holder of the secret key can make
+/// inputs and read outputs.
+#[derive(Parser)]
+#[command(name = "hecc", version, after_help = FIRST_RUN)]
+struct Cli {
+    /// Print the result as JSON, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print only what was asked for: no progress, no summary.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const FIRST_RUN: &str = "\
+From a trained network to a decrypted prediction:
+  hecc compile model.onnx -o plan.bin --calibration data.npz
+  hecc keygen plan.bin                           plan.sk: yours alone; plan.ek: for the server
+  hecc encrypt plan.bin --input x.npy -o x.ct
+  hecc run plan.bin --input x.ct                 on the server: needs plan.bin, plan.ek, x.ct
+  hecc decrypt plan.bin --input x.out.ct
+
+Exit status: 0 if all went well, 1 after an error, 2 if the command itself is not understood.";
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Args),
+    Keygen(keygen::Args),
+    Encrypt(encrypt::Args),
+    Run(run::Args),
+    Decrypt(decrypt::Args),
+    Inspect(inspect::Args),
+    Simulate(simulate::Args),
+    Completions(completions::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let console = Console { json: cli.json, quiet: cli.quiet };
+    let result = match &cli.command {
+        Command::Compile(args) => compile::compile(args, &console),
+        Command::Keygen(args) => keygen::keygen(args, &console),
+        Command::Encrypt(args) => encrypt::encrypt(args, &console),
+        Command::Run(args) => run::run(args, &console),
+        Command::Decrypt(args) => decrypt::decrypt(args, &console),
+        Command::Inspect(args) => inspect::inspect(args, &console),
+        Command::Simulate(args) => simulate::simulate(args, &console),
+        Command::Completions(args) => completions::completions(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => console.fail(&error),
+    }
+}

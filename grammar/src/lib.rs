@@ -13,3 +13,6 @@ pub mod noise;
 pub mod plan;
 pub mod save;
 pub mod security;
+mod text;
+
+pub use text::TextError;

@@ -20,17 +20,18 @@ pub fn fresh(params: &Params) -> f64 {
     SIGMA * (params.n_slots() as f64).sqrt()
 }
 
-/// Rounding a plaintext to integer coefficients.
+/// Rounding a plaintext to integer coefficients. Real slots give symmetric polynomials, whose rounding errors are as
+/// symmetric: all of the error is in the real part.
 pub fn encode(params: &Params) -> f64 {
-    (params.n_slots() as f64 / 12.0).sqrt()
+    (params.ring_degree() as f64 / 12.0).sqrt()
 }
 
 /// Dividing and rounding a ciphertext (`rescale`, `mod_down`): `r_0 + r_1·s (+ r_2·s²)` with `r_i` uniform in
-/// [−1/2, 1/2]. The coefficients of s² have variance N·(2/3)².
+/// [−1/2, 1/2]. In a slot s is normal, so its power s^k has the mean square k!·(2N/3)^k.
 pub fn rounding(params: &Params, degree: u8) -> f64 {
     let n = params.ring_degree() as f64;
-    let powers = (0..=i32::from(degree)).map(|k| (n * 2.0 / 3.0).powi(k));
-    (n / 24.0 * powers.sum::<f64>()).sqrt()
+    let power = |k: i32| f64::from((1..=k).product::<i32>()) * (n * 2.0 / 3.0).powi(k);
+    (n / 24.0 * (0..=i32::from(degree)).map(power).sum::<f64>()).sqrt()
 }
 
 /// The inner product of the digits with a key, divided by P: `Σ_j d_j·e_j / P`, `d_j` uniform below the digit's

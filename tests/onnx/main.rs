@@ -1,6 +1,8 @@
 //! The importer on whole models: those in this folder, broken variants of them, and (where `HECC_DATA` names the
 //! folder with the project's data) real ones.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod mutation;
 mod real;
 mod table;
@@ -44,9 +46,8 @@ fn written_out_activations_are_recognized() {
     use hecc_grammar::model::{Function, Op};
     let functions = |name: &str| -> Vec<Function> {
         let model = onnx::import_file(&folder().join(format!("{name}.onnx"))).unwrap();
-        let function = |op: &Op| match op {
-            Op::Activation { function, .. } => Some(*function),
-            _ => None,
+        let function = |op: &Op| {
+            if let Op::Activation { function, .. } = op { Some(*function) } else { None }
         };
         model.nodes.iter().filter_map(|node| function(&node.op)).collect()
     };

@@ -16,13 +16,16 @@ const REPETITIONS: usize = 101;
 const TERMS: usize = 8;
 
 fn main() {
-    println!("| N | kernels | ntt (us) | inverse (us) | sum of products, a term (us) | ntt against portable |");
+    println!(
+        "| N | kernels | ntt (us) | inverse (us) | sum of products, a term (us) | ntt against portable |"
+    );
     println!("|---|---|--:|--:|--:|--:|");
     for log_n in [14, 15, 16] {
         let n = 1usize << log_n;
         let table = NttTable::new(Modulus::new(largest_prime(n as u64)), n);
         let q = table.modulus();
-        let x: Vec<u64> = (0..n as u64).map(|i| q.reduce(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let x: Vec<u64> =
+            (0..n as u64).map(|i| q.reduce(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
         let mut portable = 0.0;
         for kernels in available().into_iter().rev() {
             let (mut y, mut out) = (x.clone(), vec![0; n]);
@@ -34,7 +37,10 @@ fn main() {
                 portable = ntt;
             }
             let ratio = portable / ntt;
-            println!("| 2^{log_n} | {} | {ntt:.0} | {intt:.0} | {dot:.1} | {ratio:.1}x |", kernels.name);
+            println!(
+                "| 2^{log_n} | {} | {ntt:.0} | {intt:.0} | {dot:.1} | {ratio:.1}x |",
+                kernels.name
+            );
         }
     }
 }

@@ -62,7 +62,10 @@ fn main() -> Result<()> {
     row("log2 QP", format!("{:.0} of {}", params.log_qp(), compiled.candidates[0].max_log_qp));
     row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale));
     row("keys", format!("{}", plan.keys().len()));
-    row("predicted: one thread, plaintexts encoded", format!("{:.3} s", cost::plan_seconds(&config.costs, plan)));
+    row(
+        "predicted: one thread, plaintexts encoded",
+        format!("{:.3} s", cost::plan_seconds(&config.costs, plan)),
+    );
     row("predicted: values + keys", mib(cost::peak_value_bytes(plan) + cost::key_bytes(plan)));
     row("predicted: plaintexts", mib(cost::plaintext_bytes(plan)));
 
@@ -75,7 +78,10 @@ fn main() -> Result<()> {
     for (name, noise) in [("clear", Noise::None), ("simulated noise", Noise::Predicted(1))] {
         let results = simulate(plan, &test, noise)?;
         row(&format!("accuracy of the plan, {name}"), percent(correct(&results, &labels), n));
-        row(&format!("largest output difference, {name}"), format!("{:.3e}", difference(&results, &rows(&original))));
+        row(
+            &format!("largest output difference, {name}"),
+            format!("{:.3e}", difference(&results, &rows(&original))),
+        );
     }
 
     let secret = SecretKey::generate()?;
@@ -83,7 +89,11 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     row("key generation", format!("{:.2} s", start.elapsed().as_secs_f64()));
-    let clear = simulate(plan, &test.slice_axis(Axis(0), Slice::from(0..arguments.encrypt.min(n))).to_owned(), Noise::None)?;
+    let clear = simulate(
+        plan,
+        &test.slice_axis(Axis(0), Slice::from(0..arguments.encrypt.min(n))).to_owned(),
+        Noise::None,
+    )?;
     for threads in [1, 2] {
         let options = Options { threads, cache_bytes: arguments.cache };
         measure(plan, &keys, &secret, &test, (&labels, &clear), options)?;
@@ -115,16 +125,23 @@ fn measure(
         results.push(decrypt(plan, secret, &outputs).remove(0));
     }
     let threads = options.threads;
-    row(&format!("first run, {threads} threads (encodes the weights)"), format!("{:.3} s", times[0]));
+    row(
+        &format!("first run, {threads} threads (encodes the weights)"),
+        format!("{:.3} s", times[0]),
+    );
     times.sort_by(f64::total_cmp);
     row(&format!("latency, {threads} threads, median"), format!("{:.3} s", times[times.len() / 2]));
-    row(&format!("accuracy encrypted, {} inputs", results.len()), percent(correct(&results, labels), results.len()));
+    row(
+        &format!("accuracy encrypted, {} inputs", results.len()),
+        percent(correct(&results, labels), results.len()),
+    );
     row("largest difference, encrypted to clear", format!("{:.3e}", difference(&results, clear)));
     Ok(())
 }
 
 fn simulate(plan: &VerifiedPlan, images: &ArrayD<f64>, noise: Noise) -> Result<Vec<Vec<f64>>> {
-    let images: Vec<Vec<f64>> = images.axis_iter(Axis(0)).map(|image| image.iter().copied().collect()).collect();
+    let images: Vec<Vec<f64>> =
+        images.axis_iter(Axis(0)).map(|image| image.iter().copied().collect()).collect();
     let one = |(i, image): (usize, Vec<f64>)| {
         let slots = place_inputs(plan, &[image], RangePolicy::Allow)?;
         let noise = match noise {
@@ -157,7 +174,9 @@ fn rows(results: &ArrayD<f64>) -> Vec<Vec<f64>> {
 }
 
 fn correct(results: &[Vec<f64>], labels: &[i64]) -> usize {
-    let class = |x: &Vec<f64>| x.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class as i64);
+    let class = |x: &Vec<f64>| {
+        x.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class as i64)
+    };
     results.iter().zip(labels).filter(|(result, label)| class(result) == Some(**label)).count()
 }
 
@@ -177,6 +196,9 @@ fn mib(bytes: u64) -> String {
 /// Peak resident memory in KiB, as Linux reports it.
 fn peak_memory() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("VmHWM in /proc/self/status")?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .context("VmHWM in /proc/self/status")?;
     Ok(line.split_whitespace().nth(1).context("a number")?.parse()?)
 }

@@ -13,6 +13,9 @@ use super::value::Constant;
 /// and a thousand nodes may each want a copy of the same weights.
 const BUDGET: usize = 1 << 26;
 
+/// Bytes of a name that nodes keep.
+const MAX_NAME: usize = 256;
+
 /// A model under construction.
 pub(super) struct Builder {
     pub(super) model: Model,
@@ -28,9 +31,11 @@ impl Builder {
         Builder { model: Model::default(), name: String::new(), bound: None, budget: BUDGET }
     }
 
-    /// Nodes appended from now on bear this name.
+    /// Nodes appended from now on bear this name, or its beginning if it is very long: one node of the file may become
+    /// many.
     pub(super) fn set_name(&mut self, name: &str) {
-        name.clone_into(&mut self.name);
+        let end = (0..=name.len().min(MAX_NAME)).rev().find(|&i| name.is_char_boundary(i));
+        name[..end.unwrap_or(0)].clone_into(&mut self.name);
     }
 
     /// A model of its own for one node whose operands are all known, to be evaluated at once. It shares the budget.

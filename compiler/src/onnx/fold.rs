@@ -249,3 +249,78 @@ fn without_unused(model: Model) -> Model {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::Op;
+
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn chains_of_constants_become_one() {
+        let case = Case::new(13, &[1, 2])
+            .floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+            .floats("a", &[2], &[1.0, 2.0])
+            .floats("b", &[1], &[3.0])
+            .node("MatMul", "x w", "t0", &[])
+            .node("Add", "t0 a", "t1", &[])
+            .node("Mul", "t1 b", "t2", &[])
+            .node("Mul", "a t2", "t3", &[])
+            .node("Sub", "t3 b", "y", &[]);
+        // (x·w + a)·3·a − 3
+        assert_eq!(case.result(&[1.0, 1.0]).1, [(4.0 + 1.0) * 3.0 - 3.0, (6.0 + 2.0) * 6.0 - 3.0]);
+        let model = case.import().unwrap();
+        assert_eq!(model.nodes.len(), 3);
+        assert_eq!(model.constants.len(), 2);
+    }
+
+    #[test]
+    fn what_others_read_stays() {
+        let case = Case::new(13, &[1, 1, 2])
+            .floats("w", &[1, 1, 1], &[2.0])
+            .floats("c", &[1], &[3.0])
+            .node("Conv", "x w", "t", &[])
+            .node("Mul", "t c", "s", &[])
+            .node("Add", "s t", "y", &[]);
+        assert_eq!(case.result(&[1.0, 10.0]).1, [8.0, 80.0]);
+        assert_eq!(case.import().unwrap().nodes.len(), 4);
+    }
+
+    #[test]
+    fn factors_that_vary_over_space_stay() {
+        let case = Case::new(13, &[1, 1, 2])
+            .floats("w", &[2, 1, 1], &[2.0, 4.0])
+            .floats("space", &[2], &[1.0, 10.0])
+            .floats("channel", &[2, 1], &[1.0, 10.0])
+            .node("Conv", "x w", "t", &[])
+            .node("Mul", "t channel", "s", &[])
+            .node("Mul", "s space", "y", &[]);
+        assert_eq!(case.result(&[1.0, 1.0]).1, [2.0, 20.0, 40.0, 400.0]);
+        assert_eq!(case.import().unwrap().nodes.len(), 3);
+    }
+
+    #[test]
+    fn convolutions_pad_by_themselves() {
+        let pads = |values| [("pads", Attr::Ints(values))];
+        let case = |values| {
+            Case::new(7, &[1, 1, 2])
+                .floats("w", &[1, 1, 3], &[1.0, 2.0, 3.0])
+                .node("Pad", "x", "p", &pads(values))
+                .node("Conv", "p w", "y", &[("pads", Attr::Ints(&[1, 0]))])
+        };
+        let model = case(&[0, 0, 1, 0, 0, 2]).import().unwrap();
+        let Op::Conv { window, .. } = &model.nodes[1].op else { panic!("a convolution") };
+        assert_eq!((&window.pads_begin[..], &window.pads_end[..]), (&[2][..], &[2][..]));
+        assert_eq!(case(&[0, 0, 1, 0, 0, 2]).result(&[1.0, 1.0]).1, [3.0, 5.0, 3.0, 1.0]);
+        assert_eq!(case(&[1, 0, 1, 0, 0, 2]).import().unwrap().nodes.len(), 3);
+    }
+
+    #[test]
+    fn unused_nodes_go_but_inputs_stay() {
+        let case = Case::new(13, &[1]).input("unused", &[3]).ints("zero", &[0]);
+        let case = case.node("Relu", "unused", "dead", &[]).node("Neg", "x", "y", &[]);
+        let model = case.import().unwrap();
+        assert_eq!(model.inputs().count(), 2);
+        assert_eq!(model.nodes.len(), 3);
+    }
+}

@@ -7,13 +7,14 @@ use hecc_grammar::model::{Model, Op, Output};
 
 use super::builder::Builder;
 use super::error::{ImportError, NodeError, Refused, refuse};
+use super::input::{Batch, Inputs};
 use super::node::Node;
 use super::ops::{self, Importer};
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use super::shape;
 use super::tensor;
 use super::unsupported;
 use super::value::{Constant, Kind, Value};
-use super::{input, shape};
 
 /// More refused nodes than this are not looked for.
 const MAX_ERRORS: usize = 1000;
@@ -22,17 +23,19 @@ const MAX_ERRORS: usize = 1000;
 pub(super) struct Context<'a> {
     pub(super) opset: i64,
     pub(super) dir: Option<&'a Path>,
-    pub(super) batch: input::Batch,
+    pub(super) batch: Batch,
     /// Domains and names of the functions that the file defines.
     pub(super) functions: HashSet<(&'a str, &'a str)>,
 }
 
 /// Returns the model that the graph stands for, or everything that is wrong with its nodes.
 pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model, ImportError> {
+    let stored = stored(graph)?;
     let mut walk = Walk {
         graph,
         context,
-        stored: stored(graph)?,
+        declared: Inputs::new(graph, &stored, context.batch),
+        stored,
         read: HashSet::new(),
         values: HashMap::new(),
         model: Builder::new(),
@@ -61,6 +64,7 @@ pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model,
 struct Walk<'a> {
     graph: &'a GraphProto,
     context: &'a Context<'a>,
+    declared: Inputs<'a>,
     stored: HashMap<&'a str, &'a TensorProto>,
     /// Those of them that were read.
     read: HashSet<&'a str>,
@@ -96,7 +100,7 @@ impl<'a> Walk<'a> {
                 name: info.name().to_owned(),
                 reason: refused.reason,
             };
-            let shape = input::shape(info, self.graph, self.context.batch).map_err(error)?;
+            let shape = self.declared.shape(info).map_err(error)?;
             self.model.set_name(info.name());
             let tensor = self.model.push(Op::Input, shape).map_err(error)?;
             if self.values.insert(info.name(), tensor.into()).is_some() {
@@ -229,21 +233,14 @@ impl<'a> Walk<'a> {
 
     /// What a refused node's outputs stand for, so that the nodes after it are still checked.
     fn placeholders(&mut self, proto: &'a NodeProto) -> Vec<Value> {
-        let inputs: Vec<Option<Vec<usize>>> =
-            proto.input.iter().map(|name| self.known_shape(name)).collect();
-        let guess = unsupported::output_shape(proto, &inputs);
-        let one = |(i, name): (usize, &String)| {
-            let declared = self.graph.value_info.iter().find(|info| info.name() == name);
-            let declared =
-                declared.and_then(|info| input::shape(info, self.graph, self.context.batch).ok());
-            declared.or_else(|| guess.clone().filter(|_| i == 0))
-        };
-        let shapes: Vec<Option<Vec<usize>>> = proto.output.iter().enumerate().map(one).collect();
-        let mut values = Vec::with_capacity(shapes.len());
-        for shape in shapes {
-            let tensor = shape.and_then(|shape| self.model.push(Op::Input, shape).ok());
-            values.push(tensor.map_or(Value::Unknown, Value::Tensor));
-        }
+        let inputs = proto.input.iter().map(|name| self.known_shape(name)).collect::<Vec<_>>();
+        let Some(first) = proto.output.first() else { return vec![] };
+        let declared = self.graph.value_info.iter().find(|info| info.name() == first);
+        let declared = declared.and_then(|info| self.declared.shape(info).ok());
+        let shape = declared.or_else(|| unsupported::output_shape(proto, &inputs));
+        let tensor = shape.and_then(|shape| self.model.push(Op::Input, shape).ok());
+        let mut values = vec![Value::Unknown; proto.output.len()];
+        values[0] = tensor.map_or(Value::Unknown, Value::Tensor);
         values
     }
 
@@ -285,5 +282,129 @@ pub(super) fn node_name(proto: &NodeProto) -> &str {
     match proto.name() {
         "" => proto.output.iter().find(|name| !name.is_empty()).map_or("", |name| name),
         name => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::ImportError;
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn everything_that_is_refused_is_reported() {
+        let pool = [("kernel_shape", Attr::Ints(&[2, 2])), ("strides", Attr::Ints(&[2, 2]))];
+        let case = Case::new(13, &[1, 1, 8, 8])
+            .floats("w", &[1, 1, 3, 3], &[1.0; 9])
+            .floats("v", &[1, 2, 3, 3], &[1.0; 18])
+            .node("Conv", "x w", "c", &[("group", Attr::Int(1)), ("colour", Attr::Int(3))])
+            .node("Exp", "x", "e", &[])
+            .node("MaxPool", "e", "p", &pool)
+            .node("Conv", "p v", "d", &[])
+            .node("LSTM", "d", "l", &[])
+            .node("Relu", "l", "r", &[])
+            .node("Frobnicate", "r", "y", &[]);
+        let error = case.import().unwrap_err();
+        assert!(error.to_string().starts_with("6 nodes cannot be imported:\n  node `c` (Conv): "));
+        let ImportError::Nodes(nodes) = error else { panic!("{error}") };
+        let found: Vec<(&str, &str)> =
+            nodes.iter().map(|n| (n.op_type.as_str(), n.reason.as_str())).collect();
+        assert_eq!(found[0], ("Conv", "attribute `colour` is not supported"));
+        assert_eq!(found[1].0, "Exp");
+        assert_eq!(
+            found[2],
+            ("MaxPool", "this operator compares encrypted numbers in every window")
+        );
+        // The shapes behind refused nodes are guessed, so that this one is still checked.
+        assert!(found[3].1.contains("for data of shape [1, 1, 4, 4]"), "{found:?}");
+        assert_eq!(found[4].0, "LSTM");
+        assert!(found[5].1.contains("docs/ops.md"));
+        assert!(nodes[2].rewrite.as_ref().unwrap().starts_with("AveragePool"));
+    }
+
+    #[test]
+    fn names_must_be_defined_once_and_before_use() {
+        let error = Case::new(13, &[1]).node("Relu", "z", "y", &[]).error();
+        assert!(error.contains("input `z` is not defined anywhere"), "{error}");
+        let cycle = Case::new(13, &[1]).node("Add", "x b", "a", &[]).node("Relu", "a", "b", &[]);
+        assert!(cycle.error().contains("input `b` is computed later (or in a cycle)"));
+        let twice = Case::new(13, &[1]).node("Relu", "x", "y", &[]).node("Neg", "x", "y", &[]);
+        assert!(twice.error().contains("output `y` is defined twice"));
+        let input = Case::new(13, &[1]).input("x", &[1]).node("Relu", "x", "y", &[]);
+        assert!(input.error().contains("input `x`: defined twice"));
+        let stored =
+            Case::new(13, &[1]).ints("c", &[1]).ints("c", &[1]).node("Relu", "x", "y", &[]);
+        assert!(stored.error().contains("initializer `c`: stored twice"));
+        let over = Case::new(13, &[1]).ints("c", &[1]).node("Relu", "x", "c", &[]);
+        assert!(over.error().contains("output `c` is defined twice"));
+    }
+
+    #[test]
+    fn outputs_are_results() {
+        let constant = Case::new(13, &[1]).ints("c", &[1]).node("Identity", "c", "y", &[]);
+        assert!(constant.error().contains("output `y`: a constant"));
+        let mut missing = Case::new(13, &[1]).node("Relu", "x", "y", &[]);
+        missing.graph().output[0].name = Some("z".to_owned());
+        assert!(missing.error().contains("output `z`: no node computes it"));
+        missing.graph().output.clear();
+        assert!(missing.error().contains("no outputs"));
+    }
+
+    #[test]
+    fn versions_and_domains_are_checked() {
+        for opset in [6, 29, i64::MAX, -1] {
+            let error = Case::new(opset, &[1]).node("Relu", "x", "y", &[]).error();
+            assert!(
+                error.starts_with(&format!("operator set {opset}, expected 7 to 28")),
+                "{error}"
+            );
+        }
+        let error = Case::new(13, &[1]).node("HardSwish", "x", "y", &[]).error();
+        assert!(error.contains("exists since operator set 14, the model has 13"), "{error}");
+        let mut other = Case::new(13, &[1]).node("Gelu", "x", "y", &[]);
+        other.graph().node[0].domain = Some("com.microsoft".to_owned());
+        assert!(other.error().contains("domain `com.microsoft`"));
+        let mut none = Case::new(13, &[1]).node("Relu", "x", "y", &[]);
+        none.model.opset_import.clear();
+        assert!(none.error().contains("names no version"));
+    }
+
+    #[test]
+    fn shapes_are_computed_at_import() {
+        let case = Case::new(13, &[1, 2, 3])
+            .ints("zero", &[0])
+            .ints("rest", &[-1])
+            .node("Shape", "x", "shape", &[])
+            .node("Gather", "shape zero", "n", &[])
+            .node("Concat", "n rest", "target", &[("axis", Attr::Int(0))])
+            .node("Cast", "target", "float", &[("to", Attr::Int(1))])
+            .node("Cast", "float", "whole", &[("to", Attr::Int(7))])
+            .node("Reshape", "x whole", "y", &[]);
+        let model = case.import().unwrap();
+        assert_eq!(model.shape(model.outputs[0].tensor), [1, 6]);
+        assert_eq!(model.nodes.len(), 2);
+    }
+
+    #[test]
+    fn small_files_cannot_ask_for_much_memory() {
+        let huge = [1 << 14, 1 << 14];
+        let case = || Case::new(13, &[1]).ints("s", &huge).floats("one", &[], &[1.0]);
+        let error =
+            case().node("ConstantOfShape", "s", "c", &[]).node("Add", "x c", "y", &[]).error();
+        assert!(error.contains("constants would have more than 67108864 elements"), "{error}");
+        let error = case().node("Expand", "one s", "c", &[]).node("Add", "x c", "y", &[]).error();
+        assert!(error.contains("constants would have more than"), "{error}");
+        // Each is small enough, all together are not.
+        let mut many = Case::new(13, &[1]).ints("s", &[1 << 24]);
+        for i in 0..8 {
+            let name = format!("c{i}");
+            many = many.node("ConstantOfShape", "s", &name, &[]).node(
+                "Add",
+                &format!("x {name}"),
+                "y",
+                &[],
+            );
+            many.graph().node.last_mut().unwrap().output[0] = format!("y{i}");
+        }
+        assert!(many.error().contains("constants would have more than"));
     }
 }

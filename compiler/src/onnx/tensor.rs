@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path};
 
-use bytes::Bytes;
 use half::{bf16, f16};
 use ndarray::{ArrayD, IxDyn};
 
@@ -70,6 +69,16 @@ impl Format {
         }
     }
 
+    /// Bytes of one element in raw and external data.
+    fn size(self) -> usize {
+        match self {
+            Format::I8 | Format::U8 | Format::Bool => 1,
+            Format::F16 | Format::Bf16 | Format::I16 | Format::U16 => 2,
+            Format::F32 | Format::I32 | Format::U32 => 4,
+            Format::F64 | Format::I64 | Format::U64 => 8,
+        }
+    }
+
     /// What kind of numbers these are.
     pub(super) fn kind(self) -> Kind {
         match self {
@@ -91,7 +100,7 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
     let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let count = count.ok_or_else(|| refuse(format!("shape {shape:?} is too large")))?;
     let values = if tensor.data_location() == DataLocation::External {
-        let bytes = external(tensor, dir)?;
+        let bytes = external(tensor, dir, count.checked_mul(format.size()))?;
         from_bytes(&bytes, format, count)?
     } else if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
         from_bytes(raw, format, count)?
@@ -148,11 +157,7 @@ fn from_bytes(bytes: &[u8], format: Format, count: usize) -> Result<Vec<f64>, Re
     }
 }
 
-fn from_fields(
-    tensor: &TensorProto,
-    data_type: DataType,
-    count: usize,
-) -> Result<Vec<f64>, Refused> {
+fn from_fields(tensor: &TensorProto, format: Format, count: usize) -> Result<Vec<f64>, Refused> {
     macro_rules! numbers {
         ($field:ident, $to:expr) => {{
             check_len(
@@ -179,7 +184,11 @@ fn from_fields(
 }
 
 /// Reads the part of a file beside the model that holds the array.
-fn external(tensor: &TensorProto, dir: Option<&Path>) -> Result<Bytes, Refused> {
+fn external(
+    tensor: &TensorProto,
+    dir: Option<&Path>,
+    expected: Option<usize>,
+) -> Result<Vec<u8>, Refused> {
     let entry = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key() == key);
         found.map(|entry| entry.value())
@@ -202,11 +211,15 @@ fn external(tensor: &TensorProto, dir: Option<&Path>) -> Result<Bytes, Refused> 
             "external data in `{location}`, expected a path below the model's folder"
         )));
     }
-    read_part(dir, path, number("offset")?.unwrap_or(0), number("length")?)
+    let length = number("length")?;
+    if let Some(length) = length {
+        check_len(usize::try_from(length).unwrap_or(usize::MAX), expected, "bytes")?;
+    }
+    read_part(dir, path, number("offset")?.unwrap_or(0), length)
         .map_err(|reason| refuse(format!("external data in `{location}`: {reason}")))
 }
 
-fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Result<Bytes, String> {
+fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
     use std::io::{Read, Seek, SeekFrom};
     let text = |e: std::io::Error| e.to_string();
     // A symbolic link could lead out of the folder though the path does not.
@@ -233,5 +246,121 @@ fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Resul
     file.seek(SeekFrom::Start(offset)).map_err(text)?;
     let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(|e| e.to_string())?);
     file.take(length).read_to_end(&mut bytes).map_err(text)?;
-    Ok(bytes.into())
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::StringStringEntryProto;
+
+    fn raw(data_type: i32, dims: &[i64], bytes: &[u8]) -> TensorProto {
+        TensorProto {
+            data_type: Some(data_type),
+            dims: dims.to_vec(),
+            raw_data: Some(bytes.to_vec().into()),
+            ..Default::default()
+        }
+    }
+
+    fn values(tensor: &TensorProto) -> Vec<f64> {
+        read(tensor, None).unwrap().to_vec()
+    }
+
+    #[test]
+    fn raw_numbers_of_every_type() {
+        assert_eq!(values(&raw(1, &[1], &1.5f32.to_le_bytes())), [1.5]);
+        assert_eq!(values(&raw(11, &[1], &1.5f64.to_le_bytes())), [1.5]);
+        assert_eq!(values(&raw(10, &[1], &0x3e00u16.to_le_bytes())), [1.5]);
+        assert_eq!(values(&raw(16, &[1], &0x3fc0u16.to_le_bytes())), [1.5]);
+        assert_eq!(values(&raw(3, &[2], &[255, 1])), [-1.0, 1.0]);
+        assert_eq!(values(&raw(2, &[2], &[255, 1])), [255.0, 1.0]);
+        assert_eq!(values(&raw(7, &[1], &(-3i64).to_le_bytes())), [-3.0]);
+        assert_eq!(values(&raw(13, &[1], &u64::MAX.to_le_bytes())), [u64::MAX as f64]);
+        assert_eq!(values(&raw(9, &[2], &[0, 7])), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn typed_fields() {
+        let half = TensorProto {
+            data_type: Some(10),
+            dims: vec![2],
+            int32_data: vec![0x3e00, 0xc000],
+            ..Default::default()
+        };
+        assert_eq!(values(&half), [1.5, -2.0]);
+        let double =
+            TensorProto { data_type: Some(11), double_data: vec![0.1], ..Default::default() };
+        assert_eq!(values(&double), [0.1]);
+    }
+
+    #[test]
+    fn lengths_must_fit() {
+        let error = |tensor: &TensorProto| read(tensor, None).unwrap_err().reason;
+        assert_eq!(error(&raw(1, &[2], &[0; 7])), "7 bytes, expected 8");
+        assert!(error(&raw(1, &[i64::MAX, i64::MAX], &[0; 4])).contains("too large"));
+        assert!(error(&raw(11, &[i64::MAX], &[0; 4])).contains("more than fit in memory"));
+        assert!(error(&raw(1, &[-1], &[0; 4])).contains("negative"));
+        assert!(error(&raw(8, &[1], &[])).contains("element type STRING"));
+        assert!(error(&raw(99, &[1], &[])).contains("element type 99 is unknown"));
+        assert!(error(&raw(1, &[1; 17], &[0; 4])).contains("17 dimensions"));
+    }
+
+    fn outside(entries: &[(&str, &str)]) -> TensorProto {
+        let entry = |(key, value): &(&str, &str)| StringStringEntryProto {
+            key: Some((*key).to_owned()),
+            value: Some((*value).to_owned()),
+        };
+        TensorProto {
+            data_type: Some(1),
+            dims: vec![2],
+            data_location: Some(1),
+            external_data: entries.iter().map(entry).collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn external_data_lies_below_the_model() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("model");
+        std::fs::create_dir_all(model.join("sub")).unwrap();
+        let bytes: Vec<u8> = [9.0f32, 1.5, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        std::fs::write(model.join("sub/w.bin"), &bytes).unwrap();
+        std::fs::write(dir.path().join("secret"), &bytes[..8]).unwrap();
+        let tensor = outside(&[("location", "sub/w.bin"), ("offset", "4"), ("length", "8")]);
+        assert_eq!(read(&tensor, Some(&model)).unwrap().to_vec(), [1.5, -2.0]);
+        let open = outside(&[("location", "sub/w.bin"), ("offset", "4")]);
+        assert_eq!(read(&open, Some(&model)).unwrap().to_vec(), [1.5, -2.0]);
+        let error =
+            |entries: &[(&str, &str)]| read(&outside(entries), Some(&model)).unwrap_err().reason;
+        let absolute = dir.path().join("secret").to_string_lossy().into_owned();
+        for location in ["../secret", "sub/../../secret", &absolute, "", "..\\secret"] {
+            assert!(
+                error(&[("location", location)]).contains("expected a path below"),
+                "{location}"
+            );
+        }
+        assert!(error(&[("offset", "0")]).contains("without a location"));
+        assert!(error(&[("location", "sub")]).contains("not a file"));
+        let at =
+            |offset, length| [("location", "sub/w.bin"), ("offset", offset), ("length", length)];
+        assert!(error(&at("8", "8")).contains("8 bytes from 8 on, but the file has 12"));
+        assert!(error(&at("99", "8")).contains("offset 99"));
+        assert!(error(&at("x", "8")).contains("expected a number"));
+        assert!(error(&at("0", "12")).contains("12 bytes, expected 8"));
+        assert!(read(&tensor, None).unwrap_err().reason.contains("the model has no folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_do_not_lead_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("model");
+        std::fs::create_dir(&model).unwrap();
+        std::fs::write(dir.path().join("secret"), [0; 8]).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), model.join("w")).unwrap();
+        let error = read(&outside(&[("location", "w")]), Some(&model)).unwrap_err().reason;
+        assert!(error.contains("leaves the model's folder"), "{error}");
+    }
 }

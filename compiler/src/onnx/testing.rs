@@ -19,7 +19,7 @@ pub(super) enum Attr<'a> {
     Float(f32),
     Ints(&'a [i64]),
     Text(&'a str),
-    Tensor(TensorProto),
+    Tensor(Box<TensorProto>),
 }
 
 /// A model under construction: inputs, constants, nodes; the outputs are those of the last node.
@@ -163,7 +163,7 @@ fn attribute(name: &str, value: &Attr<'_>) -> AttributeProto {
             AttributeType::String
         }
         Attr::Tensor(v) => {
-            attribute.t = Some(v.clone());
+            attribute.t = Some(TensorProto::clone(v));
             AttributeType::Tensor
         }
     };

@@ -2,11 +2,14 @@
 
 mod function;
 mod op;
+mod parse;
+mod print;
 mod shape;
 mod verify;
 
 pub use function::Function;
 pub use op::{Op, Polynomial, Window};
+pub use parse::{Resolve, parse};
 pub use shape::{MAX_ELEMENTS, MAX_RANK, ShapeError};
 pub use verify::ModelError;
 

@@ -1,16 +1,22 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod file;
 mod limb_set;
 mod op;
 mod params;
+mod parse;
+mod print;
 mod rewriter;
+mod slot_check;
 mod verify;
 mod view;
 
+pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
 pub use limb_set::LimbSet;
 pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
+pub use parse::parse;
 pub use rewriter::Rewriter;
 pub use verify::{PlanError, VerifiedPlan, is_prime};
 pub use view::{Constant, Dim, Run, Runs, View};

@@ -6,17 +6,22 @@
 //! 2. Security: log2(QP) within the table's bound for the promised level.
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
-//! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane.
+//! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
 //! 6. Headroom: a value's modulus exceeds its scale by at least one bit.
 
 use std::ops::Deref;
 
 use crate::security::max_log_qp;
 
-use super::{Form, Op, Params, Plan, Runs, TypeError, Value, View};
+use crate::model::{MAX_ELEMENTS, MAX_RANK};
 
-/// The largest number of elements that a tensor of a plan may have.
-const MAX_ELEMENTS: usize = 1 << 28;
+use super::slot_check::{ElementCheck, SlotCheck};
+use super::{Form, Input, Normalization, Op, Params, Plan, Run, Runs, TypeError, Value, View};
+
+/// No plan has more inputs, nor more outputs.
+pub(super) const MAX_TENSORS: usize = 1024;
+/// The client applies no more operations to an output.
+pub(super) const MAX_CLIENT_OPS: usize = 64;
 
 /// A plan whose promises hold.
 #[derive(Clone, Debug)]
@@ -106,7 +111,7 @@ impl Deref for VerifiedPlan {
     }
 }
 
-fn check_params(params: &Params) -> Result<(), PlanError> {
+pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
     let fail = |what: String| Err(PlanError::Params(what));
     if !(3..=17).contains(&params.log_n) {
         return fail(format!("log_n is {}, expected 3 to 17", params.log_n));
@@ -160,6 +165,11 @@ fn check_security(params: &Params) -> Result<(), PlanError> {
 fn check_views(plan: &Plan) -> Result<(), PlanError> {
     let fail = |place: String, what: &str| Err(PlanError::View { place, what: what.to_owned() });
     let n_slots = plan.params.n_slots();
+    for (place, count) in [("inputs", plan.inputs.len()), ("outputs", plan.outputs.len())] {
+        if count > MAX_TENSORS {
+            return fail(place.to_owned(), &format!("{count}, expected at most {MAX_TENSORS}"));
+        }
+    }
     for (i, constant) in plan.constants.iter().enumerate() {
         let place = format!("constant c{i}");
         if !(constant.scale > -64.0 && constant.scale < 128.0) {
@@ -190,8 +200,20 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
         if !(input.factor.is_finite() && input.range.0.is_finite() && input.range.1.is_finite()) {
             return fail(place, "factor or range is not finite");
         }
+        if !input.normalization.as_ref().is_none_or(|by| is_usable(by, input)) {
+            return fail(
+                place,
+                "normalization is not one finite mean and positive deviation per channel",
+            );
+        }
         for runs in &input.slots {
             check_runs(&place, runs, n_slots, elements)?;
+        }
+    }
+    for layer in &plan.layers {
+        let numbers = [layer.factor, layer.offset, layer.range.0, layer.range.1];
+        if numbers.iter().any(|x| !x.is_finite()) {
+            return fail(format!("layer {}", layer.name), "factor, offset or range is not finite");
         }
     }
     let maps =
@@ -210,12 +232,20 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
     Ok(())
 }
 
+fn is_usable(by: &Normalization, input: &Input) -> bool {
+    let channels = input.shape.get(1).copied().unwrap_or(1);
+    let numbers =
+        |list: &[f64]| [1, channels].contains(&list.len()) && list.iter().all(|x| x.is_finite());
+    numbers(&by.mean) && numbers(&by.std) && by.std.iter().all(|&std| std > 0.0)
+}
+
 fn elements(place: &str, shape: &[usize]) -> Result<usize, PlanError> {
-    let count =
-        shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS);
-    count.ok_or_else(|| PlanError::View {
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    count.filter(|&n| n <= MAX_ELEMENTS && shape.len() <= MAX_RANK).ok_or_else(|| PlanError::View {
         place: place.to_owned(),
-        what: format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"),
+        what: format!(
+            "shape {shape:?} has more than {MAX_ELEMENTS} elements or {MAX_RANK} dimensions"
+        ),
     })
 }
 
@@ -225,38 +255,9 @@ fn check_runs(
     n_slots: usize,
     n_elements: usize,
 ) -> Result<(), PlanError> {
-    let fail = |what: String| Err(PlanError::View { place: place.to_owned(), what });
-    let mut taken = vec![false; n_slots];
-    for run in &runs.0 {
-        if run.dims.len() > super::Run::MAX_DIMS
-            || run.len().is_none_or(|len| len as usize > n_slots)
-        {
-            return fail("a run has too many dimensions or positions".to_owned());
-        }
-        let [slots, elements] = run.bounds();
-        if slots.0 < 0 || slots.1 >= n_slots as i64 {
-            return fail(format!(
-                "a run reaches slots {}..={}, the ring has {n_slots}",
-                slots.0, slots.1
-            ));
-        }
-        if elements.0 < 0 || elements.1 >= n_elements as i64 {
-            return fail(format!(
-                "a run reaches elements {}..={}, there are {n_elements}",
-                elements.0, elements.1
-            ));
-        }
-        let mut twice = None;
-        run.for_each(|slot, _| {
-            if std::mem::replace(&mut taken[slot as usize], true) {
-                twice = Some(slot);
-            }
-        });
-        if let Some(slot) = twice {
-            return fail(format!("slot {slot} is listed twice"));
-        }
-    }
-    Ok(())
+    let mut slots = SlotCheck::new(n_slots, n_elements);
+    let checked = runs.0.iter().try_for_each(|run| slots.add(run));
+    checked.map_err(|what| PlanError::View { place: place.to_owned(), what })
 }
 
 fn check_types(plan: &Plan) -> Result<(), PlanError> {
@@ -291,21 +292,32 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
         let fail = |what: &str| {
             Err(PlanError::Output { name: output.name.clone(), what: what.to_owned() })
         };
-        let mut seen = vec![false; output.shape.iter().product()];
+        let runs = output.slots.iter().flat_map(|(_, runs)| &runs.0);
+        let positions: u64 = runs.filter_map(Run::n_positions).map(u64::from).sum();
+        let n_elements = output.shape.iter().product();
+        if positions != n_elements as u64 {
+            return fail("its maps have not one slot for each element");
+        }
+        let mut seen = ElementCheck::new(n_elements);
         for (value, runs) in &output.slots {
             let ty = plan.ty(*value);
             if ty.form != Form::Q || ty.degree != 1 {
                 return fail("its value is not a ciphertext of degree 1 on the message primes");
             }
-            for (_, element) in runs.pairs() {
-                seen[element as usize] = true;
+            if let Err(element) = runs.0.iter().try_for_each(|run| seen.add(run)) {
+                return fail(&format!("element {element} is in two slots"));
             }
-        }
-        if seen.contains(&false) {
-            return fail("an element is in no slot");
         }
         if !output.factor.is_finite() {
             return fail("factor is not finite");
+        }
+        let client = output.client.iter();
+        let shape = client.clone().try_fold(output.shape.clone(), |shape, op| op.shape(&shape));
+        if let Err(error) = shape {
+            return fail(&format!("what the client applies does not fit: {error}"));
+        }
+        if client.len() > MAX_CLIENT_OPS {
+            return fail(&format!("{} operations of the client", client.len()));
         }
     }
     Ok(())
@@ -314,7 +326,7 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
 /// Miller-Rabin with the first twelve primes as bases, exact below 2^64 (Sorenson, Webster, 2015).
 pub fn is_prime(n: u64) -> bool {
     const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
-    if n < 2 || BASES.iter().any(|&base| n % base == 0) {
+    if n < 2 || BASES.iter().any(|&base| n.is_multiple_of(base)) {
         return BASES.contains(&n);
     }
     let twos = (n - 1).trailing_zeros();

@@ -35,7 +35,7 @@ impl Run {
     pub const MAX_DIMS: usize = 4;
 
     /// Number of positions, or `None` if it overflows 32 bits.
-    pub fn len(&self) -> Option<u32> {
+    pub fn n_positions(&self) -> Option<u32> {
         self.dims.iter().try_fold(1u32, |product, dim| product.checked_mul(dim.count))
     }
 

@@ -7,6 +7,7 @@ use crate::ring::Ring;
 use crate::rlwe::{Ciphertext, Poly};
 use crate::scheme::ckks::{Embedding, decode};
 
+use super::secret_key::SecretPoly;
 use super::{SecretKey, read_outputs};
 
 /// Decrypts the plan's output ciphertexts to its output tensors, flattened in row-major order.
@@ -32,7 +33,7 @@ pub fn decrypt_slots(
     let decrypt_one = |ciphertext: &Ciphertext| {
         let limbs = ciphertext.limb_indices(&ring);
         let s = secret.poly(&ring, &limbs);
-        let message = Poly::build(ring.n(), limbs.len(), |k, out| {
+        let message = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
             // Horner's rule in s.
             let mut polys = ciphertext.polys.iter().rev();
             out.copy_from_slice(polys.next().expect("a ciphertext has polynomials").limb(k));
@@ -42,7 +43,7 @@ pub fn decrypt_slots(
                 out.copy_from_slice(poly.limb(k));
                 (active().mul_add)(out, &previous, s.limb(k), q);
             }
-        });
+        }));
         decode(&ring, &embedding, &message, &limbs, ciphertext.ty.scale)
     };
     ciphertexts.iter().map(decrypt_one).collect()

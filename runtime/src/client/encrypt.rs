@@ -9,6 +9,7 @@ use crate::rlwe::{FreshCiphertext, Poly};
 use crate::scheme::ckks::{Embedding, encode_slots};
 
 use super::SecretKey;
+use super::secret_key::{Secret, SecretPoly};
 
 /// What to do with a number outside the range that the plan was calibrated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,10 @@ pub fn encrypt(
         degree: 1,
     };
     let encrypt_one = |slots: Vec<f64>| {
-        let message = encode_slots(&ring, &embedding, &slots, ty.scale, &limbs);
+        let message = SecretPoly(encode_slots(&ring, &embedding, &slots, ty.scale, &limbs));
         let seed = rng.public_seed();
         let uniform = FreshCiphertext::uniform_half(&ring, &seed, &limbs);
-        let error = Poly::from_signed(&ring, &limbs, &rng.error(ring.n()));
+        let error = Secret(rng.error(ring.n())).poly(&ring, &limbs);
         let body = Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);
             (active().mul)(out, uniform.limb(k), s.limb(k), q);

@@ -7,6 +7,7 @@ use crate::ring::{Ring, SecretRng, galois_element};
 use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly, limb_indices};
 
 use super::SecretKey;
+use super::secret_key::{Secret, SecretPoly};
 
 /// Makes the evaluation keys of a plan. `progress(done, total)` is called after each.
 ///
@@ -39,17 +40,17 @@ fn key_switch_key(
     let limbs = limb_indices(ring, key_use.limbs, Form::QP);
     let own = secret.poly(ring, &limbs);
     let from = match key_use.key {
-        Key::Relinearize => Poly::build(ring.n(), limbs.len(), |k, out| {
+        Key::Relinearize => SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
             (active().mul)(out, own.limb(k), own.limb(k), ring.modulus(limbs[k]));
-        }),
-        Key::Rotate(_) | Key::Conjugate => own.clone(),
+        })),
+        Key::Rotate(_) | Key::Conjugate => SecretPoly(own.clone()),
     };
     let to = moved_secret(ring, secret, key_use.key, &limbs);
     let params = &plan.params;
     let digits = params.digits(key_use.limbs).into_iter().map(|digit| {
         let members = params.digit(key_use.limbs, digit);
         let uniform = KeySwitchKey::uniform_half(ring, &seed, key_use.key, digit, &limbs);
-        let error = Poly::from_signed(ring, &limbs, &rng.error(ring.n()));
+        let error = Secret(rng.error(ring.n())).poly(ring, &limbs);
         let body = Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);
             (active().mul)(out, uniform.limb(k), to.limb(k), q);
@@ -65,17 +66,17 @@ fn key_switch_key(
 }
 
 /// The secret moved by the inverse of a key's automorphism.
-fn moved_secret(ring: &Ring, secret: &SecretKey, key: Key, limbs: &[usize]) -> Poly {
+fn moved_secret(ring: &Ring, secret: &SecretKey, key: Key, limbs: &[usize]) -> SecretPoly {
     let n = ring.n();
     let two_n = 2 * n;
     let g = galois_element(key, n);
     // The group of odd numbers modulo 2N has exponent N/2 (or 1 for the smallest rings): g^(N−1) is an inverse.
     let inverse = (0..n - 1).fold(1, |power, _| power * g % two_n);
     let coefficients = secret.coefficients(n);
-    let mut moved = super::secret_key::Secret(vec![0; n]);
+    let mut moved = Secret(vec![0; n]);
     for (i, &c) in coefficients.0.iter().enumerate() {
         let e = i * inverse % two_n;
         moved.0[e % n] = if e < n { c } else { -c };
     }
-    Poly::from_signed(ring, limbs, &moved.0)
+    moved.poly(ring, limbs)
 }

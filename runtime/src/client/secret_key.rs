@@ -1,5 +1,7 @@
 //! The secret key.
 
+use std::ops::Deref;
+
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ring::{Ring, SecretRng};
@@ -10,8 +12,32 @@ pub struct SecretKey {
     seed: Zeroizing<[u8; 32]>,
 }
 
-/// The coefficients of a secret, wiped when dropped.
+/// The small coefficients of a secret or an error, wiped when dropped.
 pub(super) struct Secret(pub(super) Vec<i64>);
+
+/// A polynomial that the key could be computed from, wiped when dropped: buffers are used again.
+pub(super) struct SecretPoly(pub(super) Poly);
+
+impl Drop for SecretPoly {
+    fn drop(&mut self) {
+        self.0.limbs_mut().into_iter().for_each(|limb| limb.zeroize());
+    }
+}
+
+impl Deref for SecretPoly {
+    type Target = Poly;
+
+    fn deref(&self) -> &Poly {
+        &self.0
+    }
+}
+
+impl Secret {
+    /// On some limbs, in the NTT domain.
+    pub(super) fn poly(&self, ring: &Ring, limbs: &[usize]) -> SecretPoly {
+        SecretPoly(Poly::from_signed(ring, limbs, &self.0))
+    }
+}
 
 impl Drop for Secret {
     fn drop(&mut self) {
@@ -46,7 +72,7 @@ impl SecretKey {
     }
 
     /// The secret on some limbs.
-    pub(super) fn poly(&self, ring: &Ring, limbs: &[usize]) -> Poly {
-        Poly::from_signed(ring, limbs, &self.coefficients(ring.n()).0)
+    pub(super) fn poly(&self, ring: &Ring, limbs: &[usize]) -> SecretPoly {
+        self.coefficients(ring.n()).poly(ring, limbs)
     }
 }

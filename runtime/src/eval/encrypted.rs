@@ -133,9 +133,10 @@ impl<'a> Evaluator<'a> {
                 self.dot_plain(&pairs, ty)
             }
             Op::Mul(..) => self.mul(ct(0), ct(1), ty),
-            Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, ty),
-            Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), ty),
-            Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, ty),
+            Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, value),
+            Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), value),
+            Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, value),
+            Op::ModDown(_) if context.is_fused(value) => return Data::Ciphertext(ct(0).clone()),
             Op::Rescale(_) | Op::ModDown(_) => context.divide(ct(0), ty),
             Op::Drop(..) => drop_limbs(ct(0), ty),
             Op::Decompose(_) => return Data::Digits(context.decompose(ct(0).clone())),
@@ -149,9 +150,13 @@ impl<'a> Evaluator<'a> {
         Data::Ciphertext(Arc::new(result))
     }
 
-    fn switch(&self, source: &Arc<Ciphertext>, key: Key, ty: Type) -> Ciphertext {
+    fn switch(&self, source: &Arc<Ciphertext>, key: Key, value: Value) -> Ciphertext {
         let digits = self.context.decompose(source.clone());
-        self.context.divide(&self.context.apply_key(&digits, key, self.keys), ty)
+        let switched = self.context.apply_key(&digits, key, self.keys);
+        match self.context.is_fused(value) {
+            true => switched,
+            false => self.context.divide(&switched, self.plan.ty(value)),
+        }
     }
 
     fn zip(
@@ -200,24 +205,22 @@ impl<'a> Evaluator<'a> {
         let plains: Vec<Arc<Plaintext>> =
             terms.par_iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
         let terms = || terms.iter().map(|(ciphertext, _)| &ciphertext.polys).zip(&plains);
-        let full = || {
-            terms().filter_map(|(polys, plain)| match &**plain {
-                Plaintext::Full(poly) => Some((polys, poly)),
-                Plaintext::Scalar(_) => None,
-            })
-        };
         let add_scalars = |out: &mut [u64], part: usize, k: usize, range: Range<usize>| {
             for (polys, plain) in terms() {
                 if let Plaintext::Scalar(residues) = &**plain {
-                    let (limb, modulus) =
-                        (&polys[part].limb(k)[range.clone()], ring.modulus(limbs[k]));
-                    (active().scale_add)(out, limb, residues[k], modulus);
+                    let limb = &polys[part].limb(k)[range.clone()];
+                    (active().scale_add)(out, limb, residues[k], ring.modulus(limbs[k]));
                 }
             }
         };
         let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
-            let products: Vec<(&[u64], [&[u64]; 2])> = full()
-                .map(|(polys, poly)| (poly.limb(k), [polys[0].limb(k), polys[1].limb(k)]))
+            let products: Vec<(&[u64], [&[u64]; 2])> = terms()
+                .filter_map(|(polys, plain)| match &**plain {
+                    Plaintext::Full(poly) => {
+                        Some((poly.limb(k), [polys[0].limb(k), polys[1].limb(k)]))
+                    }
+                    Plaintext::Scalar(_) => None,
+                })
                 .collect();
             by_blocks(out, |range, [a, b]| {
                 let modulus = ring.modulus(limbs[k]);
@@ -226,15 +229,7 @@ impl<'a> Evaluator<'a> {
                 add_scalars(b, 1, k, range);
             });
         });
-        let third = (ty.degree == 2).then(|| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                let products: Vec<_> =
-                    full().map(|(polys, poly)| (polys[2].limb(k), poly.limb(k))).collect();
-                (active().dot)(out, &products, ring.modulus(limbs[k]));
-                add_scalars(out, 2, k, 0..ring.n());
-            })
-        });
-        Ciphertext { polys: pair.into_iter().chain(third).collect(), ty }
+        Ciphertext { polys: pair.into(), ty }
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {

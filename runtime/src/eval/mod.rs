@@ -7,6 +7,6 @@ mod clear;
 mod encrypted;
 mod executor;
 
-pub use clear::{Noise, run_clear};
+pub use clear::{ClearEvaluator, Noise, run_clear};
 pub use encrypted::{Evaluator, Options};
 pub use executor::Progress;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Writer, open};
-use hecc_grammar::plan::{Form, Key, Params, Plan, VerifiedPlan};
+use hecc_grammar::plan::{Form, Key, KeyUse, Params, Plan, VerifiedPlan};
 
 use crate::ring::Ring;
 use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly, limb_indices};
@@ -40,25 +40,18 @@ pub fn write_evaluation_keys(
 ) -> io::Result<()> {
     let layout = Layout::new(plan);
     let mut out = Writer::new(out, Kind::EvaluationKeys, fingerprint, layout.payload_len)?;
-    let mut head = layout.head(&plan.params, &keys.seed);
-    let mut written = 0;
+    let head = layout.head(&plan.params, &keys.seed);
+    out.write_all(&head)?;
+    let mut end = head.len() as u64;
     for section in &layout.sections {
-        pad_to_page(&mut head);
-        out.write_all(&head)?;
-        written += head.len() as u64;
-        debug_assert_eq!(written, section.offset, "sections follow each other");
+        out.write_all(&vec![0; (section.offset - end) as usize])?;
+        end = section.offset + section.bytes;
         let key = &keys.keys[&section.key];
         assert_eq!(key.limbs, section.limbs, "the key has the limbs that the plan lists");
         for [body, _] in key.digits.values() {
             let words: Vec<u8> = body.data().iter().flat_map(|word| word.to_le_bytes()).collect();
             out.write_all(&words)?;
-            written += words.len() as u64;
         }
-        // The next section's padding, if there is one.
-        head = vec![0; (written.next_multiple_of(PAGE) - written) as usize];
-    }
-    if layout.sections.is_empty() {
-        out.write_all(&head)?;
     }
     out.finish().map(drop)
 }
@@ -154,8 +147,8 @@ impl Layout {
         let params = &plan.params;
         let uses = plan.keys();
         let mut end = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
-        let mut place = |(key, limbs)| {
-            let n_limbs = limbs_and_special(params, limbs);
+        let mut place = |&KeyUse { key, limbs }: &KeyUse| {
+            let n_limbs = limbs.len() + params.p.len();
             let words = params.digits(limbs).len() * n_limbs * params.ring_degree();
             let section = KeySection {
                 key,
@@ -166,7 +159,7 @@ impl Layout {
             end = section.offset + section.bytes;
             section
         };
-        let sections = uses.iter().map(|key_use| place((key_use.key, key_use.limbs))).collect();
+        let sections = uses.iter().map(&mut place).collect();
         Layout { sections, payload_len: end }
     }
 
@@ -178,14 +171,6 @@ impl Layout {
         self.sections.iter().for_each(|section| section.put(&mut head));
         head
     }
-}
-
-fn limbs_and_special(params: &Params, limbs: hecc_grammar::plan::LimbSet) -> usize {
-    limbs.len() + params.p.len()
-}
-
-fn pad_to_page(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.len().next_multiple_of(PAGE as usize), 0);
 }
 
 /// The number and the steps that stand for a key in a file.

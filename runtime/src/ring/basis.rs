@@ -7,6 +7,9 @@ use super::Modulus;
 /// Coefficients handled at a time: all limbs of a block stay in the second-level cache.
 const BLOCK: usize = 2048;
 
+/// Doubles of this size are the integers from it on: adding it rounds to the nearest integer, held in the low bits.
+const TWO_52: f64 = (1u64 << 52) as f64;
+
 /// Converts residues modulo the primes d_i (product D) to residues modulo primes t_j of the representative in about
 /// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with `y_i = x_i·(D/d_i)^−1 mod d_i`,
 /// `x = Σ y_i·(D/d_i) − v·D`, `v = round(Σ y_i/d_i)`. The sum is taken in doubles, so within about 2^−50·D of the
@@ -56,11 +59,12 @@ impl BaseConverter {
                 (kernels.scale)(y, &limb[start..start + len], inverse, d);
                 let reciprocal = 1.0 / d.value() as f64;
                 for (quotient, &y) in quotients.iter_mut().zip(&*y) {
-                    *quotient += y as f64 * reciprocal;
+                    // An integer below 2^52 as a double, in a form that compiles to vector instructions.
+                    *quotient += (f64::from_bits(y | TWO_52.to_bits()) - TWO_52) * reciprocal;
                 }
             }
             for (count, quotient) in counts.iter_mut().zip(&quotients) {
-                *count = (quotient + 0.5) as u64;
+                *count = (quotient + TWO_52).to_bits() ^ TWO_52.to_bits();
             }
             let sources: Vec<&[u64]> = scaled.chunks_exact(block).map(|y| &y[..len]).collect();
             for ((out, t), row) in to.iter_mut().zip(&self.to).zip(&self.matrix) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hecc_grammar::plan::{Form, Key, LimbSet, Op, Params, Plan};
+use hecc_grammar::plan::{Form, Key, LimbSet, Op, Params, Plan, Value};
 
 use crate::ring::{BaseConverter, Modulus, Ring, galois_element, permutation};
 
@@ -19,6 +19,7 @@ pub struct Context {
     pub ring: Ring,
     permutations: HashMap<Key, Vec<u32>>,
     converters: HashMap<Conversion, BaseConverter>,
+    fused: Vec<bool>,
 }
 
 impl Context {
@@ -26,8 +27,13 @@ impl Context {
     pub fn new(plan: &Plan) -> Context {
         let params = plan.params.clone();
         let ring = Ring::new(&params);
-        let mut context =
-            Context { params, ring, permutations: HashMap::new(), converters: HashMap::new() };
+        let mut context = Context {
+            params,
+            ring,
+            permutations: HashMap::new(),
+            converters: HashMap::new(),
+            fused: fused(plan),
+        };
         for key in plan.keys() {
             let n = context.ring.n();
             context.permutations.insert(key.key, permutation(n, galois_element(key.key, n)));
@@ -36,6 +42,9 @@ impl Context {
             let after = plan.ty(value).limbs;
             let before = op.operands().first().map_or(after, |&operand| plan.ty(operand).limbs);
             match op {
+                Op::Rescale(a) if context.is_fused(*a) => {
+                    context.prepare_division(before, after, Form::QP);
+                }
                 Op::Rescale(_) => context.prepare_division(before, after, Form::Q),
                 Op::ModDown(_) => context.prepare_division(before, after, Form::QP),
                 Op::Decompose(_) => context.prepare_digits(before),
@@ -88,6 +97,12 @@ impl Context {
         });
     }
 
+    /// Whether a value stays on QP until its only reader, a `Rescale`, divides by P and by its prime at once: fewer
+    /// transforms, and one rounding instead of two.
+    pub fn is_fused(&self, value: Value) -> bool {
+        self.fused[value.index()]
+    }
+
     /// Ring indices of a digit's own limbs and of the limbs that it is extended to.
     pub fn digit_limbs(&self, limbs: LimbSet, digit: usize) -> (Vec<usize>, Vec<usize>) {
         let own = self.params.digit(limbs, digit);
@@ -103,4 +118,38 @@ impl Context {
     pub fn permutation(&self, key: Key) -> &[u32] {
         &self.permutations[&key]
     }
+}
+
+/// See [`Context::is_fused`].
+fn fused(plan: &Plan) -> Vec<bool> {
+    let mut n_readers = vec![0; plan.ops.len()];
+    let mut is_rescaled = vec![false; plan.ops.len()];
+    for (_, op) in plan.values() {
+        op.operands().iter().for_each(|operand| n_readers[operand.index()] += 1);
+        if let Op::Rescale(a) = op {
+            is_rescaled[a.index()] = true;
+        }
+    }
+    plan.output_values().for_each(|value| n_readers[value.index()] += 1);
+    let divides = |op: &Op| match op {
+        Op::ModDown(_) | Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => true,
+        Op::Input(_)
+        | Op::Add(..)
+        | Op::Sub(..)
+        | Op::Neg(_)
+        | Op::AddPlain(..)
+        | Op::MulPlain(..)
+        | Op::DotPlain(_)
+        | Op::Mul(..)
+        | Op::Rescale(_)
+        | Op::Drop(..)
+        | Op::Decompose(_)
+        | Op::ApplyKey(..)
+        | Op::ModUp(_)
+        | Op::ModRaise(..) => false,
+    };
+    let is_fused = |(value, op): (Value, &Op)| {
+        divides(op) && is_rescaled[value.index()] && n_readers[value.index()] == 1
+    };
+    plan.values().map(is_fused).collect()
 }

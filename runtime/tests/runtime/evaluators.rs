@@ -3,7 +3,7 @@
 use crate::common::{Build, difference, next, run, run_slots, setup, uniform, usual};
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Form, Key, LimbSet, Op, Value, VerifiedPlan};
-use hecc_runtime::eval::{Noise, run_clear};
+use hecc_runtime::eval::{ClearEvaluator, Noise, run_clear};
 
 /// Runs a plan in all three ways; encrypted and simulated results lie within the prediction around the clear one.
 fn agree(plan: &VerifiedPlan, seeds: &[u8]) {
@@ -11,6 +11,8 @@ fn agree(plan: &VerifiedPlan, seeds: &[u8]) {
     for &seed in seeds {
         let setup = setup(plan, seed);
         let clear = run_clear(plan, &setup.slots, Noise::None, |_, _| {});
+        let cached = ClearEvaluator::new(plan, 1 << 14).run(&setup.slots, Noise::None, |_, _| {});
+        assert_eq!(clear, cached);
         let simulated = run_clear(plan, &setup.slots, Noise::Predicted(u64::from(seed)), |_, _| {});
         let encrypted = run_slots(plan, &setup);
         for (i, value) in plan.output_values().enumerate() {
@@ -40,16 +42,17 @@ fn every_instruction() {
         let table = build.table(&weights, at(30.5));
         let same = build.table(&weights, 40.0);
         let splat = build.splat(-0.75, at(30.5));
-        let mut outputs = vec![];
-        outputs.push(build.op(Op::Add(x, y)));
-        outputs.push(build.op(Op::Sub(x, y)));
-        outputs.push(build.op(Op::Neg(x)));
-        outputs.push(build.op(Op::AddPlain(x, same)));
         let half = build.splat(0.5, 40.0);
-        outputs.push(build.op(Op::AddPlain(x, half)));
-        outputs.push(build.op(Op::MulPlain(x, table)));
-        outputs.push(build.op(Op::MulPlain(x, splat)));
-        outputs.push(build.op(Op::DotPlain(vec![(x, table), (y, splat), (y, table)])));
+        let mut outputs = vec![
+            build.op(Op::Add(x, y)),
+            build.op(Op::Sub(x, y)),
+            build.op(Op::Neg(x)),
+            build.op(Op::AddPlain(x, same)),
+            build.op(Op::AddPlain(x, half)),
+            build.op(Op::MulPlain(x, table)),
+            build.op(Op::MulPlain(x, splat)),
+            build.op(Op::DotPlain(vec![(x, table), (y, splat), (y, table)])),
+        ];
         let product = build.op(Op::Mul(x, y));
         let relinearized = build.op(Op::Relinearize(product));
         outputs.push(relinearized);

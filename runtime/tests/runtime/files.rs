@@ -74,10 +74,11 @@ fn files_round_trip_and_have_the_predicted_size() {
     let mut file = vec![];
     write_evaluation_keys(&plan, PLAN, &setup.keys, &mut file).unwrap();
     assert_eq!(file.len() as u64, evaluation_keys_bytes(&plan));
-    let sections = match describe(&open_any(file.clone().into()).unwrap()).unwrap() {
-        Contents::EvaluationKeys { params, sections } if params == plan.params => sections,
-        other => panic!("{other:?}"),
+    let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
+    let Contents::EvaluationKeys { params, sections } = described else {
+        panic!("{described:?}");
     };
+    assert_eq!(params, plan.params);
     assert_eq!(sections.len(), plan.keys().len());
     assert!(sections.iter().all(|section| section.offset % 4096 == 0));
     let keys = read_evaluation_keys(&plan, PLAN, file.into()).unwrap();
@@ -85,12 +86,11 @@ fn files_round_trip_and_have_the_predicted_size() {
     let sets = [setup.fresh.clone(), setup.fresh.clone()];
     let file = write_inputs(&plan, PLAN, &sets);
     assert_eq!(file.len() as u64, input_bytes(&plan, 2));
-    match describe(&open_any(file.clone().into()).unwrap()).unwrap() {
-        Contents::Ciphertexts { direction: Direction::Input, n_sets: 2, ciphertexts, .. } => {
-            assert_eq!(ciphertexts.len(), 2);
-        }
-        other => panic!("{other:?}"),
-    }
+    let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
+    let Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } = described else {
+        panic!("{described:?}");
+    };
+    assert_eq!((direction, n_sets, ciphertexts.len()), (Direction::Input, 2, 2));
     let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
     assert_eq!(inputs, sets);
 

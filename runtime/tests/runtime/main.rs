@@ -3,3 +3,5 @@
 mod common;
 mod evaluators;
 mod files;
+mod noise;
+mod separation;

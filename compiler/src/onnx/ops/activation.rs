@@ -71,3 +71,41 @@ fn gelu(node: &mut Node<'_>) -> Result<Function, Refused> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::{Function, Op};
+
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn attributes_and_defaults() {
+        let function = |op: &str, attributes: &[(&str, Attr<'_>)]| {
+            let model = Case::new(22, &[1]).node(op, "x", "y", attributes).import().unwrap();
+            let Op::Activation { function, .. } = model.nodes[1].op else {
+                panic!("expected an activation")
+            };
+            function
+        };
+        let half = |name| (name, Attr::Float(0.5));
+        assert_eq!(function("Elu", &[half("alpha")]), Function::Elu { alpha: 0.5 });
+        assert_eq!(function("Elu", &[]), Function::Elu { alpha: 1.0 });
+        assert_eq!(function("LeakyRelu", &[half("alpha")]), Function::LeakyRelu { alpha: 0.5 });
+        let alpha = f64::from(0.01f32);
+        assert_eq!(function("LeakyRelu", &[]), Function::LeakyRelu { alpha });
+        let both = [half("alpha"), half("beta")];
+        assert_eq!(function("HardSigmoid", &both), Function::HardSigmoid { alpha: 0.5, beta: 0.5 });
+        let both = [half("alpha"), half("gamma")];
+        assert_eq!(function("Selu", &both), Function::Selu { alpha: 0.5, gamma: 0.5 });
+        let tanh = [("approximate", Attr::Text("tanh"))];
+        assert_eq!(function("Gelu", &tanh), Function::Gelu { tanh: true });
+        let other =
+            Case::new(20, &[1]).node("Gelu", "x", "y", &[("approximate", Attr::Text("best"))]);
+        assert!(other.error().contains("`approximate` is `best`"));
+        let infinite =
+            Case::new(13, &[1]).node("Elu", "x", "y", &[("alpha", Attr::Float(f32::INFINITY))]);
+        assert!(infinite.error().contains("expected a finite number"));
+        let wrong = Case::new(13, &[1]).node("Elu", "x", "y", &[("alpha", Attr::Int(1))]);
+        assert!(wrong.error().contains("attribute `alpha` has type Int, expected Float"));
+    }
+}

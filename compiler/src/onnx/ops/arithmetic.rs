@@ -24,13 +24,8 @@ pub(super) const DIV: Importer = Importer {
 };
 pub(super) const NEG: Importer =
     Importer { op_type: "Neg", since: 7, supported: "all", refused: "", import: neg };
-pub(super) const SUM: Importer = Importer {
-    op_type: "Sum",
-    since: 8,
-    supported: "all",
-    refused: "opset 7 (no broadcasting)",
-    import: sum,
-};
+pub(super) const SUM: Importer =
+    Importer { op_type: "Sum", since: 7, supported: "all", refused: "", import: sum };
 
 fn add(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let y = match node.pair(model)? {

@@ -52,3 +52,32 @@ fn constant(c: Constant, to: Format) -> Constant {
     };
     Constant::new(array, to.kind())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn encrypted_values_stay_floats() {
+        let to = |n| [("to", Attr::Int(n)), ("saturate", Attr::Int(1))];
+        assert_eq!(Case::new(19, &[1]).node("Cast", "x", "y", &to(10)).result(&[0.1]).1, [0.1]);
+        let error = Case::new(19, &[1]).node("Cast", "x", "y", &to(7)).error();
+        assert!(error.contains("encrypted values cannot be rounded to I64"), "{error}");
+        assert!(
+            Case::new(19, &[1]).node("Cast", "x", "y", &to(1 << 40)).error().contains("unknown")
+        );
+    }
+
+    #[test]
+    fn constants_are_rounded() {
+        let case = |to: i64| {
+            let case = Case::new(13, &[1]).floats("c", &[1], &[-1.7]);
+            let case = case.node("Cast", "c", "d", &[("to", Attr::Int(to))]);
+            case.node("Add", "x d", "y", &[]).result(&[0.0]).1
+        };
+        assert_eq!(case(7), [-1.0]);
+        assert_eq!(case(9), [1.0]);
+        assert_eq!(case(10), [-1.700_195_312_5]);
+        assert_eq!(case(16), [-1.703_125]);
+    }
+}

@@ -17,16 +17,16 @@ pub(super) const CLIP: Importer = Importer {
 };
 pub(super) const MAX: Importer = Importer {
     op_type: "Max",
-    since: 8,
+    since: 7,
     supported: "any operands: `Clip` by one number, else `b + Relu(a − b)`",
-    refused: "opset 7 (no broadcasting)",
+    refused: "",
     import: |node, model| extremum(node, model, 1.0),
 };
 pub(super) const MIN: Importer = Importer {
     op_type: "Min",
-    since: 8,
+    since: 7,
     supported: "any operands: `Clip` by one number, else `b − Relu(b − a)`",
-    refused: "opset 7 (no broadcasting)",
+    refused: "",
     import: |node, model| extremum(node, model, -1.0),
 };
 

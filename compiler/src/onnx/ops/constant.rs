@@ -80,3 +80,41 @@ fn range(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused
     let values = (0..count as usize).map(|i| start + i as f64 * delta);
     Ok(vec![Constant::new(ndarray::Array1::from_iter(values).into_dyn(), kind).into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case, floats};
+
+    #[test]
+    fn constants_of_every_form() {
+        let sum = |op: &str, attributes: &[(&str, Attr<'_>)]| {
+            let case = Case::new(13, &[1]).ints("s", &[3]);
+            let input = if op == "Constant" { "" } else { "s" };
+            case.node(op, input, "c", attributes).node("Add", "x c", "y", &[]).result(&[1.0])
+        };
+        let value = || ("value", Attr::Tensor(Box::new(floats("", &[1], &[7.0]))));
+        assert_eq!(sum("Constant", &[value()]), (vec![1], vec![8.0]));
+        assert_eq!(sum("Constant", &[("value_int", Attr::Int(2))]).1, [3.0]);
+        assert_eq!(sum("Constant", &[("value_float", Attr::Float(0.5))]).1, [1.5]);
+        assert_eq!(sum("Constant", &[("value_ints", Attr::Ints(&[1, 2]))]).1, [2.0, 3.0]);
+        assert_eq!(sum("ConstantOfShape", &[value()]).1, [8.0, 8.0, 8.0]);
+        assert_eq!(sum("ConstantOfShape", &[]).1, [1.0, 1.0, 1.0]);
+        let text =
+            Case::new(13, &[1]).node("Constant", "", "y", &[("value_string", Attr::Text("a"))]);
+        assert!(text.error().contains("not supported"));
+    }
+
+    #[test]
+    fn ranges_are_finite() {
+        let case = |limit: f32, delta: f32| {
+            let case = Case::new(13, &[1]).floats("a", &[], &[0.0]);
+            let case = case.floats("l", &[], &[limit]).floats("d", &[], &[delta]);
+            case.node("Range", "a l d", "r", &[]).node("Add", "x r", "y", &[])
+        };
+        assert_eq!(case(1.0, 0.4).result(&[0.0]).0, [3]);
+        for (limit, delta) in [(1.0, 0.0), (1e30, 1.0), (f32::NAN, 1.0), (1.0, f32::INFINITY)] {
+            case(limit, delta).error();
+        }
+        assert!(case(1.0, -1.0).error().contains("has no elements"));
+    }
+}

@@ -151,3 +151,25 @@ fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         Zip::from(condition).and(x).and(y).map_collect(|&c, &x, &y| if c != 0.0 { x } else { y });
     Ok(vec![Constant::new(chosen, kind).into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::Case;
+
+    #[test]
+    fn encrypted_operands_are_refused_with_a_rewrite() {
+        let error = Case::new(13, &[1]).node("Sqrt", "x", "y", &[]).error();
+        assert!(error.contains("expected a constant; instead: BatchNormalization"), "{error}");
+        let error =
+            Case::new(13, &[1]).floats("c", &[1], &[1.0]).node("Less", "x c", "y", &[]).error();
+        assert!(error.contains("instead: leave it to the client"), "{error}");
+    }
+
+    #[test]
+    fn integers_divide_towards_zero() {
+        let case = Case::new(13, &[2]).ints("a", &[7, -7]).ints("b", &[2]);
+        let case = case.node("Div", "a b", "q", &[]).node("Mod", "a b", "r", &[]);
+        let case = case.node("Add", "x q", "s", &[]).node("Add", "s r", "y", &[]);
+        assert_eq!(case.result(&[0.0, 0.0]).1, [3.0 + 1.0, -3.0 + 1.0]);
+    }
+}

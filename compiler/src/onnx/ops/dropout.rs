@@ -37,3 +37,21 @@ fn identity(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused>
 pub(super) fn pass(node: &mut Node<'_>) -> Result<Value, Refused> {
     node.value(0).ok_or_else(|| refuse("input 0 is missing"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn nothing_drops_after_training() {
+        let ratio = [("ratio", Attr::Float(0.9))];
+        let case = Case::new(7, &[2]).node("Dropout", "x", "y", &ratio);
+        assert_eq!(case.result(&[1.0, 2.0]).1, [1.0, 2.0]);
+        let mask = Case::new(7, &[2]).node("Dropout", "x", "y m", &ratio);
+        assert!(mask.error().contains("output `m`: the mask of a Dropout"));
+        let training = Case::new(13, &[2]).floats("r", &[], &[0.5]).ints("t", &[1]);
+        assert!(
+            training.node("Dropout", "x r t", "y", &[]).error().contains("`training_mode` is true")
+        );
+    }
+}

@@ -33,3 +33,26 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let to = [&from[..axis], indices.shape(), &from[axis + 1..]].concat();
     Ok(vec![model.reshape(taken, to)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn indices_may_be_negative_and_repeat() {
+        let case = Case::new(13, &[1, 3]).ints("i", &[-1, 0, -1]);
+        let case = case.node("Gather", "x i", "y", &[("axis", Attr::Int(1))]);
+        assert_eq!(case.result(&[1.0, 2.0, 3.0]), (vec![1, 3], vec![3.0, 1.0, 3.0]));
+    }
+
+    #[test]
+    fn indices_are_known_and_inside() {
+        let outside = Case::new(13, &[3]).ints("i", &[3]).node("Gather", "x i", "y", &[]);
+        assert!(outside.error().contains("index 3, expected -3 to 2"));
+        let table =
+            Case::new(13, &[1]).floats("t", &[3], &[1.0; 3]).node("Gather", "t x", "y", &[]);
+        assert!(table.error().contains("instead: one-hot encode"));
+        let floats = Case::new(13, &[3]).floats("i", &[1], &[1.0]).node("Gather", "x i", "y", &[]);
+        assert!(floats.error().contains("holds floats, expected integers"));
+    }
+}

@@ -76,3 +76,39 @@ fn drop_axes(y: Tensor, row: bool, column: bool, model: &mut Builder) -> Result<
     }
     model.reshape(y, shape)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::Case;
+
+    #[test]
+    fn vectors_and_stacks_on_either_side() {
+        let two = [1.0, 2.0];
+        let case = Case::new(13, &[2]).floats("w", &[2], &[3.0, 4.0]);
+        assert_eq!(case.node("MatMul", "x w", "y", &[]).result(&two), (vec![], vec![11.0]));
+        let case = Case::new(13, &[2]).floats("w", &[2, 1, 2], &[3.0, 4.0, 5.0, 6.0]);
+        let case = case.node("MatMul", "w x", "y", &[]);
+        assert_eq!(case.result(&two), (vec![2, 1], vec![11.0, 17.0]));
+        let case = Case::new(13, &[2, 1]).floats("w", &[2, 1, 1], &[3.0, 4.0]);
+        let case = case.node("MatMul", "x w", "y", &[]);
+        assert_eq!(case.result(&two), (vec![2, 2, 1], vec![3.0, 6.0, 4.0, 8.0]));
+        assert!(
+            Case::new(13, &[2])
+                .floats("w", &[], &[1.0])
+                .node("MatMul", "x w", "y", &[])
+                .error()
+                .contains("rank")
+        );
+    }
+
+    #[test]
+    fn factors_after_a_product_of_vectors_do_not_fold_into_columns() {
+        let case = Case::new(13, &[2, 3]).floats("w", &[3], &[1.0, 1.0, 1.0]).floats(
+            "c",
+            &[2],
+            &[2.0, 3.0],
+        );
+        let case = case.node("MatMul", "x w", "p", &[]).node("Mul", "p c", "y", &[]);
+        assert_eq!(case.result(&[1.0; 6]).1, [6.0, 9.0]);
+    }
+}

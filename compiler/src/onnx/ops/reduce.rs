@@ -52,3 +52,26 @@ pub(super) fn axes(
         (false, _) => shape::axes(&given, rank).map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    #[test]
+    fn axes_as_attribute_input_or_left_out() {
+        let x = [1.0, 2.0, 3.0, 4.0];
+        let axes = ("axes", Attr::Ints(&[-1]));
+        let case = Case::new(12, &[2, 2]).node("ReduceSum", "x", "y", &[axes]);
+        assert_eq!(case.result(&x), (vec![2, 1], vec![3.0, 7.0]));
+        let case = Case::new(13, &[2, 2]).ints("a", &[0]);
+        let case = case.node("ReduceSum", "x a", "y", &[("keepdims", Attr::Int(0))]);
+        assert_eq!(case.result(&x), (vec![2], vec![4.0, 6.0]));
+        let case =
+            Case::new(18, &[2, 2]).node("ReduceMean", "x", "y", &[("keepdims", Attr::Int(0))]);
+        assert_eq!(case.result(&x), (vec![], vec![2.5]));
+        let noop = ("noop_with_empty_axes", Attr::Int(1));
+        assert_eq!(Case::new(18, &[2, 2]).node("ReduceMean", "x", "y", &[noop]).result(&x).1, x);
+        let twice = Case::new(13, &[2, 2]).ints("a", &[0, -2]).node("ReduceSum", "x a", "y", &[]);
+        assert!(twice.error().contains("repeat"));
+    }
+}

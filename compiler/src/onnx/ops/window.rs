@@ -38,64 +38,68 @@ pub(super) fn place(
     }
     let strides = positive(node, "strides", rank)?;
     let dilations = positive(node, "dilations", rank)?;
-    let mut window =
-        Window { strides, pads_begin: vec![0; rank], pads_end: vec![0; rank], dilations };
-    let auto_pad = node.attr::<String>("auto_pad")?.unwrap_or_else(|| "NOTSET".to_owned());
-    let pads = node.attr::<Vec<i64>>("pads")?.map(|pads| shape::counts(&pads, "attribute `pads`"));
-    let pads = pads.transpose()?;
-    let extent = |d: usize| window.dilations[d] * (kernel[d] - 1) + 1;
-    match (&auto_pad[..], pads) {
-        ("NOTSET", None) => {}
-        ("NOTSET", Some(pads)) if pads.len() == 2 * rank => {
-            window.pads_begin.copy_from_slice(&pads[..rank]);
-            window.pads_end.copy_from_slice(&pads[rank..]);
-        }
-        ("NOTSET", Some(pads)) => {
-            return Err(refuse(format!(
-                "attribute `pads` is {pads:?}, expected {} numbers",
-                2 * rank
-            )));
-        }
-        (mode, Some(pads)) if pads.iter().any(|&p| p != 0) => {
-            return Err(refuse(format!(
-                "`auto_pad` {mode} and `pads` {pads:?}, expected one of them"
-            )));
-        }
-        ("VALID", _) => {}
-        (mode @ ("SAME_UPPER" | "SAME_LOWER"), _) => {
-            for d in 0..rank {
-                let out = spatial[d].div_ceil(window.strides[d]);
-                let total = ((out - 1) * window.strides[d] + extent(d)).saturating_sub(spatial[d]);
-                let (small, large) = (total / 2, total - total / 2);
-                let upper = mode == "SAME_UPPER";
-                window.pads_begin[d] = if upper { small } else { large };
-                window.pads_end[d] = if upper { large } else { small };
-            }
-        }
-        (other, _) => {
-            let expected = "NOTSET, VALID, SAME_UPPER or SAME_LOWER";
-            return Err(refuse(format!("`auto_pad` is `{other}`, expected {expected}")));
-        }
-    }
+    let span: Vec<usize> = (0..rank).map(|d| dilations[d] * (kernel[d] - 1) + 1).collect();
+    let (explicit, [begin, end]) = pads(node, spatial, &span, &strides)?;
     let (mut out, mut beyond) = (vec![0; rank], vec![0; rank]);
     for d in 0..rank {
-        let padded = spatial[d] + window.pads_begin[d] + window.pads_end[d];
-        let Some(room) = padded.checked_sub(extent(d)) else {
-            let reach = extent(d);
-            return Err(refuse(format!(
-                "the kernel spans {reach} elements, the padded data has {padded}"
-            )));
+        let padded = spatial[d] + begin[d] + end[d];
+        let Some(room) = padded.checked_sub(span[d]) else {
+            let span = span[d];
+            let reason = format!("the kernel spans {span} elements, the padded data has {padded}");
+            return Err(refuse(reason));
         };
-        let stride = window.strides[d];
+        let stride = strides[d];
         out[d] = room / stride + 1;
         // A window that would start in the padding after the data is left out.
-        let fits_more = ceil && auto_pad == "NOTSET" && !room.is_multiple_of(stride);
-        if fits_more && out[d] * stride < spatial[d] + window.pads_begin[d] {
-            beyond[d] = out[d] * stride + extent(d) - padded;
+        let fits_more = ceil && explicit && !room.is_multiple_of(stride);
+        if fits_more && out[d] * stride < spatial[d] + begin[d] {
+            beyond[d] = out[d] * stride + span[d] - padded;
             out[d] += 1;
         }
     }
+    let window = Window { strides, pads_begin: begin, pads_end: end, dilations };
     Ok(Placed { window, out, beyond })
+}
+
+/// Reads `auto_pad` and `pads`: whether padding is explicit, and how much there is before and after.
+fn pads(
+    node: &mut Node<'_>,
+    spatial: &[usize],
+    span: &[usize],
+    strides: &[usize],
+) -> Result<(bool, [Vec<usize>; 2]), Refused> {
+    let rank = spatial.len();
+    let mode = node.attr::<String>("auto_pad")?.unwrap_or_else(|| "NOTSET".to_owned());
+    let pads = node.attr::<Vec<i64>>("pads")?;
+    let pads = pads.map(|pads| shape::counts(&pads, "attribute `pads`")).transpose()?;
+    let zeros = || [vec![0; rank], vec![0; rank]];
+    match (&mode[..], pads) {
+        ("NOTSET", None) => Ok((true, zeros())),
+        ("NOTSET", Some(pads)) if pads.len() == 2 * rank => {
+            Ok((true, [pads[..rank].to_vec(), pads[rank..].to_vec()]))
+        }
+        ("NOTSET", Some(pads)) => {
+            let expected = 2 * rank;
+            Err(refuse(format!("attribute `pads` is {pads:?}, expected {expected} numbers")))
+        }
+        (mode, Some(pads)) if pads.iter().any(|&p| p != 0) => {
+            Err(refuse(format!("`auto_pad` {mode} and `pads` {pads:?}, expected one of them")))
+        }
+        ("VALID", _) => Ok((false, zeros())),
+        (mode @ ("SAME_UPPER" | "SAME_LOWER"), _) => {
+            let total = |d: usize| {
+                let out = spatial[d].div_ceil(strides[d]);
+                ((out - 1) * strides[d] + span[d]).saturating_sub(spatial[d])
+            };
+            let small: Vec<usize> = (0..rank).map(|d| total(d) / 2).collect();
+            let large = (0..rank).map(|d| total(d) - small[d]).collect();
+            Ok((false, if mode == "SAME_UPPER" { [small, large] } else { [large, small] }))
+        }
+        (other, _) => {
+            let expected = "NOTSET, VALID, SAME_UPPER or SAME_LOWER";
+            Err(refuse(format!("`auto_pad` is `{other}`, expected {expected}")))
+        }
+    }
 }
 
 /// A list of one positive number per spatial dimension; ones by default.

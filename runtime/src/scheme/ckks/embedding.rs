@@ -8,8 +8,16 @@ use std::f64::consts::PI;
 /// Roots for transforms of N/2 slots.
 pub struct Embedding {
     n_slots: usize,
-    /// For each level of length `len`, the len/2 roots e^(2πi·(5^j mod 4len)/(4len)).
-    roots: Vec<Vec<(f64, f64)>>,
+    /// For each length 2·len of a group, the len roots e^(2πi·(5^j mod 8len)/(8len)), real and imaginary parts.
+    roots: Vec<Complex>,
+    /// The bit reversal of the indices of slots.
+    reversed: Vec<u32>,
+}
+
+/// Complex numbers, parts apart: loops over them compile to vector instructions.
+struct Complex {
+    re: Vec<f64>,
+    im: Vec<f64>,
 }
 
 impl Embedding {
@@ -18,60 +26,74 @@ impl Embedding {
         let level = |log: u32| {
             let order = 4usize << log;
             let powers = std::iter::successors(Some(1usize), |g| Some(g * 5 % order));
-            let root = |g: usize| {
-                let angle = 2.0 * PI * g as f64 / order as f64;
-                (angle.cos(), angle.sin())
-            };
-            powers.take(1 << log >> 1).map(root).collect()
+            let angles = powers.take(1 << log >> 1).map(|g| 2.0 * PI * g as f64 / order as f64);
+            let (re, im) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
+            Complex { re, im }
         };
-        Embedding { n_slots, roots: (1..=n_slots.trailing_zeros()).map(level).collect() }
+        let bits = n_slots.trailing_zeros();
+        let reverse = |i: u32| i.reverse_bits().checked_shr(u32::BITS - bits).unwrap_or(0);
+        Embedding {
+            n_slots,
+            roots: (1..=bits).map(level).collect(),
+            reversed: (0..n_slots as u32).map(reverse).collect(),
+        }
     }
 
     /// Real slots to the N real coefficients.
     pub fn to_coefficients(&self, slots: &[f64]) -> Vec<f64> {
         assert_eq!(slots.len(), self.n_slots);
-        let mut values: Vec<(f64, f64)> = slots.iter().map(|&x| (x, 0.0)).collect();
+        let mut values = Complex { re: slots.to_vec(), im: vec![0.0; self.n_slots] };
         for roots in self.roots.iter().rev() {
-            for group in values.chunks_exact_mut(2 * roots.len()) {
-                let (low, high) = group.split_at_mut(roots.len());
-                for ((a, b), w) in low.iter_mut().zip(high).zip(roots) {
-                    let d = (a.0 - b.0, a.1 - b.1);
-                    *a = (a.0 + b.0, a.1 + b.1);
-                    *b = (d.0 * w.0 + d.1 * w.1, d.1 * w.0 - d.0 * w.1);
-                }
-            }
+            values.each_group(roots, |(a_re, a_im), (b_re, b_im), (w_re, w_im)| {
+                let (re, im) = (*a_re - *b_re, *a_im - *b_im);
+                (*a_re, *a_im) = (*a_re + *b_re, *a_im + *b_im);
+                (*b_re, *b_im) = (re * w_re + im * w_im, im * w_re - re * w_im);
+            });
         }
-        reverse_order(&mut values);
         let scale = 1.0 / self.n_slots as f64;
-        values.iter().map(|v| v.0 * scale).chain(values.iter().map(|v| v.1 * scale)).collect()
+        let reversed = |part: &[f64]| -> Vec<f64> {
+            self.reversed.iter().map(|&i| part[i as usize] * scale).collect()
+        };
+        let mut coefficients = reversed(&values.re);
+        coefficients.extend(reversed(&values.im));
+        coefficients
     }
 
     /// The N real coefficients to slots, of which the real parts are returned.
     pub fn to_slots(&self, coefficients: &[f64]) -> Vec<f64> {
         assert_eq!(coefficients.len(), 2 * self.n_slots);
         let (re, im) = coefficients.split_at(self.n_slots);
-        let mut values: Vec<(f64, f64)> = re.iter().copied().zip(im.iter().copied()).collect();
-        reverse_order(&mut values);
+        let reversed =
+            |part: &[f64]| self.reversed.iter().map(|&i| part[i as usize]).collect::<Vec<f64>>();
+        let mut values = Complex { re: reversed(re), im: reversed(im) };
         for roots in &self.roots {
-            for group in values.chunks_exact_mut(2 * roots.len()) {
-                let (low, high) = group.split_at_mut(roots.len());
-                for ((a, b), w) in low.iter_mut().zip(high).zip(roots) {
-                    let t = (b.0 * w.0 - b.1 * w.1, b.0 * w.1 + b.1 * w.0);
-                    *b = (a.0 - t.0, a.1 - t.1);
-                    *a = (a.0 + t.0, a.1 + t.1);
-                }
-            }
+            values.each_group(roots, |(a_re, a_im), (b_re, b_im), (w_re, w_im)| {
+                let (re, im) = (*b_re * w_re - *b_im * w_im, *b_re * w_im + *b_im * w_re);
+                (*b_re, *b_im) = (*a_re - re, *a_im - im);
+                (*a_re, *a_im) = (*a_re + re, *a_im + im);
+            });
         }
-        values.into_iter().map(|v| v.0).collect()
+        values.re
     }
 }
 
-fn reverse_order<T>(values: &mut [T]) {
-    let bits = values.len().trailing_zeros();
-    for i in 0..values.len() {
-        let j = if bits == 0 { 0 } else { i.reverse_bits() >> (usize::BITS - bits) };
-        if i < j {
-            values.swap(i, j);
+impl Complex {
+    /// Calls `butterfly(low, high, root)` for all pairs of the two halves of each group.
+    fn each_group(
+        &mut self,
+        roots: &Complex,
+        butterfly: impl Fn((&mut f64, &mut f64), (&mut f64, &mut f64), (f64, f64)),
+    ) {
+        let half = roots.re.len();
+        let groups = self.re.chunks_exact_mut(2 * half).zip(self.im.chunks_exact_mut(2 * half));
+        for (re, im) in groups {
+            let ((a_re, b_re), (a_im, b_im)) = (re.split_at_mut(half), im.split_at_mut(half));
+            let a = a_re.iter_mut().zip(a_im);
+            let b = b_re.iter_mut().zip(b_im);
+            let w = roots.re.iter().zip(&roots.im);
+            for ((a, b), (&w_re, &w_im)) in a.zip(b).zip(w) {
+                butterfly(a, b, (w_re, w_im));
+            }
         }
     }
 }

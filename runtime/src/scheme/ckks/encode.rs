@@ -6,6 +6,9 @@ use crate::rlwe::Poly;
 
 use super::Embedding;
 
+/// Doubles of this size and a half have the last bit 1: adding and subtracting them rounds to integers.
+const TWO_51: f64 = (1u64 << 51) as f64;
+
 /// An encoded plaintext.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plaintext {
@@ -26,6 +29,8 @@ impl Plaintext {
 }
 
 /// Encodes slots at scale 2^scale on some limbs, rounding coefficients to integers.
+///
+/// Cost: one transform of N/2 complex doubles, then one of each limb.
 pub fn encode_slots(
     ring: &Ring,
     embedding: &Embedding,
@@ -34,17 +39,26 @@ pub fn encode_slots(
     limbs: &[usize],
 ) -> Poly {
     let factor = scale.exp2();
-    let coefficients: Vec<f64> =
-        embedding.to_coefficients(slots).into_iter().map(|c| (c * factor).round()).collect();
-    let fits = coefficients.iter().all(|c| c.abs() < (1u64 << 62) as f64);
+    let mut coefficients = embedding.to_coefficients(slots);
+    coefficients.iter_mut().for_each(|c| *c *= factor);
+    let largest = coefficients.iter().fold(0.0f64, |largest, c| largest.max(c.abs()));
+    if largest < TWO_51 {
+        coefficients.iter_mut().for_each(|c| *c = (*c + 3.0 * TWO_51) - 3.0 * TWO_51);
+    } else {
+        coefficients.iter_mut().for_each(|c| *c = c.round_ties_even());
+    }
     Poly::build(ring.n(), limbs.len(), |k, out| {
         let table = &ring.tables[limbs[k]];
-        for (out, &c) in out.iter_mut().zip(&coefficients) {
-            *out = if fits {
-                table.modulus().from_signed(c as i64)
-            } else {
-                residue(table.modulus(), c)
-            };
+        let modulus = table.modulus();
+        let pairs = out.iter_mut().zip(&coefficients);
+        if largest < modulus.value() as f64 - 1.0 {
+            let q = modulus.value() as f64;
+            let mask = (1u64 << 52) - 1;
+            // Below 2^52, an integer is the significand of itself plus 2^52.
+            let bits = |c: f64| (c + if c < 0.0 { q } else { 0.0 } + 2.0 * TWO_51).to_bits();
+            pairs.for_each(|(out, &c)| *out = bits(c) & mask);
+        } else {
+            pairs.for_each(|(out, &c)| *out = residue(modulus, c));
         }
         (active().ntt)(out, table);
     })
@@ -84,14 +98,16 @@ pub fn decode(
 
 /// An integer-valued double modulo q, whatever its size.
 fn residue(q: &Modulus, c: f64) -> u64 {
-    if c == 0.0 || !c.is_finite() {
-        return 0;
-    }
+    debug_assert!(c.is_finite() && c.fract() == 0.0, "coefficients are integers");
     let magnitude = c.abs();
-    // A double of 2^53 or more is its 53-bit mantissa times a power of two.
-    let shift = (magnitude.log2().floor() as i32 - 52).max(0);
-    let mantissa = (magnitude / f64::from(shift).exp2()) as u64;
-    let r = q.mul(q.reduce(mantissa), q.pow(2, shift as u64));
+    let r = if magnitude < (1u64 << 53) as f64 {
+        q.reduce(magnitude as u64)
+    } else {
+        // A double this large is its 53-bit significand times a power of two.
+        let exponent = (magnitude.to_bits() >> 52) - 1075;
+        let significand = magnitude.to_bits() & ((1 << 52) - 1) | 1 << 52;
+        q.mul(q.reduce(significand), q.pow(2, exponent))
+    };
     if c < 0.0 { q.neg(r) } else { r }
 }
 

@@ -1,0 +1,191 @@
+//! `hecc compile`: a trained network to a plan.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::config::Config;
+use hecc_compiler::pipeline::{self, Compiled};
+use hecc_grammar::cost;
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::Normalization;
+use hecc_grammar::security::Security;
+
+use crate::console::{Console, print};
+use crate::cost_sheet::CostSheet;
+use crate::dataset::{Dataset, specs_of_model};
+use crate::progress::Progress;
+use crate::{explain, model_file, normalization, plan_file, units};
+
+/// Compile a trained network into a plan
+///
+/// A plan says how to compute the network on encrypted data. What cannot be computed on encrypted data, such as ReLU,
+/// is replaced by polynomials that fit the network's behaviour on calibration data: a few hundred inputs like those it
+/// will see. No keys are involved; the plan is not secret, but holds the network's weights.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The network: an .onnx file, or a .hecc text with its weights in an .npz beside it.
+    model: PathBuf,
+    /// The plan to write.
+    #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
+    output: Option<PathBuf>,
+    /// Inputs like those that the network will see, a few hundred: an .npz with an array `x` (or one named after each
+    /// input), an .npy, or a folder of images.
+    #[arg(long, value_name = "DATA")]
+    calibration: Option<PathBuf>,
+    /// Mean and standard deviation that pixels in [0, 1] are normalized by, as in training; recorded in the plan.
+    ///
+    /// One of each, `0.1307,0.3081`, or one for each channel, `0.485,0.456,0.406/0.229,0.224,0.225`. Applies to images
+    /// and to arrays of bytes (uint8), here and in `hecc encrypt`.
+    #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
+    normalize: Option<Normalization>,
+    /// Without calibration data: the range that inputs are in.
+    #[arg(
+        long,
+        value_name = "LO,HI",
+        value_parser = parse_range,
+        conflicts_with = "calibration",
+        allow_hyphen_values = true
+    )]
+    input_range: Option<(f64, f64)>,
+    /// Bits of security: breaking the encryption takes about 2^BITS steps.
+    #[arg(long, value_name = "BITS", default_value = "128", value_parser = ["128", "192", "256"])]
+    security: String,
+    /// Bits of precision: encryption changes results by less than 2^-BITS of their range.
+    #[arg(long, value_name = "BITS", default_value_t = 12.0, value_parser = parse_precision)]
+    precision: f64,
+    /// Refuse a plan that takes more memory than this to run, such as 8G.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    max_memory: Option<u64>,
+    /// Print a stage of the compilation as text instead of the cost sheet.
+    #[arg(long, value_name = "STAGE")]
+    emit: Option<Stage>,
+    /// Print what was chosen, and what the alternatives would have cost.
+    #[arg(long)]
+    explain: bool,
+}
+
+/// A stage whose text can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// The network as imported, constants folded.
+    Model,
+    /// The network with polynomials for activations.
+    Approximate,
+    /// Affine maps, products and polynomials, normalized.
+    Graph,
+    /// Where tensors lie in ciphertexts, and how affine maps are carried out.
+    Pack,
+    /// The instructions.
+    Plan,
+}
+
+pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
+    let start = Instant::now();
+    let model = model_file::read(&args.model)?;
+    if args.emit == Some(Stage::Model) && args.output.is_none() {
+        return print(&model.to_string());
+    }
+    let calibration = calibration(args, &model, console)?;
+    let config = config(args);
+    let compiled = {
+        let _working = Progress::spinner(console, "compiling");
+        pipeline::compile(&model, &calibration, &config)?
+    };
+    let file = plan_file::bytes(&compiled.plan, &model);
+    if let Some(path) = &args.output {
+        plan_file::write(path, &file)?;
+    }
+    if let Some(stage) = args.emit {
+        return print(&text_of(stage, &model, &compiled));
+    }
+    let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &cost::DEFAULT);
+    let mut text = sheet.to_string();
+    let mut json = sheet.json();
+    if args.explain {
+        text = format!("{text}\n{}", explain::text(&compiled));
+        json["explanation"] = explain::json(&compiled);
+    }
+    let seconds = start.elapsed();
+    json["compile_seconds"] = seconds.as_secs_f64().into();
+    console.note(format!("compiled in {}", units::duration(seconds)));
+    console.summary(text, json)
+}
+
+fn config(args: &Args) -> Config {
+    let bits = args.security.parse().ok().and_then(Security::from_bits);
+    Config {
+        security: bits.expect("the argument parser lets through known levels only"),
+        precision: args.precision,
+        max_memory: args.max_memory,
+        normalization: args.normalize.clone(),
+        ..Config::standard()
+    }
+}
+
+fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibration> {
+    let specs = specs_of_model(model, args.normalize.as_ref());
+    if let Some(normalization) = &args.normalize {
+        for spec in &specs {
+            normalization::check(normalization, spec.shape)?;
+        }
+    }
+    match &args.calibration {
+        Some(path) => calibrate(path, &specs, console),
+        None => {
+            let pixels = args.normalize.as_ref().map(normalization::range);
+            let (lo, hi) = args.input_range.or(pixels).unwrap_or((0.0, 1.0));
+            console.note(format!(
+                "warning: no calibration data: inputs are taken to be uniform in [{}, {}]. Real inputs (--calibration) give \
+                 better polynomials and safer ranges",
+                units::number(lo),
+                units::number(hi)
+            ));
+            Ok(Calibration::assumed(model, lo, hi))
+        }
+    }
+}
+
+fn calibrate(
+    path: &Path,
+    specs: &[crate::dataset::InputSpec<'_>],
+    console: &Console,
+) -> Result<Calibration> {
+    let data = Dataset::read(path, specs)?;
+    if data.len() < 2 {
+        bail!("{}: one input is too few to calibrate on, expected some hundreds", path.display());
+    }
+    if data.len() < 64 {
+        console.note(format!(
+            "warning: calibrated on {} only; a few hundred are better",
+            units::count(data.len(), "input")
+        ));
+    }
+    Ok(Calibration::from_data(data.inputs))
+}
+
+fn text_of(stage: Stage, model: &Model, compiled: &Compiled) -> String {
+    match stage {
+        Stage::Model => model.to_string(),
+        Stage::Approximate => compiled.approximated.to_string(),
+        Stage::Graph => compiled.graph.to_string(),
+        Stage::Pack => compiled.packing.to_string(),
+        Stage::Plan => compiled.plan.to_string(),
+    }
+}
+
+fn parse_range(text: &str) -> Result<(f64, f64), String> {
+    let (lo, hi) = text.split_once(',').ok_or("expected LO,HI")?;
+    let (lo, hi) =
+        (normalization::parse_number(lo.trim())?, normalization::parse_number(hi.trim())?);
+    if lo < hi { Ok((lo, hi)) } else { Err(format!("{lo} is not below {hi}")) }
+}
+
+fn parse_precision(text: &str) -> Result<f64, String> {
+    match normalization::parse_number(text)? {
+        bits if (1.0..=40.0).contains(&bits) => Ok(bits),
+        bits => Err(format!("{bits} bits are not within 1 to 40")),
+    }
+}

@@ -1,0 +1,73 @@
+//! Everything that is printed: results on stdout, remarks and errors on stderr.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::failure::hint_of;
+
+/// How to print.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    /// Results as JSON.
+    pub(crate) json: bool,
+    /// Results only.
+    pub(crate) quiet: bool,
+}
+
+impl Console {
+    /// Prints what the command was asked for.
+    pub(crate) fn result(&self, text: impl Display, json: Value) -> Result<()> {
+        let text = if self.json { format!("{json:#}") } else { text.to_string() };
+        print(&text)
+    }
+
+    /// Prints what a command that writes a file has done; `--quiet` leaves it out.
+    pub(crate) fn summary(&self, text: impl Display, json: Value) -> Result<()> {
+        if self.quiet { Ok(()) } else { self.result(text, json) }
+    }
+
+    /// Prints a remark for people, such as an assumption made.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet && !self.json {
+            // A remark that nobody can read is no failure.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Whether someone watches who wants to see progress.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Prints an error and returns the exit status that goes with it.
+    pub(crate) fn fail(&self, error: &anyhow::Error) -> ExitCode {
+        let closed = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
+        };
+        // The reader of a pipe, such as `head`, has seen enough.
+        if error.chain().any(closed) {
+            return ExitCode::SUCCESS;
+        }
+        let message = format!("{error:#}");
+        let hint = hint_of(error);
+        let text = match (self.json, hint) {
+            (true, hint) => json!({ "error": message, "hint": hint }).to_string(),
+            (false, Some(hint)) => format!("error: {message}\n  hint: {hint}"),
+            (false, None) => format!("error: {message}"),
+        };
+        let _ = writeln!(io::stderr(), "{text}");
+        ExitCode::FAILURE
+    }
+}
+
+/// Prints to stdout, with one newline at the end.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.trim_end_matches('\n').as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,193 @@
+//! What a plan needs and promises, before any key exists.
+
+use std::fmt;
+
+use hecc_grammar::cost::{self, Costs};
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Params, VerifiedPlan};
+use hecc_grammar::security::{TABLE, max_log_qp};
+use hecc_runtime::client::secret_key_bytes;
+use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
+use serde_json::{Value as Json, json};
+
+use crate::table::Sheet;
+use crate::units;
+
+/// Numbers of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CostSheet {
+    params: Params,
+    n_keys: usize,
+    /// Exact sizes of files: plan, secret key, evaluation keys, an encrypted input, its encrypted output.
+    plan_bytes: u64,
+    secret_key_bytes: u64,
+    evaluation_keys_bytes: u64,
+    input_bytes: u64,
+    output_bytes: u64,
+    /// Memory of a run: evaluation keys, values alive at once; and encoded weights, if they are kept between runs.
+    key_memory: u64,
+    value_memory: u64,
+    weight_memory: u64,
+    /// Predicted seconds on one core: a run; encoding the weights, before the first.
+    run_seconds: f64,
+    encode_seconds: f64,
+    /// −log2 of the largest error, as a fraction of the range of the results; and that error.
+    precision: f64,
+    largest_error: f64,
+}
+
+impl CostSheet {
+    /// The numbers of a plan whose file has `plan_bytes` bytes.
+    pub(crate) fn new(plan: &VerifiedPlan, plan_bytes: u64, costs: &Costs) -> CostSheet {
+        let (precision, largest_error) = precision(plan);
+        CostSheet {
+            params: plan.params.clone(),
+            n_keys: plan.keys().len(),
+            plan_bytes,
+            secret_key_bytes: secret_key_bytes(plan),
+            evaluation_keys_bytes: evaluation_keys_bytes(plan),
+            input_bytes: input_bytes(plan, 1),
+            output_bytes: output_bytes(plan, 1),
+            key_memory: cost::key_bytes(plan),
+            value_memory: cost::peak_value_bytes(plan),
+            weight_memory: cost::plaintext_bytes(plan),
+            run_seconds: cost::plan_seconds(costs, plan),
+            encode_seconds: cost::encode_seconds(costs, plan),
+            precision,
+            largest_error,
+        }
+    }
+
+    /// The numbers for scripts.
+    pub(crate) fn json(&self) -> Json {
+        let mut json = params_json(&self.params);
+        json["evaluation_keys"] = self.n_keys.into();
+        json["file_bytes"] = json!({
+            "plan": self.plan_bytes,
+            "secret_key": self.secret_key_bytes,
+            "evaluation_keys": self.evaluation_keys_bytes,
+            "input_ciphertext": self.input_bytes,
+            "output_ciphertext": self.output_bytes,
+        });
+        json["memory_bytes"] = json!({
+            "keys": self.key_memory,
+            "values": self.value_memory,
+            "encoded_weights": self.weight_memory,
+        });
+        json["predicted_seconds"] = json!({
+            "run": self.run_seconds,
+            "encode_weights": self.encode_seconds,
+        });
+        json["precision_bits"] = self.precision.into();
+        json["largest_error"] = self.largest_error.into();
+        json
+    }
+}
+
+impl fmt::Display for CostSheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sheet = Sheet::default();
+        params_lines(&self.params, &mut sheet);
+        sheet.line("plan", units::exact_bytes(self.plan_bytes));
+        sheet.line("secret key", units::exact_bytes(self.secret_key_bytes));
+        let keys = units::exact_bytes(self.evaluation_keys_bytes);
+        sheet.line("evaluation keys", format!("{keys}, {}", units::count(self.n_keys, "key")));
+        sheet.line("encrypted input", units::exact_bytes(self.input_bytes));
+        sheet.line("encrypted output", units::exact_bytes(self.output_bytes));
+        sheet.line(
+            "memory of a run",
+            format!(
+                "{} (keys {}, values {}), up to {} more to keep encoded weights",
+                units::bytes(self.key_memory + self.value_memory),
+                units::bytes(self.key_memory),
+                units::bytes(self.value_memory),
+                units::bytes(self.weight_memory)
+            ),
+        );
+        sheet.line(
+            "time of a run",
+            format!(
+                "about {} on one core, and {} once to encode weights",
+                units::seconds(self.run_seconds),
+                units::seconds(self.encode_seconds)
+            ),
+        );
+        sheet.line(
+            "precision",
+            format!(
+                "{:.1} bits: encryption changes the result by less than {}",
+                self.precision,
+                units::number(self.largest_error)
+            ),
+        );
+        sheet.fmt(f)
+    }
+}
+
+/// Ring, modulus and security, with the row of the table that proves it.
+pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
+    let (log_n, n) = (params.log_n, params.ring_degree());
+    sheet.line("ring", format!("degree N = {n} (2^{log_n}), {} slots", params.n_slots()));
+    sheet.line(
+        "modulus",
+        format!(
+            "{:.1} bits: {} of {:.1} bits, {} for keys of {:.1} bits",
+            params.log_qp(),
+            units::count(params.q.len(), "prime"),
+            params.log_total_q(),
+            params.p.len(),
+            params.log_qp() - params.log_total_q()
+        ),
+    );
+    sheet.line("security", security(params));
+    sheet.line("levels", (params.q.len() - 1).to_string());
+}
+
+/// The promise and its proof.
+fn security(params: &Params) -> String {
+    let bits = params.security.bits();
+    if bits == 0 {
+        return "NONE: parameters for tests only".to_owned();
+    }
+    let allowed = max_log_qp(params.log_n, params.security).unwrap_or(0);
+    let row = TABLE.iter().find(|row| row.log_n == params.log_n).map(|row| row.max_log_qp);
+    format!(
+        "{bits} bits: {:.1} is at most {allowed}, by the row N = 2^{} (128, 192, 256 bits: {:?}) of table 5.2 of the \
+         Security Guidelines (eprint 2024/463), ternary secret",
+        params.log_qp(),
+        params.log_n,
+        row.unwrap_or_default()
+    )
+}
+
+/// Ring, modulus and security, for scripts.
+pub(crate) fn params_json(params: &Params) -> Json {
+    json!({
+        "ring_degree": params.ring_degree(),
+        "log_n": params.log_n,
+        "slots": params.n_slots(),
+        "log_qp": params.log_qp(),
+        "max_log_qp": max_log_qp(params.log_n, params.security),
+        "security_bits": params.security.bits(),
+        "security_source": "eprint 2024/463, table 5.2, ternary secret",
+        "message_primes": params.q,
+        "special_primes": params.p,
+        "levels": params.q.len() - 1,
+        "top_scale_bits": params.top_scale,
+    })
+}
+
+/// Bits of precision in the worst output slot, and the error that leaves, in the unit of the results. The results are
+/// within [−1, 1] before the factor of the output.
+fn precision(plan: &VerifiedPlan) -> (f64, f64) {
+    let deviations = noise::analyse(plan);
+    let mut worst = (f64::INFINITY, 0.0);
+    for output in &plan.outputs {
+        for (value, _) in &output.slots {
+            let error = deviations[value.index()] * noise::TAIL;
+            worst =
+                (f64::min(worst.0, -error.log2()), f64::max(worst.1, error * output.factor.abs()));
+        }
+    }
+    worst
+}

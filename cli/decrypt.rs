@@ -1,0 +1,213 @@
+//! `hecc decrypt`: encrypted results to numbers.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use hecc_compiler::interpret::apply_client_ops;
+use hecc_grammar::envelope::Kind;
+use hecc_grammar::plan::{ClientOp, Output, Plan};
+use hecc_runtime::client::{decrypt as decrypt_one, read_secret_key};
+use hecc_runtime::file::read_outputs;
+use ndarray::{ArrayD, Axis};
+use ndarray_npy::{NpzWriter, WriteNpyExt};
+use serde_json::{Value as Json, json};
+
+use crate::console::Console;
+use crate::table::{Align, Table};
+use crate::{beside, bytes_file, plan_file, units};
+
+/// Decrypt a result and print scores and class
+///
+/// Steps that the network ends with and that need no secrecy towards its owner, such as softmax, are applied here.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The encrypted result, from `hecc run`.
+    #[arg(long, short, value_name = "FILE")]
+    input: PathBuf,
+    /// Also write the network's output to an .npy file, or an .npz if it has several.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The secret key; by default the one beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Leave out the last steps that the client applies, such as softmax.
+    #[arg(long)]
+    raw: bool,
+    /// How many of the best classes to print.
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    top: usize,
+}
+
+/// One output of the network for one image.
+struct Scores {
+    /// As decrypted.
+    raw: ArrayD<f64>,
+    /// After what the client applies.
+    applied: ArrayD<f64>,
+}
+
+pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let beside = beside::secret_key(&args.plan, None);
+    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
+    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey)?;
+    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
+        .map_err(|error| bytes_file::refused(&key_path, error))?;
+    let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
+    let sets = read_outputs(plan, loaded.fingerprint, input_file)
+        .map_err(|error| bytes_file::refused(&args.input, error))?;
+
+    let mut images = vec![];
+    for set in &sets {
+        let tensors = decrypt_one(plan, &secret, set);
+        let scores = tensors.into_iter().zip(&plan.outputs);
+        images.push(
+            scores.map(|(t, output)| scores_of(t, output, args.raw)).collect::<Result<Vec<_>>>()?,
+        );
+    }
+    if let Some(path) = &args.output {
+        write_arrays(path, plan, &images)?;
+    }
+    console.result(text(plan, &images, args), json_of(plan, &images, args))
+}
+
+fn scores_of(tensor: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
+    let raw = ArrayD::from_shape_vec(output.shape.clone(), tensor)?;
+    let ops = if is_raw { &[] } else { &output.client[..] };
+    Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw })
+}
+
+/// The elements that a class is chosen from: those of an output that is one row of scores.
+fn classes(raw: &ArrayD<f64>) -> Option<Vec<(usize, f64)>> {
+    let is_row = raw.len() > 1 && raw.shape().iter().filter(|&&dim| dim != 1).count() == 1;
+    if !is_row {
+        return None;
+    }
+    let mut scores: Vec<(usize, f64)> = raw.iter().copied().enumerate().collect();
+    scores.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Some(scores)
+}
+
+/// Whether the client's steps keep one number for each class, and what they are called.
+fn applied_name(output: &Output) -> Option<&'static str> {
+    match output.client[..] {
+        [ClientOp::Softmax { .. }] => Some("probability"),
+        [ClientOp::LogSoftmax { .. }] => Some("log-probability"),
+        _ => None,
+    }
+}
+
+fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
+    let mut text = String::new();
+    for (i, outputs) in images.iter().enumerate() {
+        for (scores, output) in outputs.iter().zip(&plan.outputs) {
+            if images.len() > 1 {
+                let _ = write!(text, "input {i}: ");
+            }
+            if plan.outputs.len() > 1 {
+                let _ = write!(text, "output `{}`: ", output.name);
+            }
+            match classes(&scores.raw) {
+                Some(classes) => text += &class_table(&classes, scores, output, args),
+                None => text += &numbers(&scores.applied),
+            }
+        }
+    }
+    text
+}
+
+fn class_table(classes: &[(usize, f64)], scores: &Scores, output: &Output, args: &Args) -> String {
+    let applied = if args.raw { None } else { applied_name(output) };
+    let mut heads = vec![("class", Align::Right), ("score", Align::Right)];
+    heads.extend(applied.map(|name| (name, Align::Right)));
+    let mut table = Table::new(&heads);
+    let applied_values: Vec<f64> = scores.applied.iter().copied().collect();
+    for &(class, score) in classes.iter().take(args.top) {
+        let mut row = vec![class.to_string(), format!("{score:.4}")];
+        row.extend(applied.map(|_| format!("{:.4}", applied_values[class])));
+        table.row(row);
+    }
+    format!("class {}\n{table}", classes[0].0)
+}
+
+/// A few numbers in full, many in summary.
+fn numbers(array: &ArrayD<f64>) -> String {
+    if array.len() <= 16 {
+        let list: Vec<String> = array.iter().map(|&x| units::number(x)).collect();
+        return format!("{}\n", list.join(" "));
+    }
+    let (lo, hi) = array
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &x| (lo.min(x), hi.max(x)));
+    format!(
+        "shape {:?}, from {} to {}, mean {} (-o y.npy writes all)\n",
+        array.shape(),
+        units::number(lo),
+        units::number(hi),
+        units::number(array.sum() / array.len() as f64)
+    )
+}
+
+fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
+    let output = |(scores, output): (&Scores, &Output)| {
+        let classes = classes(&scores.raw);
+        let top = classes.as_ref().map(|classes| {
+            let best = classes.iter().take(args.top);
+            best.map(|(class, score)| json!({ "class": class, "score": score })).collect::<Vec<_>>()
+        });
+        json!({
+            "name": output.name,
+            "class": classes.map(|classes| classes[0].0),
+            "top": top,
+            "shape": scores.applied.shape(),
+            "values": scores.applied.iter().collect::<Vec<_>>(),
+            "scores": scores.raw.iter().collect::<Vec<_>>(),
+        })
+    };
+    let image = |outputs: &Vec<Scores>| -> Json {
+        json!({ "outputs": outputs.iter().zip(&plan.outputs).map(output).collect::<Vec<_>>() })
+    };
+    json!({ "inputs": images.iter().map(image).collect::<Vec<_>>() })
+}
+
+fn write_arrays(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<()> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let array =
+        |k: usize| stacked(images.iter().map(|outputs| outputs[k].applied.clone()).collect());
+    let bytes = match (extension.as_deref(), plan.outputs.len()) {
+        (Some("npz"), n) => {
+            let mut npz = NpzWriter::new_compressed(io::Cursor::new(vec![]));
+            for k in 0..n {
+                npz.add_array(plan.outputs[k].name.as_str(), &array(k)?)?;
+            }
+            npz.finish()?.into_inner()
+        }
+        (Some("npy"), 1) => {
+            let mut bytes = vec![];
+            array(0)?.write_npy(&mut bytes)?;
+            bytes
+        }
+        (Some("npy"), n) => bail!("the network has {n} outputs: write an .npz instead of an .npy"),
+        _ => bail!("`{}` ends neither in .npy nor in .npz", path.display()),
+    };
+    plan_file::write(path, &bytes)
+}
+
+/// One array with the images in front.
+fn stacked(mut arrays: Vec<ArrayD<f64>>) -> Result<ArrayD<f64>> {
+    if arrays.len() == 1 {
+        return Ok(arrays.remove(0));
+    }
+    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+    let has_batch = views[0].shape().first() == Some(&1);
+    Ok(if has_batch {
+        ndarray::concatenate(Axis(0), &views)?
+    } else {
+        ndarray::stack(Axis(0), &views)?
+    })
+}

@@ -1,0 +1,126 @@
+//! `hecc encrypt`: inputs to ciphertexts.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use hecc_grammar::envelope::Kind;
+use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key};
+use hecc_runtime::file::write_inputs;
+use hecc_runtime::ring::SecretRng;
+use serde_json::json;
+
+use crate::console::Console;
+use crate::dataset::{self, specs_of_plan};
+use crate::progress::Progress;
+use crate::{beside, bytes_file, plan_file, units};
+
+/// Encrypt an input
+///
+/// The result can be given to anyone: only the holder of the secret key can read it. Values outside the range that the
+/// network was calibrated for are refused, since the encrypted network would give wrong results for them.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The input: an .npy array, an .npz archive (with `:NAME` for one of its arrays), a .png or .jpg image, or a
+    /// folder of images. Once for each input of the network.
+    ///
+    /// Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says; other arrays are what
+    /// the network takes. Several images in an array are encrypted into one file and run one after the other.
+    #[arg(long, short, value_name = "FILE", required = true)]
+    input: Vec<String>,
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// The secret key; by default the one beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Of several images, encrypt only number I (from 0), or I..J.
+    #[arg(long, value_name = "I", value_parser = parse_range)]
+    index: Option<Range<usize>>,
+    /// Encrypt values outside the calibrated range: the result may be wrong.
+    #[arg(long)]
+    allow_out_of_range: bool,
+}
+
+pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let beside = beside::secret_key(&args.plan, None);
+    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
+    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey)?;
+    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
+        .map_err(|error| bytes_file::refused(&key_path, error))?;
+    let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
+    let n_images = inputs[0].shape()[0] / plan.inputs[0].shape.first().copied().unwrap_or(1).max(1);
+    let images = args.index.clone().unwrap_or(0..n_images);
+    ensure!(
+        images.end <= n_images,
+        "--index {}: there are {}, numbered from 0",
+        images.end - 1,
+        units::count(n_images, "image")
+    );
+
+    let start = Instant::now();
+    let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
+    let mut rng = SecretRng::from_os()?;
+    let mut sets = vec![];
+    let bar = Progress::new(console, "encrypt", images.len());
+    for image in images.clone() {
+        let tensors = dataset::image(&inputs, image, n_images);
+        let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
+        sets.push(set.with_context(|| format!("image {image}"))?);
+        bar.step();
+    }
+    drop(bar);
+    let file = write_inputs(plan, loaded.fingerprint, &sets);
+    plan_file::write(&args.output, &file)?;
+    console.summary(
+        format!(
+            "{}: {} encrypted, {}, in {}",
+            args.output.display(),
+            units::count(sets.len(), "input"),
+            units::bytes(file.len() as u64),
+            units::duration(start.elapsed())
+        ),
+        json!({
+            "plan": loaded.fingerprint.to_string(),
+            "path": args.output,
+            "bytes": file.len(),
+            "inputs": sets.len(),
+            "first": images.start,
+            "seconds": start.elapsed().as_secs_f64(),
+        }),
+    )
+}
+
+/// `3` or `3..7`.
+fn parse_range(text: &str) -> Result<Range<usize>, String> {
+    let number = |text: &str| {
+        text.parse::<usize>().map_err(|_| "expected a number I or a range I..J".to_owned())
+    };
+    let range = match text.split_once("..") {
+        Some((start, end)) => number(start)?..number(end)?,
+        None => {
+            let start = number(text)?;
+            start..start.checked_add(1).ok_or("the number is too large")?
+        }
+    };
+    if range.is_empty() { Err("the range is empty".to_owned()) } else { Ok(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_numbers_or_ranges() {
+        assert_eq!(parse_range("3"), Ok(3..4));
+        assert_eq!(parse_range("3..7"), Ok(3..7));
+        for bad in ["", "-1", "7..3", "3..3", "a", "18446744073709551615"] {
+            assert!(parse_range(bad).is_err(), "{bad}");
+        }
+    }
+}

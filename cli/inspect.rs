@@ -1,0 +1,218 @@
+//! `hecc inspect`: what a file is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use hecc_grammar::cost;
+use hecc_grammar::envelope::{Kind, kind_of, open_any};
+use hecc_grammar::plan::{ClientOp, Key, Params, Plan};
+use hecc_runtime::file::{Contents, Direction, describe};
+use serde_json::{Value as Json, json};
+
+use crate::console::Console;
+use crate::cost_sheet::{CostSheet, params_json, params_lines};
+use crate::layers::{self, layer_costs, layer_table, layers_json};
+use crate::plan_file::{self, LoadedPlan};
+use crate::table::Sheet;
+use crate::{bytes_file, units};
+
+/// Tell what a file is: a plan, keys, or ciphertexts
+///
+/// Prints its parameters, the security they give and why, sizes, and for a plan a table of its layers. The whole file is
+/// checked on the way.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file.
+    file: PathBuf,
+}
+
+pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
+    let path = &args.file;
+    let bytes = bytes_file::read(path)?;
+    let refused = |error| bytes_file::refused(path, error);
+    if kind_of(&bytes).map_err(refused)? == Kind::Plan {
+        let loaded = plan_file::read(path)?;
+        return console.result(plan_text(path, &loaded), plan_json(&loaded));
+    }
+    let size = bytes.len() as u64;
+    let envelope = open_any(bytes).map_err(refused)?;
+    let contents = describe(&envelope).map_err(refused)?;
+    let mut sheet = Sheet::default();
+    sheet.line("file", format!("{}: {}", path.display(), envelope.kind));
+    sheet.line("size", units::exact_bytes(size));
+    sheet.line("of plan", envelope.fingerprint.to_string());
+    let mut json = contents_json(&contents);
+    contents_lines(&contents, &mut sheet);
+    json["kind"] = kind_name(envelope.kind).into();
+    json["bytes"] = size.into();
+    json["plan"] = envelope.fingerprint.to_string().into();
+    console.result(sheet, json)
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plan => "plan",
+        Kind::SecretKey => "secret_key",
+        Kind::EvaluationKeys => "evaluation_keys",
+        Kind::Ciphertext => "ciphertexts",
+    }
+}
+
+fn plan_text(path: &Path, loaded: &LoadedPlan) -> String {
+    let plan = &loaded.plan;
+    let mut sheet = Sheet::default();
+    sheet.line("file", format!("{}: a plan", path.display()));
+    sheet.line("network", plan.name.clone());
+    sheet.line("fingerprint", loaded.fingerprint.to_string());
+    for input in &plan.inputs {
+        let mut text = format!(
+            "`{}`, shape {}, values in {}, {}",
+            input.name,
+            layers::shape(&input.shape),
+            layers::range(input.range),
+            units::count(input.slots.len(), "ciphertext")
+        );
+        if let Some(normalization) = &input.normalization {
+            text += &format!(
+                "; pixels in [0, 1] are normalized by mean {:?}, deviation {:?}",
+                normalization.mean, normalization.std
+            );
+        }
+        sheet.line("input", text);
+    }
+    for output in &plan.outputs {
+        let client: Vec<&str> = output.client.iter().map(client_name).collect();
+        let then = if client.is_empty() {
+            String::new()
+        } else {
+            format!("; the client applies {}", client.join(", then "))
+        };
+        let shape = layers::shape(&output.shape);
+        sheet.line("output", format!("`{}`, shape {shape}{then}", output.name));
+    }
+    let source = if loaded.source.is_some() { "stored" } else { "not stored" };
+    sheet.line("original network", source);
+    sheet.line("instructions", units::grouped(plan.ops.len() as u64));
+    let costs = layer_costs(plan, &cost::DEFAULT);
+    let cost_sheet = CostSheet::new(plan, loaded.bytes, &cost::DEFAULT);
+    format!("{sheet}{cost_sheet}\n{}", layer_table(plan, &costs))
+}
+
+fn plan_json(loaded: &LoadedPlan) -> Json {
+    let plan: &Plan = &loaded.plan;
+    let mut json = CostSheet::new(&loaded.plan, loaded.bytes, &cost::DEFAULT).json();
+    let inputs = plan.inputs.iter().map(|input| {
+        let normalization = input.normalization.as_ref();
+        json!({
+            "name": input.name,
+            "shape": input.shape,
+            "range": [input.range.0, input.range.1],
+            "ciphertexts": input.slots.len(),
+            "normalization": normalization.map(|n| json!({ "mean": n.mean, "std": n.std })),
+        })
+    });
+    let outputs = plan.outputs.iter().map(|output| {
+        json!({
+            "name": output.name,
+            "shape": output.shape,
+            "ciphertexts": output.slots.len(),
+            "client": output.client.iter().map(client_name).collect::<Vec<_>>(),
+        })
+    });
+    json["kind"] = "plan".into();
+    json["plan"] = loaded.fingerprint.to_string().into();
+    json["name"] = plan.name.clone().into();
+    json["inputs"] = inputs.collect();
+    json["outputs"] = outputs.collect();
+    json["instructions"] = plan.ops.len().into();
+    json["has_original_network"] = loaded.source.is_some().into();
+    json["layers"] = layers_json(plan, &layer_costs(plan, &cost::DEFAULT));
+    json
+}
+
+fn client_name(op: &ClientOp) -> &'static str {
+    match op {
+        ClientOp::Softmax { .. } => "softmax",
+        ClientOp::LogSoftmax { .. } => "log-softmax",
+        ClientOp::ArgMax { .. } => "argmax",
+        ClientOp::TopK { .. } => "top-k",
+    }
+}
+
+fn contents_lines(contents: &Contents, sheet: &mut Sheet) {
+    params_lines(params_of(contents), sheet);
+    match contents {
+        Contents::SecretKey { .. } => {
+            sheet
+                .line("keep it", "to yourself: it reads everything that is encrypted for the plan");
+        }
+        Contents::EvaluationKeys { sections, .. } => {
+            let rotations = sections.iter().filter(|s| matches!(s.key, Key::Rotate(_))).count();
+            let others = units::count(sections.len() - rotations, "other");
+            sheet.line("keys", format!("{} for rotations, {others}", rotations));
+            sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
+        }
+        Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } => {
+            let what = match direction {
+                Direction::Input => "input",
+                Direction::Output => "output",
+            };
+            let sets = units::count(*n_sets as usize, what);
+            sheet.line(
+                "holds",
+                format!("{sets} of {}", units::count(ciphertexts.len(), "ciphertext")),
+            );
+            if let Some(first) = ciphertexts.first() {
+                let levels = first.limbs.len().saturating_sub(1);
+                let seeded = if first.seeded { ", half of each a seed" } else { "" };
+                sheet.line(
+                    "each",
+                    format!("{levels} levels left, scale 2^{:.1}{seeded}", first.scale),
+                );
+            }
+        }
+    }
+}
+
+fn contents_json(contents: &Contents) -> Json {
+    let mut json = params_json(params_of(contents));
+    match contents {
+        Contents::SecretKey { .. } => {}
+        Contents::EvaluationKeys { sections, .. } => {
+            let key = |key: Key| match key {
+                Key::Relinearize => "relinearize".to_owned(),
+                Key::Rotate(steps) => format!("rotate {steps}"),
+                Key::Conjugate => "conjugate".to_owned(),
+            };
+            let section = sections.iter().map(|section| {
+                json!({
+                    "key": key(section.key),
+                    "limbs": section.limbs.len(),
+                    "bytes": section.bytes,
+                })
+            });
+            json["keys"] = section.collect();
+        }
+        Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } => {
+            json["direction"] = match direction {
+                Direction::Input => "input",
+                Direction::Output => "output",
+            }
+            .into();
+            json["sets"] = (*n_sets).into();
+            let ciphertext = ciphertexts.iter().map(
+                |c| json!({ "limbs": c.limbs.len(), "scale_bits": c.scale, "seeded": c.seeded }),
+            );
+            json["ciphertexts"] = ciphertext.collect();
+        }
+    }
+    json
+}
+
+fn params_of(contents: &Contents) -> &Params {
+    match contents {
+        Contents::SecretKey { params }
+        | Contents::EvaluationKeys { params, .. }
+        | Contents::Ciphertexts { params, .. } => params,
+    }
+}

@@ -1,0 +1,49 @@
+//! Plans on disk, with the network that they were compiled from.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use hecc_grammar::envelope::{Fingerprint, Kind};
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::plan::file::{PlanFile, from_bytes, to_bytes};
+use hecc_grammar::save::{Access, write_atomically};
+
+use crate::bytes_file;
+
+/// A plan as it was read.
+pub(crate) struct LoadedPlan {
+    /// The plan.
+    pub(crate) plan: VerifiedPlan,
+    /// The network that it was compiled from, if it is stored.
+    pub(crate) source: Option<Model>,
+    /// Names the plan in files made for it.
+    pub(crate) fingerprint: Fingerprint,
+    /// Size of the file.
+    pub(crate) bytes: u64,
+}
+
+/// Reads a plan and checks all that it promises.
+pub(crate) fn read(path: &Path) -> Result<LoadedPlan> {
+    let file = bytes_file::read_kind(path, Kind::Plan)?;
+    let bytes = file.len() as u64;
+    let PlanFile { plan, source, fingerprint } =
+        from_bytes(file).map_err(|error| bytes_file::refused(path, error))?;
+    Ok(LoadedPlan { plan, source, fingerprint, bytes })
+}
+
+/// The bytes of a plan's file, with the network that it was compiled from.
+pub(crate) fn bytes(plan: &VerifiedPlan, source: &Model) -> Vec<u8> {
+    to_bytes(plan, Some(source))
+}
+
+/// Writes a file that is whole or absent.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, Access::Public, |out| out.write_all(bytes))
+        .with_context(|| cannot_write(path))
+}
+
+/// The error of a file that cannot be written.
+pub(crate) fn cannot_write(path: &Path) -> String {
+    format!("cannot write `{}`", path.display())
+}

@@ -1,0 +1,107 @@
+//! `hecc run`: a plan on encrypted inputs.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use hecc_grammar::cost;
+use hecc_grammar::envelope::Kind;
+use hecc_runtime::eval::{Evaluator, Options};
+use hecc_runtime::file::{read_evaluation_keys, read_inputs, write_outputs};
+use hecc_runtime::ring::Ring;
+use serde_json::json;
+
+use crate::console::Console;
+use crate::progress::Progress;
+use crate::{beside, bytes_file, memory, plan_file, units};
+
+/// Run the network on an encrypted input
+///
+/// Needs the plan, the evaluation keys and the encrypted input: nothing secret. The result stays encrypted, and is the
+/// same, byte for byte, for any number of threads.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The encrypted input, from `hecc encrypt`.
+    #[arg(long, short, value_name = "FILE")]
+    input: PathBuf,
+    /// The file to write; for input `x.ct` by default `x.out.ct`.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The evaluation keys; by default those beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Number of threads; by default one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Memory for encoded weights that are kept from one input to the next, such as 2G.
+    ///
+    /// By default as much as they need, at most 2G; none for a single input, which needs each only once.
+    #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
+    cache: Option<u64>,
+}
+
+/// Memory for encoded weights where none was asked for.
+const DEFAULT_CACHE: u64 = 2_000_000_000;
+
+pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
+    let sets = read_inputs(plan, loaded.fingerprint, input_file)
+        .map_err(|error| bytes_file::refused(&args.input, error))?;
+    let beside = beside::evaluation_keys(&args.plan, None);
+    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
+    let key_file = bytes_file::read_kind(&key_path, Kind::EvaluationKeys)?;
+    let keys = read_evaluation_keys(plan, loaded.fingerprint, key_file)
+        .map_err(|error| bytes_file::refused(&key_path, error))?;
+
+    let threads = match args.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let cache = args.cache.unwrap_or(if sets.len() > 1 { DEFAULT_CACHE } else { 0 });
+    let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
+    let evaluator = Evaluator::new(plan, &keys, options)?;
+    let ring = Ring::new(&plan.params);
+    let n_sets = sets.len();
+    let start = Instant::now();
+    let bar = Progress::new(console, "run", n_sets * plan.ops.len());
+    let mut outputs = vec![];
+    for (i, set) in sets.iter().enumerate() {
+        let inputs = set.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
+        let before = i * plan.ops.len();
+        outputs.push(evaluator.run(inputs, &|done, _| bar.set(before + done))?);
+    }
+    drop(bar);
+    let elapsed = start.elapsed();
+
+    let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
+    let file = write_outputs(plan, loaded.fingerprint, &outputs);
+    plan_file::write(&output, &file)?;
+    let predicted = cost::plan_seconds(&cost::DEFAULT, plan);
+    let peak = memory::peak_bytes();
+    let memory =
+        peak.map_or_else(String::new, |peak| format!(", {} of memory", units::bytes(peak)));
+    console.summary(
+        format!(
+            "{}: {} in {} with {} (predicted for one core: {} each){memory}",
+            output.display(),
+            units::count(n_sets, "input"),
+            units::duration(elapsed),
+            units::count(threads, "thread"),
+            units::seconds(predicted),
+        ),
+        json!({
+            "plan": loaded.fingerprint.to_string(),
+            "path": output,
+            "bytes": file.len(),
+            "inputs": n_sets,
+            "threads": threads,
+            "seconds": elapsed.as_secs_f64(),
+            "predicted_seconds_one_core": predicted * n_sets as f64,
+            "peak_memory_bytes": peak,
+        }),
+    )
+}

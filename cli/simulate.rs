@@ -1,0 +1,91 @@
+//! `hecc simulate`: how good a plan is, without encryption.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use hecc_grammar::plan::Plan;
+use rayon::prelude::*;
+
+use crate::console::Console;
+use crate::dataset::{self, Dataset, specs_of_plan};
+use crate::progress::Progress;
+use crate::simulate_report::Report;
+use crate::tally::{Counts, Wanted, count, merge};
+use crate::twin::Twin;
+use crate::{plan_file, units};
+
+/// Measure a plan's accuracy without encryption
+///
+/// Computes what the plan computes, in the clear, exactly and with random errors of the size that encryption adds, and
+/// compares both with the original network: over all inputs, and layer by layer.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// Inputs: an .npz with an array `x` and, for accuracy, labels `y`; an .npy; or a folder of images.
+    #[arg(long, value_name = "DATA")]
+    data: PathBuf,
+    /// Use only the first N inputs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Which errors to look at.
+    #[arg(long, value_name = "WHICH", default_value = "both")]
+    noise: Which,
+    /// Seed of the random errors.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Those of polynomials in place of activations.
+    Clear,
+    /// Those of encryption too.
+    Simulate,
+    /// Both, apart.
+    Both,
+}
+
+pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
+    let loaded = plan_file::read(&args.plan)?;
+    let plan: &Plan = &loaded.plan;
+    let mut data = Dataset::read(&args.data, &specs_of_plan(plan))?;
+    data.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
+    let batch = plan.inputs.first().and_then(|input| input.shape.first()).copied().unwrap_or(1);
+    let n_inputs = data.len() / batch.max(1);
+    ensure!(n_inputs > 0, "{} holds no inputs", args.data.display());
+    // Labels are for single images; a network with a fixed larger batch has no single class.
+    let labels = data.labels.filter(|_| batch == 1);
+    let twin = Twin::new(&loaded.plan, loaded.source.as_ref());
+    let start = Instant::now();
+    let bar = Progress::new(console, "simulate", n_inputs);
+    let one = |index: usize| {
+        let tensors = dataset::image(&data.inputs, index, n_inputs);
+        let label = labels.as_ref().map(|labels| labels[index]);
+        let counts = count(&twin, plan, &tensors, label, wanted(args, index));
+        bar.step();
+        counts
+    };
+    let all: Vec<Counts> = (0..n_inputs).into_par_iter().map(one).collect::<Result<_>>()?;
+    drop(bar);
+    let report = Report {
+        plan,
+        counts: all.into_iter().reduce(merge).unwrap_or_default(),
+        has_labels: labels.is_some(),
+        has_original: loaded.source.is_some(),
+        has_clear: args.noise != Which::Simulate,
+        has_noisy: args.noise != Which::Clear,
+    };
+    console.note(format!("simulated in {}", units::duration(start.elapsed())));
+    console.result(report.text(), report.json())
+}
+
+fn wanted(args: &Args, index: usize) -> Wanted {
+    let seed = args.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Wanted {
+        clear: args.noise != Which::Simulate,
+        noisy: (args.noise != Which::Clear).then_some(seed),
+    }
+}

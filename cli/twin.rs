@@ -1,0 +1,82 @@
+//! The clear twin of a plan: what it computes on one image without encryption, with and without its noise, beside what
+//! the original network computes.
+
+use anyhow::Result;
+use hecc_compiler::interpret;
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::VerifiedPlan;
+use hecc_runtime::client::{RangePolicy, place_inputs, read_outputs};
+use hecc_runtime::eval::{Noise, run_clear};
+use ndarray::ArrayD;
+
+/// Where the elements of each layer are seen.
+pub(crate) struct Twin<'a> {
+    plan: &'a VerifiedPlan,
+    source: Option<&'a Model>,
+    /// For each value of the plan, the layers that it is part of.
+    observed: Vec<Vec<Part>>,
+}
+
+/// A ciphertext's share of a layer's result.
+struct Part {
+    layer: usize,
+    /// Slot and element.
+    pairs: Vec<(u32, u32)>,
+}
+
+/// All layers and the outputs, on one image.
+pub(crate) struct Trace {
+    /// Elements of each layer's result.
+    pub(crate) layers: Vec<Vec<f64>>,
+    /// Elements of each output, before what the client applies.
+    pub(crate) outputs: Vec<Vec<f64>>,
+}
+
+impl<'a> Twin<'a> {
+    /// Prepares a plan and the network that it was compiled from.
+    pub(crate) fn new(plan: &'a VerifiedPlan, source: Option<&'a Model>) -> Twin<'a> {
+        let mut observed: Vec<Vec<Part>> = plan.ops.iter().map(|_| vec![]).collect();
+        for (layer, described) in plan.layers.iter().enumerate() {
+            for (value, runs) in &described.slots {
+                observed[value.index()].push(Part { layer, pairs: runs.pairs() });
+            }
+        }
+        Twin { plan, source, observed }
+    }
+
+    /// Runs the plan in the clear.
+    pub(crate) fn run(&self, tensors: &[Vec<f64>], noise: Noise) -> Result<Trace> {
+        let slots = place_inputs(self.plan, tensors, RangePolicy::Allow)?;
+        let empty = |layer: &hecc_grammar::plan::Layer| vec![0.0; layer.shape.iter().product()];
+        let mut layers: Vec<Vec<f64>> = self.plan.layers.iter().map(empty).collect();
+        let outputs = run_clear(self.plan, &slots, noise, |value, slots| {
+            for Part { layer, pairs } in &self.observed[value.index()] {
+                let described = &self.plan.layers[*layer];
+                for &(slot, element) in pairs {
+                    layers[*layer][element as usize] =
+                        described.factor * slots[slot as usize] + described.offset;
+                }
+            }
+        });
+        Ok(Trace { layers, outputs: read_outputs(self.plan, &outputs) })
+    }
+
+    /// Runs the original network, if it is stored. A layer that is no tensor of it has no elements.
+    pub(crate) fn original(&self, tensors: &[Vec<f64>]) -> Result<Option<Trace>> {
+        let Some(model) = self.source else { return Ok(None) };
+        let shaped = tensors.iter().zip(&self.plan.inputs);
+        let inputs = shaped
+            .map(|(tensor, input)| ArrayD::from_shape_vec(input.shape.clone(), tensor.clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let values = interpret::run_all(model, &inputs)?;
+        let flat = |array: &ArrayD<f64>| array.iter().copied().collect::<Vec<f64>>();
+        let layer = |layer: &hecc_grammar::plan::Layer| {
+            let value = layer.tensor.and_then(|tensor| values.get(tensor as usize));
+            let same_size = value.filter(|v| v.len() == layer.shape.iter().product::<usize>());
+            same_size.map_or_else(Vec::new, flat)
+        };
+        let layers = self.plan.layers.iter().map(layer).collect();
+        let outputs = model.outputs.iter().map(|o| flat(&values[o.tensor.index()])).collect();
+        Ok(Some(Trace { layers, outputs }))
+    }
+}

@@ -1,0 +1,278 @@
+//! What a plan's execution depends on: parameters, inputs, outputs, weights, plaintexts, instructions.
+
+use super::runs::{RunsReader, Shapes};
+use super::wire::{Malformed, Reader, Writer, list};
+use super::{Invalid, shape, write_shape};
+use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
+use crate::plan::{
+    ClientOp, Constant, ConstantId, Input, Key, LimbSet, Normalization, Op, Output, Params, Plan,
+    PlanError, Scheme, Value, View,
+};
+use crate::security::Security;
+
+/// Bytes of one instruction: code, two numbers, a long number.
+const OP_BYTES: usize = 20;
+
+pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan) {
+    write_params(w, &plan.params);
+    w.varint(plan.tables.len() as u64);
+    for table in &plan.tables {
+        w.u64(table.len() as u64);
+        table.iter().for_each(|x| w.0.extend(x.to_le_bytes()));
+    }
+    w.varint(plan.inputs.len() as u64);
+    plan.inputs.iter().for_each(|input| write_input(w, shapes, input));
+    w.varint(plan.constants.len() as u64);
+    plan.constants.iter().for_each(|constant| write_constant(w, shapes, constant));
+    write_ops(w, &plan.ops);
+    w.varint(plan.outputs.len() as u64);
+    plan.outputs.iter().for_each(|output| write_output(w, shapes, output));
+}
+
+/// Fills an empty plan. Instructions are typed as they come; `origins` are their layers.
+pub(super) fn read(
+    r: &mut Reader<'_>,
+    runs: &mut RunsReader,
+    plan: &mut Plan,
+    origins: &[u32],
+) -> Result<(), Invalid> {
+    plan.tables = list(r.count(8)?, || read_table(r))?;
+    plan.inputs = list(r.at_most(MAX_TENSORS)?, || read_input(r, runs))?;
+    plan.constants = list(r.count(17)?, || read_constant(r, runs, &plan.tables))?;
+    read_ops(r, plan, origins)?;
+    plan.outputs = list(r.at_most(MAX_TENSORS)?, || read_output(r, runs))?;
+    Ok(())
+}
+
+fn write_params(w: &mut Writer, params: &Params) {
+    let Params { scheme, log_n, q, p, top_scale, security } = params;
+    w.varint(match scheme {
+        Scheme::Ckks => 0,
+    });
+    w.varint(u64::from(*log_n));
+    for primes in [q, p] {
+        w.varint(primes.len() as u64);
+        primes.iter().for_each(|&prime| w.u64(prime));
+    }
+    w.f64(*top_scale);
+    w.varint(u64::from(security.bits()));
+}
+
+/// Reads and checks parameters: what follows relies on them.
+pub(super) fn read_params(r: &mut Reader<'_>) -> Result<Params, Invalid> {
+    let scheme = match r.varint()? {
+        0 => Scheme::Ckks,
+        other => return Ok(r.fail(format!("scheme {other}, expected 0"))?),
+    };
+    let log_n = r.number()?;
+    let mut primes = || list(r.count(8)?, || r.u64());
+    let (q, p) = (primes()?, primes()?);
+    let top_scale = r.f64()?;
+    let bits: u32 = r.number()?;
+    let Some(security) = Security::from_bits(bits) else {
+        return Ok(r.fail(format!("security of {bits} bits, expected 0, 128, 192 or 256"))?);
+    };
+    let params = Params { scheme, log_n, q, p, top_scale, security };
+    check_params(&params)?;
+    Ok(params)
+}
+
+fn read_table(r: &mut Reader<'_>) -> Result<Vec<f32>, Malformed> {
+    let len = r.u64()?;
+    let bytes = r.bytes(len.saturating_mul(4))?;
+    let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("chunks of four"));
+    Ok(bytes.chunks_exact(4).map(number).collect())
+}
+
+fn write_input<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, input: &'a Input) {
+    let Input { name, shape, range, factor, slots, normalization } = input;
+    w.string(name);
+    write_shape(w, shape);
+    [range.0, range.1, *factor].into_iter().for_each(|x| w.f64(x));
+    w.varint(slots.len() as u64);
+    slots.iter().for_each(|runs| shapes.write(w, runs));
+    w.varint(u64::from(normalization.is_some()));
+    if let Some(Normalization { mean, std }) = normalization {
+        w.f64s(mean);
+        w.f64s(std);
+    }
+}
+
+fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malformed> {
+    let name = r.string()?;
+    let (shape, n_elements) = shape(r)?;
+    let (range, factor) = ((r.f64()?, r.f64()?), r.f64()?);
+    let slots = list(r.count(9)?, || runs.read(r, n_elements))?;
+    let normalization =
+        if r.bool()? { Some(Normalization { mean: r.f64s()?, std: r.f64s()? }) } else { None };
+    Ok(Input { name, shape, range, factor, slots, normalization })
+}
+
+fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
+    let Output { name, shape, factor, slots, client } = output;
+    w.string(name);
+    write_shape(w, shape);
+    w.f64(*factor);
+    super::write_places(w, shapes, slots);
+    w.varint(client.len() as u64);
+    for op in client {
+        let (code, axis, rest) = match *op {
+            ClientOp::Softmax { axis } => (0, axis, None),
+            ClientOp::LogSoftmax { axis } => (1, axis, None),
+            ClientOp::ArgMax { axis, keepdims } => (2, axis, Some((0, keepdims))),
+            ClientOp::TopK { axis, k, largest } => (3, axis, Some((k, largest))),
+        };
+        w.varint(code);
+        w.varint(axis as u64);
+        if let Some((k, flag)) = rest {
+            w.varint(k as u64);
+            w.varint(u64::from(flag));
+        }
+    }
+}
+
+fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malformed> {
+    let name = r.string()?;
+    let (shape, n_elements) = shape(r)?;
+    let factor = r.f64()?;
+    let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
+    let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
+    Ok(Output { name, shape, factor, slots, client })
+}
+
+fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {
+    let (code, axis) = (r.varint()?, r.number()?);
+    if code < 2 {
+        return Ok(match code {
+            0 => ClientOp::Softmax { axis },
+            _ => ClientOp::LogSoftmax { axis },
+        });
+    }
+    let (k, flag) = (r.number()?, r.bool()?);
+    match (code, k) {
+        (2, 0) => Ok(ClientOp::ArgMax { axis, keepdims: flag }),
+        (3, _) => Ok(ClientOp::TopK { axis, k, largest: flag }),
+        _ => r.fail(format!("operation {code} of the client, expected 0 to 3")),
+    }
+}
+
+fn write_constant<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, constant: &'a Constant) {
+    w.f64(constant.scale);
+    match &constant.view {
+        View::Splat(x) => {
+            w.varint(0);
+            w.f64(*x);
+        }
+        View::Table { table, factor, runs } => {
+            w.varint(u64::from(*table) + 1);
+            w.f64(*factor);
+            shapes.write(w, runs);
+        }
+    }
+}
+
+fn read_constant(
+    r: &mut Reader<'_>,
+    runs: &mut RunsReader,
+    tables: &[Vec<f32>],
+) -> Result<Constant, Malformed> {
+    let scale = r.f64()?;
+    let view = match r.number::<u32>()?.checked_sub(1) {
+        None => View::Splat(r.f64()?),
+        Some(table) => {
+            let Some(elements) = tables.get(table as usize) else {
+                return r.fail(format!("table {table} of {}", tables.len()));
+            };
+            View::Table { table, factor: r.f64()?, runs: runs.read(r, elements.len())? }
+        }
+    };
+    Ok(Constant { view, scale })
+}
+
+fn write_ops(w: &mut Writer, ops: &[Op]) {
+    w.varint(ops.len() as u64);
+    for op in ops {
+        let (code, a, b, long) = match op {
+            Op::Input(index) => (0, *index, 0, 0),
+            Op::Add(a, b) => (1, a.0, b.0, 0),
+            Op::Sub(a, b) => (2, a.0, b.0, 0),
+            Op::Neg(a) => (3, a.0, 0, 0),
+            Op::AddPlain(a, c) => (4, a.0, c.0, 0),
+            Op::MulPlain(a, c) => (5, a.0, c.0, 0),
+            Op::DotPlain(terms) => (6, terms.len() as u32, 0, 0),
+            Op::Mul(a, b) => (7, a.0, b.0, 0),
+            Op::Relinearize(a) => (8, a.0, 0, 0),
+            Op::Rotate(a, steps) => (9, a.0, *steps, 0),
+            Op::Conjugate(a) => (10, a.0, 0, 0),
+            Op::Rescale(a) => (11, a.0, 0, 0),
+            Op::Drop(a, limbs) => (12, a.0, 0, limbs.0),
+            Op::Decompose(a) => (13, a.0, 0, 0),
+            Op::ApplyKey(a, Key::Relinearize) => (14, a.0, 0, 0),
+            Op::ApplyKey(a, Key::Rotate(steps)) => (14, a.0, *steps, 1),
+            Op::ApplyKey(a, Key::Conjugate) => (14, a.0, 0, 2),
+            Op::ModUp(a) => (15, a.0, 0, 0),
+            Op::ModDown(a) => (16, a.0, 0, 0),
+            Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
+        };
+        [code, a, b].into_iter().for_each(|x| w.u32(x));
+        w.u64(long);
+    }
+    // The terms of all sums of products, in order.
+    for op in ops {
+        if let Op::DotPlain(terms) = op {
+            terms.iter().for_each(|(value, constant)| {
+                w.u32(value.0);
+                w.u32(constant.0);
+            });
+        }
+    }
+}
+
+fn read_ops(r: &mut Reader<'_>, plan: &mut Plan, origins: &[u32]) -> Result<(), Invalid> {
+    let count = r.count(OP_BYTES)?;
+    if count != origins.len() {
+        return Ok(r.fail(format!("{count} instructions, {} layers of them", origins.len()))?);
+    }
+    let mut ops = Reader::new(r.bytes((count * OP_BYTES) as u64)?);
+    plan.ops.reserve_exact(count);
+    plan.types.reserve_exact(count);
+    plan.origins.reserve_exact(count);
+    for (i, &origin) in origins.iter().enumerate() {
+        let op = read_op(&mut ops, r)?;
+        let value = Value(i as u32);
+        plan.push(op, origin).map_err(|error| PlanError::Type { value, error })?;
+    }
+    Ok(())
+}
+
+/// Reads an instruction; the terms of a sum of products from `terms`.
+fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> {
+    let (code, a, b, long) = (r.u32()?, r.u32()?, r.u32()?, r.u64()?);
+    let (x, y, c) = (Value(a), Value(b), ConstantId(b));
+    Ok(match (code, b, long) {
+        (0, 0, 0) => Op::Input(a),
+        (1, _, 0) => Op::Add(x, y),
+        (2, _, 0) => Op::Sub(x, y),
+        (3, 0, 0) => Op::Neg(x),
+        (4, _, 0) => Op::AddPlain(x, c),
+        (5, _, 0) => Op::MulPlain(x, c),
+        (6, 0, 0) => {
+            let mut terms = Reader::new(terms.bytes(u64::from(a) * 8)?);
+            Op::DotPlain(list(a as usize, || Ok((Value(terms.u32()?), ConstantId(terms.u32()?))))?)
+        }
+        (7, _, 0) => Op::Mul(x, y),
+        (8, 0, 0) => Op::Relinearize(x),
+        (9, steps, 0) => Op::Rotate(x, steps),
+        (10, 0, 0) => Op::Conjugate(x),
+        (11, 0, 0) => Op::Rescale(x),
+        (12, 0, limbs) => Op::Drop(x, LimbSet(limbs)),
+        (13, 0, 0) => Op::Decompose(x),
+        (14, 0, 0) => Op::ApplyKey(x, Key::Relinearize),
+        (14, steps, 1) => Op::ApplyKey(x, Key::Rotate(steps)),
+        (14, 0, 2) => Op::ApplyKey(x, Key::Conjugate),
+        (15, 0, 0) => Op::ModUp(x),
+        (16, 0, 0) => Op::ModDown(x),
+        (17, 0, limbs) => Op::ModRaise(x, LimbSet(limbs)),
+        _ => return r.fail(format!("instruction ({code}, {a}, {b}, {long})")),
+    })
+}

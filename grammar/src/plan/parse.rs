@@ -1,0 +1,290 @@
+//! Plans from text. Every instruction is typed, and the type behind it must be the one inferred; the other promises are
+//! [`VerifiedPlan`](super::VerifiedPlan)'s to check.
+
+mod operands;
+
+use std::str::FromStr;
+
+use super::{
+    Constant, Dim, Form, Input, Layer, LimbSet, Normalization, Output, Params, Plan, Run, Runs,
+    Scheme, Type, Value, View,
+};
+use crate::security::Security;
+use crate::text::{
+    Attributes, Inner, LineError, Piece, Rule, TextError, check_version, client_chain, error,
+    for_each_line, in_turn, index, parse as parse_number, parse_list, unquote,
+};
+
+/// Reads a plan from text.
+pub fn parse(text: &str) -> Result<Plan, TextError> {
+    let mut reader = Reader::default();
+    for_each_line(text, Rule::plan_line, |statement| reader.read(statement))?;
+    reader.plan.ok_or_else(|| TextError {
+        line: 1,
+        column: 1,
+        what: "expected a line `plan 1 name=..`".to_owned(),
+    })
+}
+
+impl FromStr for Plan {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Plan, TextError> {
+        parse(text)
+    }
+}
+
+/// A plan being read, and what the next line belongs to.
+#[derive(Default)]
+struct Reader {
+    plan: Option<Plan>,
+    origin: u32,
+    last: Option<Last>,
+}
+
+/// The tensor whose ciphertexts follow.
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    Input,
+    Output,
+    Layer,
+}
+
+impl Reader {
+    fn read(&mut self, statement: Piece<'_>) -> Result<(), LineError> {
+        let rule = statement.as_rule();
+        let Some(plan) = &mut self.plan else {
+            if rule != Rule::plan {
+                return Err(error(&statement, "expected `plan 1 name=..` first"));
+            }
+            self.plan = Some(read_plan(statement)?);
+            return Ok(());
+        };
+        if rule == Rule::ciphertext {
+            return match plan.inputs.last_mut() {
+                Some(input) if self.last == Some(Last::Input) => {
+                    input.slots.push(read_runs(&Inner::of(statement).next())?);
+                    Ok(())
+                }
+                _ => Err(error(&statement, "expected `ciphertext` behind an input only")),
+            };
+        }
+        if rule == Rule::value_line {
+            return self.read_value_line(statement);
+        }
+        self.last = None;
+        if rule == Rule::input {
+            plan.inputs.push(read_input(statement)?);
+            self.last = Some(Last::Input);
+        } else if rule == Rule::output {
+            plan.outputs.push(read_output(statement)?);
+            self.last = Some(Last::Output);
+        } else if rule == Rule::layer {
+            match read_layer(statement, plan.layers.len())? {
+                LayerLine::Begin(origin) => self.origin = origin,
+                LayerLine::New(layer) => {
+                    plan.layers.push(layer);
+                    self.last = Some(Last::Layer);
+                }
+            }
+        } else if rule == Rule::table_line {
+            let mut inner = Inner::of(statement);
+            in_turn(&inner.next(), plan.tables.len())?;
+            plan.tables.push(parse_list(&inner.next())?);
+        } else if rule == Rule::constant_line {
+            plan.constants.push(read_constant(statement, plan.constants.len())?);
+        } else {
+            return Err(error(&statement, "expected one `plan` line only"));
+        }
+        Ok(())
+    }
+
+    /// `v7 = ..`, or the place of a tensor: `v7 [..]`.
+    fn read_value_line(&mut self, statement: Piece<'_>) -> Result<(), LineError> {
+        let plan = self.plan.as_mut().expect("the plan line came first");
+        let mut inner = Inner::of(statement.clone());
+        let value = inner.next();
+        if let Some(runs) = inner.take(Rule::runs) {
+            let place = (Value(index(&value)?), read_runs(&runs)?);
+            match (self.last, plan.outputs.last_mut(), plan.layers.last_mut()) {
+                (Some(Last::Output), Some(output), _) => output.slots.push(place),
+                (Some(Last::Layer), _, Some(layer)) => layer.slots.push(place),
+                _ => return Err(error(&value, "expected places behind an output or a layer only")),
+            }
+            return Ok(());
+        }
+        self.last = None;
+        in_turn(&value, plan.ops.len())?;
+        let operation = inner.next();
+        let op = operands::read(operation.clone())?;
+        let new = plan.push(op, self.origin).map_err(|e| error(&operation, e.to_string()))?;
+        let (annotated, inferred) = (inner.next(), plan.ty(new));
+        if read_type(annotated.clone())? != inferred {
+            return Err(error(&annotated, format!("expected the instruction's type {inferred}")));
+        }
+        Ok(())
+    }
+}
+
+fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
+    let mut inner = Inner::of(statement.clone());
+    check_version(&inner.next())?;
+    let mut of = Attributes::of(&statement, &mut inner)?;
+    let name: String = of.get("name")?;
+    let scheme = match of.word("scheme")?.as_str() {
+        "ckks" => Scheme::Ckks,
+        _ => return Err(error(&statement, "expected scheme=ckks")),
+    };
+    let security = match of.word("security")?.as_str() {
+        "insecure" => Some(Security::Insecure),
+        // `insecure` is the only way to say it.
+        bits => bits.parse().ok().filter(|&bits| bits != 0).and_then(Security::from_bits),
+    };
+    let params = Params {
+        scheme,
+        log_n: of.get("log_n")?,
+        q: of.get("q")?,
+        p: of.get("p")?,
+        top_scale: of.get("top_scale")?,
+        security: security
+            .ok_or_else(|| error(&statement, "expected security=128, 192, 256 or insecure"))?,
+    };
+    of.finish()?;
+    // Typing relies on these; the verifier has the exact bounds.
+    if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 {
+        return Err(error(&statement, "expected log_n from 1 to 31 and at most 64 message primes"));
+    }
+    Ok(Plan::new(params, &name))
+}
+
+fn read_input(statement: Piece<'_>) -> Result<Input, LineError> {
+    let mut inner = Inner::of(statement.clone());
+    let name = unquote(&inner.next())?;
+    let mut of = Attributes::of(&statement, &mut inner)?;
+    let normalization = match of.optional("mean")? {
+        None => None,
+        Some(mean) => Some(Normalization { mean, std: of.get("std")? }),
+    };
+    let (shape, range, factor) = (of.get("shape")?, of.get("range")?, of.get("factor")?);
+    of.finish()?;
+    Ok(Input { name, shape, range, factor, slots: vec![], normalization })
+}
+
+fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
+    let mut inner = Inner::of(statement.clone());
+    let name = unquote(&inner.next())?;
+    let mut of = Attributes::of(&statement, &mut inner)?;
+    let (shape, factor) = (of.get("shape")?, of.get("factor")?);
+    of.finish()?;
+    Ok(Output { name, shape, factor, slots: vec![], client: client_chain(&mut inner)? })
+}
+
+/// What a `layer` line says.
+enum LayerLine {
+    /// Instructions of this layer follow.
+    Begin(u32),
+    /// The next layer.
+    New(Layer),
+}
+
+fn read_layer(statement: Piece<'_>, n_layers: usize) -> Result<LayerLine, LineError> {
+    let mut inner = Inner::of(statement.clone());
+    let number = inner.next();
+    if inner.take(Rule::begin).is_some() {
+        return parse_number(&number).map(LayerLine::Begin);
+    }
+    if parse_number::<usize>(&number)? != n_layers {
+        return Err(error(&number, format!("expected {n_layers}, the next layer's number")));
+    }
+    let name = unquote(&inner.next())?;
+    let mut of = Attributes::of(&statement, &mut inner)?;
+    let layer = Layer {
+        name,
+        kind: of.get("kind")?,
+        tensor: of.optional("tensor")?,
+        shape: of.get("shape")?,
+        factor: of.get("factor")?,
+        offset: of.get("offset")?,
+        slots: vec![],
+        layout: of.get("layout")?,
+        degree: of.get("degree")?,
+        range: of.get("range")?,
+    };
+    of.finish()?;
+    Ok(LayerLine::New(layer))
+}
+
+fn read_constant(statement: Piece<'_>, n_constants: usize) -> Result<Constant, LineError> {
+    let mut inner = Inner::of(statement);
+    in_turn(&inner.next(), n_constants)?;
+    let view = inner.next();
+    let is_splat = view.as_rule() == Rule::splat;
+    let mut parts = Inner::of(view);
+    let view = if is_splat {
+        View::Splat(parse_number(&parts.next())?)
+    } else {
+        let table = index(&parts.next())?;
+        let factor = parse_number(&parts.next())?;
+        View::Table { table, factor, runs: read_runs(&parts.next())? }
+    };
+    Ok(Constant { view, scale: parse_number(&inner.next())? })
+}
+
+fn read_type(piece: Piece<'_>) -> Result<Type, LineError> {
+    let mut inner = Inner::of(piece);
+    let form = inner.next();
+    let form = match form.as_str() {
+        "ct" => Form::Q,
+        "ext" => Form::QP,
+        "digits" => Form::Digits,
+        _ => return Err(error(&form, "expected a type `ct(..)`, `ext(..)` or `digits(..)`")),
+    };
+    let limbs = read_limbs(&inner.next())?;
+    let (scale, degree) = (parse_number(&inner.next())?, parse_number(&inner.next())?);
+    Ok(Type { form, limbs, scale, degree })
+}
+
+fn read_limbs(piece: &Piece<'_>) -> Result<LimbSet, LineError> {
+    if piece.as_str() == "none" {
+        return Ok(LimbSet::default());
+    }
+    piece.as_str().split(',').try_fold(LimbSet::default(), |limbs, range| {
+        let range = range.trim_start_matches('q');
+        let (start, last) = range.split_once("..").unwrap_or((range, range));
+        match (start.parse::<usize>(), last.parse::<usize>()) {
+            (Ok(start), Ok(last)) if start <= last && last < 64 => {
+                Ok(limbs.union(LimbSet::range(start, last + 1)))
+            }
+            _ => Err(error(piece, format!("q{range}, expected ascending indices below 64"))),
+        }
+    })
+}
+
+fn read_runs(piece: &Piece<'_>) -> Result<Runs, LineError> {
+    let runs = piece.as_str().trim_matches(['[', ']']).trim();
+    if runs.is_empty() {
+        return Ok(Runs::default());
+    }
+    let read = |run: &str| {
+        let what = || error(piece, format!("run `{}` has a number beyond 32 bits", run.trim()));
+        read_run(run).ok_or_else(what)
+    };
+    runs.split(',').map(read).collect::<Result<_, _>>().map(Runs)
+}
+
+/// Reads `slot:element + count x slot_step:element_step ..`; `None` if a number is too large.
+fn read_run(run: &str) -> Option<Run> {
+    let mut parts = run.split('+').map(str::trim);
+    let (slot, element) = parts.next()?.split_once(':')?;
+    let dim = |part: &str| {
+        let (count, steps) = part.split_once('x')?;
+        let (slot_step, element_step) = steps.trim().split_once(':')?;
+        Some(Dim {
+            count: count.trim().parse().ok()?,
+            slot_step: slot_step.parse().ok()?,
+            element_step: element_step.parse().ok()?,
+        })
+    };
+    let (slot, element) = (slot.parse().ok()?, element.parse().ok()?);
+    Some(Run { slot, element, dims: parts.map(dim).collect::<Option<_>>()? })
+}

@@ -1,0 +1,182 @@
+//! Plans as text, one item a line; [`super::parse`] reads it back.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{
+    Constant, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs, Scheme, Type, Value,
+    View,
+};
+use crate::security::Security;
+use crate::text::{ClientChain, Number, list};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "plan 1 name={:?} {}", self.name, self.params)?;
+        self.inputs.iter().try_for_each(|input| write_input(f, input))?;
+        for (i, table) in self.tables.iter().enumerate() {
+            writeln!(f, "t{i} = {}", list(table.iter().map(|&x| Number(x))))?;
+        }
+        for (i, constant) in self.constants.iter().enumerate() {
+            writeln!(f, "c{i} = {constant}")?;
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            write_layer(f, i, layer)?;
+        }
+        let mut origin = if self.layers.is_empty() { Some(0) } else { None };
+        for (value, op) in self.values() {
+            let layer = self.origins[value.index()];
+            if origin != Some(layer) {
+                writeln!(f, "layer {layer}:")?;
+                origin = Some(layer);
+            }
+            writeln!(f, "{value} = {op} : {}", self.ty(value))?;
+        }
+        self.outputs.iter().try_for_each(|output| write_output(f, output))
+    }
+}
+
+/// Prints the attributes of the `plan` line.
+impl Display for Params {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Params { scheme, log_n, q, p, top_scale, security } = self;
+        let scheme = match scheme {
+            Scheme::Ckks => "ckks",
+        };
+        let top_scale = Number(*top_scale);
+        write!(f, "scheme={scheme} log_n={log_n} q={} p={} ", list(q), list(p))?;
+        write!(f, "top_scale={top_scale} security={security}")
+    }
+}
+
+/// Prints `128`, `192`, `256` or `insecure`.
+impl Display for Security {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Security::Insecure => f.write_str("insecure"),
+            Security::Bits128 | Security::Bits192 | Security::Bits256 => {
+                write!(f, "{}", self.bits())
+            }
+        }
+    }
+}
+
+/// Prints `ct(q0..2, scale 40, degree 1)`; `ext` on QP, `digits` when decomposed.
+impl Display for Type {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Type { form, limbs, scale, degree } = self;
+        let form = match form {
+            Form::Q => "ct",
+            Form::QP => "ext",
+            Form::Digits => "digits",
+        };
+        write!(f, "{form}({limbs}, scale {}, degree {degree})", Number(*scale))
+    }
+}
+
+impl Display for Key {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Relinearize => f.write_str("relinearize"),
+            Key::Rotate(steps) => write!(f, "rotate {steps}"),
+            Key::Conjugate => f.write_str("conjugate"),
+        }
+    }
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Input(index) => write!(f, "input {index}"),
+            Op::Add(a, b) => write!(f, "add {a}, {b}"),
+            Op::Sub(a, b) => write!(f, "sub {a}, {b}"),
+            Op::Neg(a) => write!(f, "neg {a}"),
+            Op::AddPlain(a, c) => write!(f, "add_plain {a}, {c}"),
+            Op::MulPlain(a, c) => write!(f, "mul_plain {a}, {c}"),
+            Op::DotPlain(terms) => {
+                f.write_str("dot_plain")?;
+                terms.iter().enumerate().try_for_each(|(i, (v, c))| {
+                    write!(f, "{}{v} * {c}", if i == 0 { " " } else { ", " })
+                })
+            }
+            Op::Mul(a, b) => write!(f, "mul {a}, {b}"),
+            Op::Relinearize(a) => write!(f, "relinearize {a}"),
+            Op::Rotate(a, steps) => write!(f, "rotate {a}, {steps}"),
+            Op::Conjugate(a) => write!(f, "conjugate {a}"),
+            Op::Rescale(a) => write!(f, "rescale {a}"),
+            Op::Drop(a, limbs) => write!(f, "drop {a}, {limbs}"),
+            Op::Decompose(a) => write!(f, "decompose {a}"),
+            Op::ApplyKey(a, key) => write!(f, "apply_key {a}, {key}"),
+            Op::ModUp(a) => write!(f, "mod_up {a}"),
+            Op::ModDown(a) => write!(f, "mod_down {a}"),
+            Op::ModRaise(a, limbs) => write!(f, "mod_raise {a}, {limbs}"),
+        }
+    }
+}
+
+impl Display for Constant {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.view {
+            View::Splat(x) => write!(f, "splat {}", Number(*x))?,
+            View::Table { table, factor, runs } => {
+                write!(f, "view t{table} * {} {runs}", Number(*factor))?;
+            }
+        }
+        write!(f, " scale {}", Number(self.scale))
+    }
+}
+
+/// Prints `[0:3 + 24 x 1:0, 40:7]`.
+impl Display for Runs {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (i, Run { slot, element, dims }) in self.0.iter().enumerate() {
+            write!(f, "{}{slot}:{element}", if i == 0 { "" } else { ", " })?;
+            for dim in dims {
+                write!(f, " + {} x {}:{}", dim.count, dim.slot_step, dim.element_step)?;
+            }
+        }
+        f.write_str("]")
+    }
+}
+
+fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
+    let Input { name, shape, range, factor, slots, normalization } = input;
+    write!(f, "input {name:?} shape={} range={}", list(shape), pair(range))?;
+    write!(f, " factor={}", Number(*factor))?;
+    if let Some(by) = normalization {
+        write!(f, " mean={} std={}", numbers(&by.mean), numbers(&by.std))?;
+    }
+    writeln!(f)?;
+    slots.iter().try_for_each(|runs| writeln!(f, "  ciphertext {runs}"))
+}
+
+fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
+    let Output { name, shape, factor, slots, client } = output;
+    let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
+    writeln!(f, "output {name:?} shape={shape} factor={factor}{client}")?;
+    write_places(f, slots)
+}
+
+fn write_layer(f: &mut Formatter<'_>, i: usize, layer: &Layer) -> fmt::Result {
+    let Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range } = layer;
+    write!(f, "layer {i} {name:?} kind={kind:?}")?;
+    if let Some(tensor) = tensor {
+        write!(f, " tensor={tensor}")?;
+    }
+    write!(f, " shape={} factor={}", list(shape), Number(*factor))?;
+    write!(f, " offset={} degree={degree} range={}", Number(*offset), pair(range))?;
+    writeln!(f, " layout={layout:?}")?;
+    write_places(f, slots)
+}
+
+fn write_places(f: &mut Formatter<'_>, places: &[(Value, Runs)]) -> fmt::Result {
+    places.iter().try_for_each(|(value, runs)| writeln!(f, "  {value} {runs}"))
+}
+
+fn numbers(list_of: &[f64]) -> impl Display {
+    list(list_of.iter().map(|&x| Number(x)))
+}
+
+fn pair(range: &(f64, f64)) -> impl Display {
+    list([Number(range.0), Number(range.1)])
+}

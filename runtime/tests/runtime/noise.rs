@@ -1,0 +1,147 @@
+//! The error that each primitive adds has the size that `hecc_grammar::noise` predicts: the root of the mean square
+//! over slots and seeds within a quarter, no slot beyond twice `TAIL`.
+
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Key, LimbSet, Op, Params, Value};
+
+use crate::common::{Build, difference, params, run_slots, setup, uniform, usual};
+
+const SEEDS: std::ops::Range<u8> = 0..5;
+
+/// Compares `measure(slots of the outputs)`, an error in message units, with a deviation at `scale`.
+fn check(
+    name: &str,
+    (build, outputs): (Build, Vec<Value>),
+    (predicted, scale): (f64, f64),
+    measure: impl Fn(&[Vec<f64>], &[Vec<f64>]) -> (f64, f64),
+) {
+    let plan = build.finish(&outputs);
+    let predicted = predicted * (-scale).exp2();
+    let (mut largest, mut squares) = (0.0f64, 0.0);
+    for seed in SEEDS {
+        let setup = setup(&plan, seed);
+        let (max, deviation) = measure(&setup.slots, &run_slots(&plan, &setup));
+        largest = largest.max(max);
+        squares += deviation * deviation;
+    }
+    let measured = (squares / SEEDS.len() as f64).sqrt();
+    let slack = (predicted / measured).log2();
+    assert!(slack.abs() < 0.32, "{name}: measured {measured:e}, predicted {predicted:e}");
+    let bound = 2.0 * noise::TAIL * predicted;
+    assert!(largest < bound, "{name}: largest error {largest:e}, bound {bound:e}");
+}
+
+fn rotated(slots: &[f64], steps: usize) -> Vec<f64> {
+    let mut slots = slots.to_vec();
+    slots.rotate_left(steps);
+    slots
+}
+
+/// Message primes of 45 bits with digits of `width`, and special primes that leave the key's noise visible.
+fn tight(log_n: u32, width: usize) -> Params {
+    params(log_n, &[45; 4], &vec![46; width], 40.0)
+}
+
+#[test]
+fn fresh_and_added_plaintexts() {
+    for log_n in [10, 11] {
+        let params = usual(log_n, 2, 1);
+        let build = Build::new(params.clone(), 1);
+        check("fresh", (build, vec![Value(0)]), (noise::fresh(&params), 40.0), |x, y| {
+            difference(&x[0], &y[0])
+        });
+        let mut build = Build::new(params.clone(), 1);
+        let mut state = 3;
+        let weights: Vec<f64> = (0..params.n_slots()).map(|_| uniform(&mut state)).collect();
+        let table = build.table(&weights, 40.0);
+        let sum = build.op(Op::AddPlain(Value(0), table));
+        let weights: Vec<f64> = weights.iter().map(|&w| f64::from(w as f32)).collect();
+        let encode = noise::encode(&params);
+        check("encode", (build, vec![Value(0), sum]), (encode, 40.0), |_, y| {
+            let expected: Vec<f64> = y[0].iter().zip(&weights).map(|(y, w)| y + w).collect();
+            difference(&expected, &y[1])
+        });
+    }
+}
+
+#[test]
+fn rescaling() {
+    for log_n in [10, 11] {
+        let params = usual(log_n, 4, 1);
+        let mut build = Build::new(params.clone(), 1);
+        let factor = build.splat(0.75, params.log_q(3));
+        let product = build.op(Op::MulPlain(Value(0), factor));
+        let rescaled = build.op(Op::Rescale(product));
+        let rounding = noise::rounding(&params, 1);
+        check("degree 1", (build, vec![Value(0), rescaled]), (rounding, 40.0), |_, y| {
+            let expected: Vec<f64> = y[0].iter().map(|y| 0.75 * y).collect();
+            difference(&expected, &y[1])
+        });
+        let mut build = Build::new(params.clone(), 1);
+        let square = build.op(Op::Mul(Value(0), Value(0)));
+        let direct = build.op(Op::Relinearize(square));
+        let rescaled = build.op(Op::Rescale(square));
+        let scale = build.plan.ty(rescaled).scale;
+        let rescaled = build.op(Op::Relinearize(rescaled));
+        let rounding = noise::rounding(&params, 2);
+        check("degree 2", (build, vec![direct, rescaled]), (rounding, scale), |_, y| {
+            difference(&y[0], &y[1])
+        });
+    }
+}
+
+#[test]
+fn key_switching() {
+    for (log_n, width) in [(10, 1), (10, 2), (11, 3)] {
+        let params = tight(log_n, width);
+        for limbs in [params.all_limbs(), LimbSet(0b1101)] {
+            let predicted = noise::key_product(&params, limbs).hypot(noise::rounding(&params, 1));
+            let mut build = Build::new(params.clone(), 1);
+            let x = build.op(Op::Drop(Value(0), limbs));
+            let rotate = build.op(Op::Rotate(x, 7));
+            check("rotate", (build, vec![x, rotate]), (predicted, 40.0), |_, y| {
+                difference(&rotated(&y[0], 7), &y[1])
+            });
+            // Two rotations of the same digits, added before the division: two keys' noise, one rounding.
+            let product = noise::key_product(&params, limbs);
+            let hoisted = product.hypot(product).hypot(noise::rounding(&params, 1));
+            let mut build = Build::new(params.clone(), 1);
+            let x = build.op(Op::Drop(Value(0), limbs));
+            let digits = build.op(Op::Decompose(x));
+            let [a, b] = [1, 2].map(|steps| build.op(Op::ApplyKey(digits, Key::Rotate(steps))));
+            let sum = build.op(Op::Add(a, b));
+            let down = build.op(Op::ModDown(sum));
+            check("hoisted", (build, vec![x, down]), (hoisted, 40.0), |_, y| {
+                let (a, b) = (rotated(&y[0], 1), rotated(&y[0], 2));
+                let expected: Vec<f64> = a.iter().zip(b).map(|(a, b)| a + b).collect();
+                difference(&expected, &y[1])
+            });
+        }
+        // Lifting to QP and back is exact up to the precision of decoding.
+        let mut build = Build::new(params.clone(), 1);
+        let up = build.op(Op::ModUp(Value(0)));
+        let down = build.op(Op::ModDown(up));
+        let plan = build.finish(&[Value(0), down]);
+        let slots = run_slots(&plan, &setup(&plan, 1));
+        assert_eq!(slots[0], slots[1]);
+    }
+}
+
+#[test]
+fn relinearizing() {
+    for width in [1, 2] {
+        let params = tight(10, width);
+        let predicted = noise::key_product(&params, LimbSet::first(3))
+            .hypot(noise::rounding(&params, 1))
+            .hypot(noise::rounding(&params, 2));
+        let mut build = Build::new(params.clone(), 2);
+        let product = build.op(Op::Mul(Value(0), Value(1)));
+        let exact = build.op(Op::Relinearize(product));
+        let rescaled = build.op(Op::Rescale(product));
+        let scale = build.plan.ty(rescaled).scale;
+        let relinearized = build.op(Op::Relinearize(rescaled));
+        check("relinearize", (build, vec![exact, relinearized]), (predicted, scale), |_, y| {
+            difference(&y[0], &y[1])
+        });
+    }
+}
