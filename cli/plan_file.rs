@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use hecc_grammar::envelope::{Fingerprint, Kind};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::VerifiedPlan;
-use hecc_grammar::plan::file::{PlanFile, from_bytes, to_bytes};
+use hecc_grammar::plan::{PlanFile, from_bytes, to_bytes};
 use hecc_grammar::save::{Access, write_atomically};
 
 use crate::bytes_file;

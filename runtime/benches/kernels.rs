@@ -60,14 +60,40 @@ fn mul_add(bencher: Bencher<'_, '_>, case: &Case) {
     bencher.bench_local(|| (case.kernels.mul_add)(black_box(&mut acc), &a, &b, &q));
 }
 
-/// Sixteen products a coefficient.
+/// Four products a coefficient, as in the inner product of a key switch: blocks of 1024 coefficients.
 #[divan::bench(args = cases())]
 fn dot(bencher: Bencher<'_, '_>, case: &Case) {
     let (q, n) = (primes(1).remove(0), 1 << case.log_n);
-    let limbs: Vec<Vec<u64>> = (0..32).map(|limb| residues(limb, &q, n)).collect();
-    let pairs: Vec<(&[u64], &[u64])> = limbs.chunks(2).map(|p| (&*p[0], &*p[1])).collect();
+    let limbs: Vec<Vec<u64>> = (0..8).map(|limb| residues(limb, &q, n)).collect();
     let mut out = vec![0; n];
+    bencher.bench_local(|| {
+        for (i, out) in black_box(&mut out).chunks_exact_mut(1024).enumerate() {
+            let block = 1024 * i..1024 * (i + 1);
+            let pairs: Vec<(&[u64], &[u64])> = limbs
+                .chunks(2)
+                .map(|pair| (&pair[0][block.clone()], &pair[1][block.clone()]))
+                .collect();
+            (case.kernels.dot)(out, &pairs, &q);
+        }
+    });
+}
+
+/// Forty products a coefficient, of one block of 1024, as in a linear map.
+#[divan::bench(args = cases())]
+fn dot_long(bencher: Bencher<'_, '_>, case: &Case) {
+    let q = primes(1).remove(0);
+    let limbs: Vec<Vec<u64>> = (0..80).map(|limb| residues(limb, &q, 1024)).collect();
+    let pairs: Vec<(&[u64], &[u64])> = limbs.chunks(2).map(|p| (&*p[0], &*p[1])).collect();
+    let mut out = vec![0; 1024];
     bencher.bench_local(|| (case.kernels.dot)(black_box(&mut out), &pairs, &q));
+}
+
+/// X → X^5 in the NTT domain.
+#[divan::bench(args = cases())]
+fn permute(bencher: Bencher<'_, '_>, case: &Case) {
+    let n = 1 << case.log_n;
+    let (a, index, mut out) = (residues(0, &primes(1)[0], n), permutation(n, 5), vec![0; n]);
+    bencher.bench_local(|| (case.kernels.permute)(black_box(&mut out), &a, &index));
 }
 
 /// From 8 limbs to 16.
@@ -80,5 +106,6 @@ fn base_convert(bencher: Bencher<'_, '_>, case: &Case) {
     let sources: Vec<&[u64]> = limbs.iter().map(Vec::as_slice).collect();
     let mut out = vec![vec![0; n]; to.len()];
     let mut targets: Vec<&mut [u64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
-    bencher.bench_local(|| converter.convert(case.kernels, &sources, black_box(&mut targets)));
+    bencher
+        .bench_local(|| (case.kernels.base_convert)(black_box(&mut targets), &sources, &converter));
 }

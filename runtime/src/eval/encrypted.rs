@@ -12,7 +12,8 @@ use crate::error::RunError;
 use crate::kernel::active;
 use crate::ring::Modulus;
 use crate::rlwe::{
-    Ciphertext, Context, Digits, EvaluationKeys, Poly, by_blocks, dot_pair, limb_indices,
+    Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, dot_pair,
+    limb_indices,
 };
 use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
 
@@ -70,6 +71,11 @@ impl<'a> Evaluator<'a> {
             cache: PlaintextCache::new(options.cache_bytes),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
+    }
+
+    /// The ciphertexts of what a client sent.
+    pub fn expand(&self, inputs: &[FreshCiphertext]) -> Vec<Ciphertext> {
+        self.pool.install(|| inputs.iter().map(|input| input.expand(&self.context.ring)).collect())
     }
 
     /// Runs the plan on the ciphertexts of its inputs and returns those of its outputs.

@@ -3,12 +3,19 @@
 //! Every function works on whole limbs. Residues are canonical, in `[0, q)` with `q < 2^50`, on entry and on return.
 //! `portable` is the reference: every other table gives exactly its results. `HECC_KERNEL=portable` forces it.
 
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
 
 use std::sync::OnceLock;
 
-use crate::ring::{Modulus, NttTable};
+use crate::ring::{BaseConverter, Modulus, NttTable};
+
+/// Two limbs to be multiplied.
+pub type Pair<'a> = (&'a [u64], &'a [u64]);
+
+/// Limbs to be written.
+pub type Limbs<'a, 'limb> = &'a mut [&'limb mut [u64]];
 
 /// One function per kernel.
 pub struct Kernels {
@@ -18,6 +25,12 @@ pub struct Kernels {
     pub ntt: fn(x: &mut [u64], table: &NttTable),
     /// NTT domain to coefficients, in place.
     pub intt: fn(x: &mut [u64], table: &NttTable),
+    /// `out[i] = a[i] + b[i]`.
+    pub add: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
+    /// `out[i] = a[i] − b[i]`.
+    pub sub: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
+    /// `out[i] = −a[i]`.
+    pub neg: fn(out: &mut [u64], a: &[u64], q: &Modulus),
     /// `out[i] = a[i]·b[i]`.
     pub mul: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
     /// `acc[i] += a[i]·b[i]`.
@@ -29,14 +42,20 @@ pub struct Kernels {
     /// `out[i] = (out[i] − a[i])·factor`, factor in `[0, q)`.
     pub sub_scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `out[i] = Σ_k pairs[k].0[i]·pairs[k].1[i]`.
-    pub dot: fn(out: &mut [u64], pairs: &[(&[u64], &[u64])], q: &Modulus),
-    /// `out[i] = Σ_k a[k][i]·factors[k]`, where `a[k]` holds integers in `[0, 2^50)`, not reduced by `q`.
-    pub combine: fn(out: &mut [u64], a: &[&[u64]], factors: &[u64], q: &Modulus),
+    pub dot: fn(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus),
+    /// What [`BaseConverter::convert`] says, on equally long parts of all limbs.
+    pub base_convert: fn(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter),
+    /// `out[i] = a[index[i]]`.
+    pub permute: fn(out: &mut [u64], a: &[u64], index: &[u32]),
 }
 
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {
-    avx2::table().into_iter().chain([&portable::TABLE]).collect()
+    let mut tables = vec![];
+    #[cfg(target_arch = "x86_64")]
+    tables.extend(avx2::table());
+    tables.push(&portable::TABLE);
+    tables
 }
 
 /// The table in use: the fastest, or the one that `HECC_KERNEL` names.
@@ -57,4 +76,189 @@ pub fn active() -> &'static Kernels {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{expand_uniform, permutation};
+
+    /// Primes ≡ 1 mod 2^18 near 2^50, so that bounds are tight.
+    const LARGE: [u64; 4] =
+        [1125899902124033, 1125899886395393, 1125899884036097, 1125899882987521];
+
+    /// Primes of 17, 30 and 40 bits, ≡ 1 mod 2^14.
+    const SMALL: [u64; 3] = [65537, 1073479681, 1099511480321];
+
+    fn primes() -> impl Iterator<Item = Modulus> {
+        LARGE.into_iter().chain(SMALL).map(Modulus::new)
+    }
+
+    /// Limbs of uniform residues, after one for each extreme value: 0, 1, (q − 1)/2, (q + 1)/2, q − 1.
+    fn limbs(q: &Modulus, n: usize, count: u32) -> Vec<Vec<u64>> {
+        let extremes = [q.value() - 1, q.value() / 2, q.value() / 2 + 1, 0, 1];
+        let uniform = |i| {
+            let mut limb = vec![0; n];
+            expand_uniform(&[5; 16], 0, i, q.value(), &mut limb);
+            limb
+        };
+        extremes.into_iter().map(|x| vec![x; n]).chain((0..count).map(uniform)).collect()
+    }
+
+    /// Whether all tables change a limb in the same way.
+    fn agree(start: &[u64], what: &str, f: impl Fn(&Kernels, &mut [u64])) {
+        let results = available().into_iter().map(|kernels| {
+            let mut out = start.to_vec();
+            f(kernels, &mut out);
+            (kernels.name, out)
+        });
+        let mut results: Vec<_> = results.collect();
+        let (_, expected) = results.pop().expect("portable is there");
+        for (name, result) in results {
+            let wrong = result.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!(wrong, None, "{name} and portable disagree on {what}: first index shown");
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_limbs() {
+        for (q, n) in primes().flat_map(|q| [0, 1, 7, 64, 1001, 4096].map(|n| (q.clone(), n))) {
+            let limbs = limbs(&q, n, 3);
+            let index: Vec<u32> = (0..n as u32).rev().collect();
+            for (a, b) in limbs.iter().flat_map(|a| limbs.iter().map(move |b| (a, b))) {
+                let factor = b.first().copied().unwrap_or(0);
+                let acc = &limbs[5];
+                agree(acc, "add", |kernels, out| (kernels.add)(out, a, b, &q));
+                agree(acc, "sub", |kernels, out| (kernels.sub)(out, a, b, &q));
+                agree(acc, "neg", |kernels, out| (kernels.neg)(out, a, &q));
+                agree(acc, "mul", |kernels, out| (kernels.mul)(out, a, b, &q));
+                agree(a, "mul_add", |kernels, out| (kernels.mul_add)(out, acc, b, &q));
+                agree(acc, "scale", |kernels, out| (kernels.scale)(out, a, factor, &q));
+                agree(acc, "scale_add", |kernels, out| (kernels.scale_add)(out, a, factor, &q));
+                agree(b, "sub_scale", |kernels, out| (kernels.sub_scale)(out, a, factor, &q));
+                agree(acc, "permute", |kernels, out| (kernels.permute)(out, a, &index));
+            }
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_sums_of_products() {
+        for (q, n) in primes().flat_map(|q| [0, 1, 17, 64, 1001, 4096].map(|n| (q.clone(), n))) {
+            let limbs = limbs(&q, n, 40);
+            let limbs: Vec<&[u64]> = limbs.iter().map(Vec::as_slice).collect();
+            for count in [0, 1, 2, 7, 8, 9, 16, 17, 40] {
+                let largest = vec![(limbs[0], limbs[0]); count];
+                let mixed = [(limbs[1], limbs[0]), (limbs[2], limbs[1])].repeat(count / 2);
+                let uniform: Vec<_> = (0..count).map(|k| (limbs[k], limbs[44 - k])).collect();
+                for pairs in [largest, mixed, uniform] {
+                    agree(limbs[5], "dot", |kernels, out| (kernels.dot)(out, &pairs, &q));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_transforms() {
+        let cases = primes().flat_map(|q| (1..=17).map(move |log_n| (q.clone(), 1 << log_n)));
+        for (q, n) in cases.filter(|(q, n)| (q.value() - 1).is_multiple_of(2 * *n as u64)) {
+            let table = NttTable::new(q.clone(), n);
+            let limbs = limbs(&q, n, 2);
+            let alternating = (0..n).map(|i| if i.is_power_of_two() { q.value() - 1 } else { 0 });
+            for limb in limbs.iter().cloned().chain([alternating.collect()]) {
+                agree(&limb, "ntt", |kernels, x| (kernels.ntt)(x, &table));
+                agree(&limb, "intt", |kernels, x| (kernels.intt)(x, &table));
+                let mut x = limb.clone();
+                (portable::TABLE.ntt)(&mut x, &table);
+                (portable::TABLE.intt)(&mut x, &table);
+                assert!(x == limb, "transforms of length {n} modulo {} are inverse", q.value());
+            }
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_base_conversion() {
+        let all: Vec<Modulus> = primes().chain(primes()).chain(primes()).chain(primes()).collect();
+        for (n_from, n_to) in [(1, 1), (2, 4), (6, 9), (11, 5), (12, 3), (13, 4), (24, 2), (25, 1)]
+        {
+            let (from, to) = (&all[..n_from], &all[all.len() - n_to..]);
+            for n in [0, 1, 7, 64, 1001] {
+                let mut converter = BaseConverter::new(&from[..1], to);
+                // The kernels take any factors: these make digits and factors as large as they get, of one sign or two.
+                for (digit, factor) in [(0, 0), (1, 1), (0, 1), (5, 0), (6, 2), (7, 5)] {
+                    converter.from = from.to_vec();
+                    converter.inverses = vec![1; n_from];
+                    let rows = to.iter().map(|t| {
+                        let row = |k: u32| {
+                            limbs(t, 1, 30)[if factor < 5 { factor } else { 5 + k as usize }][0]
+                        };
+                        (0..=n_from as u32).map(row).collect()
+                    });
+                    converter.matrix = rows.collect();
+                    let pick = |d: &Modulus| limbs(d, n, 3).swap_remove(digit);
+                    let sources: Vec<Vec<u64>> = from.iter().map(pick).collect();
+                    let sources: Vec<&[u64]> = sources.iter().map(Vec::as_slice).collect();
+                    agree(&vec![0; n * n_to], "base_convert", |kernels, out| {
+                        let mut targets: Vec<&mut [u64]> = out.chunks_mut(n.max(1)).collect();
+                        targets.resize_with(n_to, Default::default);
+                        (kernels.base_convert)(&mut targets, &sources, &converter);
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_transform_evaluates_at_odd_powers_of_the_root() {
+        for (q, log_n) in primes().flat_map(|q| (1..=9).map(move |log_n| (q.clone(), log_n))) {
+            let n = 1usize << log_n;
+            let table = NttTable::new(q.clone(), n);
+            let root = q.primitive_root(2 * n as u64);
+            for limb in limbs(&q, n, 1) {
+                let at = |e: &u32| {
+                    let x = q.pow(root, u64::from(*e));
+                    limb.iter().rev().fold(0, |value, &c| q.add(q.mul(value, x), c))
+                };
+                let expected: Vec<u64> = NttTable::exponents(n).iter().map(at).collect();
+                let mut x = limb.clone();
+                (portable::TABLE.ntt)(&mut x, &table);
+                assert_eq!(x, expected, "N = {n}, q = {}", q.value());
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_values_are_negacyclic_convolutions() {
+        for (q, n) in primes().flat_map(|q| [8usize, 32, 128].map(|n| (q.clone(), n))) {
+            let table = NttTable::new(q.clone(), n);
+            let mut limbs = limbs(&q, n, 2);
+            let (b, a) = (limbs.pop().unwrap(), limbs.pop().unwrap());
+            let mut expected = vec![0; n];
+            for (i, &a) in a.iter().enumerate() {
+                for (j, &b) in b.iter().enumerate() {
+                    let product = q.mul(a, b);
+                    let term = if i + j < n { product } else { q.neg(product) };
+                    expected[(i + j) % n] = q.add(expected[(i + j) % n], term);
+                }
+            }
+            for kernels in available() {
+                let (mut x, mut y, mut z) = (a.clone(), b.clone(), vec![0; n]);
+                (kernels.ntt)(&mut x, &table);
+                (kernels.ntt)(&mut y, &table);
+                (kernels.mul)(&mut z, &x, &y, &q);
+                (kernels.intt)(&mut z, &table);
+                assert_eq!(z, expected, "{}", kernels.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_permutation_takes_blocks_to_blocks() {
+        let n = 1024;
+        for g in [5, 25, 2 * n - 1] {
+            let index = permutation(n, g);
+            for block in index.chunks(16) {
+                assert!(block.iter().all(|i| i / 16 == block[0] / 16));
+            }
+        }
+    }
 }

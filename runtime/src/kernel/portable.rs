@@ -1,20 +1,27 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
-use super::Kernels;
-use crate::ring::{Modulus, NttTable};
+use super::{Kernels, Limbs, Pair};
+use crate::ring::{BaseConverter, Modulus, NttTable};
+
+/// Products of two residues whose sum `Modulus::reduce_wide` takes.
+const MAX_TERMS: usize = 1 << 14;
 
 /// The reference table.
 pub(super) static TABLE: Kernels = Kernels {
     name: "portable",
     ntt,
     intt,
+    add,
+    sub,
+    neg,
     mul,
     mul_add,
     scale,
     scale_add,
     sub_scale,
     dot,
-    combine,
+    base_convert,
+    permute,
 };
 
 /// Butterflies with Shoup's precomputed quotients (Harvey, J. Symb. Comp. 2014), values in `[0, 4q)`.
@@ -24,8 +31,7 @@ pub(super) fn ntt(x: &mut [u64], table: &NttTable) {
     let n = x.len();
     let mut m = 1;
     while m < n {
-        for (i, group) in x.chunks_exact_mut(n / m).enumerate() {
-            let (w, quotient) = table.forward_shoup(m + i);
+        for (group, &(w, quotient)) in x.chunks_exact_mut(n / m).zip(&table.forward_shoup()[m..]) {
             let (low, high) = group.split_at_mut(n / m / 2);
             for (a, b) in low.iter_mut().zip(high) {
                 let u = if *a >= 2 * q { *a - 2 * q } else { *a };
@@ -46,8 +52,7 @@ pub(super) fn intt(x: &mut [u64], table: &NttTable) {
     swap_within_blocks(x);
     let mut m = n / 2;
     while m >= 1 {
-        for (i, group) in x.chunks_exact_mut(n / m).enumerate() {
-            let (w, quotient) = table.inverse_shoup(m + i);
+        for (group, &(w, quotient)) in x.chunks_exact_mut(n / m).zip(&table.inverse_shoup()[m..]) {
             let (low, high) = group.split_at_mut(n / m / 2);
             for (a, b) in low.iter_mut().zip(high) {
                 let (u, v) = (*a, *b);
@@ -79,54 +84,97 @@ fn swap_within_blocks(x: &mut [u64]) {
     }
 }
 
-fn mul(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
+pub(super) fn add(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
+    assert!(out.len() == a.len() && a.len() == b.len());
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = q.add(a, b);
+    }
+}
+
+pub(super) fn sub(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
+    assert!(out.len() == a.len() && a.len() == b.len());
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = q.sub(a, b);
+    }
+}
+
+pub(super) fn neg(out: &mut [u64], a: &[u64], q: &Modulus) {
+    assert_eq!(out.len(), a.len());
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = q.neg(a);
+    }
+}
+
+pub(super) fn mul(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     assert!(out.len() == a.len() && a.len() == b.len());
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = q.mul(a, b);
     }
 }
 
-fn mul_add(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
+pub(super) fn mul_add(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     assert!(acc.len() == a.len() && a.len() == b.len());
     for ((acc, &a), &b) in acc.iter_mut().zip(a).zip(b) {
         *acc = q.add(*acc, q.mul(a, b));
     }
 }
 
-fn scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
+pub(super) fn scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     assert_eq!(out.len(), a.len());
     for (out, &a) in out.iter_mut().zip(a) {
         *out = q.mul(a, factor);
     }
 }
 
-fn scale_add(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
+pub(super) fn scale_add(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     assert_eq!(acc.len(), a.len());
     for (acc, &a) in acc.iter_mut().zip(a) {
         *acc = q.add(*acc, q.mul(a, factor));
     }
 }
 
-fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
+pub(super) fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     assert_eq!(out.len(), a.len());
     for (out, &a) in out.iter_mut().zip(a) {
         *out = q.mul(q.sub(*out, a), factor);
     }
 }
 
-fn dot(out: &mut [u64], pairs: &[(&[u64], &[u64])], q: &Modulus) {
+/// Sums below 2^114, reduced once.
+pub(super) fn dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus) {
     assert!(pairs.iter().all(|(a, b)| a.len() == out.len() && b.len() == out.len()));
     for (i, out) in out.iter_mut().enumerate() {
-        *out = pairs.iter().fold(0, |sum, (a, b)| q.add(sum, q.mul(a[i], b[i])));
+        let product = |(a, b): &Pair<'_>| u128::from(a[i]) * u128::from(b[i]);
+        let reduced =
+            pairs.chunks(MAX_TERMS).map(|terms| q.reduce_wide(terms.iter().map(product).sum()));
+        *out = reduced.fold(0, |sum, r| q.add(sum, r));
     }
 }
 
-fn combine(out: &mut [u64], a: &[&[u64]], factors: &[u64], q: &Modulus) {
-    assert!(a.len() == factors.len() && a.iter().all(|limb| limb.len() == out.len()));
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = a
-            .iter()
-            .zip(factors)
-            .fold(0, |sum, (limb, &w)| q.add(sum, q.mul(q.reduce(limb[i]), w)));
+pub(super) fn base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter) {
+    let n = converter.check(to, from);
+    let mut operands = vec![0; from.len() + 1];
+    for i in 0..n {
+        let (count, digits) = operands.split_last_mut().expect("the count is there");
+        let mut quotient = 0.0;
+        let sources = converter.from.iter().zip(&converter.inverses);
+        for ((digit, limb), (d, &inverse)) in digits.iter_mut().zip(from).zip(sources) {
+            *digit = d.centred(d.mul(limb[i], inverse));
+            quotient += *digit as f64 * (1.0 / d.value() as f64);
+        }
+        *count = (quotient + 0.5f64).floor() as i64;
+        for ((limb, t), row) in to.iter_mut().zip(&converter.to).zip(&converter.matrix) {
+            let products = operands.iter().zip(row).map(|(&x, &w)| i128::from(x) * i128::from(w));
+            let sum: i128 = products.sum();
+            let r = t.reduce_wide(sum.unsigned_abs());
+            limb[i] = if sum < 0 { t.neg(r) } else { r };
+        }
+    }
+}
+
+pub(super) fn permute(out: &mut [u64], a: &[u64], index: &[u32]) {
+    assert!(out.len() == a.len() && a.len() == index.len());
+    for (out, &i) in out.iter_mut().zip(index) {
+        *out = a[i as usize];
     }
 }

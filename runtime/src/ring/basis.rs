@@ -1,26 +1,27 @@
 //! Base conversion: residues modulo some primes to residues of the same integer modulo others.
 
+use rayon::prelude::*;
+
 use crate::kernel::Kernels;
 
 use super::Modulus;
 
-/// Coefficients handled at a time: all limbs of a block stay in the second-level cache.
+/// Coefficients that one thread takes at a time.
 const BLOCK: usize = 2048;
 
-/// Doubles of this size are the integers from it on: adding it rounds to the nearest integer, held in the low bits.
-const TWO_52: f64 = (1u64 << 52) as f64;
-
-/// Converts residues modulo the primes d_i (product D) to residues modulo primes t_j of the representative in about
-/// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with `y_i = x_i·(D/d_i)^−1 mod d_i`,
-/// `x = Σ y_i·(D/d_i) − v·D`, `v = round(Σ y_i/d_i)`. The sum is taken in doubles, so within about 2^−50·D of the
-/// boundary ±D/2 the other representative may result.
+/// Converts residues modulo the k primes d_i (product D) to residues modulo primes t_j of the representative in about
+/// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with the centred digits `y_i = x_i·(D/d_i)^−1 mod d_i`,
+/// `x = Σ y_i·(D/d_i) − v·D`, `v = ⌊Σ y_i/d_i + 1/2⌋`. The sum of quotients is taken in doubles, in order: it is off by
+/// at most k·(k + 3)·2^−54, so within that part of D of the boundary the other representative may result.
 pub struct BaseConverter {
-    from: Vec<Modulus>,
-    to: Vec<Modulus>,
+    /// The d_i.
+    pub(crate) from: Vec<Modulus>,
+    /// The t_j.
+    pub(crate) to: Vec<Modulus>,
     /// (D/d_i)^−1 mod d_i.
-    inverses: Vec<u64>,
+    pub(crate) inverses: Vec<u64>,
     /// For each t_j: D/d_i mod t_j for all i, then −D mod t_j.
-    matrix: Vec<Vec<u64>>,
+    pub(crate) matrix: Vec<Vec<u64>>,
 }
 
 impl BaseConverter {
@@ -41,36 +42,26 @@ impl BaseConverter {
         BaseConverter { from: from.to_vec(), to: to.to_vec(), inverses, matrix }
     }
 
-    /// Converts limbs in coefficient form. `from` and `to` are in the order given to [`Self::new`].
+    /// Converts limbs in coefficient form, in parallel. `from` and `to` are in the order given to [`Self::new`].
     pub fn convert(&self, kernels: &Kernels, from: &[&[u64]], to: &mut [&mut [u64]]) {
+        let n = self.check(to, from);
+        let mut blocks: Vec<Vec<&mut [u64]>> = (0..n.div_ceil(BLOCK)).map(|_| vec![]).collect();
+        for limb in to {
+            blocks.iter_mut().zip(limb.chunks_mut(BLOCK)).for_each(|(to, part)| to.push(part));
+        }
+        blocks.par_iter_mut().enumerate().for_each(|(i, to)| {
+            let range = i * BLOCK..n.min((i + 1) * BLOCK);
+            let from: Vec<&[u64]> = from.iter().map(|limb| &limb[range.clone()]).collect();
+            (kernels.base_convert)(to, &from, self);
+        });
+    }
+
+    /// The common length of all limbs, which must be as many as the primes.
+    pub(crate) fn check(&self, to: &[&mut [u64]], from: &[&[u64]]) -> usize {
         assert!(from.len() == self.from.len() && to.len() == self.to.len());
         let n = from.first().map_or(0, |limb| limb.len());
-        let block = BLOCK.min(n);
-        let mut scaled = vec![0u64; (self.from.len() + 1) * block];
-        let mut quotients = vec![0f64; block];
-        for start in (0..n).step_by(block.max(1)) {
-            let len = block.min(n - start);
-            quotients[..len].fill(0.0);
-            let (limbs, counts) = scaled.split_at_mut(self.from.len() * block);
-            for ((limb, d), (y, &inverse)) in
-                from.iter().zip(&self.from).zip(limbs.chunks_exact_mut(block).zip(&self.inverses))
-            {
-                let y = &mut y[..len];
-                (kernels.scale)(y, &limb[start..start + len], inverse, d);
-                let reciprocal = 1.0 / d.value() as f64;
-                for (quotient, &y) in quotients.iter_mut().zip(&*y) {
-                    // An integer below 2^52 as a double, in a form that compiles to vector instructions.
-                    *quotient += (f64::from_bits(y | TWO_52.to_bits()) - TWO_52) * reciprocal;
-                }
-            }
-            for (count, quotient) in counts.iter_mut().zip(&quotients) {
-                *count = (quotient + TWO_52).to_bits() ^ TWO_52.to_bits();
-            }
-            let sources: Vec<&[u64]> = scaled.chunks_exact(block).map(|y| &y[..len]).collect();
-            for ((out, t), row) in to.iter_mut().zip(&self.to).zip(&self.matrix) {
-                (kernels.combine)(&mut out[start..start + len], &sources, row, t);
-            }
-        }
+        assert!(from.iter().all(|limb| limb.len() == n) && to.iter().all(|limb| limb.len() == n));
+        n
     }
 }
 

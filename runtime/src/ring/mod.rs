@@ -9,6 +9,7 @@ mod sample;
 pub use automorphism::{galois_element, permutation};
 pub use basis::BaseConverter;
 pub use modulus::Modulus;
+pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;
 pub use sample::{SecretRng, Seed, expand_uniform};
 

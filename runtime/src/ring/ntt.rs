@@ -17,10 +17,11 @@ struct Twiddles {
     shoup: Vec<(u64, u64)>,
     /// w centred and w/q, as doubles.
     doubles: Vec<(f64, f64)>,
-    /// For four consecutive groups of the two innermost levels: w of the outer level, of the inner level's even and
-    /// odd halves, each four values and four quotients.
-    last: Vec<f64>,
+    last: Vec<LastTwiddles>,
 }
+
+/// For four consecutive groups of four coefficients: w of the outer level, and of the two halves of the inner one.
+pub(crate) type LastTwiddles = [[f64; 4]; 3];
 
 impl NttTable {
     /// Tables for transforms of length `n` (a power of two ≥ 2) modulo a prime ≡ 1 mod 2n.
@@ -48,34 +49,34 @@ impl NttTable {
         self.n_inverse
     }
 
-    /// The root power of group `i − m` of level `m`, `i` in `1..n`, centred, and its quotient by q.
-    pub fn forward(&self, i: usize) -> (f64, f64) {
-        self.forward.doubles[i]
+    /// Powers of the root, centred, and their quotients by q. Group `i` of the level of `m` groups takes entry `m + i`.
+    pub(crate) fn forward(&self) -> &[(f64, f64)] {
+        &self.forward.doubles
     }
 
     /// As [`Self::forward`], of the inverse root.
-    pub fn inverse(&self, i: usize) -> (f64, f64) {
-        self.inverse.doubles[i]
+    pub(crate) fn inverse(&self) -> &[(f64, f64)] {
+        &self.inverse.doubles
     }
 
-    /// As [`Self::forward`], with ⌊w·2^64/q⌋.
-    pub fn forward_shoup(&self, i: usize) -> (u64, u64) {
-        self.forward.shoup[i]
+    /// As [`Self::forward`], in `[0, q)` and with ⌊w·2^64/q⌋.
+    pub(crate) fn forward_shoup(&self) -> &[(u64, u64)] {
+        &self.forward.shoup
     }
 
     /// As [`Self::forward_shoup`], of the inverse root.
-    pub fn inverse_shoup(&self, i: usize) -> (u64, u64) {
-        self.inverse.shoup[i]
+    pub(crate) fn inverse_shoup(&self) -> &[(u64, u64)] {
+        &self.inverse.shoup
     }
 
-    /// The 24 doubles for block `i` of 16 coefficients in the two innermost levels.
-    pub fn forward_last(&self, i: usize) -> &[f64] {
-        &self.forward.last[24 * i..24 * (i + 1)]
+    /// The powers for the two innermost levels, one entry for 16 coefficients.
+    pub(crate) fn forward_last(&self) -> &[LastTwiddles] {
+        &self.forward.last
     }
 
     /// As [`Self::forward_last`], of the inverse root.
-    pub fn inverse_last(&self, i: usize) -> &[f64] {
-        &self.inverse.last[24 * i..24 * (i + 1)]
+    pub(crate) fn inverse_last(&self) -> &[LastTwiddles] {
+        &self.inverse.last
     }
 
     /// The order of the NTT domain: entry `i` is the value at ψ^exponents(n)[i]. Bit-reversed, except that in blocks
@@ -109,14 +110,13 @@ impl Twiddles {
                 (centred, centred / q as f64)
             })
             .collect();
-        let mut last = vec![];
-        for block in 0..n / 16 {
-            let group = n / 4 + 4 * block;
-            for index in [|i: usize| i, |i: usize| 2 * i, |i: usize| 2 * i + 1] {
-                last.extend((0..4).map(|k| doubles[index(group + k)].0));
-                last.extend((0..4).map(|k| doubles[index(group + k)].1));
-            }
-        }
+        let last = (0..n / 16).map(|block| {
+            let of = |index: fn(usize) -> usize| {
+                std::array::from_fn(|k| doubles[index(n / 4 + 4 * block + k)].0)
+            };
+            [of(|group| group), of(|group| 2 * group), of(|group| 2 * group + 1)]
+        });
+        let last = last.collect();
         Twiddles { shoup, doubles, last }
     }
 }

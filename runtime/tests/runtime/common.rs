@@ -7,7 +7,7 @@ use hecc_grammar::plan::{
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::ring::SecretRng;
 use hecc_runtime::rlwe::{Ciphertext, EvaluationKeys, FreshCiphertext};
 
 /// Parameters with the largest primes of the given lengths.
@@ -143,11 +143,9 @@ pub(crate) fn run(
     threads: usize,
     cache_bytes: usize,
 ) -> Vec<Ciphertext> {
-    let ring = Ring::new(&plan.params);
-    let inputs = setup.fresh.iter().map(|fresh| fresh.expand(&ring)).collect();
     let options = Options { threads, cache_bytes };
     let evaluator = Evaluator::new(plan, &setup.keys, options).expect("the keys are the plan's");
-    evaluator.run(inputs, &|_, _| {}).expect("the inputs are the plan's")
+    evaluator.run(evaluator.expand(&setup.fresh), &|_, _| {}).expect("the inputs are the plan's")
 }
 
 /// Slots of the outputs of an encrypted run.
