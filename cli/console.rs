@@ -52,7 +52,7 @@ impl Console {
         if error.chain().any(closed) {
             return ExitCode::SUCCESS;
         }
-        let message = format!("{error:#}");
+        let message = message(error);
         let hint = hint_of(error);
         let text = match (self.json, hint) {
             (true, hint) => json!({ "error": message, "hint": hint }).to_string(),
@@ -64,10 +64,34 @@ impl Console {
     }
 }
 
+/// An error and its causes, but for those that the error above them has told already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
 /// Prints to stdout, with one newline at the end.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.trim_end_matches('\n').as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = anyhow::anyhow!("no such file").context("cannot read: no such file");
+        assert_eq!(message(&error.context("plan.bin")), "plan.bin: cannot read: no such file");
+    }
 }

@@ -139,25 +139,31 @@ pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
             params.log_qp() - params.log_total_q()
         ),
     );
-    sheet.line("security", security(params));
+    let (promise, proof) = security(params);
+    sheet.line("security", promise);
+    sheet.line("", proof);
     sheet.line("levels", (params.q.len() - 1).to_string());
 }
 
 /// The promise and its proof.
-fn security(params: &Params) -> String {
+fn security(params: &Params) -> (String, String) {
     let bits = params.security.bits();
-    if bits == 0 {
-        return "NONE: parameters for tests only".to_owned();
-    }
-    let allowed = max_log_qp(params.log_n, params.security).unwrap_or(0);
-    let row = TABLE.iter().find(|row| row.log_n == params.log_n).map(|row| row.max_log_qp);
-    format!(
-        "{bits} bits: {:.1} is at most {allowed}, by the row N = 2^{} (128, 192, 256 bits: {:?}) of table 5.2 of the \
-         Security Guidelines (eprint 2024/463), ternary secret",
+    let row = TABLE.iter().find(|row| row.log_n == params.log_n);
+    let allowed = max_log_qp(params.log_n, params.security);
+    let (Some(row), Some(allowed), true) = (row, allowed, bits > 0) else {
+        return ("NONE: these parameters are for tests only".to_owned(), String::new());
+    };
+    let [at128, at192, at256] = row.max_log_qp;
+    let promise = format!(
+        "{bits} bits, since the modulus has {:.1} bits, and {allowed} are secure at N = 2^{}",
         params.log_qp(),
-        params.log_n,
-        row.unwrap_or_default()
-    )
+        params.log_n
+    );
+    let proof = format!(
+        "(at most {at128}, {at192}, {at256} bits for 128, 192, 256 bits of security: Security Guidelines, \
+         eprint 2024/463, table 5.2, ternary secret)"
+    );
+    (promise, proof)
 }
 
 /// Ring, modulus and security, for scripts.

@@ -64,7 +64,7 @@ impl fmt::Display for Sheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         for (name, text) in &self.lines {
-            writeln!(f, "{name:width$}  {text}")?;
+            writeln!(f, "{}", format!("{name:width$}  {text}").trim_end())?;
         }
         Ok(())
     }

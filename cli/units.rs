@@ -69,7 +69,11 @@ pub(crate) fn number(x: f64) -> String {
         format!("{x:.2e}")
     } else {
         let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
-        format!("{x:.digits$}")
+        let text = format!("{x:.digits$}");
+        if digits == 0 {
+            return text;
+        }
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
@@ -130,6 +134,8 @@ mod tests {
     #[test]
     fn numbers() {
         assert_eq!(number(12.3456), "12.35");
+        assert_eq!(number(-1.0), "-1");
+        assert_eq!(number(2800.0), "2800");
         assert_eq!(number(0.012345), "0.01235");
         assert_eq!(number(1.5e-7), "1.50e-7");
         assert_eq!(percent(1, 3), "33.33 %");

@@ -20,7 +20,9 @@ use hecc_compiler::pass::pack::{PackConfig, pack};
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Plan, VerifiedPlan};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs};
+use hecc_runtime::client::{
+    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
+};
 use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
 use hecc_runtime::ring::{Ring, SecretRng};
 
@@ -30,7 +32,8 @@ const LOG_N: u32 = 6;
 #[test]
 fn models_through_all_passes() {
     for path in files(Path::new("tests/model"), "hecc") {
-        let model: Model = read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let model: Model =
+            read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let calibration = Calibration::assumed(&model, -1.0, 1.0);
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let mut text = String::new();
@@ -38,7 +41,7 @@ fn models_through_all_passes() {
             text.push_str(&format!("== {stage}\n{}\n", body.to_string().trim_end()));
         });
         insta::with_settings!({ snapshot_path => "model", prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(name, text);
+            insta::assert_snapshot!(name.clone(), text);
         });
         let text: Plan = plan.to_string().parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(text, plan, "{name}: printed and read back");
@@ -52,7 +55,8 @@ fn plans_through_one_pass() {
         [("eliminate_common", eliminate_common), ("eliminate_dead", eliminate_dead)];
     for (pass, run) in passes {
         for path in files(&Path::new("tests/plan").join(pass), "plan") {
-            let plan: Plan = read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let plan: Plan =
+                read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let result = run(&plan).unwrap();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             insta::with_settings!({ snapshot_path => format!("plan/{pass}"), prepend_module_to_snapshot => false }, {
@@ -64,11 +68,17 @@ fn plans_through_one_pass() {
 }
 
 /// Runs every pass by itself, as `pipeline::compile` does, and shows each result.
-fn stages(model: &Model, calibration: &Calibration, show: &mut dyn FnMut(&str, &dyn std::fmt::Display)) -> Plan {
+fn stages(
+    model: &Model,
+    calibration: &Calibration,
+    show: &mut dyn FnMut(&str, &dyn std::fmt::Display),
+) -> Plan {
     let config = Config { security: Security::Insecure, ..Config::standard() };
-    let approximate_config = ApproximateConfig { degrees: vec![2, 3, 7], ..ApproximateConfig::standard() };
+    let approximate_config =
+        ApproximateConfig { degrees: vec![2, 3, 7], ..ApproximateConfig::standard() };
     let observe = |model: &Model| Stats::collect(model, calibration).unwrap();
-    let (approximated, _) = approximate(model, &observe(model), calibration, &approximate_config).unwrap();
+    let (approximated, _) =
+        approximate(model, &observe(model), calibration, &approximate_config).unwrap();
     show("approximate", &rounded(&approximated.to_string()));
     let graph = linearize(&approximated).unwrap();
     show("linearize", &graph);
@@ -81,12 +91,19 @@ fn stages(model: &Model, calibration: &Calibration, show: &mut dyn FnMut(&str, &
     let depth = levels.iter().copied().max().unwrap_or(0);
     let n_special = 2;
     let costs = &config.costs;
-    let packing = pack(&graph, PackConfig { log_n: LOG_N, n_special, levels: &levels, costs }).unwrap();
+    let packing =
+        pack(&graph, PackConfig { log_n: LOG_N, n_special, levels: &levels, costs }).unwrap();
     show("pack", &packing);
-    let request = Request { log_n: LOG_N, depth, scale: 40.0, n_special, security: config.security };
+    let request =
+        Request { log_n: LOG_N, depth, scale: 40.0, n_special, security: config.security };
     let params = params_for(&request).unwrap();
-    let lower_config =
-        LowerConfig { model: &approximated, params, levels: &levels, range: &range, normalization: None };
+    let lower_config = LowerConfig {
+        model: &approximated,
+        params,
+        levels: &levels,
+        range: &range,
+        normalization: None,
+    };
     let lowered = lower(&graph, &packing, &lower_config).unwrap();
     show("lower", &instructions(&lowered));
     let shared = eliminate_common(&lowered).unwrap();
@@ -150,7 +167,9 @@ fn agree(model: &Model, calibration: &Calibration, plan: Plan) {
 fn same_in_the_clear(before: Plan, after: Plan) {
     let run = |plan: Plan| {
         let plan = VerifiedPlan::new(plan).unwrap();
-        let slots = |ct: usize| (0..plan.params.n_slots()).map(|i| ((i * 7 + ct) % 11) as f64 / 11.0).collect();
+        let slots = |ct: usize| {
+            (0..plan.params.n_slots()).map(|i| ((i * 7 + ct) % 11) as f64 / 11.0).collect()
+        };
         let inputs: Vec<Vec<f64>> = (0..plan.n_input_ciphertexts()).map(slots).collect();
         run_clear(&plan, &inputs, Noise::None, |_, _| {})
     };
@@ -158,7 +177,8 @@ fn same_in_the_clear(before: Plan, after: Plan) {
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == extension));
     paths.sort();
