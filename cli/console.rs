@@ -64,6 +64,13 @@ impl Console {
     }
 }
 
+/// Prints what the parser of the command line has to say: help, or what it did not understand.
+pub(crate) fn explain_usage(usage: &clap::Error) -> ExitCode {
+    // Nothing is left to do if it cannot be printed.
+    let _ = usage.print();
+    if usage.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 /// An error and its causes, but for those that the error above them has told already.
 fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();

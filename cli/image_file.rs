@@ -105,11 +105,12 @@ mod tests {
         let path = folder.path().join("a.png");
         assert!(list(folder.path()).unwrap_err().to_string().contains("has no .png"));
         GrayImage::new(2, 3).save(&path).unwrap();
-        let error = format!("{:#}", read_images(&[path.clone()], &[1, 1, 4, 4]).unwrap_err());
+        let error =
+            format!("{:#}", read_images(std::slice::from_ref(&path), &[1, 1, 4, 4]).unwrap_err());
         assert!(error.ends_with("2 pixels wide and 3 high, the network takes 4 by 4"), "{error}");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(read_images(&[path.clone()], &[1, 1, 3, 2]).is_err());
+        assert!(read_images(std::slice::from_ref(&path), &[1, 1, 3, 2]).is_err());
         assert!(read_images(&[path], &[1, 10]).unwrap_err().to_string().contains("[1, 10]"));
     }
 }

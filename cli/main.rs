@@ -62,7 +62,7 @@ From a trained network to a decrypted prediction:
   hecc run plan.bin --input x.ct                 on the server: needs plan.bin, plan.ek, x.ct
   hecc decrypt plan.bin --input x.out.ct
 
-Exit status: 0 if all went well, 1 after an error, 2 if the command itself is not understood.";
+Exit status: 0 if all went well, 1 after an error.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -77,7 +77,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return console::explain_usage(&usage),
+    };
     let console = Console { json: cli.json, quiet: cli.quiet };
     let result = match &cli.command {
         Command::Compile(args) => compile::compile(args, &console),

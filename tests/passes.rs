@@ -4,6 +4,8 @@
 //!
 //! After a deliberate change: `INSTA_UPDATE=always cargo test --test passes`, and review the diff.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 use std::path::{Path, PathBuf};
 
 use hecc_compiler::calibrate::{Calibration, Stats};
@@ -18,7 +20,7 @@ use hecc_compiler::pass::lower::{LowerConfig, lower};
 use hecc_compiler::pass::normalize::normalize;
 use hecc_compiler::pass::pack::{PackConfig, pack};
 use hecc_grammar::model::{Model, Tensor};
-use hecc_grammar::plan::{Plan, VerifiedPlan};
+use hecc_grammar::plan::{Plan, TypeError, VerifiedPlan};
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{
     RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
@@ -28,6 +30,9 @@ use hecc_runtime::ring::{Ring, SecretRng};
 
 /// log2 of the ring degree of the snapshots: 32 slots keep them readable.
 const LOG_N: u32 = 6;
+
+/// A pass from plan to plan.
+type PlanPass = fn(&Plan) -> Result<Plan, TypeError>;
 
 #[test]
 fn models_through_all_passes() {
@@ -51,7 +56,7 @@ fn models_through_all_passes() {
 
 #[test]
 fn plans_through_one_pass() {
-    let passes: [(&str, fn(&Plan) -> Result<Plan, hecc_grammar::plan::TypeError>); 2] =
+    let passes: [(&str, PlanPass); 2] =
         [("eliminate_common", eliminate_common), ("eliminate_dead", eliminate_dead)];
     for (pass, run) in passes {
         for path in files(&Path::new("tests/plan").join(pass), "plan") {

@@ -14,14 +14,14 @@ type Map = (f64, f64);
 
 /// Normalizes a graph. `range` gives the range of a tensor, margin included.
 pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f64)) -> Graph {
-    let mut pass = Pass { model, old: graph, new: Graph::default(), images: vec![] };
+    let mut pass = Pass { model, new: Graph::default(), images: vec![] };
     let users = graph.users();
     for id in graph.ids() {
         let node = graph.node(id);
         let (lo, hi) = range(node.tensor);
         let largest = lo.abs().max(hi.abs());
         let plain = (if largest > 0.0 { 1.0 / largest } else { 1.0 }, 0.0);
-        let wanted = users[id.0].iter().find_map(|&user| pass.wanted(user));
+        let wanted = users[id.0].iter().find_map(|&user| operand_map(model, graph.node(user)));
         let image = pass.rebuild(node, wanted.unwrap_or(plain), plain.0);
         pass.images.push(image);
     }
@@ -38,25 +38,24 @@ pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f
     pass.new
 }
 
+/// The normalization that a step asks of its operand, if it asks for one.
+fn operand_map(model: &Model, node: &Node) -> Option<Map> {
+    if let (Step::Polynomial(..), Op::Polynomial { polynomial, .. }) =
+        (&node.step, &model.node(node.tensor).op)
+    {
+        Some(to_unit_interval(polynomial))
+    } else {
+        None
+    }
+}
+
 struct Pass<'a> {
     model: &'a Model,
-    old: &'a Graph,
     new: Graph,
     images: Vec<NodeId>,
 }
 
 impl Pass<'_> {
-    /// The normalization that a step asks of its operand, if it asks for one.
-    fn wanted(&self, user: NodeId) -> Option<Map> {
-        let node = self.old.node(user);
-        match (&node.step, &self.model.node(node.tensor).op) {
-            (Step::Polynomial(..), Op::Polynomial { polynomial, .. }) => {
-                Some(to_unit_interval(polynomial))
-            }
-            _ => None,
-        }
-    }
-
     /// Appends the normalized form of a step, as near to `map` as it can be.
     fn rebuild(&mut self, node: &Node, map: Map, plain: f64) -> NodeId {
         let (step, (factor, offset)) = match &node.step {
@@ -84,10 +83,8 @@ impl Pass<'_> {
                 (Step::Mul(a, b), (factor, 0.0))
             }
             Step::Polynomial(x, coefficients) => {
-                let wanted = match &self.model.node(node.tensor).op {
-                    Op::Polynomial { polynomial, .. } => to_unit_interval(polynomial),
-                    _ => unreachable!("a polynomial step comes from a polynomial node"),
-                };
+                let wanted =
+                    operand_map(self.model, node).expect("a polynomial asks for an interval");
                 let image = self.images[x.0];
                 let found = (self.new.node(image).factor, self.new.node(image).offset);
                 let x = if found == wanted { image } else { self.convert(image, wanted) };

@@ -105,7 +105,9 @@ fn read_node(statement: Piece<'_>, model: &mut Model) -> Result<(), LineError> {
     let arguments = Arguments { name: name.clone(), list: arguments.collect(), taken: 0 };
     let of = Attributes::of(&statement, &mut inner)?;
     let op = read_op(arguments, of)?;
-    let shape_piece = inner.next();
+    let shape_piece = inner
+        .take(Rule::numbers)
+        .ok_or_else(|| error(&name, "expected shape and name behind it, as in : [1,10] \"fc\""))?;
     let declared: Vec<usize> = parse_list(&shape_piece)?;
     let shape = op.shape(model, &declared).map_err(|e| error(&name, e.to_string()))?;
     if shape != declared {

@@ -118,7 +118,10 @@ impl Reader {
         let operation = inner.next();
         let op = operands::read(operation.clone())?;
         let new = plan.push(op, self.origin).map_err(|e| error(&operation, e.to_string()))?;
-        let (annotated, inferred) = (inner.next(), plan.ty(new));
+        let inferred = plan.ty(new);
+        let annotated = inner.take(Rule::r#type).ok_or_else(|| {
+            error(&operation, format!("expected the type behind it, : {inferred}"))
+        })?;
         if read_type(annotated.clone())? != inferred {
             return Err(error(&annotated, format!("expected the instruction's type {inferred}")));
         }

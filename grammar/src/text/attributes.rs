@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use super::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
 
+/// No statement has as many.
+const MAX_ATTRIBUTES: usize = 16;
+
 /// The attributes of a statement.
 pub(crate) struct Attributes<'a> {
     of: Piece<'a>,
@@ -23,6 +26,9 @@ impl<'a> Attributes<'a> {
         for attribute in inner.take_all(Rule::attribute) {
             let mut parts = Inner::of(attribute);
             let (name, value) = (parts.next(), parts.next());
+            if left.len() == MAX_ATTRIBUTES {
+                return Err(error(&name, format!("more than {MAX_ATTRIBUTES} attributes")));
+            }
             if left.iter().any(|(other, _)| *other == name.as_str()) {
                 return Err(error(&name, format!("attribute `{}` twice", name.as_str())));
             }

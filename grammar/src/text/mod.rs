@@ -80,10 +80,32 @@ fn statement(rule: Rule, line: &str) -> Result<Option<Piece<'_>>, LineError> {
             let column = match failed.line_col {
                 LineColLocation::Pos((_, column)) | LineColLocation::Span((_, column), _) => column,
             };
-            let failed = failed.renamed_rules(|rule| format!("{rule:?}").replace('_', " "));
+            let failed = failed.renamed_rules(|rule| describe(*rule));
             Err(LineError { column, what: failed.variant.message().into_owned() })
         }
     }
+}
+
+/// What a reader of an error message knows a rule as.
+fn describe(rule: Rule) -> String {
+    let name = format!("{rule:?}");
+    let words = match name.as_str() {
+        "EOI" => "end of the line",
+        "numbers" => "list of numbers [..]",
+        "runs" => "map [slot:element ..]",
+        "limbs" => "message primes such as q0..2",
+        "string" => "quoted text",
+        "integer" => "whole number",
+        "begin" => ":",
+        "table_line" => "table t0 = [..]",
+        "constant_line" => "constant c0 = ..",
+        "value_line" => "instruction v0 = ..",
+        "array_line" => "constant c0 : [..] = ..",
+        "node_line" => "node t0 = ..",
+        "result" => "output",
+        other => return other.replace('_', " "),
+    };
+    words.to_owned()
 }
 
 /// The pieces inside a piece, which the grammar says to be there.

@@ -79,7 +79,7 @@ impl NttTable {
         &self.inverse.last
     }
 
-    /// The order of the NTT domain: entry `i` is the value at ψ^exponents(n)[i]. Bit-reversed, except that in blocks
+    /// The order of the NTT domain: entry `i` is the value at `ψ^exponents(n)[i]`. Bit-reversed, except that in blocks
     /// of 16 the two pairs of index bits change places: vector kernels leave them so.
     pub fn exponents(n: usize) -> Vec<u32> {
         let bits = n.trailing_zeros();

@@ -102,7 +102,8 @@ fn read(envelope: &envelope::Envelope) -> Result<PlanFile, Invalid> {
 fn read_plan(mut program: Reader<'_>, mut report: Reader<'_>, fate: Fate) -> Result<Plan, Invalid> {
     let (name, origins) = report::read_origins(&mut report)?;
     let mut plan = Plan::new(program::read_params(&mut program)?, &name);
-    program::read(&mut program, &mut RunsReader::new(fate), &mut plan, &origins)?;
+    plan.origins = origins;
+    program::read(&mut program, &mut RunsReader::new(fate), &mut plan)?;
     program.finish()?;
     plan.layers = report::read_layers(&mut report, &mut RunsReader::new(fate))?;
     report.finish()?;

@@ -10,8 +10,9 @@ use crate::plan::{
 };
 use crate::security::Security;
 
-/// Bytes of one instruction: code, two numbers, a long number.
-const OP_BYTES: usize = 20;
+/// Bytes of one instruction: code, two numbers, a long number. They are not packed, so that a file of nothing else takes
+/// no more than twice its size when it is read.
+const OP_BYTES: usize = 24;
 
 pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan) {
     write_params(w, &plan.params);
@@ -29,17 +30,16 @@ pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan)
     plan.outputs.iter().for_each(|output| write_output(w, shapes, output));
 }
 
-/// Fills an empty plan. Instructions are typed as they come; `origins` are their layers.
+/// Fills an empty plan, but for the layers of its instructions. They are typed as they come.
 pub(super) fn read(
     r: &mut Reader<'_>,
     runs: &mut RunsReader,
     plan: &mut Plan,
-    origins: &[u32],
 ) -> Result<(), Invalid> {
     plan.tables = list(r.count(8)?, || read_table(r))?;
     plan.inputs = list(r.at_most(MAX_TENSORS)?, || read_input(r, runs))?;
     plan.constants = list(r.count(17)?, || read_constant(r, runs, &plan.tables))?;
-    read_ops(r, plan, origins)?;
+    read_ops(r, plan)?;
     plan.outputs = list(r.at_most(MAX_TENSORS)?, || read_output(r, runs))?;
     Ok(())
 }
@@ -214,7 +214,9 @@ fn write_ops(w: &mut Writer, ops: &[Op]) {
             Op::ModDown(a) => (16, a.0, 0, 0),
             Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
         };
-        [code, a, b].into_iter().for_each(|x| w.u32(x));
+        w.u64(code);
+        w.u32(a);
+        w.u32(b);
         w.u64(long);
     }
     // The terms of all sums of products, in order.
@@ -228,26 +230,24 @@ fn write_ops(w: &mut Writer, ops: &[Op]) {
     }
 }
 
-fn read_ops(r: &mut Reader<'_>, plan: &mut Plan, origins: &[u32]) -> Result<(), Invalid> {
+/// Reads and types the instructions. The caller knows their layers.
+fn read_ops(r: &mut Reader<'_>, plan: &mut Plan) -> Result<(), Invalid> {
     let count = r.count(OP_BYTES)?;
-    if count != origins.len() {
-        return Ok(r.fail(format!("{count} instructions, {} layers of them", origins.len()))?);
-    }
     let mut ops = Reader::new(r.bytes((count * OP_BYTES) as u64)?);
     plan.ops.reserve_exact(count);
     plan.types.reserve_exact(count);
-    plan.origins.reserve_exact(count);
-    for (i, &origin) in origins.iter().enumerate() {
-        let op = read_op(&mut ops, r)?;
-        let value = Value(i as u32);
-        plan.push(op, origin).map_err(|error| PlanError::Type { value, error })?;
+    for i in 0..count {
+        let (value, op) = (Value(i as u32), read_op(&mut ops, r)?);
+        let ty = op.infer(plan).map_err(|error| PlanError::Type { value, error })?;
+        plan.ops.push(op);
+        plan.types.push(ty);
     }
     Ok(())
 }
 
 /// Reads an instruction; the terms of a sum of products from `terms`.
 fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> {
-    let (code, a, b, long) = (r.u32()?, r.u32()?, r.u32()?, r.u64()?);
+    let (code, a, b, long) = (r.u64()?, r.u32()?, r.u32()?, r.u64()?);
     let (x, y, c) = (Value(a), Value(b), ConstantId(b));
     Ok(match (code, b, long) {
         (0, 0, 0) => Op::Input(a),

@@ -1,0 +1,213 @@
+//! Files that are truncated, damaged or made to deceive: each is refused with an error, without a panic, and without
+//! taking more memory than about twice its size.
+
+mod generate;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use hecc_grammar::envelope::{Fingerprint, Kind, open, seal};
+use hecc_grammar::model::{Model, Op};
+use hecc_grammar::plan::{
+    self, Constant, ConstantId, Dim, Input, Plan, Run, Runs, VerifiedPlan, View,
+};
+use ndarray::ArrayD;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// What a refused file may take besides, for tables of fixed size.
+const FIXED: usize = 128 << 10;
+
+/// The system's allocator, counting the bytes of each thread.
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "allocators are unsafe to implement")]
+// SAFETY: both calls are passed on as they are.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.get().wrapping_add(layout.size());
+        LIVE.set(live);
+        // Below zero if a thread frees what another one took.
+        if live as isize > PEAK.get() as isize {
+            PEAK.set(live);
+        }
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes that were taken at once while `f` ran.
+fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
+    let before = LIVE.get();
+    PEAK.set(before);
+    let result = f();
+    (result, PEAK.get().wrapping_sub(before))
+}
+
+/// Reads a file and holds it to the bound if it is refused; says whether it was accepted.
+fn read(file: &[u8]) -> bool {
+    let bytes = bytes::Bytes::copy_from_slice(file);
+    let (result, peak) = peak(|| plan::from_bytes(bytes).map(drop));
+    let allowed = 2 * file.len() + FIXED;
+    match &result {
+        Ok(()) => true,
+        Err(error) => {
+            assert!(peak <= allowed, "{peak} bytes for a file of {}: {error}", file.len());
+            assert!(!error.to_string().is_empty());
+            false
+        }
+    }
+}
+
+/// A file with this payload and, where it has a program, the right fingerprint.
+fn sealed(payload: &[u8]) -> Vec<u8> {
+    let len = payload.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
+    let program = payload.get(8..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+    seal(Kind::Plan, Fingerprint(blake3::hash(program).into()), payload)
+}
+
+/// Random numbers, the same in every run.
+struct Dice(TestRunner);
+
+impl Dice {
+    fn new() -> Dice {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        Dice(TestRunner::new_with_rng(Config::default(), rng))
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (0..end).new_tree(&mut self.0).expect("a range has numbers").current()
+    }
+}
+
+/// A plan like that of a network: many runs, more weights, a source.
+fn network(dice: &mut Dice) -> Vec<u8> {
+    let text = include_str!("text/small.plan");
+    let mut plan: Plan = text.parse().expect("the sample is a plan");
+    plan.tables.push((0..4000).map(|i| i as f32 / 7.0).collect());
+    for _ in 0..50 {
+        let dims = vec![Dim { count: 4, slot_step: 1, element_step: dice.below(9) as i32 }];
+        let run = |i: u32, dice: &mut Dice| Run {
+            slot: i * 5,
+            element: dice.below(3900) as u32,
+            dims: if dice.below(3) == 0 { vec![] } else { dims.clone() },
+        };
+        let runs = Runs((0..100).map(|i| run(i, dice)).collect());
+        plan.constants
+            .push(Constant { view: View::Table { table: 1, factor: 0.5, runs }, scale: 38.0 });
+    }
+    let mut source = Model { name: "network".to_owned(), ..Model::default() };
+    let x = source.push(Op::Input, "x", vec![1, 1000]);
+    let weight = source.constant(ArrayD::from_elem(vec![1000, 4], 0.1));
+    source.push(Op::MatMul { x, weight }, "fc", vec![1, 4]);
+    let plan = VerifiedPlan::new(plan).expect("the plan keeps its promises");
+    plan::to_bytes(&plan, Some(&source))
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let file = network(&mut Dice::new());
+    assert!(read(&file));
+    for len in (0..file.len()).filter(|len| len % 37 == 0 || *len < 200) {
+        assert!(!read(&file[..len]), "{len} bytes of {} are accepted", file.len());
+    }
+}
+
+#[test]
+fn files_with_a_flipped_bit_are_refused() {
+    let mut dice = Dice::new();
+    let mut file = network(&mut dice);
+    for _ in 0..3000 {
+        let (at, bit) = (dice.below(file.len()), 1 << dice.below(8));
+        file[at] ^= bit;
+        assert!(!read(&file), "bit {bit} of byte {at} is flipped and the file accepted");
+        file[at] ^= bit;
+    }
+}
+
+#[test]
+fn files_with_a_right_checksum_are_read_with_care() {
+    let mut dice = Dice::new();
+    let mut refused = 0;
+    let mut files = vec![network(&mut dice)];
+    let (plans, models) = (generate::plans(), generate::models());
+    for _ in 0..100 {
+        let plan = plans.new_tree(&mut dice.0).expect("a plan").current();
+        let model = models.new_tree(&mut dice.0).expect("a model").current();
+        files.push(plan::to_bytes(&plan, Some(&model)));
+    }
+    for file in files {
+        let payload = open(file.into(), Kind::Plan).expect("it was sealed").payload;
+        for _ in 0..100 {
+            let mut payload = payload.to_vec();
+            for _ in 0..1 + dice.below(4) {
+                mutate(&mut payload, &mut dice);
+            }
+            refused += usize::from(!read(&sealed(&payload)));
+        }
+    }
+    assert!(refused > 5000, "{refused}");
+}
+
+fn mutate(payload: &mut Vec<u8>, dice: &mut Dice) {
+    let at = dice.below(payload.len());
+    // The beginning, where counts and lengths are, as often as the rest.
+    let at = if dice.below(2) == 0 { at % 300 } else { at };
+    let at = at.min(payload.len() - 1);
+    match dice.below(5) {
+        0 => payload[at] ^= 1 << dice.below(8),
+        1 => payload[at] = 0xff,
+        // A huge number, a huge length.
+        2 => drop(payload.splice(at..at + 1, [0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])),
+        3 => payload.truncate(at + 1),
+        _ => {
+            let end = (at + 8).min(payload.len());
+            payload[at..end].fill(dice.below(256) as u8);
+        }
+    }
+}
+
+/// Instructions are small in a file; this one is refused only after all of them were typed.
+#[test]
+fn a_file_of_instructions_takes_twice_its_size() {
+    let head = include_str!("text/small.plan").lines().nth(1).expect("the `plan` line");
+    let mut plan: Plan = head.parse().expect("the sample is a plan");
+    let slots = vec![Runs::default()];
+    let (name, shape) = ("x".to_owned(), vec![1]);
+    plan.inputs.push(Input {
+        name,
+        shape,
+        range: (0.0, 1.0),
+        factor: 1.0,
+        slots,
+        normalization: None,
+    });
+    plan.constants.push(Constant { view: View::Splat(1.0), scale: 1.0 });
+    let x = plan.push(plan::Op::Input(0), 0).expect("the input is declared");
+    for _ in 0..50_000 {
+        plan.push(plan::Op::Neg(x), 0).expect("the operand is there");
+    }
+    plan.push(plan::Op::DotPlain(vec![(x, ConstantId(0))]), 0).expect("the operands are there");
+    let plan = VerifiedPlan::new(plan).expect("nothing is wrong");
+    let file = plan::to_bytes(&plan, None);
+    assert!(read(&file));
+    let mut payload = open(file.into(), Kind::Plan).expect("it was sealed").payload.to_vec();
+    let len = u64::from_le_bytes(*payload.first_chunk().expect("a length")) as usize;
+    // The constant of the last term, before the number of outputs.
+    payload[8 + len - 2] = 0xff;
+    assert!(!read(&sealed(&payload)));
+}

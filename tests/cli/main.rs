@@ -1,0 +1,7 @@
+//! The command line from outside: the built program, on a network small enough for a test.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod journey;
+mod refusals;
+mod workshop;
