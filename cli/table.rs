@@ -26,7 +26,7 @@ impl Table {
         inner.load_style(TableStyle::new().header_separator(rule));
         inner.set_header(heads.iter().map(|(head, _)| head));
         for (column, (_, align)) in inner.column_iter_mut().zip(heads) {
-            column.set_padding((0, 2));
+            column.set_padding((0, 1));
             column.set_cell_alignment(match align {
                 Align::Left => CellAlignment::Left,
                 Align::Right => CellAlignment::Right,
@@ -78,7 +78,7 @@ mod tests {
     fn columns_are_aligned() {
         let mut table = Table::new(&[("layer", Align::Left), ("levels", Align::Right)]);
         table.row(vec!["conv1".to_owned(), "3".to_owned()]);
-        assert_eq!(table.to_string(), "layer  levels\n-------------\nconv1       3\n");
+        assert_eq!(table.to_string(), "layer  levels\n--------------\nconv1       3\n");
         let mut sheet = Sheet::default();
         sheet.line("ring", "2^13");
         sheet.line("levels", "4");

@@ -6,12 +6,16 @@ use hecc_compiler::interpret;
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::VerifiedPlan;
 use hecc_runtime::client::{RangePolicy, place_inputs, read_outputs};
-use hecc_runtime::eval::{Noise, run_clear};
+use hecc_runtime::eval::{ClearEvaluator, Noise};
 use ndarray::ArrayD;
+
+/// Memory for constants that are expanded once for all inputs.
+const CACHE_BYTES: usize = 1 << 30;
 
 /// Where the elements of each layer are seen.
 pub(crate) struct Twin<'a> {
     plan: &'a VerifiedPlan,
+    evaluator: ClearEvaluator<'a>,
     source: Option<&'a Model>,
     /// For each value of the plan, the layers that it is part of.
     observed: Vec<Vec<Part>>,
@@ -41,7 +45,7 @@ impl<'a> Twin<'a> {
                 observed[value.index()].push(Part { layer, pairs: runs.pairs() });
             }
         }
-        Twin { plan, source, observed }
+        Twin { plan, evaluator: ClearEvaluator::new(plan, CACHE_BYTES), source, observed }
     }
 
     /// Runs the plan in the clear.
@@ -49,7 +53,7 @@ impl<'a> Twin<'a> {
         let slots = place_inputs(self.plan, tensors, RangePolicy::Allow)?;
         let empty = |layer: &hecc_grammar::plan::Layer| vec![0.0; layer.shape.iter().product()];
         let mut layers: Vec<Vec<f64>> = self.plan.layers.iter().map(empty).collect();
-        let outputs = run_clear(self.plan, &slots, noise, |value, slots| {
+        let outputs = self.evaluator.run(&slots, noise, |value, slots| {
             for Part { layer, pairs } in &self.observed[value.index()] {
                 let described = &self.plan.layers[*layer];
                 for &(slot, element) in pairs {

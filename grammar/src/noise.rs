@@ -11,9 +11,10 @@ use crate::plan::{ConstantId, LimbSet, Op, Params, Plan, Value, View};
 /// 3.19² that the security table assumes.
 pub const SIGMA: f64 = 3.24037;
 
-/// An error stays below this many standard deviations in all slots: for 2^16 slots the probability of a larger one
-/// is below 2^−60.
-pub const TAIL: f64 = 10.0;
+/// An error stays below this many standard deviations in all slots. Most errors end in a rounding, a product with the
+/// secret: in a slot that is the product of two complex normal variables, whose real part follows the Laplace
+/// distribution, so t deviations are passed with probability exp(−√2·t): 2^−55 here, below 2^−40 for 2^15 slots together.
+pub const TAIL: f64 = 27.0;
 
 /// A fresh encryption under the secret key: `e`.
 pub fn fresh(params: &Params) -> f64 {

@@ -15,8 +15,8 @@ use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// What a refused file may take besides, for tables of fixed size.
-const FIXED: usize = 128 << 10;
+/// What a refused file may take besides: one entry for each slot of the largest ring.
+const FIXED: usize = 256 << 10;
 
 /// The system's allocator, counting the bytes of each thread.
 struct Counting;

@@ -137,9 +137,18 @@ fn damaged_networks_and_data() {
                 "shape [8, 3], expected [n, 1, 4, 4]",
             ),
             ("compile tiny.hecc -o p.bin --calibration x.npy", "one input is too few"),
-            ("compile tiny.hecc -o p.bin --normalize 1,2,3/1,1,1", "1 channels"),
-            ("compile tiny.hecc -o p.bin --max-memory 1k", "--max-memory allows 1000"),
-            ("compile tiny.hecc -o p.bin --precision 39", "precision of 39 bits"),
+            (
+                "compile tiny.hecc -o p.bin --calibration data.npz --normalize 1,2,3/1,1,1",
+                "1 channels",
+            ),
+            (
+                "compile tiny.hecc -o p.bin --calibration data.npz --max-memory 1k",
+                "--max-memory allows 1000",
+            ),
+            (
+                "compile tiny.hecc -o p.bin --calibration data.npz --precision 39",
+                "precision of 39 bits",
+            ),
         ],
     );
 }

@@ -17,7 +17,7 @@ use hecc_grammar::plan::VerifiedPlan;
 use hecc_runtime::client::{
     RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
 };
-use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
+use hecc_runtime::eval::{ClearEvaluator, Evaluator, Noise, Options};
 use hecc_runtime::ring::{Ring, SecretRng};
 use hecc_runtime::rlwe::EvaluationKeys;
 use ndarray::{ArrayD, Axis, Slice};
@@ -142,13 +142,14 @@ fn measure(
 fn simulate(plan: &VerifiedPlan, images: &ArrayD<f64>, noise: Noise) -> Result<Vec<Vec<f64>>> {
     let images: Vec<Vec<f64>> =
         images.axis_iter(Axis(0)).map(|image| image.iter().copied().collect()).collect();
+    let evaluator = ClearEvaluator::new(plan, 1 << 30);
     let one = |(i, image): (usize, Vec<f64>)| {
         let slots = place_inputs(plan, &[image], RangePolicy::Allow)?;
         let noise = match noise {
             Noise::None => Noise::None,
             Noise::Predicted(seed) => Noise::Predicted(seed.wrapping_add(i as u64 * 0x9e37_79b9)),
         };
-        Ok(read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {})).remove(0))
+        Ok(read_outputs(plan, &evaluator.run(&slots, noise, |_, _| {})).remove(0))
     };
     images.into_par_iter().enumerate().map(one).collect()
 }

@@ -95,14 +95,14 @@ fn basis(t: f64, degree: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 1e-9 };
+    const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 0.0 };
 
-    /// Counts that follow a normal distribution, from −6 to 6 standard deviations.
+    /// Counts that follow a normal distribution, from −8 to 8 standard deviations: a polynomial of degree 15 feels six.
     fn normal() -> Histogram {
-        let mut histogram = Histogram::new(-6.0, 6.0, 2000);
+        let mut histogram = Histogram::new(-8.0, 8.0, 2000);
         for (i, count) in histogram.counts.iter_mut().enumerate() {
-            let x = -6.0 + (i as f64 + 0.5) * 0.006;
-            *count = (1e12 * (-x * x / 2.0).exp()) as u64;
+            let x = -8.0 + (i as f64 + 0.5) * 0.008;
+            *count = (1e15 * (-x * x / 2.0).exp()) as u64;
         }
         histogram
     }
@@ -114,10 +114,10 @@ mod tests {
         assert!(fit.max_error < 1e-9, "{}", fit.max_error);
     }
 
-    /// The closed form for the rectifier of a standard normal variable: E(3) = 1.13e-2, E(7) = 2.65e-3.
+    /// The closed form for the rectifier of a standard normal variable: E(3) = 1.13e-2, E(7) = 2.65e-3, E(15) = 7.81e-4.
     #[test]
     fn errors_of_the_rectifier_match_the_closed_form() {
-        for (degree, expected) in [(2, 1.13e-2), (3, 1.13e-2), (7, 2.65e-3), (15, 7.8e-4)] {
+        for (degree, expected) in [(2, 1.13e-2), (3, 1.13e-2), (7, 2.65e-3), (15, 7.81e-4)] {
             let fit = fit(|x| x.max(0.0), &normal(), degree, CONFIG);
             assert!(
                 (fit.mean_squared_error / expected - 1.0).abs() < 0.03,
@@ -131,7 +131,7 @@ mod tests {
     fn the_floor_bounds_the_polynomial_in_the_tail() {
         let config = FitConfig { margin: 1.5, floor: 1e-4 };
         let fit = fit(|x| x.max(0.0), &normal(), 15, config);
-        let outside = [-8.9, 8.9].map(|x| evaluate(&fit.polynomial, x) - x.max(0.0));
-        assert!(outside.iter().all(|error| error.abs() < 1.0), "{outside:?}");
+        let outside = [-11.9, 11.9].map(|x| evaluate(&fit.polynomial, x) - x.max(0.0));
+        assert!(outside.iter().all(|error| error.abs() < 6.0), "{outside:?}");
     }
 }

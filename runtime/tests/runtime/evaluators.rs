@@ -16,8 +16,7 @@ fn agree(plan: &VerifiedPlan, seeds: &[u8]) {
         let simulated = run_clear(plan, &setup.slots, Noise::Predicted(u64::from(seed)), |_, _| {});
         let encrypted = run_slots(plan, &setup);
         for (i, value) in plan.output_values().enumerate() {
-            // Products with the secret have heavier tails than the normal distribution: twice `TAIL`.
-            let bound = 2.0 * noise::TAIL * predicted[value.index()];
+            let bound = noise::TAIL * predicted[value.index()];
             for (name, slots) in [("simulated", &simulated[i]), ("encrypted", &encrypted[i])] {
                 let (largest, _) = difference(&clear[i], slots);
                 assert!(
