@@ -1,7 +1,7 @@
 //! `hecc run`: a plan on encrypted inputs.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hecc_grammar::cost;
@@ -66,16 +66,17 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let evaluator = Evaluator::new(plan, &keys, options)?;
     let ring = Ring::new(&plan.params);
     let n_sets = sets.len();
-    let start = Instant::now();
     let bar = Progress::new(console, "run", n_sets * plan.ops.len());
-    let mut outputs = vec![];
+    let (mut outputs, mut seconds) = (vec![], vec![]);
     for (i, set) in sets.iter().enumerate() {
+        let start = Instant::now();
         let inputs = set.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
         let before = i * plan.ops.len();
         outputs.push(evaluator.run(inputs, &|done, _| bar.set(before + done))?);
+        seconds.push(start.elapsed().as_secs_f64());
     }
     drop(bar);
-    let elapsed = start.elapsed();
+    let total: f64 = seconds.iter().sum();
 
     let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
     let file = write_outputs(plan, loaded.fingerprint, &outputs);
@@ -89,7 +90,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "{}: {} in {} with {} (predicted for one core: {} each){memory}",
             output.display(),
             units::count(n_sets, "input"),
-            units::duration(elapsed),
+            units::duration(Duration::from_secs_f64(total)),
             units::count(threads, "thread"),
             units::seconds(predicted),
         ),
@@ -99,7 +100,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "bytes": file.len(),
             "inputs": n_sets,
             "threads": threads,
-            "seconds": elapsed.as_secs_f64(),
+            "seconds": total,
+            "input_seconds": seconds,
             "predicted_seconds_one_core": predicted * n_sets as f64,
             "peak_memory_bytes": peak,
         }),

@@ -154,6 +154,19 @@ fn damaged_networks_and_data() {
 }
 
 #[test]
+fn networks_that_are_too_deep() {
+    let workshop = Workshop::empty();
+    let mut text = "model 1 \"deep\"\nt0 = input : [1,4] \"x\"\n".to_owned();
+    for i in 0..60 {
+        text += &format!("t{} = mul t{i}, t{i} : [1,4] \"square{i}\"\n", i + 1);
+    }
+    text += "output \"y\" t60\n";
+    std::fs::write(workshop.path("deep.hecc"), text).unwrap();
+    let error = workshop.fails("compile deep.hecc -o p.bin --input-range -1,1 --quiet");
+    assert!(error.contains("the network needs 6") && error.contains("enough for 4"), "{error}");
+}
+
+#[test]
 fn inputs_that_do_not_fit() {
     let workshop = Workshop::full();
     workshop.write_npy("wide.npy", &ndarray::ArrayD::zeros(vec![5, 4]));
