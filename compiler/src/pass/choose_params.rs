@@ -1,6 +1,6 @@
 //! Chooses primes for a depth, a scale and a ring, and says whether they are secure.
 
-use hecc_grammar::plan::{Params, Scheme, is_prime};
+use hecc_grammar::plan::{Params, Scheme, is_prime, log2_of};
 use hecc_grammar::security::{Security, max_log_qp};
 
 /// log2 of the largest prime, and so of the largest scale that leaves room above it.
@@ -32,9 +32,7 @@ pub fn params_for(request: &Request) -> Option<Params> {
     let mut taken = vec![];
     let first = prime_near(request.scale + HEADROOM, request.log_n, &mut taken)?;
     let mut q = vec![first];
-    for _ in 0..request.depth {
-        q.push(prime_near(request.scale, request.log_n, &mut taken)?);
-    }
+    q.extend(rescaling_primes(request, &mut taken)?);
     // A special prime a little above every message prime: the key's noise, divided by P, stays below rounding.
     let special = (request.scale + HEADROOM + 1.0).min(MAX_PRIME_BITS);
     let mut p = vec![];
@@ -49,6 +47,20 @@ pub fn params_for(request: &Request) -> Option<Params> {
         top_scale: request.scale,
         security: request.security,
     })
+}
+
+/// The primes that rescaling drops, the last one first to go. From the top, each is the nearest to what returns a square to
+/// the scale: without that, every further squaring would double the distance between the two.
+fn rescaling_primes(request: &Request, taken: &mut Vec<u64>) -> Option<Vec<u64>> {
+    let mut scale = request.scale;
+    let mut primes = vec![];
+    for _ in 0..request.depth {
+        let prime = prime_near(2.0 * scale - request.scale, request.log_n, taken)?;
+        scale = 2.0 * scale - log2_of(prime as f64);
+        primes.push(prime);
+    }
+    primes.reverse();
+    Some(primes)
 }
 
 /// Whether the ring carries the modulus at the promised security.
@@ -87,6 +99,21 @@ mod tests {
         assert_eq!(all.len(), 9);
         assert!(params.q[1..].iter().all(|&q| ((q as f64).log2() - 40.0).abs() < 1e-3));
         assert!(is_secure(&params));
+    }
+
+    #[test]
+    fn squaring_returns_to_the_scale() {
+        let request = Request {
+            log_n: 16,
+            depth: 60,
+            scale: 40.0,
+            n_special: 1,
+            security: Security::Insecure,
+        };
+        let params = params_for(&request).unwrap();
+        let squared = |scale: f64, &prime: &u64| 2.0 * scale - log2_of(prime as f64);
+        let scale = params.q[1..].iter().rev().fold(params.top_scale, squared);
+        assert!((scale - 40.0).abs() < 1e-3, "{scale}");
     }
 
     #[test]

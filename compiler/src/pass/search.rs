@@ -155,6 +155,11 @@ fn scale_for(input: &mut SearchInput<'_>, log_n: u32, depth: usize) -> Result<f6
     let wanted = input.config.precision;
     // A slot's error exceeds the noise analysis' deviation TAIL times with negligible probability only.
     let scale = (TRIAL_SCALE + (largest * noise::TAIL).log2() + wanted).ceil().max(MIN_SCALE);
+    let allowed = max_log_qp(log_n, input.config.security).map_or(0.0, f64::from);
+    if scale > MAX_SCALE && (depth as f64 + 2.0) * MAX_SCALE > allowed {
+        // The ring is too small for any such modulus, which says more than the precision does.
+        return Ok(MAX_SCALE);
+    }
     if scale > MAX_SCALE {
         let node = plan.layers.last().map(|layer| layer.name.clone()).unwrap_or_default();
         return Err(CompileError::Precision { wanted, scale, limit: MAX_SCALE, node });
