@@ -11,7 +11,7 @@ use super::value::Constant;
 ///
 /// It bounds what a small hostile file can ask for: `ConstantOfShape`, `Expand` and `Tile` create arrays of any size,
 /// and a thousand nodes may each want a copy of the same weights.
-const BUDGET: usize = 1 << 26;
+const BUDGET: usize = 1 << 23;
 
 /// Bytes of a name that nodes keep.
 const MAX_NAME: usize = 256;

@@ -111,9 +111,9 @@ mod tests {
             security: Security::Insecure,
         };
         let params = params_for(&request).unwrap();
-        let squared = |scale: f64, &prime: &u64| 2.0 * scale - log2_of(prime as f64);
-        let scale = params.q[1..].iter().rev().fold(params.top_scale, squared);
-        assert!((scale - 40.0).abs() < 1e-3, "{scale}");
+        for level in 0..60 {
+            assert!((params.scale_at(level) - 40.0).abs() < 1e-3, "{level}");
+        }
     }
 
     #[test]

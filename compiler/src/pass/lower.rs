@@ -114,7 +114,8 @@ impl Lowering<'_> {
                 pairs.map(|(a, b)| self.product(id, a, b)).collect()
             }
             Step::Polynomial(x, coefficients) => {
-                let target = (self.config.levels[id.0], self.plan.params.top_scale);
+                let level = self.config.levels[id.0];
+                let target = (level, self.plan.params.scale_at(level));
                 let xs = self.values[x.0].clone();
                 let origin = id.0 as u32;
                 xs.into_iter()
@@ -217,7 +218,7 @@ impl Lowering<'_> {
                 }
                 pairs.sort_unstable();
                 let view = View::Table { table, factor: 1.0, runs: Runs::from_pairs(&pairs) };
-                let target = self.plan.params.top_scale + self.plan.params.log_q(map.level);
+                let target = 2.0 * self.plan.params.scale_at(map.level);
                 let constant = self.constant(view, target - self.plan.ty(operand).scale);
                 map.sums
                     .entry(out)
@@ -293,7 +294,7 @@ impl Lowering<'_> {
     fn zero(&mut self, map: &LinearMap, terms: &[(NodeId, Matrix)]) -> Result<Value, TypeError> {
         let any = self.values[terms[0].0.0][0];
         let any = self.at_level(map.id, any, map.level)?;
-        let target = self.plan.params.top_scale + self.plan.params.log_q(map.level);
+        let target = 2.0 * self.plan.params.scale_at(map.level);
         let zero = self.constant(View::Splat(0.0), target - self.plan.ty(any).scale);
         self.emit(map.id, Op::MulPlain(any, zero))
     }

@@ -12,9 +12,13 @@ use crate::graph::{Graph, Node, NodeId, Step, to_unit_interval};
 /// A normalization: `slot = factor · element + offset`.
 type Map = (f64, f64);
 
+/// An operand of a product whose values stay below this is brought back to [−1, 1] first, which takes a level: the factors
+/// of squares of squares would leave the range of numbers.
+const SMALLEST_OPERAND: f64 = 1.0 / 256.0;
+
 /// Normalizes a graph. `range` gives the range of a tensor, margin included.
 pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f64)) -> Graph {
-    let mut pass = Pass { model, new: Graph::default(), images: vec![] };
+    let mut pass = Pass { model, new: Graph::default(), images: vec![], plains: vec![] };
     let users = graph.users();
     for id in graph.ids() {
         let node = graph.node(id);
@@ -24,6 +28,7 @@ pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f
         let wanted = users[id.0].iter().find_map(|&user| operand_map(model, graph.node(user)));
         let image = pass.rebuild(node, wanted.unwrap_or(plain), plain.0);
         pass.images.push(image);
+        pass.plains.push(plain.0);
     }
     let outputs = graph.outputs.iter().cloned();
     pass.new.outputs = outputs
@@ -53,6 +58,8 @@ struct Pass<'a> {
     model: &'a Model,
     new: Graph,
     images: Vec<NodeId>,
+    /// For each step so far, the factor that takes its range to [−1, 1].
+    plains: Vec<f64>,
 }
 
 impl Pass<'_> {
@@ -78,7 +85,7 @@ impl Pass<'_> {
                 (Step::Affine { terms: new_terms, bias }, map)
             }
             Step::Mul(a, b) => {
-                let (a, b) = (self.without_offset(*a), self.without_offset(*b));
+                let (a, b) = (self.operand(*a), self.operand(*b));
                 let factor = self.new.node(a).factor * self.new.node(b).factor;
                 (Step::Mul(a, b), (factor, 0.0))
             }
@@ -96,11 +103,18 @@ impl Pass<'_> {
         self.new.push(Node { step, factor, offset, ..node.clone() })
     }
 
-    /// The image of a step as an operand of a product: without offset.
-    fn without_offset(&mut self, id: NodeId) -> NodeId {
-        let image = self.images[id.0];
+    /// The image of a step as an operand of a product: without offset, and not so small that products of products
+    /// vanish.
+    fn operand(&mut self, id: NodeId) -> NodeId {
+        let (image, plain) = (self.images[id.0], self.plains[id.0]);
         let node = self.new.node(image);
-        if node.offset == 0.0 { image } else { self.convert(image, (node.factor / 2.0, 0.0)) }
+        if node.offset != 0.0 {
+            self.convert(image, (node.factor / 2.0, 0.0))
+        } else if node.factor < plain * SMALLEST_OPERAND {
+            self.convert(image, (plain, 0.0))
+        } else {
+            image
+        }
     }
 
     /// Puts an affine map behind a step that changes its normalization.

@@ -85,6 +85,13 @@ impl Params {
         log2_of(self.q[limb] as f64)
     }
 
+    /// The scale of a level: that of inputs which were squared and rescaled down to it. Results of linear maps have it too,
+    /// so that what follows meets the primes that were chosen for it.
+    pub fn scale_at(&self, level: usize) -> f64 {
+        let dropped = (level + 1..self.q.len()).rev();
+        dropped.fold(self.top_scale, |scale, limb| 2.0 * scale - self.log_q(limb))
+    }
+
     /// log2 of the product of all message and special primes: what security is judged by.
     pub fn log_qp(&self) -> f64 {
         self.q.iter().chain(&self.p).map(|&prime| (prime as f64).log2()).sum()
