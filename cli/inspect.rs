@@ -179,14 +179,9 @@ fn contents_json(contents: &Contents) -> Json {
     match contents {
         Contents::SecretKey { .. } => {}
         Contents::EvaluationKeys { sections, .. } => {
-            let key = |key: Key| match key {
-                Key::Relinearize => "relinearize".to_owned(),
-                Key::Rotate(steps) => format!("rotate {steps}"),
-                Key::Conjugate => "conjugate".to_owned(),
-            };
             let section = sections.iter().map(|section| {
                 json!({
-                    "key": key(section.key),
+                    "key": section.key.to_string(),
                     "limbs": section.limbs.len(),
                     "bytes": section.bytes,
                 })

@@ -70,7 +70,7 @@ fn counts(op: &Op) -> (usize, usize, usize) {
         | Op::Rescale(_)
         | Op::Drop(..)
         | Op::Decompose(_)
-        | Op::ApplyKey(_, Key::Relinearize)
+        | Op::ApplyKey(_, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
         | Op::ModUp(_)
         | Op::ModDown(_)
         | Op::ModRaise(..) => (0, 0, 0),

@@ -70,7 +70,15 @@ pub fn compile(
 /// Parameters before any are chosen.
 fn no_params(config: &Config) -> Params {
     let security = config.security;
-    Params { scheme: Scheme::Ckks, log_n: 3, q: vec![], p: vec![], top_scale: 1.0, security }
+    Params {
+        scheme: Scheme::Ckks,
+        log_n: 3,
+        q: vec![],
+        p: vec![],
+        input_level: 0,
+        top_scale: 1.0,
+        security,
+    }
 }
 
 /// Keys and values must fit the limit; plaintexts are cached in what is left.

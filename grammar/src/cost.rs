@@ -3,7 +3,7 @@
 //! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
-use crate::plan::{Form, Op, Params, Plan, Type, Value, View};
+use crate::plan::{Form, KeyUse, Op, Params, Plan, Type, Value, View};
 
 /// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,9 +45,14 @@ impl Shape {
         f64::from(self.log_n).exp2()
     }
 
+    /// Special primes that a key switch uses: one for each message limb, up to all.
+    fn n_used(self) -> usize {
+        self.n_special.min(self.n_limbs)
+    }
+
     /// Limbs of the form QP.
     pub fn n_extended(self) -> usize {
-        self.n_limbs + self.n_special
+        self.n_limbs + self.n_used()
     }
 
     /// Number of digits (β).
@@ -67,8 +72,7 @@ impl Shape {
     pub fn decompose(self, costs: &Costs) -> f64 {
         let (l, extended, digits) = (self.n_limbs, self.n_extended(), self.n_digits());
         let outside = digits * extended - l;
-        let width = self.n_special.min(l);
-        self.transforms(costs, l + outside) + self.passes(costs.convert, outside * width)
+        self.transforms(costs, l + outside) + self.passes(costs.convert, outside * self.n_used())
     }
 
     /// `apply_key`: the product of the digits with a key, and the automorphism.
@@ -85,7 +89,7 @@ impl Shape {
 
     /// `mod_down`: division of two polynomials by P.
     pub fn mod_down(self, costs: &Costs) -> f64 {
-        self.divide(costs, 2, self.n_special, self.n_limbs)
+        self.divide(costs, 2, self.n_used(), self.n_limbs)
     }
 
     /// `rescale` of a ciphertext with this many polynomials.
@@ -169,7 +173,7 @@ fn encodings(plan: &Plan) -> impl Iterator<Item = (Shape, bool)> {
         let full = op
             .constants()
             .into_iter()
-            .filter(|c| matches!(plan.constants[c.index()].view, View::Table { .. }));
+            .filter(|c| !matches!(plan.constants[c.index()].view, View::Splat(_)));
         full.map(move |_| (Shape::new(&plan.params, ty.limbs.len()), ty.form == Form::QP))
     })
 }
@@ -209,9 +213,9 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
 /// Bytes of the evaluation keys in memory: both halves of every digit.
 pub fn key_bytes(plan: &Plan) -> u64 {
     let params = &plan.params;
-    let of_key = |limbs: crate::plan::LimbSet| {
-        let polys = 2 * params.digits(limbs).len() * (limbs.len() + params.p.len());
+    let of_key = |key: &KeyUse| {
+        let polys = 2 * params.digits(key.limbs).len() * (key.limbs.len() + key.n_special);
         polys as u64 * (8 << params.log_n)
     };
-    plan.keys().iter().map(|key| of_key(key.limbs)).sum()
+    plan.keys().iter().map(of_key).sum()
 }

@@ -24,7 +24,7 @@ use crate::plan::PlanError;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const FIELDS: usize = 56;
 const CHECKSUM: usize = blake3::OUT_LEN;
@@ -361,7 +361,7 @@ mod tests {
         let file = seal(Kind::SecretKey, PLAN, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 2;
+        newer[8] = 3;
         let messages = [
             open(file.clone().into(), Kind::Plan).unwrap_err(),
             error(&newer),
@@ -373,7 +373,7 @@ mod tests {
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "the file has format version 2, this program reads version 1 only",
+            "the file has format version 3, this program reads version 2 only",
             "the file has 100 bytes, expected 107: it is truncated",
             "the file has 3 bytes, expected 96: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",

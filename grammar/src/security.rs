@@ -48,6 +48,25 @@ pub fn max_log_qp(log_n: u32, security: Security) -> Option<u32> {
     TABLE.iter().find(|row| row.log_n == log_n).map(|row| row.max_log_qp[column])
 }
 
+/// Weight of the ephemeral sparse secret of bootstrapping: so many coefficients are 1 or −1, the others 0.
+pub const EPHEMERAL_WEIGHT: usize = 32;
+
+/// The largest log2(qp) of a key under a secret of weight [`EPHEMERAL_WEIGHT`], for 128 bits: by ring degree 2^15 and 2^16.
+/// These are the moduli that Bossuat, Troncoso-Pastoriza and Hubaux (ACNS 2022, eprint 2022/024) and the parameters of
+/// Lattigo 6 use such keys at (N15QP768H192H32: 33 + 61 bits; for 2^16 it states 121).
+const EPHEMERAL: [(u32, u32); 2] = [(15, 94), (16, 121)];
+
+/// As [`max_log_qp`], under the ephemeral sparse secret.
+pub fn max_log_qp_ephemeral(log_n: u32, security: Security) -> Option<u32> {
+    match security {
+        Security::Insecure => Some(u32::MAX),
+        Security::Bits128 => {
+            EPHEMERAL.iter().find(|(degree, _)| *degree == log_n).map(|(_, bits)| *bits)
+        }
+        Security::Bits192 | Security::Bits256 => None,
+    }
+}
+
 impl Security {
     /// The promised bits; 0 if insecure.
     pub fn bits(self) -> u32 {

@@ -85,7 +85,7 @@ fn operations<T: std::fmt::Display>(samples: impl Strategy<Value = T>) -> BTreeS
 
 #[test]
 fn the_generators_make_every_operation() {
-    let of_plans = "add add_plain apply_key conjugate decompose dot_plain drop input mod_down mod_raise mod_up mul \
+    let of_plans = "add add_plain apply_key conjugate decompose dot_plain drop embedding imaginary input mod_down mod_raise mod_up mul \
         mul_plain neg relinearize rescale rotate splat sub view";
     let of_models = "add average_pool clip concat conv elu erf expand gather gelu hard_sigmoid hard_swish input \
         leaky_relu matmul mish mul pad polynomial relu reshape selu sigmoid slice softplus sum tanh transpose";

@@ -69,6 +69,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         log_n: LOG_N,
         q: primes(45, 6),
         p: primes(49, 2),
+        input_level: 5,
         top_scale: 40.0,
         security: Security::Bits128,
     };

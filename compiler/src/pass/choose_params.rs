@@ -44,6 +44,7 @@ pub fn params_for(request: &Request) -> Option<Params> {
         log_n: request.log_n,
         q,
         p,
+        input_level: request.depth,
         top_scale: request.scale,
         security: request.security,
     })

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use hecc_grammar::plan::{Constant, ConstantId, Op, Plan, Rewriter, TypeError, View};
+use hecc_grammar::plan::{Constant, ConstantId, EmbeddingDiagonal, Op, Plan, Rewriter, TypeError, View};
 
 /// The plan without repeated instructions and constants.
 pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {
@@ -67,12 +67,19 @@ fn share_constants(plan: &Plan) -> Plan {
 #[derive(PartialEq, Eq, Hash)]
 enum ViewKey<'a> {
     Splat(u64),
+    Imaginary(u64),
+    Embedding((u32, bool, (u32, u32)), (u32, u32, u64)),
     Table(u32, u64, &'a hecc_grammar::plan::Runs),
 }
 
 fn view_key(constant: &Constant) -> ViewKey<'_> {
     match &constant.view {
         View::Splat(x) => ViewKey::Splat(x.to_bits()),
+        View::Imaginary(x) => ViewKey::Imaginary(x.to_bits()),
+        View::Embedding(diagonal) => {
+            let EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor } = *diagonal;
+            ViewKey::Embedding((log_slots, inverse, bits), (rotation, shift, factor.to_bits()))
+        }
         View::Table { table, factor, runs } => ViewKey::Table(*table, factor.to_bits(), runs),
     }
 }

@@ -151,7 +151,7 @@ fn scale_for(input: &mut SearchInput<'_>, log_n: u32, depth: usize) -> Result<f6
     input.lower.params = params;
     let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
     let errors = noise::analyse(&plan);
-    let largest = plan.output_values().map(|value| errors[value.index()]).fold(0.0, f64::max);
+    let largest = plan.output_values().map(|value| errors[value.index()].total).fold(0.0, f64::max);
     let wanted = input.config.precision;
     // A slot's error exceeds the noise analysis' deviation TAIL times with negligible probability only.
     let scale = (TRIAL_SCALE + (largest * noise::TAIL).log2() + wanted).ceil().max(MIN_SCALE);

@@ -1,6 +1,7 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod embedding;
 mod file;
 mod limb_set;
 mod op;
@@ -9,15 +10,18 @@ mod parse;
 mod print;
 mod rewriter;
 mod slot_check;
+mod slots;
 mod verify;
 mod view;
 
+pub use embedding::EmbeddingDiagonal;
 pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
 pub use limb_set::LimbSet;
 pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
 pub use parse::parse;
 pub use rewriter::Rewriter;
+pub use slots::Slots;
 pub use verify::{PlanError, VerifiedPlan, is_prime};
 pub use view::{Constant, Dim, Run, Runs, View};
 
@@ -123,6 +127,8 @@ pub struct KeyUse {
     pub key: Key,
     /// The union of the limb sets that it is applied on: the key holds no other message primes.
     pub limbs: LimbSet,
+    /// Of the special primes it holds the first so many: the most that one of its uses takes.
+    pub n_special: usize,
 }
 
 impl Plan {
@@ -173,7 +179,7 @@ impl Plan {
 
     /// The exact evaluation keys, in ascending order, each with the limbs that it is used on.
     pub fn keys(&self) -> Vec<KeyUse> {
-        let mut uses = BTreeMap::<Key, LimbSet>::new();
+        let mut uses = BTreeMap::<Key, (LimbSet, usize)>::new();
         for (value, op) in self.values() {
             let (key, limbs) = match op {
                 Op::ApplyKey(_, key) => (*key, self.ty(value).limbs),
@@ -195,17 +201,20 @@ impl Plan {
                 | Op::ModDown(_)
                 | Op::ModRaise(..) => continue,
             };
-            let entry = uses.entry(key).or_default();
-            *entry = entry.union(limbs);
+            let (all, most) = uses.entry(key).or_default();
+            *all = all.union(limbs);
+            *most = self.params.n_special(limbs).max(*most);
         }
-        uses.into_iter().map(|(key, limbs)| KeyUse { key, limbs }).collect()
+        let key_use = |(key, (limbs, n_special))| KeyUse { key, limbs, n_special };
+        uses.into_iter().map(key_use).collect()
     }
 
     /// The slots of a constant as cleartext numbers.
-    pub fn slots_of(&self, constant: ConstantId) -> Vec<f64> {
+    pub fn slots_of(&self, constant: ConstantId) -> Slots {
         let n_slots = self.params.n_slots();
         match &self.constants[constant.index()].view {
-            View::Splat(x) => vec![*x; n_slots],
+            View::Splat(x) => Slots::real(vec![*x; n_slots]),
+            View::Imaginary(x) => Slots { re: vec![0.0; n_slots], im: Some(vec![*x; n_slots]) },
             View::Table { table, factor, runs } => {
                 let table = &self.tables[*table as usize];
                 let mut slots = vec![0.0; n_slots];
@@ -214,8 +223,9 @@ impl Plan {
                         slots[slot as usize] = f64::from(table[element as usize]) * factor;
                     });
                 }
-                slots
+                Slots::real(slots)
             }
+            View::Embedding(diagonal) => diagonal.slots(n_slots),
         }
     }
 

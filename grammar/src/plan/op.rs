@@ -21,6 +21,10 @@ pub enum Key {
     Rotate(u32),
     /// From s(X^−1): slots are conjugated.
     Conjugate,
+    /// From s to the ephemeral sparse secret (Bossuat, Troncoso-Pastoriza, Hubaux, ACNS 2022, eprint 2022/024).
+    Encapsulate,
+    /// From the ephemeral sparse secret back to s.
+    Decapsulate,
 }
 
 /// Which primes an element is reduced by.
@@ -28,7 +32,7 @@ pub enum Key {
 pub enum Form {
     /// A ciphertext on the message primes of its limb set.
     Q,
-    /// A ciphertext on those and all special primes, P times as large.
+    /// A ciphertext on those and the special primes of [`Params::n_special`], P times as large, P their product.
     QP,
     /// The gadget digits, on QP, of the last polynomial of a ciphertext, together with its other polynomials.
     Digits,
@@ -46,12 +50,14 @@ pub struct Type {
     pub scale: f64,
     /// Polynomials minus one: 1 is linear, 2 awaits relinearization.
     pub degree: u8,
+    /// Whether it is under the ephemeral sparse secret, as between [`Key::Encapsulate`] and [`Key::Decapsulate`].
+    pub ephemeral: bool,
 }
 
 /// One instruction. Slot-wise unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Ciphertext `.0` of the plan's inputs, on all message primes at the top scale.
+    /// Ciphertext `.0` of the plan's inputs, at the inputs' level and the top scale.
     Input(u32),
     /// Sum; equal types.
     Add(Value, Value),
@@ -75,7 +81,7 @@ pub enum Op {
     Conjugate(Value),
     /// Divides by the largest prime of the limb set and drops it.
     Rescale(Value),
-    /// Drops the primes that are not in `.1`, without dividing.
+    /// Drops the primes that are not in `.1`, without dividing. Form Q.
     Drop(Value, LimbSet),
     /// Gadget digits of the last polynomial. Form Q to Digits.
     Decompose(Value),
@@ -159,6 +165,9 @@ pub enum TypeError {
     /// Key switching without special primes.
     #[error("key switching needs special primes, the plan has none")]
     NoSpecialPrimes,
+    /// Operand under the wrong secret.
+    #[error("{0} is under the wrong one of the plan's secret and the ephemeral sparse secret")]
+    Secret(Value),
 }
 
 impl Value {
@@ -223,7 +232,7 @@ impl Op {
                 }
             }
             Op::Drop(a, limbs) => {
-                let a_type = not_digits(*a, ty(*a)?)?;
+                let a_type = form(*a, ty(*a)?, Form::Q)?;
                 if limbs.is_empty() || !limbs.is_subset(a_type.limbs) {
                     return Err(drop_error(*a, a_type, *limbs));
                 }
@@ -239,7 +248,10 @@ impl Op {
                     rotation(params, *steps)?;
                 }
                 degree(*a, digits, if *key == Key::Relinearize { 2 } else { 1 })?;
-                Type { form: Form::QP, degree: 1, ..digits }
+                if digits.ephemeral != (*key == Key::Decapsulate) {
+                    return Err(TypeError::Secret(*a));
+                }
+                Type { form: Form::QP, degree: 1, ephemeral: *key == Key::Encapsulate, ..digits }
             }
             Op::ModUp(a) => {
                 special(params)?;
@@ -255,6 +267,11 @@ impl Op {
                 Type { limbs: *limbs, ..a_type }
             }
         };
+        if let Some(&operand) = self.operands().iter().find(|&&v| ty(v).is_ok_and(|t| t.ephemeral))
+            && !matches!(self, Op::Decompose(_) | Op::ApplyKey(..) | Op::ModDown(_) | Op::ModRaise(..))
+        {
+            return Err(TypeError::Secret(operand));
+        }
         if !(result.scale > 0.0 && result.scale < 256.0) {
             return Err(TypeError::ScaleRange(result.scale));
         }
@@ -337,7 +354,8 @@ fn input_type(plan: &Plan, index: u32) -> Result<Type, TypeError> {
         return Err(TypeError::NoInput { found: index, declared });
     }
     let params = &plan.params;
-    Ok(Type { form: Form::Q, limbs: params.all_limbs(), scale: params.top_scale, degree: 1 })
+    let (limbs, scale) = (params.input_limbs(), params.top_scale);
+    Ok(Type { form: Form::Q, limbs, scale, degree: 1, ephemeral: false })
 }
 
 fn sum_type(value: Value, a: Type, b: Type) -> Result<Type, TypeError> {

@@ -7,6 +7,9 @@ use super::LimbSet;
 /// Scales are multiples of this, so that sums of them are exact in `f64` (see [`log2_of`]).
 const SCALE_STEP: f64 = 1.0 / (1u64 << 44) as f64;
 
+/// Slack of comparisons of log2 of products of primes.
+pub(super) const ROUNDING: f64 = 1e-9;
+
 /// The scheme that a plan's instructions mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -25,7 +28,9 @@ pub struct Params {
     pub q: Vec<u64>,
     /// Special primes of key switching. A digit of the gadget decomposition holds as many message primes.
     pub p: Vec<u64>,
-    /// log2 of the scale of a fresh ciphertext on all of `q`.
+    /// Level of a fresh ciphertext: it lives on the first `input_level + 1` of `q`. Those above are bootstrapping's.
+    pub input_level: usize,
+    /// log2 of the scale of a fresh ciphertext.
     pub top_scale: f64,
     /// The security that the modulus was chosen for; the verifier holds the plan to it.
     pub security: Security,
@@ -80,16 +85,36 @@ impl Params {
         (0..count).filter(|&digit| !self.digit(limbs, digit).is_empty()).collect()
     }
 
+    /// How many of the special primes a key switch on `limbs` uses: the first few whose product P is at least that of
+    /// every digit. Keys are made for the product of all special primes, and `decompose` divides the digits by the
+    /// product of the unused ones, modulo the message primes, which takes no additional step.
+    pub fn n_special(&self, limbs: LimbSet) -> usize {
+        let log = |primes: &mut dyn Iterator<Item = u64>| primes.map(|q| (q as f64).log2()).sum();
+        let digits = self.digits(limbs).into_iter();
+        let of_digit = |digit| log(&mut self.digit(limbs, digit).iter().map(|limb| self.q[limb]));
+        let largest: f64 = digits.map(of_digit).fold(0.0, f64::max);
+        let enough = |&count: &usize| {
+            let product: f64 = log(&mut self.p[..count].iter().copied());
+            product + ROUNDING >= largest
+        };
+        (0..self.p.len()).find(enough).unwrap_or(self.p.len())
+    }
+
     /// log2 of one message prime, on the scale grid.
     pub fn log_q(&self, limb: usize) -> f64 {
         log2_of(self.q[limb] as f64)
     }
 
-    /// The scale of a level: that of inputs which were squared and rescaled down to it. Results of linear maps have it too,
-    /// so that what follows meets the primes that were chosen for it.
+    /// The scale of a level up to that of inputs: that of inputs which were squared and rescaled down to it. Results of
+    /// linear maps have it too, so that what follows meets the primes that were chosen for it.
     pub fn scale_at(&self, level: usize) -> f64 {
-        let dropped = (level + 1..self.q.len()).rev();
+        let dropped = (level + 1..=self.input_level).rev();
         dropped.fold(self.top_scale, |scale, limb| 2.0 * scale - self.log_q(limb))
+    }
+
+    /// What a fresh ciphertext lives on.
+    pub fn input_limbs(&self) -> LimbSet {
+        self.limbs_at(self.input_level)
     }
 
     /// log2 of the product of all message and special primes: what security is judged by.

@@ -6,7 +6,7 @@ mod operands;
 use std::str::FromStr;
 
 use super::{
-    Constant, Dim, Form, Input, Layer, LimbSet, Normalization, Output, Params, Plan, Run, Runs,
+    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output, Params, Plan, Run, Runs,
     Scheme, Type, Value, View,
 };
 use crate::security::Security;
@@ -148,14 +148,16 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
         log_n: of.get("log_n")?,
         q: of.get("q")?,
         p: of.get("p")?,
+        input_level: of.get("input_level")?,
         top_scale: of.get("top_scale")?,
         security: security
             .ok_or_else(|| error(&statement, "expected security=128, 192, 256 or insecure"))?,
     };
     of.finish()?;
     // Typing relies on these; the verifier has the exact bounds.
-    if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 {
-        return Err(error(&statement, "expected log_n from 1 to 31 and at most 64 message primes"));
+    if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 || params.input_level > 63 {
+        let what = "expected log_n from 1 to 31, at most 64 message primes and input_level up to 63";
+        return Err(error(&statement, what));
     }
     Ok(Plan::new(params, &name))
 }
@@ -221,16 +223,44 @@ fn read_constant(statement: Piece<'_>, n_constants: usize) -> Result<Constant, L
     let mut inner = Inner::of(statement);
     in_turn(&inner.next(), n_constants)?;
     let view = inner.next();
-    let is_splat = view.as_rule() == Rule::splat;
-    let mut parts = Inner::of(view);
-    let view = if is_splat {
+    let rule = view.as_rule();
+    let mut parts = Inner::of(view.clone());
+    let view = if rule == Rule::splat {
         View::Splat(parse_number(&parts.next())?)
+    } else if rule == Rule::imaginary {
+        View::Imaginary(parse_number(&parts.next())?)
+    } else if rule == Rule::embedding {
+        View::Embedding(read_embedding(&view, parts)?)
     } else {
         let table = index(&parts.next())?;
         let factor = parse_number(&parts.next())?;
         View::Table { table, factor, runs: read_runs(&parts.next())? }
     };
     Ok(Constant { view, scale: parse_number(&inner.next())? })
+}
+
+fn read_embedding<'a>(
+    piece: &Piece<'a>,
+    mut inner: Inner<'a>,
+) -> Result<EmbeddingDiagonal, LineError> {
+    let mut of = Attributes::of(piece, &mut inner)?;
+    let (inverse, bits): (u32, Vec<u64>) = (of.get("inverse")?, of.get("bits")?);
+    let (inverse, &[low, high]) = (inverse, &bits[..]) else {
+        return Err(error(piece, "expected bits=[FIRST,END]"));
+    };
+    let diagonal = EmbeddingDiagonal {
+        log_slots: of.get("log_slots")?,
+        inverse: inverse == 1,
+        bits: (low as u32, high as u32),
+        rotation: of.get("rotation")?,
+        shift: of.get("shift")?,
+        factor: of.get("factor")?,
+    };
+    of.finish()?;
+    if inverse > 1 {
+        return Err(error(piece, "expected inverse=0 or inverse=1"));
+    }
+    Ok(diagonal)
 }
 
 fn read_type(piece: Piece<'_>) -> Result<Type, LineError> {
@@ -244,7 +274,8 @@ fn read_type(piece: Piece<'_>) -> Result<Type, LineError> {
     };
     let limbs = read_limbs(&inner.next())?;
     let (scale, degree) = (parse_number(&inner.next())?, parse_number(&inner.next())?);
-    Ok(Type { form, limbs, scale, degree })
+    let ephemeral = inner.take(Rule::ephemeral).is_some();
+    Ok(Type { form, limbs, scale, degree, ephemeral })
 }
 
 fn read_limbs(piece: &Piece<'_>) -> Result<LimbSet, LineError> {

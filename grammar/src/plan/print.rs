@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Constant, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs, Scheme, Type, Value,
+    Constant, EmbeddingDiagonal, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs, Scheme, Type, Value,
     View,
 };
 use crate::security::Security;
@@ -38,13 +38,13 @@ impl Display for Plan {
 /// Prints the attributes of the `plan` line.
 impl Display for Params {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Params { scheme, log_n, q, p, top_scale, security } = self;
+        let Params { scheme, log_n, q, p, input_level, top_scale, security } = self;
         let scheme = match scheme {
             Scheme::Ckks => "ckks",
         };
         let top_scale = Number(*top_scale);
         write!(f, "scheme={scheme} log_n={log_n} q={} p={} ", list(q), list(p))?;
-        write!(f, "top_scale={top_scale} security={security}")
+        write!(f, "input_level={input_level} top_scale={top_scale} security={security}")
     }
 }
 
@@ -63,13 +63,14 @@ impl Display for Security {
 /// Prints `ct(q0..2, scale 40, degree 1)`; `ext` on QP, `digits` when decomposed.
 impl Display for Type {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Type { form, limbs, scale, degree } = self;
+        let Type { form, limbs, scale, degree, ephemeral } = self;
         let form = match form {
             Form::Q => "ct",
             Form::QP => "ext",
             Form::Digits => "digits",
         };
-        write!(f, "{form}({limbs}, scale {}, degree {degree})", Number(*scale))
+        let secret = if *ephemeral { ", ephemeral" } else { "" };
+        write!(f, "{form}({limbs}, scale {}, degree {degree}{secret})", Number(*scale))
     }
 }
 
@@ -79,6 +80,8 @@ impl Display for Key {
             Key::Relinearize => f.write_str("relinearize"),
             Key::Rotate(steps) => write!(f, "rotate {steps}"),
             Key::Conjugate => f.write_str("conjugate"),
+            Key::Encapsulate => f.write_str("encapsulate"),
+            Key::Decapsulate => f.write_str("decapsulate"),
         }
     }
 }
@@ -117,11 +120,23 @@ impl Display for Constant {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.view {
             View::Splat(x) => write!(f, "splat {}", Number(*x))?,
+            View::Imaginary(x) => write!(f, "imaginary {}", Number(*x))?,
+            View::Embedding(diagonal) => write!(f, "embedding {diagonal}")?,
             View::Table { table, factor, runs } => {
                 write!(f, "view t{table} * {} {runs}", Number(*factor))?;
             }
         }
         write!(f, " scale {}", Number(self.scale))
+    }
+}
+
+/// Prints the attributes of an `embedding`.
+impl Display for EmbeddingDiagonal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor } = self;
+        let (inverse, bits) = (u8::from(*inverse), list([bits.0, bits.1]));
+        write!(f, "log_slots={log_slots} inverse={inverse} bits={bits} ")?;
+        write!(f, "rotation={rotation} shift={shift} factor={}", Number(*factor))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Numbered promises:
 //! 1. Parameters: 3 ≤ log N ≤ 17; primes distinct, of at most 50 bits, ≡ 1 mod 2N; at most 64 message primes;
 //!    each digit's product is at most the product of the special primes.
-//! 2. Security: log2(QP) within the table's bound for the promised level.
+//! 2. Security: log2(QP) within the table's bound for the promised level; so is the key to the sparse secret.
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
 //! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
@@ -11,12 +11,13 @@
 
 use std::ops::Deref;
 
-use crate::security::max_log_qp;
+use crate::security::{max_log_qp, max_log_qp_ephemeral};
 
 use crate::model::{MAX_ELEMENTS, MAX_RANK};
 
+use super::params::ROUNDING;
 use super::slot_check::{ElementCheck, SlotCheck};
-use super::{Form, Input, Normalization, Op, Params, Plan, Run, Runs, TypeError, Value, View};
+use super::{EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, TypeError, Value, View};
 
 /// No plan has more inputs, nor more outputs.
 pub(super) const MAX_TENSORS: usize = 1024;
@@ -43,6 +44,21 @@ pub enum PlanError {
         /// log2 of the ring degree.
         log_n: u32,
         /// The table's bound.
+        allowed: u32,
+        /// The level promised.
+        bits: u32,
+    },
+    /// Promise 2, of the key to the sparse secret.
+    #[error(
+        "the key to the sparse secret has a modulus of {found:.1} bits, but a ring of degree 2^{log_n} carries at most \
+         {allowed} under it at {bits}-bit security"
+    )]
+    EphemeralSecurity {
+        /// log2 of the key's modulus.
+        found: f64,
+        /// log2 of the ring degree.
+        log_n: u32,
+        /// The bound.
         allowed: u32,
         /// The level promised.
         bits: u32,
@@ -93,6 +109,7 @@ impl VerifiedPlan {
         check_security(&plan.params)?;
         check_views(&plan)?;
         check_types(&plan)?;
+        check_ephemeral(&plan)?;
         check_outputs(&plan)?;
         Ok(VerifiedPlan(plan))
     }
@@ -137,11 +154,15 @@ pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
     for digit in params.digits(params.all_limbs()) {
         let log_digit: f64 =
             params.digit(params.all_limbs(), digit).iter().map(|limb| params.log_q(limb)).sum();
-        if log_digit > log_p + 1e-9 {
+        if log_digit > log_p + ROUNDING {
             return fail(format!(
                 "digit {digit} has {log_digit:.1} bits, more than the special primes' {log_p:.1}"
             ));
         }
+    }
+    if params.input_level >= params.q.len() {
+        let (level, count) = (params.input_level, params.q.len());
+        return fail(format!("input level is {level}, but there are {count} message primes"));
     }
     if !(params.top_scale > 0.0 && params.top_scale < 256.0) {
         return fail(format!("top scale {} is outside (0, 256)", params.top_scale));
@@ -155,6 +176,26 @@ fn check_security(params: &Params) -> Result<(), PlanError> {
         Some(allowed) if found <= f64::from(allowed) => Ok(()),
         allowed => Err(PlanError::Security {
             found,
+            log_n: params.log_n,
+            allowed: allowed.unwrap_or(0),
+            bits,
+        }),
+    }
+}
+
+/// What is published under the sparse secret is one key, whose modulus must be small.
+fn check_ephemeral(plan: &Plan) -> Result<(), PlanError> {
+    let params = &plan.params;
+    let Some(key) = plan.keys().into_iter().find(|key_use| key_use.key == Key::Encapsulate) else {
+        return Ok(());
+    };
+    let log_q: f64 = key.limbs.iter().map(|limb| params.log_q(limb)).sum();
+    let log_p: f64 = params.p[..key.n_special].iter().map(|&p| (p as f64).log2()).sum();
+    let bits = params.security.bits();
+    match max_log_qp_ephemeral(params.log_n, params.security) {
+        Some(allowed) if log_q + log_p <= f64::from(allowed) => Ok(()),
+        allowed => Err(PlanError::EphemeralSecurity {
+            found: log_q + log_p,
             log_n: params.log_n,
             allowed: allowed.unwrap_or(0),
             bits,
@@ -176,8 +217,10 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
             return fail(place, "scale outside (-64, 128)");
         }
         match &constant.view {
-            View::Splat(x) if x.is_finite() => {}
-            View::Splat(_) => return fail(place, "number is not finite"),
+            View::Splat(x) | View::Imaginary(x) if x.is_finite() => {}
+            View::Splat(_) | View::Imaginary(_) => return fail(place, "number is not finite"),
+            View::Embedding(diagonal) if is_usable_diagonal(diagonal, n_slots) => {}
+            View::Embedding(_) => return fail(place, "bits, rotation or shift outside its slots"),
             View::Table { table, factor, runs } => {
                 let Some(table) = plan.tables.get(*table as usize) else {
                     return fail(place, "table does not exist");
@@ -230,6 +273,17 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
         }
     }
     Ok(())
+}
+
+fn is_usable_diagonal(diagonal: &EmbeddingDiagonal, n_slots: usize) -> bool {
+    let EmbeddingDiagonal { log_slots, inverse: _, bits, rotation, shift, factor } = *diagonal;
+    let n = 1u32.checked_shl(log_slots).unwrap_or(0);
+    (1..=n_slots).contains(&(n as usize))
+        && bits.0 < bits.1
+        && bits.1 <= log_slots
+        && rotation < n
+        && shift < n
+        && factor.is_finite()
 }
 
 fn is_usable(by: &Normalization, input: &Input) -> bool {
@@ -301,7 +355,7 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
         let mut seen = ElementCheck::new(n_elements);
         for (value, runs) in &output.slots {
             let ty = plan.ty(*value);
-            if ty.form != Form::Q || ty.degree != 1 {
+            if ty.form != Form::Q || ty.degree != 1 || ty.ephemeral {
                 return fail("its value is not a ciphertext of degree 1 on the message primes");
             }
             if let Err(element) = runs.0.iter().try_for_each(|run| seen.add(run)) {

@@ -4,6 +4,8 @@
 //! which elements; all other slots are zero. The same form describes where a tensor's elements lie in
 //! ciphertexts (for encryption, decryption and error reports).
 
+use super::EmbeddingDiagonal;
+
 /// One dimension of a run: `count` steps, each moving the slot and the element index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dim {
@@ -166,6 +168,10 @@ pub enum View {
         /// Which slot holds which element.
         runs: Runs,
     },
+    /// The same multiple of the imaginary unit in every slot.
+    Imaginary(f64),
+    /// A diagonal of the embedding that bootstrapping evaluates.
+    Embedding(EmbeddingDiagonal),
 }
 
 /// An encoded plaintext.

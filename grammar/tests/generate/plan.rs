@@ -2,7 +2,7 @@
 
 use hecc_grammar::model::ClientOp;
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Key, Layer, LimbSet, Normalization, Op, Output, Params, Plan,
+    Constant, ConstantId, Dim, EmbeddingDiagonal, Input, Key, Layer, LimbSet, Normalization, Op, Output, Params, Plan,
     Run, Runs, Scheme, Type, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
@@ -55,7 +55,8 @@ fn params(of: &mut Choices) -> Params {
     q.reverse();
     let p = primes.take(n_p).collect();
     let top_scale = [40.0, 30.25, 21.000_000_000_000_057][of.below(3)];
-    Params { scheme: Scheme::Ckks, log_n, q, p, top_scale, security: Security::Insecure }
+    let (input_level, security) = (of.below(q.len()), Security::Insecure);
+    Params { scheme: Scheme::Ckks, log_n, q, p, input_level, top_scale, security }
 }
 
 /// Appends an instruction if it is well typed and its scale fits its modulus.
@@ -96,7 +97,13 @@ fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
         11 => Op::Drop(a, limbs),
         12 => Op::Decompose(a),
         13 => {
-            let key = [Key::Relinearize, Key::Rotate(steps), Key::Conjugate][of.below(3)];
+            let key = [
+                Key::Relinearize,
+                Key::Rotate(steps),
+                Key::Conjugate,
+                Key::Encapsulate,
+                Key::Decapsulate,
+            ][of.below(5)];
             Op::ApplyKey(a, key)
         }
         14 => Op::ModUp(a),
@@ -109,6 +116,10 @@ fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
 fn constant(of: &mut Choices, plan: &mut Plan, scale: f64) -> ConstantId {
     let view = if of.coin() {
         View::Splat(of.number())
+    } else if of.coin() {
+        View::Imaginary(of.number())
+    } else if of.coin() {
+        View::Embedding(diagonal(of, plan.params.log_n))
     } else {
         let table = of.below(plan.tables.len());
         let runs = runs(of, plan.params.n_slots(), plan.tables[table].len());
@@ -116,6 +127,14 @@ fn constant(of: &mut Choices, plan: &mut Plan, scale: f64) -> ConstantId {
     };
     plan.constants.push(Constant { view, scale });
     ConstantId(plan.constants.len() as u32 - 1)
+}
+
+fn diagonal(of: &mut Choices, log_n: u32) -> EmbeddingDiagonal {
+    let log_slots = 1 + of.below(log_n as usize - 1) as u32;
+    let low = of.below(log_slots as usize) as u32;
+    let bits = (low, low + 1 + of.below((log_slots - low) as usize) as u32);
+    let (rotation, shift) = (of.below(1 << log_slots) as u32, of.below(1 << log_slots) as u32);
+    EmbeddingDiagonal { log_slots, inverse: of.coin(), bits, rotation, shift, factor: of.number() }
 }
 
 /// A map of some slots to any elements.

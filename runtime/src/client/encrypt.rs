@@ -1,6 +1,6 @@
 //! Tensors to slots to fresh ciphertexts, and slots to tensors.
 
-use hecc_grammar::plan::{Form, Plan, Type, VerifiedPlan};
+use hecc_grammar::plan::{Form, Plan, Slots, Type, VerifiedPlan};
 
 use crate::error::RunError;
 use crate::kernel::active;
@@ -22,7 +22,7 @@ pub enum RangePolicy {
 
 /// Encrypts the plan's input tensors, flattened in row-major order.
 ///
-/// Out:   ciphertexts on all message primes at the top scale, half of each a seed.
+/// Out:   ciphertexts at the inputs' level and the top scale, half of each a seed.
 /// Noise: `noise::fresh` and `noise::encode`.
 ///
 /// # Errors
@@ -37,15 +37,17 @@ pub fn encrypt(
     let slots = place_inputs(plan, tensors, policy)?;
     let ring = Ring::new(&plan.params);
     let embedding = Embedding::new(plan.params.n_slots());
-    let limbs: Vec<usize> = (0..plan.params.q.len()).collect();
+    let limbs: Vec<usize> = plan.params.input_limbs().iter().collect();
     let s = secret.poly(&ring, &limbs);
     let ty = Type {
         form: Form::Q,
-        limbs: plan.params.all_limbs(),
+        limbs: plan.params.input_limbs(),
         scale: plan.params.top_scale,
         degree: 1,
+        ephemeral: false,
     };
     let encrypt_one = |slots: Vec<f64>| {
+        let slots = Slots::real(slots);
         let message = SecretPoly(encode_slots(&ring, &embedding, &slots, ty.scale, &limbs));
         let seed = rng.public_seed();
         let uniform = FreshCiphertext::uniform_half(&ring, &seed, &limbs);

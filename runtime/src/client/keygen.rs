@@ -1,10 +1,10 @@
 //! Evaluation keys: exactly those that a plan lists, each only as large as its largest use.
 
-use hecc_grammar::plan::{Form, Key, KeyUse, Plan};
+use hecc_grammar::plan::{Key, KeyUse, Plan};
 
 use crate::kernel::active;
 use crate::ring::{Ring, SecretRng, galois_element};
-use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly, limb_indices};
+use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
 
 use super::SecretKey;
 use super::secret_key::{Secret, SecretPoly};
@@ -37,15 +37,22 @@ fn key_switch_key(
     rng: &mut SecretRng,
     (key_use, seed): (&KeyUse, [u8; 16]),
 ) -> KeySwitchKey {
-    let limbs = limb_indices(ring, key_use.limbs, Form::QP);
+    let special = ring.n_message..ring.n_message + key_use.n_special;
+    let limbs: Vec<usize> = key_use.limbs.iter().chain(special).collect();
     let own = secret.poly(ring, &limbs);
-    let from = match key_use.key {
-        Key::Relinearize => SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
-            (active().mul)(out, own.limb(k), own.limb(k), ring.modulus(limbs[k]));
-        })),
-        Key::Rotate(_) | Key::Conjugate => SecretPoly(own.clone()),
+    let sparse = || secret.ephemeral(ring.n()).poly(ring, &limbs);
+    let moved = || moved_secret(ring, secret, key_use.key, &limbs);
+    let (from, to) = match key_use.key {
+        Key::Relinearize => {
+            let square = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
+                (active().mul)(out, own.limb(k), own.limb(k), ring.modulus(limbs[k]));
+            }));
+            (square, own)
+        }
+        Key::Rotate(_) | Key::Conjugate => (own, moved()),
+        Key::Encapsulate => (own, sparse()),
+        Key::Decapsulate => (sparse(), own),
     };
-    let to = moved_secret(ring, secret, key_use.key, &limbs);
     let params = &plan.params;
     let digits = params.digits(key_use.limbs).into_iter().map(|digit| {
         let members = params.digit(key_use.limbs, digit);
@@ -62,7 +69,8 @@ fn key_switch_key(
         });
         (digit, [body, uniform])
     });
-    KeySwitchKey { limbs: key_use.limbs, digits: digits.collect() }
+    let KeyUse { limbs, n_special, .. } = *key_use;
+    KeySwitchKey { limbs, n_special, digits: digits.collect() }
 }
 
 /// The secret moved by the inverse of a key's automorphism.

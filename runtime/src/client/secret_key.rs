@@ -2,10 +2,14 @@
 
 use std::ops::Deref;
 
+use hecc_grammar::security::EPHEMERAL_WEIGHT;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ring::{Ring, SecretRng};
 use crate::rlwe::Poly;
+
+/// The stream of the generator that the sparse secret is drawn from; the secret is drawn from stream 0.
+const EPHEMERAL_STREAM: u64 = 1;
 
 /// A uniform ternary secret, kept as the 32-byte seed that it is drawn from. Neither printed nor copied.
 pub struct SecretKey {
@@ -69,6 +73,11 @@ impl SecretKey {
     /// The coefficients in {−1, 0, 1}.
     pub(super) fn coefficients(&self, n: usize) -> Secret {
         Secret(SecretRng::from_seed(*self.seed).ternary(n))
+    }
+
+    /// The coefficients of the sparse secret of bootstrapping, from a stream of the same seed.
+    pub(super) fn ephemeral(&self, n: usize) -> Secret {
+        Secret(SecretRng::from_seed_stream(*self.seed, EPHEMERAL_STREAM).sparse(n, EPHEMERAL_WEIGHT))
     }
 
     /// The secret on some limbs.

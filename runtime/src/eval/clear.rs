@@ -1,18 +1,23 @@
 //! Runs a plan on cleartext slots: exactly, or with an error of the predicted size added at every step.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Plan, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Slots, Value, VerifiedPlan, View};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::scheme::ckks::Embedding;
+
+use super::slots;
 
 /// What is added to the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
     /// Nothing: what the plan computes in exact arithmetic.
     None,
-    /// Normal errors with the deviations of `hecc_grammar::noise`, drawn from this seed.
+    /// Normal errors with the deviations of `hecc_grammar::noise`, and the multiples of a prime that raising a modulus
+    /// brings, drawn from this seed.
     Predicted(u64),
 }
 
@@ -20,17 +25,17 @@ pub enum Noise {
 pub struct ClearEvaluator<'a> {
     plan: &'a VerifiedPlan,
     /// The slots of the constants that fit the budget.
-    constants: Vec<Option<Vec<f64>>>,
+    constants: Vec<Option<Slots>>,
     last_uses: Vec<Option<usize>>,
-    /// The deviation of the error that each instruction adds.
-    added: Vec<f64>,
+    errors: Vec<noise::Deviation>,
+    embedding: OnceLock<Embedding>,
 }
 
 /// The slots of a constant.
-enum Slots<'a> {
+enum Plain<'a> {
     Same(f64),
-    Held(&'a [f64]),
-    Made(Vec<f64>),
+    Held(&'a Slots),
+    Made(Slots),
 }
 
 /// Runs a plan once on the slots of its input ciphertexts, see [`ClearEvaluator::run`].
@@ -49,24 +54,28 @@ pub fn run_clear(
 impl<'a> ClearEvaluator<'a> {
     /// Prepares a plan; slots of constants are kept from run to run while they take no more than `cache_bytes`.
     pub fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> ClearEvaluator<'a> {
-        let n_held = cache_bytes / (size_of::<f64>() * plan.params.n_slots());
-        let mut left = n_held;
-        let mut hold = |(i, constant): (usize, &Constant)| match constant.view {
-            View::Table { .. } if left > 0 => {
-                left -= 1;
-                Some(plan.slots_of(ConstantId(i as u32)))
-            }
-            View::Table { .. } | View::Splat(_) => None,
+        let bytes = size_of::<f64>() * plan.params.n_slots();
+        let mut left = cache_bytes / bytes;
+        let mut hold = |(i, constant): (usize, &Constant)| {
+            let needed = match constant.view {
+                View::Splat(_) => return None,
+                View::Table { .. } => 1,
+                View::Imaginary(_) | View::Embedding(_) => 2,
+            };
+            left = left.checked_sub(needed)?;
+            Some(plan.slots_of(ConstantId(i as u32)))
         };
         ClearEvaluator {
             plan,
             constants: plan.constants.iter().enumerate().map(&mut hold).collect(),
             last_uses: plan.last_uses(),
-            added: plan.values().map(|(value, op)| added_error(plan, value, op)).collect(),
+            errors: noise::analyse(plan),
+            embedding: OnceLock::new(),
         }
     }
 
-    /// Runs the plan on the slots of its input ciphertexts. `observe` sees every value as soon as it is computed.
+    /// Runs the plan on the slots of its input ciphertexts. `observe` sees the real parts of every value as soon as it
+    /// is computed.
     ///
     /// # Panics
     /// If the number of inputs or their slots differ from the plan's.
@@ -79,18 +88,13 @@ impl<'a> ClearEvaluator<'a> {
         let (n_inputs, n_slots) = (self.plan.n_input_ciphertexts(), self.plan.params.n_slots());
         assert_eq!(inputs.len(), n_inputs, "one slot vector for each input ciphertext");
         assert!(inputs.iter().all(|x| x.len() == n_slots), "every slot has a number");
-        let mut values: Vec<Option<Arc<Vec<f64>>>> = vec![None; self.plan.ops.len()];
+        let mut values: Vec<Option<Arc<Slots>>> = vec![None; self.plan.ops.len()];
         for (value, op) in self.plan.values() {
             let mut slots = self.step(op, inputs, &values);
-            let deviation = self.added[value.index()];
-            if let Noise::Predicted(seed) = noise
-                && deviation > 0.0
-            {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(value.0) << 32));
-                let slots = Arc::make_mut(&mut slots);
-                slots.iter_mut().for_each(|x| *x += deviation * normal(&mut rng));
+            if let Noise::Predicted(seed) = noise {
+                self.disturb(value, op, Arc::make_mut(&mut slots), seed);
             }
-            observe(value, &slots);
+            observe(value, &slots.re);
             if self.last_uses[value.index()].is_some() {
                 values[value.index()] = Some(slots);
             }
@@ -100,52 +104,54 @@ impl<'a> ClearEvaluator<'a> {
                 }
             }
         }
-        let output = |v: Value| values[v.index()].as_ref().expect("outputs are kept").to_vec();
+        let output = |v: Value| values[v.index()].as_ref().expect("outputs are kept").re.clone();
         self.plan.output_values().map(output).collect()
     }
 
-    fn step(
-        &self,
-        op: &Op,
-        inputs: &[Vec<f64>],
-        values: &[Option<Arc<Vec<f64>>>],
-    ) -> Arc<Vec<f64>> {
+    /// Adds what encryption would: an error, and to raised ciphertexts multiples of their prime.
+    fn disturb(&self, value: Value, op: &Op, slots: &mut Slots, seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(value.0) << 32));
+        let deviation = self.errors[value.index()].added;
+        if deviation > 0.0 {
+            for part in [Some(&mut slots.re), slots.im.as_mut()].into_iter().flatten() {
+                part.iter_mut().for_each(|x| *x += deviation * normal(&mut rng));
+            }
+        }
+        if let Op::ModRaise(raised, _) = op {
+            let ty = self.plan.ty(*raised);
+            let limb = ty.limbs.last().expect("values have limbs");
+            let unit = (self.plan.params.log_q(limb) - ty.scale).exp2();
+            let n_slots = self.plan.params.n_slots();
+            let embedding = self.embedding.get_or_init(|| Embedding::new(n_slots));
+            let mut draw = || unit * (noise::overflow() * normal(&mut rng)).round();
+            let multiples: Vec<f64> = (0..2 * n_slots).map(|_| draw()).collect();
+            let added = embedding.to_slots(&multiples);
+            *slots = slots::add(slots, &added, 1.0);
+        }
+    }
+
+    fn step(&self, op: &Op, inputs: &[Vec<f64>], values: &[Option<Arc<Slots>>]) -> Arc<Slots> {
         let operand = |v: &Value| values[v.index()].as_ref().expect("operands precede users");
-        let zip = |a: &Value, b: &[f64], f: fn(f64, f64) -> f64| {
-            operand(a).iter().zip(b).map(|(&a, &b)| f(a, b)).collect::<Vec<f64>>()
-        };
-        let plain = |a: &Value, c: &ConstantId, f: fn(f64, f64) -> f64| match self.slots(*c) {
-            Slots::Same(c) => operand(a).iter().map(|&a| f(a, c)).collect(),
-            Slots::Held(c) => zip(a, c, f),
-            Slots::Made(c) => zip(a, &c, f),
-        };
+        let plain = |c: &ConstantId| self.slots(*c);
         Arc::new(match op {
-            Op::Input(index) => inputs[*index as usize].clone(),
-            Op::Add(a, b) => zip(a, operand(b), |a, b| a + b),
-            Op::Sub(a, b) => zip(a, operand(b), |a, b| a - b),
-            Op::Mul(a, b) => zip(a, operand(b), |a, b| a * b),
-            Op::Neg(a) => operand(a).iter().map(|x| -x).collect(),
-            Op::AddPlain(a, c) => plain(a, c, |a, c| a + c),
-            Op::MulPlain(a, c) => plain(a, c, |a, c| a * c),
-            Op::DotPlain(terms) => {
-                let mut sum = vec![0.0; self.plan.params.n_slots()];
-                for (a, c) in terms {
-                    let products = sum.iter_mut().zip(operand(a).iter());
-                    match self.slots(*c) {
-                        Slots::Same(c) => products.for_each(|(sum, a)| *sum += a * c),
-                        Slots::Held(c) => products.zip(c).for_each(|((sum, a), c)| *sum += a * c),
-                        Slots::Made(c) => products.zip(c).for_each(|((sum, a), c)| *sum += a * c),
-                    }
-                }
-                sum
-            }
+            Op::Input(index) => Slots::real(inputs[*index as usize].clone()),
+            Op::Add(a, b) => slots::add(operand(a), operand(b), 1.0),
+            Op::Sub(a, b) => slots::add(operand(a), operand(b), -1.0),
+            Op::Neg(a) => slots::scale(operand(a), -1.0),
+            Op::Mul(a, b) => slots::product(operand(a), operand(b)),
+            Op::AddPlain(a, c) => match plain(c) {
+                Plain::Same(c) => slots::shift(operand(a), c),
+                Plain::Held(c) => slots::add(operand(a), c, 1.0),
+                Plain::Made(c) => slots::add(operand(a), &c, 1.0),
+            },
+            Op::MulPlain(a, c) => self.dot(&[(*a, *c)], operand),
+            Op::DotPlain(terms) => self.dot(terms, operand),
             Op::Rotate(a, steps) | Op::ApplyKey(a, Key::Rotate(steps)) => {
-                let (first, rest) = operand(a).split_at(*steps as usize);
-                [rest, first].concat()
+                slots::rotate(operand(a), *steps as usize)
             }
-            Op::ApplyKey(a, Key::Relinearize | Key::Conjugate)
+            Op::Conjugate(a) | Op::ApplyKey(a, Key::Conjugate) => slots::conjugate(operand(a)),
+            Op::ApplyKey(a, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
             | Op::Relinearize(a)
-            | Op::Conjugate(a)
             | Op::Rescale(a)
             | Op::Drop(a, _)
             | Op::Decompose(a)
@@ -155,54 +161,29 @@ impl<'a> ClearEvaluator<'a> {
         })
     }
 
-    fn slots(&self, constant: ConstantId) -> Slots<'_> {
+    fn dot<'v>(
+        &self,
+        terms: &[(Value, ConstantId)],
+        operand: impl Fn(&Value) -> &'v Arc<Slots>,
+    ) -> Slots {
+        let mut sum = Slots::real(vec![0.0; self.plan.params.n_slots()]);
+        for (a, c) in terms {
+            match self.slots(*c) {
+                Plain::Same(c) => slots::add_scaled(&mut sum, operand(a), c),
+                Plain::Held(c) => slots::add_product(&mut sum, operand(a), c),
+                Plain::Made(c) => slots::add_product(&mut sum, operand(a), &c),
+            }
+        }
+        sum
+    }
+
+    fn slots(&self, constant: ConstantId) -> Plain<'_> {
         match (&self.plan.constants[constant.index()].view, &self.constants[constant.index()]) {
-            (View::Splat(x), _) => Slots::Same(*x),
-            (View::Table { .. }, Some(slots)) => Slots::Held(slots),
-            (View::Table { .. }, None) => Slots::Made(self.plan.slots_of(constant)),
+            (View::Splat(x), _) => Plain::Same(*x),
+            (_, Some(slots)) => Plain::Held(slots),
+            (_, None) => Plain::Made(self.plan.slots_of(constant)),
         }
     }
-}
-
-/// The deviation of the error that an instruction adds to its result's slots, in message units.
-fn added_error(plan: &Plan, value: Value, op: &Op) -> f64 {
-    let (params, ty) = (&plan.params, plan.ty(value));
-    let deviation = match op {
-        Op::Input(_) => noise::fresh(params),
-        Op::AddPlain(..) => noise::encode(params),
-        Op::Rescale(_) | Op::ModDown(_) => noise::rounding(params, ty.degree),
-        Op::ApplyKey(..) => noise::key_product(params, ty.limbs),
-        Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => {
-            noise::key_product(params, ty.limbs).hypot(noise::rounding(params, 1))
-        }
-        Op::MulPlain(_, c) => return plaintext_error(plan, &[*c]),
-        Op::DotPlain(terms) => {
-            return plaintext_error(plan, &terms.iter().map(|(_, c)| *c).collect::<Vec<_>>());
-        }
-        Op::Add(..)
-        | Op::Sub(..)
-        | Op::Neg(_)
-        | Op::Mul(..)
-        | Op::Drop(..)
-        | Op::Decompose(_)
-        | Op::ModUp(_)
-        | Op::ModRaise(..) => 0.0,
-    };
-    deviation * (-ty.scale).exp2()
-}
-
-/// Rounding errors of plaintexts, times operands within [−1, 1].
-fn plaintext_error(plan: &Plan, constants: &[ConstantId]) -> f64 {
-    let variance = |c: &ConstantId| {
-        let Constant { view, scale } = &plan.constants[c.index()];
-        let coefficients = match view {
-            // One coefficient is rounded, and seen alike in all slots.
-            View::Splat(_) => 1.0 / 12.0,
-            View::Table { .. } => noise::encode(&plan.params).powi(2),
-        };
-        coefficients * (-2.0 * scale).exp2()
-    };
-    constants.iter().map(variance).sum::<f64>().sqrt()
 }
 
 /// A nearly normal number of mean 0 and deviation 1, at most 7: a binomial of 48 bits, smoothed by a uniform number.

@@ -262,7 +262,7 @@ impl<'a> Evaluator<'a> {
             let Constant { view, scale } = &self.plan.constants[constant.index()];
             match view {
                 View::Splat(x) => Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs)),
-                View::Table { .. } => {
+                View::Imaginary(_) | View::Table { .. } | View::Embedding(_) => {
                     let slots = self.plan.slots_of(constant);
                     Plaintext::Full(encode_slots(ring, &self.embedding, &slots, *scale, &limbs))
                 }
@@ -271,10 +271,10 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Keeps the message primes of `ty` and, on QP, the special ones.
+/// Keeps the primes of `ty`.
 fn drop_limbs(source: &Ciphertext, ty: Type) -> Ciphertext {
-    let (n_message, n_all) = (source.ty.limbs.len(), source.polys[0].n_limbs());
-    let message = source.ty.limbs.iter().enumerate().filter(|(_, limb)| ty.limbs.contains(*limb));
-    let places: Vec<usize> = message.map(|(k, _)| k).chain(n_message..n_all).collect();
+    let limbs = source.ty.limbs.iter().enumerate();
+    let places: Vec<usize> =
+        limbs.filter(|(_, limb)| ty.limbs.contains(*limb)).map(|(k, _)| k).collect();
     Ciphertext { polys: source.polys.iter().map(|poly| poly.select(&places)).collect(), ty }
 }

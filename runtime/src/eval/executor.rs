@@ -169,6 +169,7 @@ mod tests {
             log_n: 3,
             q: vec![97],
             p: vec![],
+            input_level: 0,
             top_scale: 2.0,
             security: Security::Insecure,
         };

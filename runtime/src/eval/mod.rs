@@ -6,6 +6,7 @@ mod cache;
 mod clear;
 mod encrypted;
 mod executor;
+mod slots;
 
 pub use clear::{ClearEvaluator, Noise, run_clear};
 pub use encrypted::{Evaluator, Options};

@@ -150,7 +150,8 @@ fn read<T>(
 impl Signature {
     /// The type of the ciphertext.
     pub fn ty(&self) -> Type {
-        Type { form: Form::Q, limbs: self.limbs, scale: self.scale, degree: self.degree }
+        let Signature { limbs, scale, degree, .. } = *self;
+        Type { form: Form::Q, limbs, scale, degree, ephemeral: false }
     }
 
     fn bytes(&self, params: &Params) -> usize {
@@ -196,13 +197,13 @@ impl Signature {
 }
 
 fn input_signatures(plan: &Plan) -> Vec<Signature> {
-    let (limbs, scale) = (plan.params.all_limbs(), plan.params.top_scale);
+    let (limbs, scale) = (plan.params.input_limbs(), plan.params.top_scale);
     vec![Signature { limbs, scale, degree: 1, seeded: true }; plan.n_input_ciphertexts()]
 }
 
 fn output_signatures(plan: &Plan) -> Vec<Signature> {
     let signature = |value| {
-        let Type { limbs, scale, degree, form: _ } = plan.ty(value);
+        let Type { limbs, scale, degree, form: _, ephemeral: _ } = plan.ty(value);
         Signature { limbs, scale, degree, seeded: false }
     };
     plan.output_values().map(signature).collect()

@@ -51,6 +51,8 @@ pub struct KeySection {
     pub key: Key,
     /// Its message primes.
     pub limbs: LimbSet,
+    /// How many of the special primes it holds.
+    pub n_special: usize,
     /// Its first byte in the payload.
     pub offset: u64,
     /// Its length.
@@ -58,21 +60,24 @@ pub struct KeySection {
 }
 
 /// Bytes of a [`KeySection`] in a file.
-pub(super) const ENTRY_BYTES: usize = 32;
+pub(super) const ENTRY_BYTES: usize = 40;
 
 impl KeySection {
     /// Appends the entry of the table.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         key_code(self.key).iter().for_each(|code| out.extend(code.to_le_bytes()));
-        [self.limbs.0, self.offset, self.bytes].iter().for_each(|n| out.extend(n.to_le_bytes()));
+        [self.limbs.0, self.n_special as u64, self.offset, self.bytes]
+            .iter()
+            .for_each(|n| out.extend(n.to_le_bytes()));
     }
 
     /// Reads an entry of the table.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<KeySection, FileError> {
         let code = [reader.u32()?, reader.u32()?];
         let key = key_of_code(code).ok_or_else(|| reader.malformed(format!("no key {code:?}")))?;
-        let limbs = LimbSet(reader.u64()?);
-        Ok(KeySection { key, limbs, offset: reader.u64()?, bytes: reader.u64()? })
+        let (limbs, n_special) = (LimbSet(reader.u64()?), reader.u64()? as usize);
+        let (offset, bytes) = (reader.u64()?, reader.u64()?);
+        Ok(KeySection { key, limbs, n_special, offset, bytes })
     }
 }
 

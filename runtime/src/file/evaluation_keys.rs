@@ -9,10 +9,10 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Writer, open};
-use hecc_grammar::plan::{Form, Key, KeyUse, Params, Plan, VerifiedPlan};
+use hecc_grammar::plan::{Key, KeyUse, Params, Plan, VerifiedPlan};
 
 use crate::ring::Ring;
-use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly, limb_indices};
+use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
 
 use super::describe::{ENTRY_BYTES, KeySection};
 use super::{Reader, check_params, params_bytes, put_params};
@@ -111,7 +111,8 @@ fn read_key(
     (section, seed): (&KeySection, [u8; 16]),
     bytes: &[u8],
 ) -> Result<KeySwitchKey, String> {
-    let limbs = limb_indices(ring, section.limbs, Form::QP);
+    let special = ring.n_message..ring.n_message + section.n_special;
+    let limbs: Vec<usize> = section.limbs.iter().chain(special).collect();
     let indices = params.digits(section.limbs);
     let mut digits = BTreeMap::new();
     for (digit, bytes) in indices.into_iter().zip(bytes.chunks_exact(8 * ring.n() * limbs.len())) {
@@ -133,7 +134,7 @@ fn read_key(
         let uniform = KeySwitchKey::uniform_half(ring, &seed, section.key, digit, &limbs);
         digits.insert(digit, [body, uniform]);
     }
-    Ok(KeySwitchKey { limbs: section.limbs, digits })
+    Ok(KeySwitchKey { limbs: section.limbs, n_special: section.n_special, digits })
 }
 
 /// Where the keys of a plan lie in a payload.
@@ -147,12 +148,13 @@ impl Layout {
         let params = &plan.params;
         let uses = plan.keys();
         let mut end = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
-        let mut place = |&KeyUse { key, limbs }: &KeyUse| {
-            let n_limbs = limbs.len() + params.p.len();
+        let mut place = |&KeyUse { key, limbs, n_special }: &KeyUse| {
+            let n_limbs = limbs.len() + n_special;
             let words = params.digits(limbs).len() * n_limbs * params.ring_degree();
             let section = KeySection {
                 key,
                 limbs,
+                n_special,
                 offset: end.next_multiple_of(PAGE),
                 bytes: 8 * words as u64,
             };
@@ -179,6 +181,8 @@ pub(super) fn key_code(key: Key) -> [u32; 2] {
         Key::Relinearize => [0, 0],
         Key::Rotate(steps) => [1, steps],
         Key::Conjugate => [2, 0],
+        Key::Encapsulate => [3, 0],
+        Key::Decapsulate => [4, 0],
     }
 }
 
@@ -188,6 +192,8 @@ pub(super) fn key_of_code(code: [u32; 2]) -> Option<Key> {
         [0, 0] => Some(Key::Relinearize),
         [1, steps] => Some(Key::Rotate(steps)),
         [2, 0] => Some(Key::Conjugate),
+        [3, 0] => Some(Key::Encapsulate),
+        [4, 0] => Some(Key::Decapsulate),
         _ => None,
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn params(&mut self) -> Result<Params, FileError> {
         let log_n = self.u32()?;
         let bits = self.u32()?;
-        let top_scale = self.f64()?;
+        let (input_level, top_scale) = (self.u64()? as usize, self.f64()?);
         let counts = [self.u32()?, self.u32()?].map(|count| count as usize);
         if !(3..=17).contains(&log_n) {
             return Err(self.malformed(format!("log_n is {log_n}, expected 3 to 17")));
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         };
         let mut primes = |count: usize| (0..count).map(|_| self.u64()).collect::<Result<_, _>>();
         let (q, p) = (primes(counts[0])?, primes(counts[1])?);
-        Ok(Params { scheme: Scheme::Ckks, log_n, q, p, top_scale, security })
+        Ok(Params { scheme: Scheme::Ckks, log_n, q, p, input_level, top_scale, security })
     }
 }
 
@@ -104,13 +104,14 @@ pub(crate) fn check_params(reader: &mut Reader<'_>, params: &Params) -> Result<(
 
 /// Bytes that the parameters take.
 pub(crate) fn params_bytes(params: &Params) -> usize {
-    24 + 8 * (params.q.len() + params.p.len())
+    32 + 8 * (params.q.len() + params.p.len())
 }
 
 /// Appends the parameters.
 pub(crate) fn put_params(out: &mut Vec<u8>, params: &Params) {
     out.extend(params.log_n.to_le_bytes());
     out.extend(params.security.bits().to_le_bytes());
+    out.extend((params.input_level as u64).to_le_bytes());
     out.extend(params.top_scale.to_le_bytes());
     out.extend((params.q.len() as u32).to_le_bytes());
     out.extend((params.p.len() as u32).to_le_bytes());

@@ -5,11 +5,11 @@ use hecc_grammar::plan::Key;
 use super::NttTable;
 
 /// The exponent g of the automorphism that a Galois key undoes: 5^steps moves slots left by `steps`, 2N − 1
-/// conjugates them. 1 for relinearization.
+/// conjugates them. 1 for keys that move no slots.
 pub fn galois_element(key: Key, n: usize) -> usize {
     let two_n = 2 * n;
     match key {
-        Key::Relinearize => 1,
+        Key::Relinearize | Key::Encapsulate | Key::Decapsulate => 1,
         Key::Conjugate => two_n - 1,
         Key::Rotate(steps) => (0..steps).fold(1, |g, _| g * 5 % two_n),
     }

@@ -1,5 +1,10 @@
 //! Polynomials modulo primes: arithmetic, transforms, bases, automorphisms, randomness.
 
+use std::ops::Range;
+
+use hecc_grammar::plan::{LimbSet, Params};
+use rayon::prelude::*;
+
 mod automorphism;
 mod basis;
 mod modulus;
@@ -15,6 +20,8 @@ pub use sample::{SecretRng, Seed, expand_uniform};
 
 /// The primes of a plan with their tables: message primes first, then special primes.
 pub struct Ring {
+    /// The primes' roles.
+    pub params: Params,
     /// log2 of the ring degree N.
     pub log_n: u32,
     /// One table for each prime; its modulus is in it.
@@ -25,11 +32,11 @@ pub struct Ring {
 
 impl Ring {
     /// Tables for all primes of verified parameters.
-    pub fn new(params: &hecc_grammar::plan::Params) -> Ring {
+    pub fn new(params: &Params) -> Ring {
         let primes: Vec<u64> = params.q.iter().chain(&params.p).copied().collect();
         let n = params.ring_degree();
         let tables = primes.into_par_iter().map(|q| NttTable::new(Modulus::new(q), n)).collect();
-        Ring { log_n: params.log_n, tables, n_message: params.q.len() }
+        Ring { params: params.clone(), log_n: params.log_n, tables, n_message: params.q.len() }
     }
 
     /// The ring degree N.
@@ -42,10 +49,15 @@ impl Ring {
         self.tables[limb].modulus()
     }
 
-    /// Indices of the special primes.
-    pub fn special(&self) -> std::ops::Range<usize> {
-        self.n_message..self.tables.len()
+    /// Indices of the special primes that a key switch on `limbs` uses.
+    pub fn special(&self, limbs: LimbSet) -> Range<usize> {
+        self.n_message..self.n_message + self.params.n_special(limbs)
+    }
+
+    /// The product of some primes modulo another.
+    pub fn product(&self, limbs: impl IntoIterator<Item = usize>, modulus: &Modulus) -> u64 {
+        limbs.into_iter().fold(1, |product, limb| {
+            modulus.mul(product, modulus.reduce(self.modulus(limb).value()))
+        })
     }
 }
-
-use rayon::prelude::*;

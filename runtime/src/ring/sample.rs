@@ -58,6 +58,13 @@ impl SecretRng {
         SecretRng(ChaCha20Rng::from_seed(seed))
     }
 
+    /// As [`Self::from_seed`], another stream of the same seed.
+    pub fn from_seed_stream(seed: [u8; 32], stream: u64) -> SecretRng {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        rng.set_stream(stream);
+        SecretRng(rng)
+    }
+
     /// A public seed.
     pub fn public_seed(&mut self) -> Seed {
         let mut seed = [0; 16];
@@ -74,6 +81,22 @@ impl SecretRng {
             }
         };
         (0..n).map(|_| draw()).collect()
+    }
+
+    /// Coefficients in {−1, 0, 1}, `weight` of them not zero, uniform among all such vectors; `n` is a power of two.
+    pub fn sparse(&mut self, n: usize, weight: usize) -> Vec<i64> {
+        assert!(n.is_power_of_two() && weight <= n);
+        let mut coefficients = vec![0; n];
+        let mut left = weight;
+        while left > 0 {
+            let word = self.0.next_u64();
+            let place = &mut coefficients[word as usize >> 1 & (n - 1)];
+            if *place == 0 {
+                *place = if word & 1 == 0 { 1 } else { -1 };
+                left -= 1;
+            }
+        }
+        coefficients
     }
 
     /// Coefficients of the error: a centred binomial of 42 bits, variance 21/2 (standard deviation 3.24, at least the
@@ -114,6 +137,9 @@ mod tests {
         let variance = |x: &[i64]| x.iter().map(|&x| (x * x) as f64).sum::<f64>() / n as f64;
         let mean = |x: &[i64]| x.iter().sum::<i64>() as f64 / n as f64;
         let (secret, error) = (rng.ternary(n), rng.error(n));
+        let sparse = rng.sparse(n, 32);
+        assert_eq!(sparse.iter().map(|x| x * x).sum::<i64>(), 32);
+        assert_ne!(sparse, SecretRng::from_seed_stream([3; 32], 1).sparse(n, 32));
         assert!((variance(&secret) - 2.0 / 3.0).abs() < 0.02 && mean(&secret).abs() < 0.03);
         assert!((variance(&error) - 10.5).abs() < 0.5 && mean(&error).abs() < 0.1);
         assert!(variance(&error).sqrt() > 3.19);

@@ -19,7 +19,7 @@ pub struct Ciphertext {
 pub fn limb_indices(ring: &Ring, limbs: LimbSet, form: Form) -> Vec<usize> {
     match form {
         Form::Q => limbs.iter().collect(),
-        Form::QP | Form::Digits => limbs.iter().chain(ring.special()).collect(),
+        Form::QP | Form::Digits => limbs.iter().chain(ring.special(limbs)).collect(),
     }
 }
 

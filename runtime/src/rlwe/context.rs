@@ -36,7 +36,10 @@ impl Context {
         };
         for key in plan.keys() {
             let n = context.ring.n();
-            context.permutations.insert(key.key, permutation(n, galois_element(key.key, n)));
+            let g = galois_element(key.key, n);
+            if g != 1 {
+                context.permutations.insert(key.key, permutation(n, g));
+            }
         }
         for (value, op) in plan.values() {
             let after = plan.ty(value).limbs;
@@ -106,7 +109,8 @@ impl Context {
     /// Ring indices of a digit's own limbs and of the limbs that it is extended to.
     pub fn digit_limbs(&self, limbs: LimbSet, digit: usize) -> (Vec<usize>, Vec<usize>) {
         let own = self.params.digit(limbs, digit);
-        (own.iter().collect(), limb_indices(&self.ring, limbs.difference(own), Form::QP))
+        let others = limbs.difference(own).iter().chain(self.ring.special(limbs));
+        (own.iter().collect(), others.collect())
     }
 
     /// The conversion between two sets of limbs, which the plan needs.
@@ -114,9 +118,9 @@ impl Context {
         &self.converters[&(from.to_vec(), to.to_vec())]
     }
 
-    /// The permutation of the NTT domain for a key, which the plan needs.
-    pub fn permutation(&self, key: Key) -> &[u32] {
-        &self.permutations[&key]
+    /// The permutation of the NTT domain for a key that the plan needs; `None` if the key moves no slots.
+    pub fn permutation(&self, key: Key) -> Option<&[u32]> {
+        self.permutations.get(&key).map(Vec::as_slice)
     }
 }
 

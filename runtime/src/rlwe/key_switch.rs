@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use hecc_grammar::plan::{Form, Key, LimbSet, Plan, Type};
+use hecc_grammar::plan::{Form, Key, KeyUse, LimbSet, Plan, Type};
 
 use crate::error::RunError;
 use crate::kernel::active;
@@ -13,12 +13,14 @@ use crate::ring::{Modulus, Ring, Seed, expand_uniform};
 use super::ciphertext::limb_indices;
 use super::{Ciphertext, Context, Poly};
 
-/// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where g_j is
-/// 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
+/// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where P is the
+/// product of all special primes and g_j is 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
 /// that one permutation after the inner product is all that is left to do.
 pub struct KeySwitchKey {
     /// Message primes that it holds.
     pub limbs: LimbSet,
+    /// How many of the special primes it holds.
+    pub n_special: usize,
     /// (b_j, a_j) by digit.
     pub digits: BTreeMap<usize, [Poly; 2]>,
 }
@@ -45,7 +47,9 @@ impl KeySwitchKey {
         let kind = match key {
             Key::Relinearize => 0,
             Key::Conjugate => 1,
-            Key::Rotate(steps) => 2 + u64::from(steps),
+            Key::Encapsulate => 2,
+            Key::Decapsulate => 3,
+            Key::Rotate(steps) => 4 + u64::from(steps),
         };
         Poly::build(ring.n(), limbs.len(), |k, out| {
             expand_uniform(
@@ -65,11 +69,13 @@ impl EvaluationKeys {
     /// # Errors
     /// Names the first key that is missing or too small.
     pub fn check(&self, plan: &Plan) -> Result<(), RunError> {
-        let holds = |key: &KeySwitchKey, limbs: LimbSet| limbs.is_subset(key.limbs);
+        let holds = |key: &KeySwitchKey, need: &KeyUse| {
+            need.limbs.is_subset(key.limbs) && need.n_special <= key.n_special
+        };
         let missing = plan
             .keys()
             .into_iter()
-            .find(|need| !self.keys.get(&need.key).is_some_and(|key| holds(key, need.limbs)));
+            .find(|need| !self.keys.get(&need.key).is_some_and(|key| holds(key, need)));
         missing.map_or(Ok(()), |need| Err(RunError::MissingKey { key: need.key }))
     }
 }
@@ -77,12 +83,22 @@ impl EvaluationKeys {
 impl Context {
     /// Splits the last polynomial into digits, each a small integer polynomial on QP.
     ///
-    /// In:    form Q. Out: form Digits; `Σ_j d_j·P·g_j = P·c mod q_i` for every message prime.
+    /// In:    form Q. Out: form Digits; `Σ_j d_j·P·g_j = P'·c mod q_i` for every message prime, P' the product of the
+    ///        special primes that are used.
     /// Noise: none. Cost: ℓ inverse and about β·(ℓ + α) − ℓ forward transforms of a limb.
     pub fn decompose(&self, source: Arc<Ciphertext>) -> Digits {
         let limbs: Vec<usize> = source.ty.limbs.iter().collect();
         let last = source.polys.last().expect("a ciphertext has polynomials");
         let n = self.ring.n();
+        let unused = self.ring.special(source.ty.limbs).end..self.ring.tables.len();
+        let divided = (!unused.is_empty()).then(|| {
+            Poly::build(n, limbs.len(), |k, out| {
+                let q = self.ring.modulus(limbs[k]);
+                let factor = q.inverse(self.ring.product(unused.clone(), q));
+                (active().scale)(out, last.limb(k), factor, q);
+            })
+        });
+        let last = divided.as_ref().unwrap_or(last);
         let coefficients = Poly::build(n, limbs.len(), |k, out| {
             out.copy_from_slice(last.limb(k));
             (active().intt)(out, &self.ring.tables[limbs[k]]);
@@ -122,8 +138,9 @@ impl Context {
         let source = &digits.source;
         let ring = &self.ring;
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
-        let held = limb_indices(ring, switch.limbs, Form::QP);
-        let permutation = (key != Key::Relinearize).then(|| self.permutation(key));
+        let special = ring.n_message..ring.n_message + switch.n_special;
+        let held: Vec<usize> = switch.limbs.iter().chain(special).collect();
+        let permutation = self.permutation(key);
         let polys = Poly::build_pair(ring.n(), all.len(), |k, out| {
             let in_key = place(&held, all[k]);
             let modulus = ring.modulus(all[k]);
@@ -134,7 +151,7 @@ impl Context {
                     (poly.limb(k), [0, 1].map(|part| switch.digits[digit][part].limb(in_key)))
                 })
                 .collect();
-            let special = self.special_product(all[k]);
+            let special = ring.product(ring.special(source.ty.limbs), modulus);
             let rest = |part: usize| {
                 let poly = source.polys.get(part).filter(|_| part + 1 < source.polys.len());
                 poly.filter(|poly| k < poly.n_limbs()).map(|poly| poly.limb(k))
@@ -168,12 +185,6 @@ impl Context {
         Ciphertext { polys: polys.into(), ty }
     }
 
-    /// P modulo a prime.
-    fn special_product(&self, limb: usize) -> u64 {
-        let modulus = self.ring.modulus(limb);
-        self.params.p.iter().fold(1, |product, &p| modulus.mul(product, modulus.reduce(p)))
-    }
-
     /// Multiplies by P and extends to the special primes, where the result is zero.
     ///
     /// In: form Q. Out: form QP. Noise: none.
@@ -182,12 +193,9 @@ impl Context {
         let extend = |poly: &Poly| {
             Poly::build(self.ring.n(), all.len(), |k, out| {
                 if k < poly.n_limbs() {
-                    (active().scale)(
-                        out,
-                        poly.limb(k),
-                        self.special_product(all[k]),
-                        self.ring.modulus(all[k]),
-                    );
+                    let modulus = self.ring.modulus(all[k]);
+                    let special = self.ring.product(self.ring.special(source.ty.limbs), modulus);
+                    (active().scale)(out, poly.limb(k), special, modulus);
                 } else {
                     out.fill(0);
                 }
@@ -240,9 +248,7 @@ impl Context {
             remainder.update(|k, r| (active().ntt)(r, &self.ring.tables[kept[k]]));
             Poly::build(self.ring.n(), kept.len(), |k, out| {
                 let modulus = self.ring.modulus(kept[k]);
-                let product = dropped.iter().fold(1, |product, &limb| {
-                    modulus.mul(product, modulus.reduce(self.ring.modulus(limb).value()))
-                });
+                let product = self.ring.product(dropped.iter().copied(), modulus);
                 out.copy_from_slice(poly.limb(place(&all, kept[k])));
                 (active().sub_scale)(out, remainder.limb(k), modulus.inverse(product), modulus);
             })

@@ -21,9 +21,10 @@ pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64)
         taken.push(q);
         q
     };
-    let q = q_bits.iter().map(&mut prime).collect();
+    let q: Vec<u64> = q_bits.iter().map(&mut prime).collect();
     let p = p_bits.iter().map(&mut prime).collect();
-    Params { scheme: Scheme::Ckks, log_n, q, p, top_scale, security: Security::Insecure }
+    let (input_level, security) = (q.len() - 1, Security::Insecure);
+    Params { scheme: Scheme::Ckks, log_n, q, p, input_level, top_scale, security }
 }
 
 /// `n_limbs` message primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
@@ -80,7 +81,8 @@ impl Build {
         self.constant(View::Splat(x), scale)
     }
 
-    fn constant(&mut self, view: View, scale: f64) -> ConstantId {
+    /// A constant.
+    pub(crate) fn constant(&mut self, view: View, scale: f64) -> ConstantId {
         self.plan.constants.push(Constant { view, scale });
         ConstantId(self.plan.constants.len() as u32 - 1)
     }

@@ -5,7 +5,7 @@ use super::wire::{Malformed, Reader, Writer, list};
 use super::{Invalid, shape, write_shape};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
-    ClientOp, Constant, ConstantId, Input, Key, LimbSet, Normalization, Op, Output, Params, Plan,
+    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op, Output, Params, Plan,
     PlanError, Scheme, Value, View,
 };
 use crate::security::Security;
@@ -45,7 +45,7 @@ pub(super) fn read(
 }
 
 fn write_params(w: &mut Writer, params: &Params) {
-    let Params { scheme, log_n, q, p, top_scale, security } = params;
+    let Params { scheme, log_n, q, p, input_level, top_scale, security } = params;
     w.varint(match scheme {
         Scheme::Ckks => 0,
     });
@@ -54,6 +54,7 @@ fn write_params(w: &mut Writer, params: &Params) {
         w.varint(primes.len() as u64);
         primes.iter().for_each(|&prime| w.u64(prime));
     }
+    w.varint(*input_level as u64);
     w.f64(*top_scale);
     w.varint(u64::from(security.bits()));
 }
@@ -67,12 +68,13 @@ pub(super) fn read_params(r: &mut Reader<'_>) -> Result<Params, Invalid> {
     let log_n = r.number()?;
     let mut primes = || list(r.count(8)?, || r.u64());
     let (q, p) = (primes()?, primes()?);
+    let input_level = r.number()?;
     let top_scale = r.f64()?;
     let bits: u32 = r.number()?;
     let Some(security) = Security::from_bits(bits) else {
         return Ok(r.fail(format!("security of {bits} bits, expected 0, 128, 192 or 256"))?);
     };
-    let params = Params { scheme, log_n, q, p, top_scale, security };
+    let params = Params { scheme, log_n, q, p, input_level, top_scale, security };
     check_params(&params)?;
     Ok(params)
 }
@@ -163,8 +165,21 @@ fn write_constant<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, constant: &'a Con
             w.varint(0);
             w.f64(*x);
         }
+        View::Imaginary(x) => {
+            w.varint(1);
+            w.f64(*x);
+        }
+        View::Embedding(diagonal) => {
+            let EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor } = diagonal;
+            w.varint(2);
+            w.f64(*factor);
+            w.varint(u64::from(*inverse));
+            [*log_slots, bits.0, bits.1, *rotation, *shift]
+                .into_iter()
+                .for_each(|x| w.varint(u64::from(x)));
+        }
         View::Table { table, factor, runs } => {
-            w.varint(u64::from(*table) + 1);
+            w.varint(u64::from(*table) + 3);
             w.f64(*factor);
             shapes.write(w, runs);
         }
@@ -177,9 +192,24 @@ fn read_constant(
     tables: &[Vec<f32>],
 ) -> Result<Constant, Malformed> {
     let scale = r.f64()?;
-    let view = match r.number::<u32>()?.checked_sub(1) {
-        None => View::Splat(r.f64()?),
-        Some(table) => {
+    let view = match r.number::<u32>()? {
+        0 => View::Splat(r.f64()?),
+        1 => View::Imaginary(r.f64()?),
+        2 => {
+            let (factor, inverse) = (r.f64()?, r.bool()?);
+            let (log_slots, bits) = (r.number()?, (r.number()?, r.number()?));
+            let (rotation, shift) = (r.number()?, r.number()?);
+            View::Embedding(EmbeddingDiagonal {
+                log_slots,
+                inverse,
+                bits,
+                rotation,
+                shift,
+                factor,
+            })
+        }
+        code => {
+            let table = code - 3;
             let Some(elements) = tables.get(table as usize) else {
                 return r.fail(format!("table {table} of {}", tables.len()));
             };
@@ -210,6 +240,8 @@ fn write_ops(w: &mut Writer, ops: &[Op]) {
             Op::ApplyKey(a, Key::Relinearize) => (14, a.0, 0, 0),
             Op::ApplyKey(a, Key::Rotate(steps)) => (14, a.0, *steps, 1),
             Op::ApplyKey(a, Key::Conjugate) => (14, a.0, 0, 2),
+            Op::ApplyKey(a, Key::Encapsulate) => (14, a.0, 0, 3),
+            Op::ApplyKey(a, Key::Decapsulate) => (14, a.0, 0, 4),
             Op::ModUp(a) => (15, a.0, 0, 0),
             Op::ModDown(a) => (16, a.0, 0, 0),
             Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
@@ -270,6 +302,8 @@ fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> 
         (14, 0, 0) => Op::ApplyKey(x, Key::Relinearize),
         (14, steps, 1) => Op::ApplyKey(x, Key::Rotate(steps)),
         (14, 0, 2) => Op::ApplyKey(x, Key::Conjugate),
+        (14, 0, 3) => Op::ApplyKey(x, Key::Encapsulate),
+        (14, 0, 4) => Op::ApplyKey(x, Key::Decapsulate),
         (15, 0, 0) => Op::ModUp(x),
         (16, 0, 0) => Op::ModDown(x),
         (17, 0, limbs) => Op::ModRaise(x, LimbSet(limbs)),

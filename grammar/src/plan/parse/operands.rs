@@ -95,8 +95,10 @@ impl<'a> Operands<'a> {
         match (name.as_str(), steps) {
             ("relinearize", None) => Ok(Key::Relinearize),
             ("conjugate", None) => Ok(Key::Conjugate),
+            ("encapsulate", None) => Ok(Key::Encapsulate),
+            ("decapsulate", None) => Ok(Key::Decapsulate),
             ("rotate", Some(steps)) => parse(&steps).map(Key::Rotate),
-            _ => Err(error(&piece, "expected a key: relinearize, conjugate or rotate STEPS")),
+            _ => Err(error(&piece, "expected a key: relinearize, conjugate, rotate STEPS, encapsulate or decapsulate")),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The canonical embedding: slots ↔ real polynomials.
 //!
-//! Slot j of a polynomial m is m(ζ^(5^j)), ζ = e^(πi/N). With real slots the polynomial is real and symmetric; the
+//! Slot j of a polynomial m is m(ζ^(5^j)), ζ = e^(πi/N). The
 //! transform works on the N/2 complex numbers `m_k + i·m_(k+N/2)`, since ζ^(N/2·5^j) = i.
 
 use std::f64::consts::PI;
+
+use hecc_grammar::plan::Slots;
 
 /// Roots for transforms of N/2 slots.
 pub struct Embedding {
@@ -39,10 +41,11 @@ impl Embedding {
         }
     }
 
-    /// Real slots to the N real coefficients.
-    pub fn to_coefficients(&self, slots: &[f64]) -> Vec<f64> {
-        assert_eq!(slots.len(), self.n_slots);
-        let mut values = Complex { re: slots.to_vec(), im: vec![0.0; self.n_slots] };
+    /// Slots to the N real coefficients.
+    pub fn to_coefficients(&self, slots: &Slots) -> Vec<f64> {
+        assert_eq!(slots.re.len(), self.n_slots);
+        let im = slots.im.clone().unwrap_or_else(|| vec![0.0; self.n_slots]);
+        let mut values = Complex { re: slots.re.clone(), im };
         for roots in self.roots.iter().rev() {
             values.each_group(roots, |(a_re, a_im), (b_re, b_im), (w_re, w_im)| {
                 let (re, im) = (*a_re - *b_re, *a_im - *b_im);
@@ -59,8 +62,8 @@ impl Embedding {
         coefficients
     }
 
-    /// The N real coefficients to slots, of which the real parts are returned.
-    pub fn to_slots(&self, coefficients: &[f64]) -> Vec<f64> {
+    /// The N real coefficients to slots.
+    pub fn to_slots(&self, coefficients: &[f64]) -> Slots {
         assert_eq!(coefficients.len(), 2 * self.n_slots);
         let (re, im) = coefficients.split_at(self.n_slots);
         let reversed =
@@ -73,7 +76,7 @@ impl Embedding {
                 (*a_re, *a_im) = (*a_re + re, *a_im + im);
             });
         }
-        values.re
+        Slots { re: values.re, im: Some(values.im) }
     }
 }
 
@@ -106,7 +109,7 @@ mod tests {
     fn slots_are_values_at_powers_of_five() {
         let n_slots = 16;
         let coefficients: Vec<f64> = (0..32).map(|i| ((i * 7 + 3) % 11) as f64 - 5.0).collect();
-        let slots = Embedding::new(n_slots).to_slots(&coefficients);
+        let slots = Embedding::new(n_slots).to_slots(&coefficients).re;
         let mut g = 1;
         for slot in slots {
             let term = |(k, c): (usize, &f64)| c * (PI * (k * g) as f64 / 32.0).cos();
@@ -122,8 +125,11 @@ mod tests {
             let n = 1 << log;
             let embedding = Embedding::new(n);
             let slots: Vec<f64> = (0..n).map(|i| ((i * 37 % 101) as f64 - 50.0) / 50.0).collect();
+            let slots = Slots { im: Some(slots.iter().map(|x| x * x).collect()), re: slots };
             let back = embedding.to_slots(&embedding.to_coefficients(&slots));
-            let error = slots.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            let (im, back_im) = (slots.im.unwrap(), back.im.unwrap());
+            let pairs = slots.re.iter().zip(&back.re).chain(im.iter().zip(&back_im));
+            let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(error < 1e-12, "{error}");
         }
     }

@@ -1,5 +1,7 @@
 //! Encoding: real slots to integer polynomials at a scale, and back.
 
+use hecc_grammar::plan::Slots;
+
 use crate::kernel::active;
 use crate::ring::{Modulus, Ring};
 use crate::rlwe::Poly;
@@ -34,7 +36,7 @@ impl Plaintext {
 pub fn encode_slots(
     ring: &Ring,
     embedding: &Embedding,
-    slots: &[f64],
+    slots: &Slots,
     scale: f64,
     limbs: &[usize],
 ) -> Poly {
@@ -93,7 +95,7 @@ pub fn decode(
             radix.centred(&residues) * factor
         })
         .collect();
-    embedding.to_slots(&real)
+    embedding.to_slots(&real).re
 }
 
 /// An integer-valued double modulo q, whatever its size.
@@ -175,6 +177,7 @@ mod tests {
             log_n: 6,
             q: vec![1125899904679937, 1125899903827969, 1125899903500289],
             p: vec![],
+            input_level: 2,
             top_scale: 40.0,
             security: Security::Insecure,
         };
@@ -182,7 +185,8 @@ mod tests {
         let embedding = Embedding::new(32);
         let slots: Vec<f64> = (0..32).map(|i| (i as f64 - 15.5) / 8.0).collect();
         for (limbs, scale) in [(vec![0], 40.0), (vec![0, 2], 80.5), (vec![0, 1, 2], 120.25)] {
-            let poly = encode_slots(&ring, &embedding, &slots, scale, &limbs);
+            let real = Slots::real(slots.clone());
+            let poly = encode_slots(&ring, &embedding, &real, scale, &limbs);
             let back = decode(&ring, &embedding, &poly, &limbs, scale);
             let error = slots.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(error < 1e-10, "{scale}: {error}");

@@ -1,0 +1,92 @@
+"""Times one CKKS bootstrap of Lattigo 6.2 (package orion-fhe, see lattigo_library.py) and prints one JSON object.
+
+    python lattigo_bootstrap.py --log-n 16 --values 16384 --threads 1
+
+Lattigo's default circuit: an encapsulated secret with 32 nonzero coefficients, CoeffsToSlots in four levels of 56 bits,
+EvalMod in eight of 60 bits, SlotsToCoeffs in three of 39 bits. Below them, a prime of 55 bits and --levels primes of
+40 bits, which is also the scale. The shared library allows no other circuit.
+
+- levels: products in a row between one bootstrap and the next.
+- bits, mean_bits: of the largest and the mean error, inputs uniform in -1 to 1.
+- key_bytes: null, the library does not export the bootstrapping keys.
+- log_qp: from the sizes of the primes.
+- seconds: wall time, median of --reps bootstraps with no warm-up.
+"""
+
+import argparse
+import json
+import statistics
+
+import numpy as np
+
+import lattigo_library
+import measuring
+
+# Go's default lets garbage grow to as much as the live data.
+GARBAGE_PERCENT = {"GOGC": "25"}
+CIRCUIT_BITS = 4 * 56 + 8 * 60 + 3 * 39
+CIRCUIT_LIMBS = 4 + 8 + 3
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--log-n", type=int, default=16)
+    parser.add_argument("--values", type=int, default=16384)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--reps", type=int, default=1)
+    parser.add_argument("--levels", type=int, default=6)
+    parser.add_argument("--digits", type=int, default=4)
+    return parser.parse_args()
+
+
+def make_bootstrapper(options, log_q, log_p):
+    """Returns a scheme with its bootstrapping keys."""
+    scheme = lattigo_library.Scheme(options.log_n, log_q, log_p, 40)
+    scheme.library.NewEvaluator()
+    scheme.library.NewBootstrapper(*lattigo_library.ints(log_p), options.values)
+    return scheme
+
+
+def bootstrap(scheme, options):
+    """Returns the seconds of each bootstrap, the levels of its result and its precision."""
+    x = measuring.test_values(options.values)
+    slots = np.zeros(1 << (options.log_n - 1))
+    slots[: x.size] = x
+    ciphertext = scheme.encrypt(slots, 0)
+    times = []
+    for _ in range(options.reps):
+        output, seconds = measuring.seconds_of(
+            scheme.library.Bootstrap, ciphertext, options.values
+        )
+        times.append(seconds)
+    return times, scheme.level(output), measuring.precision(scheme.decrypt(output)[: x.size], x)
+
+
+def main():
+    options = parse()
+    measuring.use_threads(options.threads, GARBAGE_PERCENT)
+    log_q = [55] + [40] * options.levels
+    limbs = len(log_q) + CIRCUIT_LIMBS
+    log_p = [61] * -(-limbs // options.digits)
+    scheme, setup_s = measuring.seconds_of(make_bootstrapper, options, log_q, log_p)
+    times, levels, bits = bootstrap(scheme, options)
+    report = {
+        "system": "lattigo",
+        "log_n": options.log_n,
+        "values": options.values,
+        "threads": options.threads,
+        "seconds": statistics.median(times),
+        "levels": levels,
+        **bits,
+        "key_bytes": None,
+        "peak_memory_bytes": measuring.peak_memory(),
+        "log_qp": sum(log_q) + CIRCUIT_BITS + sum(log_p),
+        "limbs": limbs,
+        "digits": options.digits,
+        "setup_seconds": setup_s,
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
