@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use hecc_compiler::calibrate::{Calibration, Stats};
 use hecc_compiler::config::Config;
+use hecc_compiler::ladder::Ladder;
 use hecc_compiler::pass::approximate::{ApproximateConfig, approximate};
 use hecc_compiler::pass::assign_levels::assign_levels;
 use hecc_compiler::pass::choose_params::{Request, params_for};
@@ -104,7 +105,7 @@ fn stages(
     let params = params_for(&request).unwrap();
     let lower_config = LowerConfig {
         model: &approximated,
-        params,
+        ladder: Ladder::new(params, 1),
         levels: &levels,
         range: &range,
         normalization: None,

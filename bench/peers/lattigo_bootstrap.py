@@ -8,7 +8,8 @@ EvalMod in eight of 60 bits, SlotsToCoeffs in three of 39 bits. Below them, a pr
 
 - levels: products in a row between one bootstrap and the next.
 - bits, mean_bits: of the largest and the mean error, inputs uniform in -1 to 1.
-- key_bytes: null, the library does not export the bootstrapping keys.
+- key_bytes: relinearisation, Galois and encapsulation keys, computed from the parameters, because the library does not
+  export them; null for sizes that are not in KEYS.
 - log_qp: from the sizes of the primes.
 - seconds: wall time, median of --reps bootstraps with no warm-up.
 """
@@ -26,6 +27,9 @@ import measuring
 GARBAGE_PERCENT = {"GOGC": "25"}
 CIRCUIT_BITS = 4 * 56 + 8 * 60 + 3 * 39
 CIRCUIT_LIMBS = 4 + 8 + 3
+# Keys of full size by log N and log of the values, counted in what the package orion-v2-lattigo serialises for the
+# same circuit.
+KEYS = {(14, 13): 37, (15, 13): 42, (15, 14): 45, (16, 14): 50, (16, 15): 50}
 
 
 def parse():
@@ -35,7 +39,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--reps", type=int, default=1)
     parser.add_argument("--levels", type=int, default=6)
-    parser.add_argument("--digits", type=int, default=4)
+    parser.add_argument("--digits", type=int, default=3)
     return parser.parse_args()
 
 
@@ -55,11 +59,18 @@ def bootstrap(scheme, options):
     ciphertext = scheme.encrypt(slots, 0)
     times = []
     for _ in range(options.reps):
-        output, seconds = measuring.seconds_of(
-            scheme.library.Bootstrap, ciphertext, options.values
-        )
+        output, seconds = measuring.seconds_of(scheme.library.Bootstrap, ciphertext, options.values)
         times.append(seconds)
     return times, scheme.level(output), measuring.precision(scheme.decrypt(output)[: x.size], x)
+
+
+def key_bytes(options, limbs, special):
+    """Returns the bytes of the keys: those of full size and one that only covers a prime of each kind."""
+    count = KEYS.get((options.log_n, options.values.bit_length() - 1))
+    if count is None:
+        return None
+    limb_bytes, digits = 8 << options.log_n, -(-limbs // special)
+    return (count * digits * (limbs + special) + 2) * 2 * limb_bytes
 
 
 def main():
@@ -78,7 +89,7 @@ def main():
         "seconds": statistics.median(times),
         "levels": levels,
         **bits,
-        "key_bytes": None,
+        "key_bytes": key_bytes(options, limbs, len(log_p)),
         "peak_memory_bytes": measuring.peak_memory(),
         "log_qp": sum(log_q) + CIRCUIT_BITS + sum(log_p),
         "limbs": limbs,

@@ -30,7 +30,9 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--log-n", type=int, default=16)
     parser.add_argument("--limbs", type=int, default=24, help="primes of the ciphertexts")
-    parser.add_argument("--chain", type=int, help="primes of the scheme and its keys; --limbs if not given")
+    parser.add_argument(
+        "--chain", type=int, help="primes of the scheme and its keys; --limbs if not given"
+    )
     parser.add_argument("--digits", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--reps", type=int, default=5)
@@ -53,7 +55,11 @@ def make_linear_map(scheme, level):
     library = scheme.library
     diagonals = np.full(len(STEPS) << (scheme.log_n - 1), 0.125, dtype=np.float32)
     number = library.GenerateLinearTransform(
-        *lattigo_library.ints(STEPS), *lattigo_library.floats(diagonals), level, ONLY_HOISTING, b"none"
+        *lattigo_library.ints(STEPS),
+        *lattigo_library.floats(diagonals),
+        level,
+        ONLY_HOISTING,
+        b"none",
     )
     elements = library.GetLinearTransformRotationKeys(number)
     for i in range(elements.length):

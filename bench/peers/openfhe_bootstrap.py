@@ -36,8 +36,8 @@ def parse():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--reps", type=int, default=1)
     parser.add_argument("--levels", type=int, default=6)
-    parser.add_argument("--scale-bits", type=int, default=54)
-    parser.add_argument("--digits", type=int, default=4)
+    parser.add_argument("--scale-bits", type=int, default=52)
+    parser.add_argument("--digits", type=int, default=3)
     parser.add_argument("--order", choices=["stc-first", "modraise-first"], default="stc-first")
     return parser.parse_args()
 

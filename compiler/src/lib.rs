@@ -6,9 +6,11 @@
 
 pub mod calibrate;
 pub mod config;
+pub mod emit;
 pub mod error;
 pub mod graph;
 pub mod interpret;
+pub mod ladder;
 pub mod layout;
 pub mod linear;
 pub mod onnx;

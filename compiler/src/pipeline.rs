@@ -7,6 +7,7 @@ use crate::calibrate::{Calibration, Stats};
 use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::ladder::Ladder;
 use crate::pass::approximate::{ApproximateReport, approximate};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::linearize::linearize;
@@ -55,7 +56,7 @@ pub fn compile(
     let levels = assign_levels(&graph);
     let lower = LowerConfig {
         model: &approximated,
-        params: no_params(config),
+        ladder: Ladder::new(no_params(config), 1),
         levels: &levels,
         range: &range,
         normalization: config.normalization.clone(),
@@ -73,7 +74,7 @@ fn no_params(config: &Config) -> Params {
     Params {
         scheme: Scheme::Ckks,
         log_n: 3,
-        q: vec![],
+        q: vec![2],
         p: vec![],
         input_level: 0,
         top_scale: 1.0,

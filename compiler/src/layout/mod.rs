@@ -4,9 +4,11 @@ mod candidates;
 mod diagonals;
 #[expect(clippy::module_inception, reason = "the folder is named after its main idea")]
 mod layout;
+mod rotation_sum;
 mod schedule;
 
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Pattern, diagonals, pattern};
 pub use layout::{Bit, Layout, bits_for};
+pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, schedule};

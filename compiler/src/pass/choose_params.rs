@@ -88,6 +88,7 @@ fn prime_near(bits: f64, log_n: u32, taken: &mut Vec<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ladder::Ladder;
 
     #[test]
     fn primes_are_distinct_and_near_the_scale() {
@@ -112,8 +113,9 @@ mod tests {
             security: Security::Insecure,
         };
         let params = params_for(&request).unwrap();
+        let ladder = Ladder::new(params, 1);
         for level in 0..60 {
-            assert!((params.scale_at(level) - 40.0).abs() < 1e-3, "{level}");
+            assert!((ladder.scale(level) - 40.0).abs() < 1e-3, "{level}");
         }
     }
 

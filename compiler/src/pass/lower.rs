@@ -3,16 +3,15 @@
 //! Before: layouts, schedules and levels. After: a plan whose rotations are already `decompose`, `apply_key` and
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
-use std::collections::BTreeMap;
-
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Constant, ConstantId, Form, Input, Key, Layer, LimbSet, Normalization, Op, Output, Params,
-    Plan, Runs, TypeError, Value, View,
+    Input, Key, Layer, Normalization, Op, Output, Plan, Runs, TypeError, Value, View,
 };
 
+use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
-use crate::layout::{Diagonals, Layout, Schedule, diagonals};
+use crate::ladder::Ladder;
+use crate::layout::{Diagonals, Layout, RotationSum, diagonals};
 use crate::linear::Matrix;
 use crate::poly;
 
@@ -23,8 +22,8 @@ use super::table::Tables;
 pub struct LowerConfig<'a> {
     /// The source model, for names and shapes.
     pub model: &'a Model,
-    /// Primes and scales.
-    pub params: Params,
+    /// Ring, primes, and what levels mean.
+    pub ladder: Ladder,
     /// Level of each step's result.
     pub levels: &'a [usize],
     /// Range of a tensor on the calibration data.
@@ -39,7 +38,7 @@ pub fn lower(
     packing: &Packing,
     config: &LowerConfig<'_>,
 ) -> Result<Plan, TypeError> {
-    let plan = Plan::new(config.params.clone(), &config.model.name);
+    let plan = Plan::new(config.ladder.params.clone(), &config.model.name);
     let mut lowering =
         Lowering { graph, packing, config, plan, tables: Tables::default(), values: vec![] };
     for id in graph.ids() {
@@ -78,13 +77,8 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn emit(&mut self, id: NodeId, op: Op) -> Result<Value, TypeError> {
-        self.plan.push(op, id.0 as u32)
-    }
-
-    fn constant(&mut self, view: View, scale: f64) -> ConstantId {
-        self.plan.constants.push(Constant { view, scale });
-        ConstantId(self.plan.constants.len() as u32 - 1)
+    fn emit(&mut self, id: NodeId) -> Emit<'_> {
+        Emit { plan: &mut self.plan, origin: id.0 as u32 }
     }
 
     fn declare_input(&mut self, id: NodeId) {
@@ -106,7 +100,8 @@ impl Lowering<'_> {
                 let first: usize =
                     self.plan.inputs[..*index].iter().map(|input| input.slots.len()).sum();
                 let count = self.plan.inputs[*index].slots.len();
-                (first..first + count).map(|ct| self.emit(id, Op::Input(ct as u32))).collect()
+                let mut emit = self.emit(id);
+                (first..first + count).map(|ct| emit.op(Op::Input(ct as u32))).collect()
             }
             Step::Affine { terms, bias } => self.affine(id, terms, bias),
             Step::Mul(a, b) => {
@@ -114,8 +109,8 @@ impl Lowering<'_> {
                 pairs.map(|(a, b)| self.product(id, a, b)).collect()
             }
             Step::Polynomial(x, coefficients) => {
-                let level = self.config.levels[id.0];
-                let target = (level, self.plan.params.scale_at(level));
+                let (level, ladder) = (self.config.levels[id.0], &self.config.ladder);
+                let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
                 let xs = self.values[x.0].clone();
                 let origin = id.0 as u32;
                 xs.into_iter()
@@ -126,22 +121,12 @@ impl Lowering<'_> {
     }
 
     fn product(&mut self, id: NodeId, a: Value, b: Value) -> Result<Value, TypeError> {
-        let level = self.config.levels[id.0] + 1;
-        let (a, b) = (self.at_level(id, a, level)?, self.at_level(id, b, level)?);
-        let product = self.emit(id, Op::Mul(a, b))?;
-        let digits = self.emit(id, Op::Decompose(product))?;
-        let switched = self.emit(id, Op::ApplyKey(digits, Key::Relinearize))?;
-        let linear = self.emit(id, Op::ModDown(switched))?;
-        self.emit(id, Op::Rescale(linear))
-    }
-
-    fn at_level(&mut self, id: NodeId, value: Value, level: usize) -> Result<Value, TypeError> {
-        let limbs = LimbSet::first(level + 1);
-        if self.plan.ty(value).limbs == limbs {
-            Ok(value)
-        } else {
-            self.emit(id, Op::Drop(value, limbs))
-        }
+        let limbs = self.config.ladder.limbs(self.config.levels[id.0] + 1);
+        let mut emit = self.emit(id);
+        let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
+        let product = emit.op(Op::Mul(a, b))?;
+        let linear = emit.switch(product, Key::Relinearize)?;
+        emit.op(Op::Rescale(linear))
     }
 
     fn affine(
@@ -153,150 +138,85 @@ impl Lowering<'_> {
         let level = self.config.levels[id.0] + 1;
         let schedule = self.packing.schedules[id.0].expect("packing schedules every affine map");
         let layout = self.packing.layouts[id.0].clone();
-        let mut map =
-            LinearMap { id, schedule, level, babies: BTreeMap::new(), sums: BTreeMap::new() };
+        let mut sum = RotationSum::new(schedule);
         let mut collect = vec![];
         for (source, matrix) in terms {
-            let operands: Vec<Value> = self.values[source.0].clone();
-            let operands = operands
-                .into_iter()
-                .map(|v| self.at_level(id, v, level))
-                .collect::<Result<Vec<_>, _>>()?;
             let input = &self.packing.layouts[source.0];
-            let table = self.tables.add(matrix);
             let steps = crate::layout::pattern(matrix, input, &layout).collect;
             if steps.len() > collect.len() {
                 collect = steps;
             }
-            let entries = diagonals(matrix, input, &layout);
-            self.products(
-                &mut map,
-                *source,
-                &operands,
-                (entries, table, input.period().max(layout.period())),
-            )?;
+            self.products(&mut sum, id, (*source, matrix))?;
         }
-        let bias_views = self.bias_views(bias, &layout);
+        let target = 2.0 * self.config.ladder.scale(level);
+        let any = self.values[terms[0].0.0][0];
         let mut results = vec![];
-        for (ct, bias) in bias_views.into_iter().enumerate() {
-            let sums = map.sums.remove(&ct).unwrap_or_default();
-            let mut value = self.sum(&map, sums, terms)?;
+        for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
+            let limbs = self.config.ladder.limbs(level);
+            let mut emit = self.emit(id);
+            let total = match sum.finish(&mut emit, ct)? {
+                Some(total) => total,
+                // A result that no operand reaches: all its weights are zero.
+                None => {
+                    let any = emit.on(any, limbs)?;
+                    let zero = emit.splat(0.0, target - emit.scale(any));
+                    emit.op(Op::MulPlain(any, zero))?
+                }
+            };
+            let mut value = emit.op(Op::Rescale(total))?;
             for &step in &collect {
-                let rotated = self.rotate(id, value, step)?;
-                value = self.emit(id, Op::Add(value, rotated))?;
+                let rotated = emit.switch(value, Key::Rotate(step))?;
+                value = emit.op(Op::Add(value, rotated))?;
             }
             if let Some(view) = bias {
-                let constant = self.constant(view, self.plan.ty(value).scale);
-                value = self.emit(id, Op::AddPlain(value, constant))?;
+                let constant = emit.constant(view, emit.scale(value));
+                value = emit.op(Op::AddPlain(value, constant))?;
             }
             results.push(value);
         }
         Ok(results)
     }
 
-    /// Adds the products of one term of an affine map to its sums, by (result ciphertext, giant step).
+    /// Adds the products of one term of an affine map to its sums.
     fn products(
         &mut self,
-        map: &mut LinearMap,
-        source: NodeId,
-        operands: &[Value],
-        (entries, table, window): (Diagonals, u32, usize),
+        sum: &mut RotationSum,
+        id: NodeId,
+        (source, matrix): (NodeId, &Matrix),
     ) -> Result<(), TypeError> {
-        let period = self.packing.layouts[source.0].period();
-        let n_slots = self.plan.params.n_slots();
+        let level = self.config.levels[id.0] + 1;
+        let (input, output) = (&self.packing.layouts[source.0], &self.packing.layouts[id.0]);
+        let (period, n_slots) = (input.period(), self.plan.params.n_slots());
+        let window = period.max(output.period());
+        let entries: Diagonals = diagonals(matrix, input, output);
+        let table = self.tables.add(matrix);
+        let (limbs, target) =
+            (self.config.ladder.limbs(level), 2.0 * self.config.ladder.scale(level));
+        let mut operands = self.values[source.0].clone();
+        let mut emit = self.emit(id);
+        for operand in &mut operands {
+            *operand = emit.on(*operand, limbs)?;
+        }
         for ((out, input), rotations) in entries {
             for (rotation, entries) in rotations {
-                let (baby, giant) = map.schedule.split(rotation, period);
-                let operand = self.baby(map, operands[input], baby)?;
-                // The product is rotated by the giant step afterwards, so its plaintext is shifted back.
+                let mut emit = self.emit(id);
+                let factor = sum.factor(&mut emit, operands[input], (rotation, period))?;
+                let scale = target - emit.scale(factor.operand);
                 let mut pairs = vec![];
                 for copy in 0..n_slots / window {
                     pairs.extend(entries.iter().map(|&(slot, value)| {
-                        let slot = (slot as usize + copy * window + giant as usize) % n_slots;
+                        let slot =
+                            (slot as usize + copy * window + factor.giant as usize) % n_slots;
                         (slot as u32, self.tables.index(table, value))
                     }));
                 }
                 pairs.sort_unstable();
                 let view = View::Table { table, factor: 1.0, runs: Runs::from_pairs(&pairs) };
-                let target = 2.0 * self.plan.params.scale_at(map.level);
-                let constant = self.constant(view, target - self.plan.ty(operand).scale);
-                map.sums
-                    .entry(out)
-                    .or_default()
-                    .entry(giant)
-                    .or_default()
-                    .push((operand, constant));
+                let constant = self.emit(id).constant(view, scale);
+                sum.add(out, &factor, constant);
             }
         }
         Ok(())
-    }
-
-    /// An operand rotated by a baby step, in QP if the schedule says so; computed once.
-    fn baby(&mut self, map: &mut LinearMap, operand: Value, step: u32) -> Result<Value, TypeError> {
-        if let Some(&known) = map.babies.get(&(operand, step)) {
-            return Ok(known);
-        }
-        let value = match (step, map.schedule.extended) {
-            (0, false) => operand,
-            (0, true) => self.emit(map.id, Op::ModUp(operand))?,
-            (_, extended) => {
-                let rotated = self.apply_rotation(map.id, operand, step)?;
-                if extended { rotated } else { self.emit(map.id, Op::ModDown(rotated))? }
-            }
-        };
-        map.babies.insert((operand, step), value);
-        Ok(value)
-    }
-
-    fn apply_rotation(&mut self, id: NodeId, value: Value, step: u32) -> Result<Value, TypeError> {
-        let digits = self.emit(id, Op::Decompose(value))?;
-        self.emit(id, Op::ApplyKey(digits, Key::Rotate(step)))
-    }
-
-    fn rotate(&mut self, id: NodeId, value: Value, step: u32) -> Result<Value, TypeError> {
-        let rotated = self.apply_rotation(id, value, step)?;
-        self.emit(id, Op::ModDown(rotated))
-    }
-
-    /// The sum over giant steps of one result ciphertext, rescaled.
-    fn sum(
-        &mut self,
-        map: &LinearMap,
-        sums: BTreeMap<u32, Vec<(Value, ConstantId)>>,
-        terms: &[(NodeId, Matrix)],
-    ) -> Result<Value, TypeError> {
-        let (mut in_q, mut in_qp) = (None, None);
-        let id = map.id;
-        for (giant, products) in sums {
-            let mut part = self.emit(id, Op::DotPlain(products))?;
-            if giant != 0 {
-                if self.plan.ty(part).form == Form::QP {
-                    part = self.emit(id, Op::ModDown(part))?;
-                }
-                part = self.apply_rotation(id, part, giant)?;
-            }
-            let total = if self.plan.ty(part).form == Form::QP { &mut in_qp } else { &mut in_q };
-            *total = Some(match *total {
-                Some(others) => self.plan.push(Op::Add(others, part), id.0 as u32)?,
-                None => part,
-            });
-        }
-        let from_qp = in_qp.map(|value| self.emit(id, Op::ModDown(value))).transpose()?;
-        let total = match (in_q, from_qp) {
-            (Some(a), Some(b)) => self.emit(id, Op::Add(a, b))?,
-            (Some(a), None) | (None, Some(a)) => a,
-            (None, None) => self.zero(map, terms)?,
-        };
-        self.emit(id, Op::Rescale(total))
-    }
-
-    /// A ciphertext of zeros: a result that no operand reaches (all its weights are zero).
-    fn zero(&mut self, map: &LinearMap, terms: &[(NodeId, Matrix)]) -> Result<Value, TypeError> {
-        let any = self.values[terms[0].0.0][0];
-        let any = self.at_level(map.id, any, map.level)?;
-        let target = 2.0 * self.plan.params.scale_at(map.level);
-        let zero = self.constant(View::Splat(0.0), target - self.plan.ty(any).scale);
-        self.emit(map.id, Op::MulPlain(any, zero))
     }
 
     /// The bias on every copy of every element, per ciphertext; `None` where it is zero.
@@ -348,13 +268,4 @@ impl Lowering<'_> {
             range: (self.config.range)(node.tensor),
         });
     }
-}
-
-/// An affine map under construction.
-struct LinearMap {
-    id: NodeId,
-    schedule: Schedule,
-    level: usize,
-    babies: BTreeMap<(Value, u32), Value>,
-    sums: BTreeMap<usize, BTreeMap<u32, Vec<(Value, ConstantId)>>>,
 }

@@ -10,6 +10,7 @@ use hecc_grammar::security::max_log_qp;
 use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::ladder::Ladder;
 
 use super::choose_params::{MAX_SCALE, Request, is_secure, params_for};
 use super::lower::{LowerConfig, lower};
@@ -63,7 +64,7 @@ pub struct SearchInput<'a> {
     pub levels: &'a [usize],
     /// User's wishes.
     pub config: &'a Config,
-    /// What lowering takes; its parameters are replaced.
+    /// What lowering takes; its levels are replaced.
     pub lower: LowerConfig<'a>,
 }
 
@@ -119,7 +120,7 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
     let Some((packing, params, _)) = best else {
         return Err(too_deep(&input, depth, &candidates));
     };
-    input.lower.params = params;
+    input.lower.ladder = Ladder::new(params, 1);
     let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
     Ok(Found { plan, packing, candidates })
 }
@@ -148,7 +149,7 @@ fn scale_for(input: &mut SearchInput<'_>, log_n: u32, depth: usize) -> Result<f6
         return Ok(TRIAL_SCALE);
     };
     let packing = pack_for(input, log_n, request.n_special)?;
-    input.lower.params = params;
+    input.lower.ladder = Ladder::new(params, 1);
     let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
     let errors = noise::analyse(&plan);
     let largest = plan.output_values().map(|value| errors[value.index()].total).fold(0.0, f64::max);

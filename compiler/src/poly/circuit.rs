@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hecc_grammar::plan::{Constant, ConstantId, Key, LimbSet, Op, Plan, TypeError, Value, View};
+use hecc_grammar::plan::{Key, LimbSet, Op, Plan, TypeError, Value};
+
+use crate::emit::Emit;
 
 /// Coefficients below this are zero: they are lost in rounding at every scale.
 const NEGLIGIBLE: f64 = 1e-15;
@@ -27,8 +29,8 @@ pub fn multiplications(coefficients: &[f64]) -> usize {
     tree(coefficients).1
 }
 
-/// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1]: the result is at `level` and
-/// `scale`. The value must be at least ⌈log2(degree + 1)⌉ levels higher.
+/// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1]: the result is on the lowest
+/// `level + 1` of its primes and at `scale`. The value must be at least ⌈log2(degree + 1)⌉ levels higher.
 pub fn evaluate(
     plan: &mut Plan,
     origin: u32,
@@ -37,7 +39,8 @@ pub fn evaluate(
     (level, scale): (usize, f64),
 ) -> Result<Value, TypeError> {
     let (tree, _) = tree(coefficients);
-    let mut circuit = Circuit { plan, origin, basis: [(1, x)].into() };
+    let limbs = plan.ty(x).limbs;
+    let mut circuit = Circuit { emit: Emit { plan, origin }, limbs, basis: [(1, x)].into() };
     circuit.rescaled(&tree, level, scale)
 }
 
@@ -131,37 +134,19 @@ struct Sum {
 }
 
 struct Circuit<'a> {
-    plan: &'a mut Plan,
-    origin: u32,
+    emit: Emit<'a>,
+    /// The primes of the argument, the largest of which are dropped level by level.
+    limbs: LimbSet,
     basis: BTreeMap<usize, Value>,
 }
 
 impl Circuit<'_> {
-    fn emit(&mut self, op: Op) -> Result<Value, TypeError> {
-        self.plan.push(op, self.origin)
-    }
-
-    fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
-        self.plan.constants.push(Constant { view: View::Splat(x), scale });
-        ConstantId(self.plan.constants.len() as u32 - 1)
-    }
-
     fn level(&self, value: Value) -> usize {
-        self.plan.ty(value).limbs.len() - 1
+        self.emit.plan.ty(value).limbs.len() - 1
     }
 
     fn at_level(&mut self, value: Value, level: usize) -> Result<Value, TypeError> {
-        if self.level(value) == level {
-            Ok(value)
-        } else {
-            self.emit(Op::Drop(value, LimbSet::first(level + 1)))
-        }
-    }
-
-    fn relinearize(&mut self, value: Value) -> Result<Value, TypeError> {
-        let digits = self.emit(Op::Decompose(value))?;
-        let switched = self.emit(Op::ApplyKey(digits, Key::Relinearize))?;
-        self.emit(Op::ModDown(switched))
+        self.emit.on(value, self.limbs.lowest(level + 1))
     }
 
     /// T_j, computed once: `T_(a+b) = 2 T_a T_b − T_(a−b)`, a = ⌈j/2⌉, b = ⌊j/2⌋.
@@ -172,28 +157,29 @@ impl Circuit<'_> {
         let (a, b) = (self.basis(j.div_ceil(2))?, self.basis(j / 2)?);
         let level = self.level(a).min(self.level(b));
         let (a, b) = (self.at_level(a, level)?, self.at_level(b, level)?);
-        let product = self.emit(Op::Mul(a, b))?;
-        let product = self.relinearize(product)?;
-        let doubled = self.emit(Op::Add(product, product))?;
-        let scale = self.plan.ty(doubled).scale;
-        let difference = if j.is_multiple_of(2) {
-            let one = self.splat(-1.0, scale);
-            self.emit(Op::AddPlain(doubled, one))?
+        let result = if a == b {
+            self.emit.double_angle(a)?
         } else {
-            let x = self.basis[&1];
-            let x = self.at_level(x, level)?;
-            let one = self.splat(1.0, scale - self.plan.ty(x).scale);
-            let x = self.emit(Op::MulPlain(x, one))?;
-            self.emit(Op::Sub(doubled, x))?
+            let doubled = self.emit.double_product(a, b)?;
+            let x = self.at_level(self.basis[&1], level)?;
+            let one = self.emit.splat(1.0, self.emit.scale(doubled) - self.emit.scale(x));
+            let x = self.emit.op(Op::MulPlain(x, one))?;
+            let difference = self.emit.op(Op::Sub(doubled, x))?;
+            self.emit.op(Op::Rescale(difference))?
         };
-        let result = self.emit(Op::Rescale(difference))?;
         self.basis.insert(j, result);
         Ok(result)
     }
 
+    /// log2 of the prime that a rescaling from `level` divides by.
+    fn log_q(&self, level: usize) -> f64 {
+        let last = self.limbs.lowest(level + 1).last().expect("limb sets are not empty");
+        self.emit.plan.params.log_q(last)
+    }
+
     /// The value of a tree at `level` and `scale`.
     fn rescaled(&mut self, tree: &Tree, level: usize, scale: f64) -> Result<Value, TypeError> {
-        let scale = scale + self.plan.params.log_q(level + 1);
+        let scale = scale + self.log_q(level + 1);
         let mut sum = Sum::default();
         self.collect(tree, level + 1, scale, &mut sum)?;
         if sum.terms.is_empty() && sum.products.is_none() {
@@ -203,21 +189,21 @@ impl Circuit<'_> {
         for (j, coefficient) in sum.terms {
             let power = self.basis(j)?;
             let power = self.at_level(power, level + 1)?;
-            let factor = self.splat(coefficient, scale - self.plan.ty(power).scale);
+            let factor = self.emit.splat(coefficient, scale - self.emit.scale(power));
             terms.push((power, factor));
         }
-        let linear = if terms.is_empty() { None } else { Some(self.emit(Op::DotPlain(terms))?) };
-        let products = sum.products.map(|value| self.relinearize(value)).transpose()?;
+        let linear = if terms.is_empty() { None } else { Some(self.emit.op(Op::DotPlain(terms))?) };
+        let products = sum.products.map(|value| self.emit.switch(value, Key::Relinearize)).transpose()?;
         let mut total = match (products, linear) {
-            (Some(a), Some(b)) => self.emit(Op::Add(a, b))?,
+            (Some(a), Some(b)) => self.emit.op(Op::Add(a, b))?,
             (Some(a), None) | (None, Some(a)) => a,
             (None, None) => unreachable!("a term was added above"),
         };
         if sum.constant != 0.0 {
-            let constant = self.splat(sum.constant, scale);
-            total = self.emit(Op::AddPlain(total, constant))?;
+            let constant = self.emit.splat(sum.constant, scale);
+            total = self.emit.op(Op::AddPlain(total, constant))?;
         }
-        self.emit(Op::Rescale(total))
+        self.emit.op(Op::Rescale(total))
     }
 
     /// Adds a tree to a sum at `level` and `scale`, not yet rescaled.
@@ -240,11 +226,11 @@ impl Circuit<'_> {
                     None => {
                         let giant = self.basis(*g)?;
                         let giant = self.at_level(giant, level)?;
-                        let wanted = scale - self.plan.ty(giant).scale;
+                        let wanted = scale - self.emit.scale(giant);
                         let quotient = self.rescaled(quotient, level, wanted)?;
-                        let product = self.emit(Op::Mul(quotient, giant))?;
+                        let product = self.emit.op(Op::Mul(quotient, giant))?;
                         sum.products = Some(match sum.products {
-                            Some(others) => self.emit(Op::Add(others, product))?,
+                            Some(others) => self.emit.op(Op::Add(others, product))?,
                             None => product,
                         });
                     }

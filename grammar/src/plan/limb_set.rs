@@ -64,6 +64,11 @@ impl LimbSet {
         self.last().map_or(self, |last| self.difference(LimbSet::range(last, last + 1)))
     }
 
+    /// The set of its `count` smallest indices.
+    pub fn lowest(self, count: usize) -> LimbSet {
+        self.iter().take(count).fold(LimbSet::default(), |set, limb| LimbSet(set.0 | 1 << limb))
+    }
+
     /// Indices in ascending order.
     pub fn iter(self) -> impl Iterator<Item = usize> {
         (0..64).filter(move |&limb| self.contains(limb))
@@ -113,5 +118,6 @@ mod tests {
     fn rescale_drops_the_largest() {
         assert_eq!(LimbSet(0b1011).without_last(), LimbSet(0b0011));
         assert_eq!(LimbSet(0b1011).last(), Some(3));
+        assert_eq!(LimbSet(0b1011).lowest(2), LimbSet(0b0011));
     }
 }

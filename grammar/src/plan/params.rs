@@ -105,13 +105,6 @@ impl Params {
         log2_of(self.q[limb] as f64)
     }
 
-    /// The scale of a level up to that of inputs: that of inputs which were squared and rescaled down to it. Results of
-    /// linear maps have it too, so that what follows meets the primes that were chosen for it.
-    pub fn scale_at(&self, level: usize) -> f64 {
-        let dropped = (level + 1..=self.input_level).rev();
-        dropped.fold(self.top_scale, |scale, limb| 2.0 * scale - self.log_q(limb))
-    }
-
     /// What a fresh ciphertext lives on.
     pub fn input_limbs(&self) -> LimbSet {
         self.limbs_at(self.input_level)

@@ -1,0 +1,66 @@
+//! Appends instructions to a plan, those that go together at once.
+
+use hecc_grammar::plan::{Constant, ConstantId, Key, LimbSet, Op, Plan, TypeError, Value, View};
+
+/// A plan with the layer that new instructions belong to.
+pub struct Emit<'a> {
+    /// The plan.
+    pub plan: &'a mut Plan,
+    /// The layer.
+    pub origin: u32,
+}
+
+impl Emit<'_> {
+    /// Appends an instruction.
+    pub fn op(&mut self, op: Op) -> Result<Value, TypeError> {
+        self.plan.push(op, self.origin)
+    }
+
+    /// Appends a constant.
+    pub fn constant(&mut self, view: View, scale: f64) -> ConstantId {
+        self.plan.constants.push(Constant { view, scale });
+        ConstantId(self.plan.constants.len() as u32 - 1)
+    }
+
+    /// Appends the constant that holds one number.
+    pub fn splat(&mut self, x: f64, scale: f64) -> ConstantId {
+        self.constant(View::Splat(x), scale)
+    }
+
+    /// The scale of a value.
+    pub fn scale(&self, value: Value) -> f64 {
+        self.plan.ty(value).scale
+    }
+
+    /// The value on some of its primes.
+    pub fn on(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
+        if self.plan.ty(value).limbs == limbs { Ok(value) } else { self.op(Op::Drop(value, limbs)) }
+    }
+
+    /// A key switch but for its division, in QP.
+    pub fn apply(&mut self, value: Value, key: Key) -> Result<Value, TypeError> {
+        let digits = self.op(Op::Decompose(value))?;
+        self.op(Op::ApplyKey(digits, key))
+    }
+
+    /// A whole key switch.
+    pub fn switch(&mut self, value: Value, key: Key) -> Result<Value, TypeError> {
+        let switched = self.apply(value, key)?;
+        self.op(Op::ModDown(switched))
+    }
+
+    /// `2·a·b`, relinearized, not rescaled.
+    pub fn double_product(&mut self, a: Value, b: Value) -> Result<Value, TypeError> {
+        let product = self.op(Op::Mul(a, b))?;
+        let product = self.switch(product, Key::Relinearize)?;
+        self.op(Op::Add(product, product))
+    }
+
+    /// `2·a² − 1`, one prime lower: the cosine of twice the angle.
+    pub fn double_angle(&mut self, a: Value) -> Result<Value, TypeError> {
+        let doubled = self.double_product(a, a)?;
+        let one = self.splat(-1.0, self.scale(doubled));
+        let difference = self.op(Op::AddPlain(doubled, one))?;
+        self.op(Op::Rescale(difference))
+    }
+}
