@@ -4,6 +4,7 @@
 //! graph), [`graph::Graph`] (affine maps and polynomials), [`pass::pack::Packing`] (layouts and schedules) and
 //! [`hecc_grammar::plan::Plan`] (instructions).
 
+pub mod bootstrap;
 pub mod calibrate;
 pub mod config;
 pub mod emit;

@@ -32,7 +32,7 @@ pub fn params_for(request: &Request) -> Option<Params> {
     let mut taken = vec![];
     let first = prime_near(request.scale + HEADROOM, request.log_n, &mut taken)?;
     let mut q = vec![first];
-    q.extend(rescaling_primes(request, &mut taken)?);
+    q.extend(rescaling_primes(request.scale, request.depth, request.log_n, &mut taken)?);
     // A special prime a little above every message prime: the key's noise, divided by P, stays below rounding.
     let special = (request.scale + HEADROOM + 1.0).min(MAX_PRIME_BITS);
     let mut p = vec![];
@@ -52,11 +52,16 @@ pub fn params_for(request: &Request) -> Option<Params> {
 
 /// The primes that rescaling drops, the last one first to go. From the top, each is the nearest to what returns a square to
 /// the scale: without that, every further squaring would double the distance between the two.
-fn rescaling_primes(request: &Request, taken: &mut Vec<u64>) -> Option<Vec<u64>> {
-    let mut scale = request.scale;
+pub fn rescaling_primes(
+    top_scale: f64,
+    depth: usize,
+    log_n: u32,
+    taken: &mut Vec<u64>,
+) -> Option<Vec<u64>> {
+    let mut scale = top_scale;
     let mut primes = vec![];
-    for _ in 0..request.depth {
-        let prime = prime_near(2.0 * scale - request.scale, request.log_n, taken)?;
+    for _ in 0..depth {
+        let prime = prime_near(2.0 * scale - top_scale, log_n, taken)?;
         scale = 2.0 * scale - log2_of(prime as f64);
         primes.push(prime);
     }
@@ -71,7 +76,7 @@ pub fn is_secure(params: &Params) -> bool {
 }
 
 /// The prime ≡ 1 mod 2N nearest to 2^bits that is not taken yet, below 2^50.
-fn prime_near(bits: f64, log_n: u32, taken: &mut Vec<u64>) -> Option<u64> {
+pub fn prime_near(bits: f64, log_n: u32, taken: &mut Vec<u64>) -> Option<u64> {
     let step = 2u64 << log_n;
     let middle = bits.exp2() as u64 / step;
     let valid = |k: u64| {

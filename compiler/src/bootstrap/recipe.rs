@@ -1,0 +1,118 @@
+//! The primes of plans with bootstrapping, and what they are for.
+
+use hecc_grammar::plan::{Params, Scheme, log2_of};
+use hecc_grammar::security::{EPHEMERAL_WEIGHT, Security};
+
+use crate::ladder::Ladder;
+use crate::pass::choose_params::{prime_near, rescaling_primes};
+
+use super::sine::Sine;
+
+/// What a chain of primes with bootstrapping is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// Levels between two bootstraps.
+    pub levels: usize,
+    /// log2 of the primes that the sine is evaluated with.
+    pub sine_bits: f64,
+    /// log2 of q_0 over the scale of level 0: how far messages stay below the multiples of q_0.
+    pub ratio_bits: f64,
+    /// Degree of the polynomial of the sine, in 2y² − 1.
+    pub degree: usize,
+    /// How often its angle is doubled.
+    pub doublings: usize,
+    /// Largest multiple of q_0 that the sine takes away.
+    pub overflow_bound: f64,
+    /// Stages of SlotsToCoeffs.
+    pub slots_to_coeffs: usize,
+    /// log2 of their primes.
+    pub slots_to_coeffs_bits: f64,
+    /// Stages of CoeffsToSlots.
+    pub coeffs_to_slots: usize,
+    /// log2 of their primes.
+    pub coeffs_to_slots_bits: f64,
+    /// Number of special primes.
+    pub n_special: usize,
+    /// Security to promise.
+    pub security: Security,
+}
+
+/// Primes in their order: q_0, SlotsToCoeffs, levels, sine, CoeffsToSlots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// What it was made from.
+    pub recipe: Recipe,
+    /// All primes, and what the levels between bootstraps mean.
+    pub ladder: Ladder,
+    sine_scale: f64,
+}
+
+impl Recipe {
+    /// A recipe for 15 bits of precision.
+    pub fn standard(log_n: u32, levels: usize, security: Security) -> Recipe {
+        Recipe {
+            log_n,
+            levels,
+            sine_bits: 47.0,
+            ratio_bits: 10.0,
+            degree: 15,
+            doublings: 3,
+            // No more is possible: 32 residues and one more, each at most q_0/2, sum up to at most 16.5 times q_0.
+            overflow_bound: (EPHEMERAL_WEIGHT / 2) as f64,
+            slots_to_coeffs: 3,
+            slots_to_coeffs_bits: 30.0,
+            coeffs_to_slots: 3,
+            coeffs_to_slots_bits: 45.0,
+            n_special: 7,
+            security,
+        }
+    }
+
+    /// log2 of the scale between layers: what the sine leaves of its own.
+    pub fn scale(&self) -> f64 {
+        self.sine_bits - self.ratio_bits + (2.0 * std::f64::consts::PI).log2()
+    }
+
+    /// The chain; `None` if there are too few primes of some size. Security is not judged.
+    pub fn chain(&self) -> Option<Chain> {
+        let (mut taken, log_n) = (vec![], self.log_n);
+        let scale = self.scale().floor();
+        let mut primes = |bits: f64, count: usize| -> Option<Vec<u64>> {
+            (0..count).map(|_| prime_near(bits, log_n, &mut taken)).collect()
+        };
+        let mut q = primes(scale + self.ratio_bits, 1)?;
+        q.extend(primes(self.slots_to_coeffs_bits, self.slots_to_coeffs)?);
+        let sine = primes(self.sine_bits, Sine::depth(self))?;
+        let transform = primes(self.coeffs_to_slots_bits, self.coeffs_to_slots)?;
+        let special = (scale + self.ratio_bits).max(49.9);
+        let mut p = primes(special, self.n_special)?;
+        p.sort_unstable();
+        q.extend(rescaling_primes(scale, self.levels, log_n, &mut taken)?);
+        let input_level = q.len() - 1;
+        q.extend(sine);
+        q.extend(transform);
+        let (scheme, security) = (Scheme::Ckks, self.security);
+        let params = Params { scheme, log_n, q, p, input_level, top_scale: scale, security };
+        let ladder = Ladder::new(params, 1 + self.slots_to_coeffs);
+        Some(Chain { recipe: self.clone(), ladder, sine_scale: log2_of(self.sine_bits.exp2()) })
+    }
+}
+
+impl Chain {
+    /// q_0 over the scale of level 0.
+    pub fn ratio(&self) -> f64 {
+        (self.ladder.params.log_q(0) - self.ladder.scale(0)).exp2()
+    }
+
+    /// Largest argument of the sine before it is divided to be within [−1, 1], in message units.
+    pub fn argument_range(&self) -> f64 {
+        self.ratio() * (self.recipe.overflow_bound + 0.5)
+    }
+
+    /// log2 of the scale that the sine starts at.
+    pub fn sine_scale(&self) -> f64 {
+        self.sine_scale
+    }
+}
