@@ -1,6 +1,7 @@
 //! The command line. Each subcommand is a file; printing and exit codes happen only here.
 
 mod array_file;
+mod bench;
 mod beside;
 mod bytes_file;
 mod compile;
@@ -73,6 +74,7 @@ enum Command {
     Decrypt(decrypt::Args),
     Inspect(inspect::Args),
     Simulate(simulate::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Command::Decrypt(args) => decrypt::decrypt(args, &console),
         Command::Inspect(args) => inspect::inspect(args, &console),
         Command::Simulate(args) => simulate::simulate(args, &console),
+        Command::Bench(args) => bench::bench(args, &console),
         Command::Completions(args) => completions::completions(args),
     };
     match result {
