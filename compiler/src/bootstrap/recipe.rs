@@ -8,6 +8,9 @@ use crate::pass::choose_params::{prime_near, rescaling_primes};
 
 use super::sine::Sine;
 
+/// log2 of the special primes, the largest: they are around it and above q_0.
+const LARGEST_PRIME: f64 = 49.95;
+
 /// What a chain of primes with bootstrapping is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
@@ -55,30 +58,31 @@ impl Recipe {
         Recipe {
             log_n,
             levels,
-            sine_bits: 47.0,
-            ratio_bits: 10.0,
-            degree: 15,
-            doublings: 3,
+            sine_bits: std::env::var("X_sine_bits").map_or(47.0, |v| v.parse().unwrap()),
+            ratio_bits: std::env::var("X_ratio_bits").map_or(10.0, |v| v.parse().unwrap()),
+            degree: std::env::var("X_degree").map_or(15, |v| v.parse().unwrap()),
+            doublings: std::env::var("X_doublings").map_or(3, |v| v.parse().unwrap()),
             // No more is possible: 32 residues and one more, each at most q_0/2, sum up to at most 16.5 times q_0.
             overflow_bound: (EPHEMERAL_WEIGHT / 2) as f64,
-            slots_to_coeffs: 3,
-            slots_to_coeffs_bits: 30.0,
-            coeffs_to_slots: 3,
-            coeffs_to_slots_bits: 45.0,
-            n_special: 7,
+            slots_to_coeffs: std::env::var("X_slots_to_coeffs").map_or(3, |v| v.parse().unwrap()),
+            slots_to_coeffs_bits: std::env::var("X_slots_to_coeffs_bits").map_or(30.0, |v| v.parse().unwrap()),
+            coeffs_to_slots: std::env::var("X_coeffs_to_slots").map_or(3, |v| v.parse().unwrap()),
+            coeffs_to_slots_bits: std::env::var("X_coeffs_to_slots_bits").map_or(45.0, |v| v.parse().unwrap()),
+            n_special: std::env::var("X_n_special").map_or(7, |v| v.parse().unwrap()),
             security,
         }
     }
 
-    /// log2 of the scale between layers: what the sine leaves of its own.
+    /// log2 of the scale between layers: what the sine leaves of its own, but that q_0 is one prime.
     pub fn scale(&self) -> f64 {
-        self.sine_bits - self.ratio_bits + (2.0 * std::f64::consts::PI).log2()
+        let left = self.sine_bits + (2.0 * std::f64::consts::PI).log2();
+        left.min(LARGEST_PRIME - 0.03) - self.ratio_bits
     }
 
     /// The chain; `None` if there are too few primes of some size. Security is not judged.
     pub fn chain(&self) -> Option<Chain> {
         let (mut taken, log_n) = (vec![], self.log_n);
-        let scale = self.scale().floor();
+        let scale = hecc_grammar::plan::round_scale(self.scale());
         let mut primes = |bits: f64, count: usize| -> Option<Vec<u64>> {
             (0..count).map(|_| prime_near(bits, log_n, &mut taken)).collect()
         };
@@ -86,7 +90,7 @@ impl Recipe {
         q.extend(primes(self.slots_to_coeffs_bits, self.slots_to_coeffs)?);
         let sine = primes(self.sine_bits, Sine::depth(self))?;
         let transform = primes(self.coeffs_to_slots_bits, self.coeffs_to_slots)?;
-        let special = (scale + self.ratio_bits).max(49.9);
+        let special = LARGEST_PRIME;
         let mut p = primes(special, self.n_special)?;
         p.sort_unstable();
         q.extend(rescaling_primes(scale, self.levels, log_n, &mut taken)?);

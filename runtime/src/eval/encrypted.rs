@@ -9,11 +9,11 @@ use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Type, Value, VerifiedPla
 use rayon::prelude::*;
 
 use crate::error::RunError;
-use crate::kernel::active;
+use crate::kernel::{Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
-    Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, dot_pair,
-    limb_indices,
+    Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, limb_indices,
+    parts,
 };
 use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
 
@@ -220,7 +220,7 @@ impl<'a> Evaluator<'a> {
             }
         };
         let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
-            let products: Vec<(&[u64], [&[u64]; 2])> = terms()
+            let products: Vec<Term<'_>> = terms()
                 .filter_map(|(polys, plain)| match &**plain {
                     Plaintext::Full(poly) => {
                         Some((poly.limb(k), [polys[0].limb(k), polys[1].limb(k)]))
@@ -230,7 +230,8 @@ impl<'a> Evaluator<'a> {
                 .collect();
             by_blocks(out, |range, [a, b]| {
                 let modulus = ring.modulus(limbs[k]);
-                dot_pair([&mut *a, &mut *b], range.clone(), &products, modulus);
+                let products = parts(&products, range.clone());
+                (active().dot_pair)([&mut *a, &mut *b], &products, modulus);
                 add_scalars(a, 0, k, range.clone());
                 add_scalars(b, 1, k, range);
             });

@@ -14,6 +14,9 @@ use crate::ring::{BaseConverter, Modulus, NttTable};
 /// Two limbs to be multiplied.
 pub type Pair<'a> = (&'a [u64], &'a [u64]);
 
+/// A limb, and two that it is to be multiplied by.
+pub type Term<'a> = (&'a [u64], [&'a [u64]; 2]);
+
 /// Limbs to be written.
 pub type Limbs<'a, 'limb> = &'a mut [&'limb mut [u64]];
 
@@ -43,6 +46,8 @@ pub struct Kernels {
     pub sub_scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `out[i] = Σ_k pairs[k].0[i]·pairs[k].1[i]`.
     pub dot: fn(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus),
+    /// `out[part][i] = Σ_k terms[k].0[i]·terms[k].1[part][i]`: two sums of products whose first factors are shared.
+    pub dot_pair: fn(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus),
     /// What [`BaseConverter::convert`] says, on equally long parts of all limbs.
     pub base_convert: fn(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter),
     /// `out[i] = a[index[i]]`.
@@ -152,6 +157,11 @@ mod tests {
                 let uniform: Vec<_> = (0..count).map(|k| (limbs[k], limbs[44 - k])).collect();
                 for pairs in [largest, mixed, uniform] {
                     agree(limbs[5], "dot", |kernels, out| (kernels.dot)(out, &pairs, &q));
+                    let term = |(k, &(a, b)): (usize, &(_, _))| (a, [b, limbs[k % 9]]);
+                    let terms: Vec<Term<'_>> = pairs.iter().enumerate().map(term).collect();
+                    agree(&vec![7; 2 * n], "dot_pair", |kernels, out| {
+                        (kernels.dot_pair)(out.split_at_mut(n).into(), &terms, &q);
+                    });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
-use super::{Kernels, Limbs, Pair};
+use super::{Kernels, Limbs, Pair, Term};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// Products of two residues whose sum `Modulus::reduce_wide` takes.
@@ -20,6 +20,7 @@ pub(super) static TABLE: Kernels = Kernels {
     scale_add,
     sub_scale,
     dot,
+    dot_pair,
     base_convert,
     permute,
 };
@@ -148,6 +149,13 @@ pub(super) fn dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus) {
         let reduced =
             pairs.chunks(MAX_TERMS).map(|terms| q.reduce_wide(terms.iter().map(product).sum()));
         *out = reduced.fold(0, |sum, r| q.add(sum, r));
+    }
+}
+
+pub(super) fn dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus) {
+    for (part, out) in out.into_iter().enumerate() {
+        let pairs: Vec<Pair<'_>> = terms.iter().map(|(shared, own)| (*shared, own[part])).collect();
+        dot(out, &pairs, q);
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use hecc_grammar::plan::{Form, Key, KeyUse, LimbSet, Plan, Type};
 
 use crate::error::RunError;
-use crate::kernel::active;
-use crate::ring::{Modulus, Ring, Seed, expand_uniform};
+use crate::kernel::{Term, active};
+use crate::ring::{Ring, Seed, expand_uniform};
 
 use super::ciphertext::limb_indices;
 use super::{Ciphertext, Context, Poly};
@@ -144,7 +144,7 @@ impl Context {
         let polys = Poly::build_pair(ring.n(), all.len(), |k, out| {
             let in_key = place(&held, all[k]);
             let modulus = ring.modulus(all[k]);
-            let terms: Vec<(&[u64], [&[u64]; 2])> = digits
+            let terms: Vec<Term<'_>> = digits
                 .digits
                 .iter()
                 .map(|(digit, poly)| {
@@ -158,7 +158,11 @@ impl Context {
             };
             let rest = [rest(0), rest(1)];
             let sum = |range: Range<usize>, mut sums: [&mut [u64]; 2]| {
-                dot_pair(sums.each_mut().map(|half| &mut **half), range.clone(), &terms, modulus);
+                (active().dot_pair)(
+                    sums.each_mut().map(|half| &mut **half),
+                    &parts(&terms, range.clone()),
+                    modulus,
+                );
                 for (half, rest) in sums.into_iter().zip(rest) {
                     if let Some(rest) = rest {
                         (active().scale_add)(half, &rest[range.clone()], special, modulus);
@@ -262,8 +266,7 @@ fn place(limbs: &[usize], limb: usize) -> usize {
     limbs.iter().position(|&l| l == limb).expect("a verified plan uses keys and limbs that exist")
 }
 
-/// Coefficients taken at a time by sums of products: all operands of a block stay in the second-level cache, so that
-/// what two sums share is read from memory once.
+/// Coefficients taken at a time by sums of products: the results of a block stay in the first-level cache.
 const BLOCK: usize = 1024;
 
 /// Calls `f` for each block of two limbs.
@@ -274,18 +277,10 @@ pub fn by_blocks(out: [&mut [u64]; 2], f: impl Fn(Range<usize>, [&mut [u64]; 2])
     }
 }
 
-/// `out[part] = Σ_k terms[k].0 · terms[k].1[part]` on a range of the terms' coefficients.
-pub fn dot_pair(
-    out: [&mut [u64]; 2],
-    range: Range<usize>,
-    terms: &[(&[u64], [&[u64]; 2])],
-    modulus: &Modulus,
-) {
-    for (part, out) in out.into_iter().enumerate() {
-        let pairs: Vec<(&[u64], &[u64])> = terms
-            .iter()
-            .map(|(shared, own)| (&shared[range.clone()], &own[part][range.clone()]))
-            .collect();
-        (active().dot)(out, &pairs, modulus);
-    }
+/// The terms on a range of their coefficients.
+pub fn parts<'a>(terms: &[Term<'a>], range: Range<usize>) -> Vec<Term<'a>> {
+    let part = |(shared, [a, b]): &Term<'a>| {
+        (&shared[range.clone()], [&a[range.clone()], &b[range.clone()]])
+    };
+    terms.iter().map(part).collect()
 }

@@ -9,5 +9,5 @@ mod poly;
 pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
 pub use context::Context;
-pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey, by_blocks, dot_pair};
+pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey, by_blocks, parts};
 pub use poly::Poly;

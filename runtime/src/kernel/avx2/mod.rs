@@ -7,7 +7,7 @@ mod limbs;
 mod sums;
 mod transform;
 
-use super::{Kernels, Limbs, Pair, portable};
+use super::{Kernels, Limbs, Pair, Term, portable};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// `None` where the processor lacks AVX2 or FMA; the only way to reach the functions below.
@@ -25,6 +25,7 @@ pub(super) fn table() -> Option<&'static Kernels> {
         scale_add,
         sub_scale,
         dot,
+        dot_pair,
         base_convert,
         permute: portable::permute,
     };
@@ -55,4 +56,5 @@ entry!(limbs::scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(limbs::scale_add(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(limbs::sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(sums::dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus));
+entry!(sums::dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus));
 entry!(sums::base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter));

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::lanes::{
     Q, Quad, W, load, load_residues, reduce, remainder, store, store_canonical, times,
 };
-use crate::kernel::{Limbs, Pair, portable};
+use crate::kernel::{Limbs, Pair, Term, portable};
 use crate::ring::{BaseConverter, Modulus};
 
 /// Products of two residues that one [`Sum`] holds.
@@ -101,6 +101,54 @@ fn add_products(acc: &mut [Square], terms: &[(&[Square], &[Square])], q: Q) {
             store_canonical(acc, total, q);
         }
     }
+}
+
+/// As [`dot`], eight coefficients of both results at a time: every limb is read once, in order.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus) {
+    let n = out[0].len();
+    let fits = |(shared, own): &Term<'_>| [shared, &own[0], &own[1]].iter().all(|x| x.len() == n);
+    assert!(out[1].len() == n && terms.iter().all(fits));
+    let lanes = Q::new(q);
+    let start = n / 8 * 8;
+    let [(first, first_rest), (second, second_rest)] = out.map(|out| out.split_at_mut(start));
+    let rests: Vec<Term<'_>> =
+        terms.iter().map(|(a, [b, c])| (&a[start..], [&b[start..], &c[start..]])).collect();
+    portable::dot_pair([first_rest, second_rest], &rests, q);
+    let terms: Vec<(&[Half], [&[Half]; 2])> =
+        terms.iter().map(|(a, [b, c])| (halves(a), [halves(b), halves(c)])).collect();
+    let (first, _) = first.as_chunks_mut::<4>().0.as_chunks_mut::<2>();
+    let (second, _) = second.as_chunks_mut::<4>().0.as_chunks_mut::<2>();
+    for (i, out) in first.iter_mut().zip(second).enumerate() {
+        let mut totals = [[_mm256_setzero_pd(); 2]; 2];
+        for terms in terms.chunks(RESIDUE_TERMS) {
+            let mut sums = [[Sum::zero(); 2]; 2];
+            for (shared, own) in terms {
+                for quad in 0..2 {
+                    let factor = load_residues(&shared[i][quad]);
+                    for part in 0..2 {
+                        sums[part][quad].add_product(factor, load_residues(&own[part][i][quad]));
+                    }
+                }
+            }
+            // Bound 3 and, of what came before, 1/2.
+            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *total = _mm256_add_pd(sum.reduce(lanes), reduce(*total, lanes));
+            }
+        }
+        for (out, totals) in [out.0, out.1].into_iter().zip(totals) {
+            for (out, total) in out.iter_mut().zip(totals) {
+                store_canonical(out, total, lanes);
+            }
+        }
+    }
+}
+
+/// Eight coefficients: a cache line.
+type Half = [Quad; 2];
+
+fn halves(x: &[u64]) -> &[Half] {
+    x.as_chunks::<4>().0.as_chunks::<2>().0
 }
 
 /// Tile by tile: first the operands that all targets share, then the targets, four at a time.
