@@ -49,18 +49,14 @@ impl Emit<'_> {
         self.op(Op::ModDown(switched))
     }
 
-    /// `2·a·b`, relinearized, not rescaled.
-    pub fn double_product(&mut self, a: Value, b: Value) -> Result<Value, TypeError> {
-        let product = self.op(Op::Mul(a, b))?;
-        let product = self.switch(product, Key::Relinearize)?;
-        self.op(Op::Add(product, product))
-    }
-
-    /// `2·a² − 1`, one prime lower: the cosine of twice the angle.
+    /// `2·a² − 1`, one prime lower: the cosine of twice the angle. Nothing comes between division by P and rescaling, so
+    /// that they are one.
     pub fn double_angle(&mut self, a: Value) -> Result<Value, TypeError> {
-        let doubled = self.double_product(a, a)?;
-        let one = self.splat(-1.0, self.scale(doubled));
-        let difference = self.op(Op::AddPlain(doubled, one))?;
-        self.op(Op::Rescale(difference))
+        let twice = self.op(Op::Add(a, a))?;
+        let product = self.op(Op::Mul(a, twice))?;
+        let linear = self.switch(product, Key::Relinearize)?;
+        let rescaled = self.op(Op::Rescale(linear))?;
+        let one = self.splat(-1.0, self.scale(rescaled));
+        self.op(Op::AddPlain(rescaled, one))
     }
 }

@@ -160,12 +160,12 @@ impl Circuit<'_> {
         let result = if a == b {
             self.emit.double_angle(a)?
         } else {
-            let doubled = self.emit.double_product(a, b)?;
+            let twice = self.emit.op(Op::Add(a, a))?;
+            let doubled = self.emit.op(Op::Mul(twice, b))?;
             let x = self.at_level(self.basis[&1], level)?;
-            let one = self.emit.splat(1.0, self.emit.scale(doubled) - self.emit.scale(x));
+            let one = self.emit.splat(-1.0, self.emit.scale(doubled) - self.emit.scale(x));
             let x = self.emit.op(Op::MulPlain(x, one))?;
-            let difference = self.emit.op(Op::Sub(doubled, x))?;
-            self.emit.op(Op::Rescale(difference))?
+            self.rescaled_sum(Some(doubled), Some(x))?
         };
         self.basis.insert(j, result);
         Ok(result)
@@ -193,16 +193,31 @@ impl Circuit<'_> {
             terms.push((power, factor));
         }
         let linear = if terms.is_empty() { None } else { Some(self.emit.op(Op::DotPlain(terms))?) };
-        let products = sum.products.map(|value| self.emit.switch(value, Key::Relinearize)).transpose()?;
-        let mut total = match (products, linear) {
-            (Some(a), Some(b)) => self.emit.op(Op::Add(a, b))?,
-            (Some(a), None) | (None, Some(a)) => a,
-            (None, None) => unreachable!("a term was added above"),
-        };
-        if sum.constant != 0.0 {
-            let constant = self.emit.splat(sum.constant, scale);
-            total = self.emit.op(Op::AddPlain(total, constant))?;
+        let rescaled = self.rescaled_sum(sum.products, linear)?;
+        if sum.constant == 0.0 {
+            return Ok(rescaled);
         }
+        let constant = self.emit.splat(sum.constant, self.emit.scale(rescaled));
+        self.emit.op(Op::AddPlain(rescaled, constant))
+    }
+
+    /// The sum of products of ciphertexts, relinearized, and a linear part, rescaled. They meet in QP: one division for all.
+    fn rescaled_sum(
+        &mut self,
+        products: Option<Value>,
+        linear: Option<Value>,
+    ) -> Result<Value, TypeError> {
+        let switched =
+            products.map(|value| self.emit.apply(value, Key::Relinearize)).transpose()?;
+        let total = match (switched, linear) {
+            (Some(switched), Some(linear)) => {
+                let linear = self.emit.op(Op::ModUp(linear))?;
+                let total = self.emit.op(Op::Add(switched, linear))?;
+                self.emit.op(Op::ModDown(total))?
+            }
+            (Some(switched), None) => self.emit.op(Op::ModDown(switched))?,
+            (None, linear) => linear.expect("a sum has terms"),
+        };
         self.emit.op(Op::Rescale(total))
     }
 
