@@ -1,7 +1,7 @@
 //! `hecc bench bootstrap`: refreshing encrypted numbers.
 
 use anyhow::Result;
-use hecc_compiler::bootstrap::{Recipe, probe};
+use hecc_compiler::bootstrap::{Wish, probe, search};
 use hecc_grammar::plan::VerifiedPlan;
 use hecc_grammar::security::Security;
 use hecc_grammar::{cost, noise};
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Levels that the result has.
     #[arg(long, value_name = "LEVELS", default_value_t = 6)]
     levels: usize,
+    /// Bits of precision of the result.
+    #[arg(long, value_name = "BITS", default_value_t = 15.0)]
+    bits: f64,
     /// Number of threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
@@ -35,11 +38,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
-    let recipe = Recipe::standard(args.log_n, args.levels, Security::Bits128);
-    let chain = recipe.chain().expect("there are primes");
     let n_slots = 1usize << (args.log_n - 1);
     let n_inputs = args.values.div_ceil(n_slots);
     let log_slots = (args.values / n_inputs).ilog2();
+    let wish = Wish { log_n: args.log_n, log_slots, n_values: n_inputs, levels: args.levels, bits: args.bits, security: Security::Bits128 };
+    let found = search(&wish, &cost::DEFAULT);
+    for c in found.iter().take(8) { let r=&c.chain.recipe; eprintln!("{:.3} s {:.1} bits keys {} special {} sine {:.2} scale {:.1} stc {}x{} cts {}x{} qp {:.0}", c.seconds, c.bits, units::bytes(c.key_bytes), r.n_special, r.sine_bits, r.scale_bits, r.slots_to_coeffs, r.slots_to_coeffs_bits, r.coeffs_to_slots, r.coeffs_to_slots_bits, c.chain.ladder.params.log_qp()); }
+    let chain = found.into_iter().next().expect("a recipe").chain;
     let plan = probe(&chain, log_slots, n_inputs, &cost::DEFAULT)?;
     let plan = VerifiedPlan::new(plan)?;
     let number = |i: usize| (((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64) / 8_388_608.0 - 1.0;

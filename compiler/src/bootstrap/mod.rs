@@ -8,6 +8,7 @@
 
 mod probe;
 mod recipe;
+mod search;
 mod sine;
 mod transform;
 
@@ -16,6 +17,7 @@ use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
 pub use probe::probe;
 pub use recipe::{Chain, Recipe};
+pub use search::{Considered, Wish, bits_of, search};
 
 use crate::emit::Emit;
 use sine::Sine;

@@ -22,6 +22,8 @@ pub struct Recipe {
     pub sine_bits: f64,
     /// log2 of q_0 over the scale of level 0: how far messages stay below the multiples of q_0.
     pub ratio_bits: f64,
+    /// log2 of the scale between layers; at most [`Recipe::max_scale`].
+    pub scale_bits: f64,
     /// Degree of the polynomial of the sine, in 2y² − 1.
     pub degree: usize,
     /// How often its angle is doubled.
@@ -53,28 +55,30 @@ pub struct Chain {
 }
 
 impl Recipe {
-    /// A recipe for 15 bits of precision.
+    /// A recipe to start from: primes of the sine of 47 bits.
     pub fn standard(log_n: u32, levels: usize, security: Security) -> Recipe {
-        Recipe {
+        let recipe = Recipe {
             log_n,
             levels,
-            sine_bits: std::env::var("X_sine_bits").map_or(47.0, |v| v.parse().unwrap()),
-            ratio_bits: std::env::var("X_ratio_bits").map_or(10.0, |v| v.parse().unwrap()),
-            degree: std::env::var("X_degree").map_or(15, |v| v.parse().unwrap()),
-            doublings: std::env::var("X_doublings").map_or(3, |v| v.parse().unwrap()),
+            sine_bits: 47.0,
+            ratio_bits: 10.0,
+            scale_bits: 0.0,
+            degree: 15,
+            doublings: 3,
             // No more is possible: 32 residues and one more, each at most q_0/2, sum up to at most 16.5 times q_0.
             overflow_bound: (EPHEMERAL_WEIGHT / 2) as f64,
-            slots_to_coeffs: std::env::var("X_slots_to_coeffs").map_or(3, |v| v.parse().unwrap()),
-            slots_to_coeffs_bits: std::env::var("X_slots_to_coeffs_bits").map_or(30.0, |v| v.parse().unwrap()),
-            coeffs_to_slots: std::env::var("X_coeffs_to_slots").map_or(3, |v| v.parse().unwrap()),
-            coeffs_to_slots_bits: std::env::var("X_coeffs_to_slots_bits").map_or(45.0, |v| v.parse().unwrap()),
-            n_special: std::env::var("X_n_special").map_or(7, |v| v.parse().unwrap()),
+            slots_to_coeffs: 3,
+            slots_to_coeffs_bits: 30.0,
+            coeffs_to_slots: 3,
+            coeffs_to_slots_bits: 46.0,
+            n_special: 4,
             security,
-        }
+        };
+        Recipe { scale_bits: recipe.max_scale(), ..recipe }
     }
 
-    /// log2 of the scale between layers: what the sine leaves of its own, but that q_0 is one prime.
-    pub fn scale(&self) -> f64 {
+    /// log2 of the scale that the sine leaves of its own; less where that would make q_0 larger than one prime.
+    pub fn max_scale(&self) -> f64 {
         let left = self.sine_bits + (2.0 * std::f64::consts::PI).log2();
         left.min(LARGEST_PRIME - 0.03) - self.ratio_bits
     }
@@ -82,7 +86,7 @@ impl Recipe {
     /// The chain; `None` if there are too few primes of some size. Security is not judged.
     pub fn chain(&self) -> Option<Chain> {
         let (mut taken, log_n) = (vec![], self.log_n);
-        let scale = hecc_grammar::plan::round_scale(self.scale());
+        let scale = hecc_grammar::plan::round_scale(self.scale_bits);
         let mut primes = |bits: f64, count: usize| -> Option<Vec<u64>> {
             (0..count).map(|_| prime_near(bits, log_n, &mut taken)).collect()
         };

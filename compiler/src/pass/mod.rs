@@ -9,5 +9,6 @@ pub mod linearize;
 pub mod lower;
 pub mod normalize;
 pub mod pack;
+pub mod place_bootstraps;
 pub mod search;
 pub mod table;

@@ -49,14 +49,15 @@ pub struct PackConfig<'a> {
     pub n_special: usize,
     /// Level of each step's result.
     pub levels: &'a [usize],
+    /// Number of primes at level 0.
+    pub n_lowest: usize,
     /// Seconds per kernel.
     pub costs: &'a Costs,
 }
 
 /// Chooses layouts and schedules.
 pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
-    let mut search =
-        Search { graph, config, layouts: vec![], ids: HashMap::new(), cache: HashMap::new() };
+    let mut search = Search::new(graph, config);
     let mut last_use = vec![0; graph.nodes.len()];
     for id in graph.ids() {
         graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
@@ -93,6 +94,32 @@ pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileErr
     Ok(Packing { layouts, schedules, seconds: best.seconds })
 }
 
+/// Predicted seconds of every step, for each level up to `top` that its result may be at, with the layouts of a packing.
+pub fn seconds_by_level(
+    graph: &Graph,
+    packing: &Packing,
+    config: PackConfig<'_>,
+    top: usize,
+) -> Vec<Vec<f64>> {
+    let mut search = Search::new(graph, config);
+    let layouts: Vec<usize> =
+        packing.layouts.iter().map(|layout| search.intern(layout.clone())).collect();
+    let mut at = |id: NodeId, level: usize| {
+        let step = &graph.node(id).step;
+        let sources: Vec<usize> = step.operands().iter().map(|source| layouts[source.0]).collect();
+        match step {
+            Step::Input(_) => 0.0,
+            Step::Affine { .. } => search.schedule(id, &sources, layouts[id.0], level).seconds,
+            Step::Mul(..) => search.products(level, layouts[id.0], 1, 1),
+            Step::Polynomial(_, coefficients) => {
+                let count = multiplications(coefficients);
+                search.products(level, layouts[id.0], count, step.depth())
+            }
+        }
+    };
+    graph.ids().map(|id| (0..=top).map(|level| at(id, level)).collect()).collect()
+}
+
 /// The cheapest way to reach a set of live layouts.
 #[derive(Clone)]
 struct State {
@@ -106,11 +133,15 @@ struct Search<'a> {
     /// Interned layouts.
     layouts: Vec<Layout>,
     ids: HashMap<Layout, usize>,
-    /// Schedules by (step, operand layouts, result layout).
-    cache: HashMap<(NodeId, Vec<usize>, usize), Schedule>,
+    /// Schedules by (step, operand layouts, result layout, level of the result).
+    cache: HashMap<(NodeId, Vec<usize>, usize, usize), Schedule>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(graph: &'a Graph, config: PackConfig<'a>) -> Search<'a> {
+        Search { graph, config, layouts: vec![], ids: HashMap::new(), cache: HashMap::new() }
+    }
+
     fn intern(&mut self, layout: Layout) -> usize {
         let layouts = &mut self.layouts;
         *self.ids.entry(layout).or_insert_with_key(|layout| {
@@ -128,6 +159,7 @@ impl Search<'_> {
         let graph = self.graph;
         let node = graph.node(id);
         let log_slots = self.config.log_n as usize - 1;
+        let level = self.config.levels[id.0];
         match &node.step {
             Step::Input(_) => {
                 let tops = [Bit::Replica, Bit::Gap];
@@ -149,7 +181,7 @@ impl Search<'_> {
                 list.into_iter()
                     .map(|layout| {
                         let layout = self.intern(layout);
-                        let schedule = self.schedule(id, &sources, layout);
+                        let schedule = self.schedule(id, &sources, layout, level);
                         (layout, Some(schedule), schedule.seconds)
                     })
                     .collect()
@@ -159,7 +191,7 @@ impl Search<'_> {
                 if a != b {
                     return vec![];
                 }
-                vec![(a, None, self.products(id, a, 1, 1))]
+                vec![(a, None, self.products(level, a, 1, 1))]
             }
             Step::Polynomial(a, coefficients) => {
                 let layout = choices[a.0].0;
@@ -167,27 +199,35 @@ impl Search<'_> {
                 vec![(
                     layout,
                     None,
-                    self.products(id, layout, multiplications(coefficients), depth),
+                    self.products(level, layout, multiplications(coefficients), depth),
                 )]
             }
         }
     }
 
     /// Cost of `count` products of ciphertexts on each ciphertext of a step, spread over `depth` levels.
-    fn products(&self, id: NodeId, layout: usize, count: usize, depth: usize) -> f64 {
-        let shape = self.shape(self.config.levels[id.0] + 1 + depth.div_ceil(2));
+    fn products(&self, level: usize, layout: usize, count: usize, depth: usize) -> f64 {
+        let shape = self.shape(level + depth.div_ceil(2));
         let costs = self.config.costs;
         let each =
             shape.key_switch(costs) + shape.rescale(costs, 2) + 2.0 * shape.dot_term(costs, false);
         (count * self.layouts[layout].n_ciphertexts()) as f64 * each
     }
 
-    fn shape(&self, n_limbs: usize) -> Shape {
-        Shape { log_n: self.config.log_n, n_special: self.config.n_special, n_limbs }
+    /// Of instructions at a level.
+    fn shape(&self, level: usize) -> Shape {
+        let PackConfig { log_n, n_special, n_lowest, .. } = self.config;
+        Shape { log_n, n_special, n_limbs: n_lowest + level }
     }
 
-    fn schedule(&mut self, id: NodeId, sources: &[usize], layout: usize) -> Schedule {
-        let key = (id, sources.to_vec(), layout);
+    fn schedule(
+        &mut self,
+        id: NodeId,
+        sources: &[usize],
+        layout: usize,
+        level: usize,
+    ) -> Schedule {
+        let key = (id, sources.to_vec(), layout, level);
         if let Some(&known) = self.cache.get(&key) {
             return known;
         }
@@ -211,7 +251,7 @@ impl Search<'_> {
                 period: self.layouts[source].period(),
             })
             .collect();
-        let found = schedule(&list, self.shape(self.config.levels[id.0] + 2), self.config.costs);
+        let found = schedule(&list, self.shape(level + 1), self.config.costs);
         self.cache.insert(key, found);
         found
     }

@@ -137,7 +137,13 @@ fn pack_for(
 ) -> Result<Packing, CompileError> {
     pack(
         input.graph,
-        PackConfig { log_n, n_special, levels: input.levels, costs: &input.config.costs },
+        PackConfig {
+            log_n,
+            n_special,
+            levels: input.levels,
+            n_lowest: 1,
+            costs: &input.config.costs,
+        },
     )
 }
 

@@ -1,0 +1,142 @@
+//! Chooses stages, prime sizes and special primes: the fastest secure recipe that is precise enough.
+
+use hecc_grammar::cost::{Costs, key_bytes, plan_seconds};
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Plan, TypeError, VerifiedPlan};
+use hecc_grammar::security::{Security, max_log_qp};
+use rayon::prelude::*;
+
+use super::sine::Sine;
+use super::{Chain, Recipe, probe};
+
+/// So many standard deviations are taken for the largest error among the slots.
+const LARGEST_DEVIATIONS: f64 = 6.5;
+
+/// Primes of the sine are between these many bits.
+const SINE_BITS: (f64, f64) = (42.0, 49.7);
+
+/// log2 of the smallest primes of a transform over what its precision asks for.
+const TRANSFORM_MARGIN: f64 = 16.0;
+
+/// By how much the smallest scale may lower the precision.
+const TOLERANCE: f64 = 0.1;
+
+/// Most special primes considered.
+const MAX_SPECIAL: usize = 12;
+
+/// What a bootstrap is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wish {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// log2 of the number of slots that hold different values.
+    pub log_slots: u32,
+    /// How many values are refreshed together, one or two.
+    pub n_values: usize,
+    /// Levels of the result.
+    pub levels: usize,
+    /// −log2 of the largest error.
+    pub bits: f64,
+    /// Security to promise.
+    pub security: Security,
+}
+
+/// A recipe that was considered.
+#[derive(Clone, Debug)]
+pub struct Considered {
+    /// Primes and scales.
+    pub chain: Chain,
+    /// Predicted seconds on one core.
+    pub seconds: f64,
+    /// Predicted bits of precision.
+    pub bits: f64,
+    /// Bytes of the evaluation keys in memory.
+    pub key_bytes: u64,
+}
+
+/// Secure recipes with the wanted precision, the fastest first.
+pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
+    let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
+    let stages: Vec<(usize, usize)> = stages.collect();
+    let found = stages.par_iter().flat_map_iter(|&(to_slots, to_coeffs)| {
+        let recipes = precise(wish, to_slots, to_coeffs, costs);
+        recipes.into_iter().flat_map(|recipe| {
+            (1..=MAX_SPECIAL).filter_map(move |n_special| {
+                consider(wish, Recipe { n_special, ..recipe.clone() }, costs)
+            })
+        })
+    });
+    let mut found: Vec<Considered> = found.collect();
+    found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    found
+}
+
+/// The recipes with the smallest primes of the sine that give the precision: with the largest scale between layers, and
+/// with the smallest.
+fn precise(wish: &Wish, to_slots: usize, to_coeffs: usize, costs: &Costs) -> Vec<Recipe> {
+    let params = |bits: f64| {
+        let mut recipe = Recipe::standard(wish.log_n, wish.levels, wish.security);
+        recipe.coeffs_to_slots = to_slots;
+        recipe.slots_to_coeffs = to_coeffs;
+        recipe.sine_bits = bits;
+        recipe.slots_to_coeffs_bits = (wish.bits + TRANSFORM_MARGIN).ceil();
+        recipe.coeffs_to_slots_bits = (bits - 1.5).min(48.0);
+        recipe.scale_bits = recipe.max_scale();
+        recipe
+    };
+    let gives = |recipe: &Recipe| predicted_bits(wish, recipe, costs).unwrap_or(0.0);
+    // Errors are proportional to 2^-bits until the sine's own remains.
+    let trial = gives(&params(SINE_BITS.1)); 
+    if trial < wish.bits {
+        return vec![];
+    }
+    let mut bits = (SINE_BITS.1 - (trial - wish.bits)).max(SINE_BITS.0);
+    while bits < SINE_BITS.1 && gives(&params(bits)) < wish.bits {
+        bits += 0.25;
+    }
+    let largest = params(bits.min(SINE_BITS.1));
+    let rounding = {
+        let n = f64::from(wish.log_n).exp2();
+        (n / 24.0 * (1.0 + n * 2.0 / 3.0)).sqrt()
+    };
+    let needed = (wish.bits + (LARGEST_DEVIATIONS * rounding).log2() + 1.0).ceil();
+    let with_scale = |scale_bits: f64| Recipe { scale_bits, ..largest.clone() };
+    let mut scales = (0..8).map(|above| needed + f64::from(above));
+    let enough = |&scale: &f64| {
+        scale < largest.scale_bits && gives(&with_scale(scale)) >= wish.bits - TOLERANCE
+    };
+    let smallest = scales.find(enough).map(with_scale);
+    std::iter::once(largest.clone()).chain(smallest).collect()
+}
+
+fn plan_of(wish: &Wish, chain: &Chain, costs: &Costs) -> Result<Plan, TypeError> {
+    probe(chain, wish.log_slots, wish.n_values, costs)
+}
+
+fn predicted_bits(wish: &Wish, recipe: &Recipe, costs: &Costs) -> Option<f64> {
+    let chain = recipe.chain()?;
+    let plan = plan_of(wish, &chain, costs).ok()?;
+    Some(bits_of(&plan, &chain))
+}
+
+/// −log2 of the largest error of the results of a [`probe`].
+pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
+    let errors = noise::analyse(plan);
+    let deviations = plan.output_values().map(|value| errors[value.index()].total);
+    let largest = deviations.fold(0.0, f64::max);
+    -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.recipe, chain.ratio())).log2()
+}
+
+fn consider(wish: &Wish, recipe: Recipe, costs: &Costs) -> Option<Considered> {
+    let chain = recipe.chain()?;
+    let params = &chain.ladder.params;
+    let allowed = max_log_qp(params.log_n, params.security)?;
+    if params.log_qp() > f64::from(allowed) {
+        return None;
+    }
+    let plan = plan_of(wish, &chain, costs).ok()?;
+    let (seconds, bits) = (plan_seconds(costs, &plan), bits_of(&plan, &chain));
+    let key_bytes = key_bytes(&plan);
+    VerifiedPlan::new(plan).ok()?;
+    Some(Considered { chain, seconds, bits, key_bytes })
+}
