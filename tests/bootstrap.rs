@@ -11,7 +11,7 @@ use hecc_runtime::ring::{Ring, SecretRng};
 
 fn errors(recipe: &Recipe, log_slots: u32, n_inputs: usize, seed: u8) -> (f64, f64, f64, f64) {
     let chain = recipe.chain().expect("there are primes");
-    let plan = VerifiedPlan::new(probe(&chain, log_slots, n_inputs, &DEFAULT).unwrap()).unwrap();
+    let plan = VerifiedPlan::new(probe(&chain, log_slots, n_inputs, recipe.levels, &DEFAULT).unwrap()).unwrap();
     let secret = SecretKey::from_seed([seed; 32]);
     let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
     let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});

@@ -107,6 +107,7 @@ fn stages(
         model: &approximated,
         ladder: Ladder::new(params, 1),
         levels: &levels,
+        refresh: None,
         range: &range,
         normalization: None,
     };

@@ -45,7 +45,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let found = search(&wish, &cost::DEFAULT);
     for c in found.iter().take(8) { let r=&c.chain.recipe; eprintln!("{:.3} s {:.1} bits keys {} special {} sine {:.2} scale {:.1} stc {}x{} cts {}x{} qp {:.0}", c.seconds, c.bits, units::bytes(c.key_bytes), r.n_special, r.sine_bits, r.scale_bits, r.slots_to_coeffs, r.slots_to_coeffs_bits, r.coeffs_to_slots, r.coeffs_to_slots_bits, c.chain.ladder.params.log_qp()); }
     let chain = found.into_iter().next().expect("a recipe").chain;
-    let plan = probe(&chain, log_slots, n_inputs, &cost::DEFAULT)?;
+    let plan = probe(&chain, log_slots, n_inputs, args.levels, &cost::DEFAULT)?;
     let plan = VerifiedPlan::new(plan)?;
     let number = |i: usize| (((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64) / 8_388_608.0 - 1.0;
     let tensor = |k: usize| (0..1 << log_slots).map(|i| number((i << 1) + k)).collect();

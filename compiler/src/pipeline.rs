@@ -15,6 +15,7 @@ use crate::pass::lower::LowerConfig;
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
 use crate::pass::search::{Candidate, Found, SearchInput, search};
+use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
@@ -30,6 +31,8 @@ pub struct Compiled {
     pub packing: Packing,
     /// Parameters considered; the chosen ones first.
     pub candidates: Vec<Candidate>,
+    /// Where values are refreshed, if the network is too deep to do without.
+    pub bootstraps: Option<BootstrapReport>,
 }
 
 /// Compiles a model that was observed on calibration inputs.
@@ -58,14 +61,22 @@ pub fn compile(
         model: &approximated,
         ladder: Ladder::new(no_params(config), 1),
         levels: &levels,
+        refresh: None,
         range: &range,
         normalization: config.normalization.clone(),
     };
-    let Found { plan, packing, candidates } =
-        search(SearchInput { graph: &graph, levels: &levels, config, lower })?;
+    let (found, bootstraps) =
+        match search(SearchInput { graph: &graph, levels: &levels, config, lower: lower.clone() }) {
+            Err(error @ CompileError::TooDeep { .. }) => {
+                let deep = search_bootstrapped(&graph, config, lower, error)?;
+                (deep.found, Some(deep.bootstraps))
+            }
+            found => (found?, None),
+        };
+    let Found { plan, packing, candidates } = found;
     let plan = VerifiedPlan::new(plan)?;
     check_memory(&plan, config)?;
-    Ok(Compiled { plan, approximated, approximation, graph, packing, candidates })
+    Ok(Compiled { plan, approximated, approximation, graph, packing, candidates, bootstraps })
 }
 
 /// Parameters before any are chosen.

@@ -9,11 +9,12 @@ use crate::pass::eliminate_common::eliminate_common;
 use super::{Bootstrap, Chain};
 
 /// A plan with one input of `2^log_slots` numbers within [−1, 1] for each of `n_inputs` (one or two), and their refreshed
-/// values at the highest level.
+/// values at `level`.
 pub fn probe(
     chain: &Chain,
     log_slots: u32,
     n_inputs: usize,
+    level: usize,
     costs: &Costs,
 ) -> Result<Plan, TypeError> {
     let mut plan = Plan::new(chain.ladder.params.clone(), "bootstrap");
@@ -37,7 +38,7 @@ pub fn probe(
     for i in 0..n_inputs as u32 {
         inputs.push(emit.op(Op::Input(i))?);
     }
-    let bootstrap = Bootstrap { chain, costs, log_slots, level: chain.ladder.top() };
+    let bootstrap = Bootstrap { chain, costs, log_slots, level };
     let values: Vec<Value> = bootstrap.emit(&mut emit, &inputs)?;
     for (i, value) in values.into_iter().enumerate() {
         plan.outputs.push(Output {

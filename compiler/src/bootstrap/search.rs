@@ -110,7 +110,7 @@ fn precise(wish: &Wish, to_slots: usize, to_coeffs: usize, costs: &Costs) -> Vec
 }
 
 fn plan_of(wish: &Wish, chain: &Chain, costs: &Costs) -> Result<Plan, TypeError> {
-    probe(chain, wish.log_slots, wish.n_values, costs)
+    probe(chain, wish.log_slots, wish.n_values, wish.levels, costs)
 }
 
 fn predicted_bits(wish: &Wish, recipe: &Recipe, costs: &Costs) -> Option<f64> {

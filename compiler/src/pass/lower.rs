@@ -3,11 +3,13 @@
 //! Before: layouts, schedules and levels. After: a plan whose rotations are already `decompose`, `apply_key` and
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
+use hecc_grammar::cost::Costs;
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Input, Key, Layer, Normalization, Op, Output, Plan, Runs, TypeError, Value, View,
+    Input, Key, Layer, LimbSet, Normalization, Op, Output, Plan, Runs, TypeError, Value, View,
 };
 
+use crate::bootstrap::{Bootstrap, Chain};
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
@@ -19,6 +21,7 @@ use super::pack::Packing;
 use super::table::Tables;
 
 /// What lowering takes besides the graph and its packing.
+#[derive(Clone)]
 pub struct LowerConfig<'a> {
     /// The source model, for names and shapes.
     pub model: &'a Model,
@@ -26,10 +29,23 @@ pub struct LowerConfig<'a> {
     pub ladder: Ladder,
     /// Level of each step's result.
     pub levels: &'a [usize],
+    /// The chain that results are refreshed with, if any are.
+    pub refresh: Option<Refresh<'a>>,
     /// Range of a tensor on the calibration data.
     pub range: &'a dyn Fn(Tensor) -> (f64, f64),
     /// How images are normalized before they are encrypted.
     pub normalization: Option<Normalization>,
+}
+
+/// Which results are refreshed, and how.
+#[derive(Clone, Copy)]
+pub struct Refresh<'a> {
+    /// Primes and scales; its ladder is the plan's.
+    pub chain: &'a Chain,
+    /// The level that each step's result is refreshed to, if it is.
+    pub levels: &'a [Option<usize>],
+    /// For the schedules of the linear maps.
+    pub costs: &'a Costs,
 }
 
 /// Emits the plan.
@@ -48,12 +64,14 @@ pub fn lower(
     }
     for id in graph.ids() {
         let values = lowering.step(id)?;
+        let values = lowering.refresh(id, values)?;
         lowering.finish_layer(id, &values);
         lowering.values.push(values);
     }
     for output in &graph.outputs {
         let node = graph.node(output.node);
-        let slots = lowering.place(output.node, &lowering.values[output.node.0], false);
+        let values = lowering.lowest(output.node)?;
+        let slots = lowering.place(output.node, &values, false);
         lowering.plan.outputs.push(Output {
             name: output.name.clone(),
             shape: node.shape.clone(),
@@ -111,13 +129,41 @@ impl Lowering<'_> {
             Step::Polynomial(x, coefficients) => {
                 let (level, ladder) = (self.config.levels[id.0], &self.config.ladder);
                 let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
+                let limbs = ladder.limbs(level + graph.node(id).step.depth());
                 let xs = self.values[x.0].clone();
-                let origin = id.0 as u32;
-                xs.into_iter()
-                    .map(|x| poly::evaluate(&mut self.plan, origin, x, coefficients, target))
-                    .collect()
+                let mut emit = self.emit(id);
+                let mut evaluate = |x: Value| {
+                    let x = emit.on(x, limbs)?;
+                    poly::evaluate(emit.plan, emit.origin, x, coefficients, target)
+                };
+                xs.into_iter().map(&mut evaluate).collect()
             }
         }
+    }
+
+    /// The ciphertexts of a step with new levels, two at a time, if the placement says so.
+    fn refresh(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
+        let Some(Refresh { chain, levels, costs }) = self.config.refresh else { return Ok(values) };
+        let Some(level) = levels[id.0] else { return Ok(values) };
+        let log_slots = self.packing.layouts[id.0].period().ilog2();
+        let bootstrap = Bootstrap { chain, costs, log_slots, level };
+        let mut emit = self.emit(id);
+        let mut refreshed = vec![];
+        for values in values.chunks(2) {
+            refreshed.extend(bootstrap.emit(&mut emit, values)?);
+        }
+        Ok(refreshed)
+    }
+
+    /// A result on the one prime that is left at the lowest level, as the client wants it; where levels have the primes of
+    /// bootstrapping besides, these are dropped.
+    fn lowest(&mut self, id: NodeId) -> Result<Vec<Value>, TypeError> {
+        let values = self.values[id.0].clone();
+        if self.config.refresh.is_none() {
+            return Ok(values);
+        }
+        let mut emit = self.emit(id);
+        values.into_iter().map(|value| emit.on(value, LimbSet::first(1))).collect()
     }
 
     fn product(&mut self, id: NodeId, a: Value, b: Value) -> Result<Value, TypeError> {

@@ -11,4 +11,5 @@ pub mod normalize;
 pub mod pack;
 pub mod place_bootstraps;
 pub mod search;
+pub mod search_bootstrapped;
 pub mod table;

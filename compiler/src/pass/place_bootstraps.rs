@@ -117,7 +117,7 @@ impl<'a> States<'a> {
         states
     }
 
-    /// Every level for a step's result and for its refreshed result. Bootstraps beyond one for each step but two are no use.
+    /// Every level for a step's result and for its refreshed result.
     fn choices(&self, id: NodeId, state: &State) -> Vec<Choice> {
         let step = &self.graph.node(id).step;
         let level_of = |operand: &NodeId| {

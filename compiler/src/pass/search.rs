@@ -126,7 +126,7 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
 }
 
 /// All optimisations of a lowered plan, in order.
-fn optimise(plan: &Plan) -> Result<Plan, CompileError> {
+pub(super) fn optimise(plan: &Plan) -> Result<Plan, CompileError> {
     Ok(eliminate_dead(&eliminate_common(plan)?)?)
 }
 
