@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
 use hecc_compiler::pipeline::{self, Compiled};
-use hecc_grammar::cost;
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
@@ -17,7 +16,7 @@ use crate::console::{Console, print};
 use crate::cost_sheet::CostSheet;
 use crate::dataset::{Dataset, specs_of_model};
 use crate::progress::Progress;
-use crate::{explain, model_file, normalization, plan_file, units};
+use crate::{costs, explain, model_file, normalization, plan_file, units};
 
 /// Compile a trained network into a plan
 ///
@@ -89,7 +88,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         return print(&model.to_string());
     }
     let calibration = calibration(args, &model, console)?;
-    let config = config(args);
+    let config = config(args)?;
     let compiled = {
         let _working = Progress::spinner(console, "compiling");
         pipeline::compile(&model, &calibration, &config)?
@@ -101,7 +100,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     if let Some(stage) = args.emit {
         return print(&text_of(stage, &model, &compiled));
     }
-    let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &cost::DEFAULT);
+    let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &config.costs);
     let mut text = sheet.to_string();
     let mut json = sheet.json();
     if args.explain {
@@ -114,15 +113,16 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     console.summary(text, json)
 }
 
-fn config(args: &Args) -> Config {
+fn config(args: &Args) -> Result<Config> {
     let bits = args.security.parse().ok().and_then(Security::from_bits);
-    Config {
+    Ok(Config {
         security: bits.expect("the argument parser lets through known levels only"),
         precision: args.precision,
         max_memory: args.max_memory,
         normalization: args.normalize.clone(),
+        costs: costs::load()?,
         ..Config::standard()
-    }
+    })
 }
 
 fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibration> {

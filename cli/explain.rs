@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use hecc_compiler::pass::approximate::LayerReport;
+use hecc_compiler::pass::place_bootstraps::Placements;
 use hecc_compiler::pass::search::Candidate;
+use hecc_compiler::pass::search_bootstrapped::BootstrapReport;
 use hecc_compiler::pipeline::Compiled;
 use serde_json::{Value as Json, json};
 
@@ -19,13 +21,17 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             text,
             "Polynomials for activations (`*`: chosen). Divergence is how far the network's output moves when this layer \
              alone is replaced, cost is in products of ciphertexts.\n{}\
-             With all of them, {} of {} held-out inputs are decided as by the original network.\n\n",
+             With all of them, {} of {} are decided as by the original network; the divergence is {}.\n\n",
             degrees(&report.layers),
             units::percent((report.agreement * 1e6) as usize, 1_000_000),
-            units::count(report.n_validation, "")
+            units::count(report.n_validation, "held-out input"),
+            units::number(report.divergence)
         );
     }
     let _ = write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
+    if let Some(report) = &compiled.bootstraps {
+        let _ = write!(text, "\n{}", bootstraps(report));
+    }
     text
 }
 
@@ -74,6 +80,28 @@ fn parameters(candidates: &[Candidate]) -> Table {
     table
 }
 
+/// Where values are refreshed, and what one bootstrap more or fewer would cost.
+fn bootstraps(report: &BootstrapReport) -> String {
+    let mut table = Table::new(&[
+        ("refreshed after", Align::Left),
+        ("level", Align::Right),
+        ("to level", Align::Right),
+    ]);
+    for (name, from, to) in &report.steps {
+        table.row(vec![name.clone(), from.to_string(), to.to_string()]);
+    }
+    let Placements { best, one_fewer, one_more } = &report.placements;
+    let other = |seconds: &Option<f64>| seconds.map_or("not possible".to_owned(), units::seconds);
+    format!(
+        "Bootstraps: {} in all, {} with one fewer, {} with one more (shortest paths over steps and levels). They fail with \
+         probability 0: q_0 is taken away up to {} times, and the sparse secret allows no more.\n{table}",
+        units::seconds(best.seconds),
+        other(one_fewer),
+        other(one_more),
+        report.chain.recipe.overflow_bound
+    )
+}
+
 /// The choices for scripts.
 pub(crate) fn json(compiled: &Compiled) -> Json {
     let report = &compiled.approximation;
@@ -107,7 +135,16 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
     json!({
         "activations": report.layers.iter().map(layer).collect::<Vec<_>>(),
         "agreement": report.agreement,
+        "divergence": report.divergence,
         "validation_inputs": report.n_validation,
         "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({
+            "steps": report.steps.iter().map(|(name, from, to)| {
+                json!({ "after": name, "level": from, "to_level": to })
+            }).collect::<Vec<_>>(),
+            "predicted_seconds": report.placements.best.seconds,
+            "predicted_seconds_one_fewer": report.placements.one_fewer,
+            "predicted_seconds_one_more": report.placements.one_more,
+        })),
     })
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use hecc_grammar::cost;
+use hecc_grammar::cost::Costs;
 use hecc_grammar::envelope::{Kind, kind_of, open_any};
 use hecc_grammar::plan::{ClientOp, Key, Params, Plan};
 use hecc_runtime::file::{Contents, Direction, describe};
@@ -14,7 +14,7 @@ use crate::cost_sheet::{CostSheet, params_json, params_lines};
 use crate::layers::{self, layer_costs, layer_table, layers_json};
 use crate::plan_file::{self, LoadedPlan};
 use crate::table::Sheet;
-use crate::{bytes_file, units};
+use crate::{bytes_file, costs, units};
 
 /// Tell what a file is: a plan, keys, or ciphertexts
 ///
@@ -32,7 +32,8 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     let refused = |error| bytes_file::refused(path, error);
     if kind_of(&bytes).map_err(refused)? == Kind::Plan {
         let loaded = plan_file::read(path)?;
-        return console.result(plan_text(path, &loaded), plan_json(&loaded));
+        let costs = costs::load()?;
+        return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
     }
     let size = bytes.len() as u64;
     let envelope = open_any(bytes).map_err(refused)?;
@@ -58,7 +59,7 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn plan_text(path: &Path, loaded: &LoadedPlan) -> String {
+fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
     let plan = &loaded.plan;
     let mut sheet = Sheet::default();
     sheet.line("file", format!("{}: a plan", path.display()));
@@ -93,14 +94,14 @@ fn plan_text(path: &Path, loaded: &LoadedPlan) -> String {
     let source = if loaded.source.is_some() { "stored" } else { "not stored" };
     sheet.line("original network", source);
     sheet.line("instructions", units::grouped(plan.ops.len() as u64));
-    let costs = layer_costs(plan, &cost::DEFAULT);
-    let cost_sheet = CostSheet::new(plan, loaded.bytes, &cost::DEFAULT);
+    let cost_sheet = CostSheet::new(plan, loaded.bytes, costs);
+    let costs = layer_costs(plan, costs);
     format!("{sheet}{cost_sheet}\n{}", layer_table(plan, &costs))
 }
 
-fn plan_json(loaded: &LoadedPlan) -> Json {
+fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
     let plan: &Plan = &loaded.plan;
-    let mut json = CostSheet::new(&loaded.plan, loaded.bytes, &cost::DEFAULT).json();
+    let mut json = CostSheet::new(&loaded.plan, loaded.bytes, costs).json();
     let inputs = plan.inputs.iter().map(|input| {
         let normalization = input.normalization.as_ref();
         json!({
@@ -126,7 +127,7 @@ fn plan_json(loaded: &LoadedPlan) -> Json {
     json["outputs"] = outputs.collect();
     json["instructions"] = plan.ops.len().into();
     json["has_original_network"] = loaded.source.is_some().into();
-    json["layers"] = layers_json(plan, &layer_costs(plan, &cost::DEFAULT));
+    json["layers"] = layers_json(plan, &layer_costs(plan, costs));
     json
 }
 

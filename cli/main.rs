@@ -8,6 +8,7 @@ mod compile;
 mod completions;
 mod console;
 mod cost_sheet;
+mod costs;
 mod dataset;
 mod decrypt;
 mod encrypt;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::console::Console;
 use crate::progress::Progress;
-use crate::{beside, bytes_file, memory, plan_file, units};
+use crate::{beside, bytes_file, costs, memory, plan_file, units};
 
 /// Run the network on an encrypted input
 ///
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
     let file = write_outputs(plan, loaded.fingerprint, &outputs);
     plan_file::write(&output, &file)?;
-    let predicted = cost::plan_seconds(&cost::DEFAULT, plan);
+    let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();
     let memory =
         peak.map_or_else(String::new, |peak| format!(", {} of memory", units::bytes(peak)));

@@ -42,10 +42,9 @@ pub(crate) fn measure(
     let mut by_instruction = vec![vec![]; plan.ops.len()];
     let mut outputs = vec![];
     for run in 0..=repeats {
-        let before = evaluator.times();
+        let (before, inputs) = (evaluator.times(), inputs.clone());
         let start = Instant::now();
-        outputs = evaluator
-            .run(inputs.clone(), &|done, _| bar.set(run * plan.ops.len() + done))?;
+        outputs = evaluator.run(inputs, &|done, _| bar.set(run * plan.ops.len() + done))?;
         let seconds = start.elapsed().as_secs_f64();
         if run == 0 {
             continue;

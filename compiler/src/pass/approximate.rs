@@ -24,6 +24,8 @@ pub struct ApproximateConfig {
     pub fit: FitConfig,
     /// Largest divergence of the outputs, summed over layers, that is tried first.
     pub budget: f64,
+    /// Largest divergence of the outputs with all layers replaced: errors of deep networks feed on each other.
+    pub joint_budget: f64,
     /// Share of held-out inputs on which the approximated network must decide as the original.
     pub agreement: f64,
     /// One level costs as much as this many products of ciphertexts.
@@ -37,7 +39,8 @@ impl ApproximateConfig {
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
             fit: FitConfig { margin: 1.25, floor: 1e-4 },
             budget: 1e-2,
-            agreement: 0.9975,
+            joint_budget: 1.2e-2,
+            agreement: 0.995,
             products_per_level: 6,
         }
     }
@@ -76,6 +79,8 @@ pub struct ApproximateReport {
     pub layers: Vec<LayerReport>,
     /// Share of held-out inputs on which the approximated network decides as the original; 1 without activations.
     pub agreement: f64,
+    /// Mean divergence of the outputs on them.
+    pub divergence: f64,
     /// Number of held-out inputs.
     pub n_validation: usize,
 }
@@ -100,7 +105,12 @@ pub fn approximate(
     if layers.is_empty() {
         return Ok((
             model.clone(),
-            ApproximateReport { layers: vec![], agreement: 1.0, n_validation: 0 },
+            ApproximateReport {
+                layers: vec![],
+                agreement: 1.0,
+                divergence: 0.0,
+                n_validation: 0,
+            },
         ));
     }
     let all = |stats: &Stats| -> Vec<Vec<Fit>> {
@@ -123,10 +133,13 @@ pub fn approximate(
     for round in 1..=MAX_ROUNDS {
         let chosen = cheapest(&choices, budget);
         let approximated = replaced(model, &layers, &choices, &chosen);
-        let (agreement, n_validation) = agreement(model, &approximated, &validation)?;
+        let Agreement { share: agreement, divergence, n_inputs: n_validation } =
+            agreement(model, &approximated, &validation)?;
+
         // One differing input is always allowed: a small held-out set says no more.
         let enough = (1.0 - agreement) * n_validation as f64
-            <= (1.0 - config.agreement) * n_validation as f64 + 1.0;
+            <= (1.0 - config.agreement) * n_validation as f64 + 1.0
+            && divergence <= config.joint_budget;
         if enough || (round == MAX_ROUNDS && agreement >= 0.9) {
             let mut choices = choices;
             for (choices, fits) in choices.iter_mut().zip(all(stats)) {
@@ -140,7 +153,8 @@ pub fn approximate(
                 choices,
             };
             let layers = layers.iter().zip(choices).zip(chosen).map(report).collect();
-            return Ok((approximated, ApproximateReport { layers, agreement, n_validation }));
+            let report = ApproximateReport { layers, agreement, divergence, n_validation };
+            return Ok((approximated, report));
         }
         budget *= CUT;
     }
@@ -278,13 +292,21 @@ fn replaced(
     model
 }
 
-/// The share of inputs on which two models decide alike, and the number of inputs. A single output decides by its
-/// sign around the original's, within 1 %.
+/// How far two models agree.
+struct Agreement {
+    /// The share of inputs on which they decide alike. A single output decides by its sign around the original's, within
+    /// 1 %.
+    share: f64,
+    /// The mean divergence of the outputs.
+    divergence: f64,
+    n_inputs: usize,
+}
+
 fn agreement(
     original: &Model,
     approximated: &Model,
     inputs: &[ArrayD<f64>],
-) -> Result<(f64, usize), CompileError> {
+) -> Result<Agreement, CompileError> {
     let decide = |model: &Model| {
         let outputs = |_, values: &[ArrayD<f64>]| -> Vec<ArrayD<f64>> {
             model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()
@@ -299,7 +321,10 @@ fn agreement(
     };
     let count =
         a.iter().zip(&b).filter(|(a, b)| a.iter().zip(*b).all(|(a, b)| alike(a, b))).count();
-    Ok((count as f64 / a.len().max(1) as f64, a.len()))
+    let n = a.len().max(1) as f64;
+    let outputs = a.iter().flatten().zip(b.iter().flatten());
+    let divergence = outputs.map(|(a, b)| divergence(a, b)).sum::<f64>() / n;
+    Ok(Agreement { share: count as f64 / n, divergence, n_inputs: a.len() })
 }
 
 fn largest(x: &ArrayD<f64>) -> Option<usize> {

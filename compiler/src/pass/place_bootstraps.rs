@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use petgraph::algo::astar;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 
 use crate::graph::{Graph, NodeId};
 
