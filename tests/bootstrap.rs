@@ -1,46 +1,107 @@
-//! Bootstrapping, compiled and run, on insecure rings and in all ways.
+//! Bootstrapping, compiled and run on insecure rings by all evaluators.
 
 use hecc_compiler::bootstrap::{Recipe, probe};
 use hecc_grammar::cost::DEFAULT;
 use hecc_grammar::noise;
-use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::plan::{Key, VerifiedPlan};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs};
+use hecc_runtime::client::{
+    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
+};
 use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
 use hecc_runtime::ring::{Ring, SecretRng};
 
-fn errors(recipe: &Recipe, log_slots: u32, n_inputs: usize, seed: u8) -> (f64, f64, f64, f64) {
+/// Levels of the results.
+const LEVELS: usize = 3;
+
+/// Largest errors of the refreshed numbers.
+struct Errors {
+    /// Of the plan in the clear: the sine is none of the identity.
+    clear: f64,
+    /// What simulated noise changes.
+    simulated: f64,
+    /// What encryption changes.
+    encrypted: f64,
+    /// The bound on that.
+    bound: f64,
+}
+
+fn recipe(sine_bits: f64) -> Recipe {
+    let standard = Recipe::standard(11, LEVELS, Security::Insecure);
+    let recipe = Recipe { sine_bits, ..standard };
+    Recipe { scale_bits: recipe.max_scale(), ..recipe }
+}
+
+fn plan(recipe: &Recipe, log_slots: u32, n_inputs: usize) -> VerifiedPlan {
     let chain = recipe.chain().expect("there are primes");
-    let plan = VerifiedPlan::new(probe(&chain, log_slots, n_inputs, recipe.levels, &DEFAULT).unwrap()).unwrap();
+    let plan = probe(&chain, log_slots, n_inputs, LEVELS, &DEFAULT).expect("well typed");
+    VerifiedPlan::new(plan).expect("the plan keeps its promises")
+}
+
+fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
     let secret = SecretKey::from_seed([seed; 32]);
     let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
-    let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});
-    let n = 1usize << log_slots;
-    let tensors: Vec<Vec<f64>> = (0..n_inputs)
-        .map(|k| (0..n).map(|i| ((i * 37 + 11 * k + 5) % 101) as f64 / 50.0 - 1.0).collect())
+    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+    let number =
+        |i: usize, k: usize| ((i * 37 + 11 * k + usize::from(seed)) % 101) as f64 / 50.0 - 1.0;
+    let tensors: Vec<Vec<f64>> = (plan.inputs.iter().enumerate())
+        .map(|(k, input)| (0..input.shape[1]).map(|i| number(i, k)).collect())
         .collect();
-    let fresh = encrypt(&plan, &secret, &mut rng, &tensors, RangePolicy::Refuse).unwrap();
+    let fresh = encrypt(plan, &secret, &mut rng, &tensors, RangePolicy::Refuse).unwrap();
     let ring = Ring::new(&plan.params);
-    let inputs = fresh.iter().map(|x| x.expand(&ring)).collect();
-    let evaluator = Evaluator::new(&plan, &keys, Options { threads: 2, cache_bytes: 0 }).unwrap();
-    let outputs = evaluator.run(inputs, &|_, _| {}).unwrap();
-    let result = decrypt(&plan, &secret, &outputs);
-    let largest = |found: &[Vec<f64>]| {
-        let pairs = found.iter().flatten().zip(tensors.iter().flatten());
+    let inputs = fresh.iter().map(|fresh| fresh.expand(&ring)).collect();
+    let evaluator = Evaluator::new(plan, &keys, Options { threads: 2, cache_bytes: 0 }).unwrap();
+    let encrypted = decrypt(plan, &secret, &evaluator.run(inputs, &|_, _| {}).unwrap());
+    let slots = place_inputs(plan, &tensors, RangePolicy::Refuse).unwrap();
+    let run = |noise| read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {}));
+    let (clear, simulated) = (run(Noise::None), run(Noise::Predicted(u64::from(seed))));
+    let largest = |a: &[Vec<f64>], b: &[Vec<f64>]| {
+        let pairs = a.iter().flatten().zip(b.iter().flatten());
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     };
-    let slots = place_inputs(&plan, &tensors, RangePolicy::Refuse).unwrap();
-    let of = |noise| largest(&read_outputs(&plan, &run_clear(&plan, &slots, noise, |_, _| {})));
-    let predicted = noise::analyse(&plan);
-    let deviation = plan.output_values().map(|v| predicted[v.index()].total).fold(0.0, f64::max);
-    (of(Noise::None), of(Noise::Predicted(u64::from(seed))), largest(&result), deviation)
+    let analysis = noise::analyse(plan);
+    let deviations = plan.output_values().map(|value| analysis[value.index()].total);
+    Errors {
+        clear: largest(&clear, &tensors),
+        simulated: largest(&simulated, &clear),
+        encrypted: largest(&encrypted, &clear),
+        bound: noise::TAIL * deviations.fold(0.0, f64::max),
+    }
 }
 
 #[test]
-fn slots_are_refreshed() {
-    for (log_slots, n_inputs) in [(10, 1), (10, 2), (6, 1)] {
-        let recipe = Recipe { n_special: 4, ..Recipe::standard(11, 3, Security::Insecure) };
-        let (clear, simulated, encrypted, deviation) = errors(&recipe, log_slots, n_inputs, 3);
-        println!("{log_slots} {n_inputs}: clear 2^{:.1} simulated 2^{:.1} encrypted 2^{:.1} predicted deviation 2^{:.1}", clear.log2(), simulated.log2(), encrypted.log2(), deviation.log2());
+fn full_and_sparse_slots_and_pairs_are_refreshed() {
+    for (log_slots, n_inputs) in [(10, 1), (10, 2), (6, 1), (2, 2)] {
+        let plan = plan(&recipe(47.0), log_slots, n_inputs);
+        let top = plan.output_values().map(|value| plan.ty(value).limbs.len()).min();
+        assert_eq!(top, Some(plan.params.input_level + 1), "the result has all levels");
+        let errors = errors(&plan, 3);
+        // |sin x − x|/x for x = 2π/1024, and the polynomial.
+        assert!(errors.clear < 1.3e-5, "2^{log_slots}: {:e}", errors.clear);
+        assert!(errors.encrypted < 1e-5, "2^{log_slots}: {:e}", errors.encrypted);
     }
+}
+
+#[test]
+fn the_bound_on_noise_holds_and_is_useful() {
+    // Primes so small that noise is all that matters.
+    let plan = plan(&recipe(41.0), 10, 2);
+    let (mut largest, mut bound) = (0.0f64, 0.0);
+    for seed in 0..8 {
+        let errors = errors(&plan, seed);
+        assert!(errors.encrypted < errors.bound, "{:e}, {:e}", errors.encrypted, errors.bound);
+        assert!(errors.simulated < errors.bound, "{:e}, {:e}", errors.simulated, errors.bound);
+        (largest, bound) = (largest.max(errors.encrypted), errors.bound);
+    }
+    let bits = (bound / largest).log2();
+    assert!(bits < 4.0, "the bound is {bits:.1} bits above the largest of all errors");
+}
+
+#[test]
+fn the_key_to_the_sparse_secret_has_a_small_modulus() {
+    let plan = plan(&recipe(47.0), 10, 1);
+    let keys = plan.keys();
+    let key = keys.iter().find(|key| key.key == Key::Encapsulate).expect("it is used");
+    assert_eq!((key.limbs.len(), key.n_special), (1, 1));
+    assert!(keys.iter().any(|key| key.key == Key::Decapsulate));
 }

@@ -72,8 +72,9 @@ impl Bootstrap<'_> {
 
     /// Slots to the coefficients of a polynomial modulo q_0, in bit-reversed order.
     fn slots_to_coeffs(&self, emit: &mut Emit<'_>, value: Value) -> Result<Value, TypeError> {
-        let mut value = value;
-        for bits in groups(self.log_slots, self.chain.recipe.slots_to_coeffs) {
+        let groups = groups(self.log_slots, self.chain.recipe.slots_to_coeffs);
+        let mut value = skip(emit, value, self.chain.recipe.slots_to_coeffs - groups.len())?;
+        for bits in groups {
             let transform = Transform { log_slots: self.log_slots, inverse: false, bits, factor: 1.0 };
             let scale = self.chain.ladder.scale(0);
             value = transform.emit(emit, value, scale, self.costs)?;
@@ -103,10 +104,12 @@ impl Bootstrap<'_> {
             factor /= 2.0;
             step *= 2;
         }
-        let count = self.chain.recipe.coeffs_to_slots;
+        let groups = groups(self.log_slots, self.chain.recipe.coeffs_to_slots);
+        let count = groups.len();
+        value = skip(emit, value, self.chain.recipe.coeffs_to_slots - count)?;
         factor /= f64::from(1u32 << self.log_slots);
         let (first, last) = (emit.scale(value), self.chain.sine_scale());
-        for (i, bits) in groups(self.log_slots, count).into_iter().rev().enumerate() {
+        for (i, bits) in groups.into_iter().rev().enumerate() {
             let transform = Transform {
                 log_slots: self.log_slots,
                 inverse: true,
@@ -121,8 +124,14 @@ impl Bootstrap<'_> {
     }
 }
 
-/// The bits of the index of slots in this many groups, low ones first; the last groups are the larger ones, since bits at
-/// the top take half as many diagonals.
+/// Drops the largest primes of a value: those of stages that there are no bits for.
+fn skip(emit: &mut Emit<'_>, value: Value, count: usize) -> Result<Value, TypeError> {
+    let limbs = emit.plan.ty(value).limbs;
+    emit.on(value, limbs.lowest(limbs.len() - count))
+}
+
+/// The bits of the index of slots in at most this many groups, low ones first; the last groups are the larger ones, since
+/// bits at the top take half as many diagonals.
 fn groups(log_slots: u32, count: usize) -> Vec<(u32, u32)> {
     let bound = |i: usize| log_slots * i as u32 / count as u32;
     (0..count).map(|i| (bound(i), bound(i + 1))).filter(|(low, high)| low < high).collect()
