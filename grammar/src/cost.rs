@@ -22,7 +22,7 @@ pub struct Costs {
 
 /// The shipped table.
 pub const DEFAULT: Costs =
-    Costs { butterfly: 0.56e-9, mul_add: 0.9e-9, convert: 0.72e-9, pass: 0.85e-9, encode: 25e-9 };
+    Costs { butterfly: 0.53e-9, mul_add: 0.57e-9, convert: 0.29e-9, pass: 0.75e-9, encode: 35e-9 };
 
 /// What the cost of an instruction depends on.
 #[derive(Clone, Copy, Debug)]

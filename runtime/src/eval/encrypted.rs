@@ -1,6 +1,5 @@
 //! Runs a plan on ciphertexts.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +11,9 @@ use crate::error::RunError;
 use crate::kernel::{Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
-    Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, limb_indices,
-    parts,
+    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, limb_indices,
 };
-use crate::scheme::ckks::{Embedding, Plaintext, encode_slots, encode_splat};
+use crate::scheme::ckks::{Blocks, Embedding, Plaintext, encode_slots, encode_splat};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
@@ -106,9 +104,13 @@ impl<'a> Evaluator<'a> {
             self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
             result
         });
-        let take = |data: Arc<Data>| match &*data {
-            Data::Ciphertext(ciphertext) => (**ciphertext).clone(),
-            Data::Digits(_) => unreachable!("verified outputs are ciphertexts"),
+        let take = |data: Arc<Data>| match Arc::try_unwrap(data) {
+            Ok(Data::Ciphertext(ciphertext)) => Arc::unwrap_or_clone(ciphertext),
+            Err(shared) => match &*shared {
+                Data::Ciphertext(ciphertext) => (**ciphertext).clone(),
+                Data::Digits(_) => unreachable!("verified outputs are ciphertexts"),
+            },
+            Ok(Data::Digits(_)) => unreachable!("verified outputs are ciphertexts"),
         };
         Ok(outputs.into_iter().map(take).collect())
     }
@@ -128,9 +130,9 @@ impl<'a> Evaluator<'a> {
         };
         let result = match &self.plan.ops[value.index()] {
             Op::Input(index) => return Data::Ciphertext(inputs[*index as usize].clone()),
-            Op::Add(..) => self.zip(ct(0), ct(1), ty, |q, a, b| q.add(a, b)),
-            Op::Sub(..) => self.zip(ct(0), ct(1), ty, |q, a, b| q.sub(a, b)),
-            Op::Neg(_) => self.zip(ct(0), ct(0), ty, |q, a, _| q.neg(a)),
+            Op::Add(..) => self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().add)(out, a, b, q)),
+            Op::Sub(..) => self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q)),
+            Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
             Op::AddPlain(_, c) => self.add_plain(ct(0), *c, ty),
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty),
             Op::DotPlain(terms) => {
@@ -170,17 +172,13 @@ impl<'a> Evaluator<'a> {
         a: &Ciphertext,
         b: &Ciphertext,
         ty: Type,
-        f: impl Fn(&Modulus, u64, u64) -> u64 + Sync,
+        f: impl Fn(&mut [u64], [&[u64]; 2], &Modulus) + Sync,
     ) -> Ciphertext {
         let ring = &self.context.ring;
         let limbs = a.limb_indices(ring);
         let combine = |(a, b): (&Poly, &Poly)| {
             Poly::build(ring.n(), limbs.len(), |k, out| {
-                let q = ring.modulus(limbs[k]);
-                out.iter_mut()
-                    .zip(a.limb(k))
-                    .zip(b.limb(k))
-                    .for_each(|((out, &a), &b)| *out = f(q, a, b));
+                f(out, [a.limb(k), b.limb(k)], ring.modulus(limbs[k]));
             })
         };
         Ciphertext { polys: a.polys.iter().zip(&b.polys).map(combine).collect(), ty }
@@ -190,18 +188,20 @@ impl<'a> Evaluator<'a> {
         let ring = &self.context.ring;
         let limbs = a.limb_indices(ring);
         let plain = self.plaintext(constant, ty);
-        let mut polys = a.polys.clone();
-        polys[0].update(|k, out| {
-            let q = ring.modulus(limbs[k]);
+        let sum = Poly::build(ring.n(), limbs.len(), |k, out| {
+            let (limb, q) = (a.polys[0].limb(k), ring.modulus(limbs[k]));
             match &*plain {
                 Plaintext::Scalar(residues) => {
-                    out.iter_mut().for_each(|x| *x = q.add(*x, residues[k]))
+                    out.fill(residues[k]);
+                    (active().scale_add)(out, limb, 1, q);
                 }
-                Plaintext::Full(poly) => {
-                    out.iter_mut().zip(poly.limb(k)).for_each(|(x, &p)| *x = q.add(*x, p))
+                Plaintext::Full(blocks) => {
+                    let mut scratch = vec![0; ring.n()];
+                    (active().add)(out, limb, blocks.part(k, 0..ring.n(), &mut scratch), q);
                 }
             }
         });
+        let polys = std::iter::once(sum).chain(a.polys[1..].iter().cloned()).collect();
         Ciphertext { polys, ty }
     }
 
@@ -210,30 +210,32 @@ impl<'a> Evaluator<'a> {
         let limbs = terms[0].0.limb_indices(ring);
         let plains: Vec<Arc<Plaintext>> =
             terms.par_iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
-        let terms = || terms.iter().map(|(ciphertext, _)| &ciphertext.polys).zip(&plains);
-        let add_scalars = |out: &mut [u64], part: usize, k: usize, range: Range<usize>| {
-            for (polys, plain) in terms() {
-                if let Plaintext::Scalar(residues) = &**plain {
-                    let limb = &polys[part].limb(k)[range.clone()];
-                    (active().scale_add)(out, limb, residues[k], ring.modulus(limbs[k]));
-                }
+        let (mut full, mut scalar) = (vec![], vec![]);
+        for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
+            match &**plain {
+                Plaintext::Full(blocks) => full.push((&ciphertext.polys, blocks)),
+                Plaintext::Scalar(residues) => scalar.push((&ciphertext.polys, residues)),
             }
-        };
+        }
         let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
-            let products: Vec<Term<'_>> = terms()
-                .filter_map(|(polys, plain)| match &**plain {
-                    Plaintext::Full(poly) => {
-                        Some((poly.limb(k), [polys[0].limb(k), polys[1].limb(k)]))
+            let modulus = ring.modulus(limbs[k]);
+            let mut scratch = vec![0; full.len() * BLOCK.min(ring.n())];
+            by_blocks(out, |range, mut sums| {
+                let products: Vec<Term<'_>> = full
+                    .iter()
+                    .zip(scratch.chunks_mut(range.len()))
+                    .map(|((polys, blocks), scratch)| {
+                        let own = [0, 1].map(|part: usize| &polys[part].limb(k)[range.clone()]);
+                        (blocks.part(k, range.clone(), scratch), own)
+                    })
+                    .collect();
+                (active().dot_pair)(sums.each_mut().map(|sum| &mut **sum), &products, modulus);
+                for (polys, residues) in &scalar {
+                    for (part, sum) in sums.iter_mut().enumerate() {
+                        let limb = &polys[part].limb(k)[range.clone()];
+                        (active().scale_add)(sum, limb, residues[k], modulus);
                     }
-                    Plaintext::Scalar(_) => None,
-                })
-                .collect();
-            by_blocks(out, |range, [a, b]| {
-                let modulus = ring.modulus(limbs[k]);
-                let products = parts(&products, range.clone());
-                (active().dot_pair)([&mut *a, &mut *b], &products, modulus);
-                add_scalars(a, 0, k, range.clone());
-                add_scalars(b, 1, k, range);
+                }
             });
         });
         Ciphertext { polys: pair.into(), ty }
@@ -265,7 +267,8 @@ impl<'a> Evaluator<'a> {
                 View::Splat(x) => Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs)),
                 View::Imaginary(_) | View::Table { .. } | View::Embedding(_) => {
                     let slots = self.plan.slots_of(constant);
-                    Plaintext::Full(encode_slots(ring, &self.embedding, &slots, *scale, &limbs))
+                    let poly = encode_slots(ring, &self.embedding, &slots, *scale, &limbs);
+                    Plaintext::Full(Blocks::new(ring.n(), poly))
                 }
             }
         })

@@ -42,7 +42,7 @@ pub struct Kernels {
     pub scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `acc[i] += a[i]·factor`, factor in `[0, q)`.
     pub scale_add: fn(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
-    /// `out[i] = (out[i] − a[i])·factor`, factor in `[0, q)`.
+    /// `out[i] = (a[i] − out[i])·factor`, factor in `[0, q)`.
     pub sub_scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `out[i] = Σ_k pairs[k].0[i]·pairs[k].1[i]`.
     pub dot: fn(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus),

@@ -137,7 +137,7 @@ pub(super) fn scale_add(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
 pub(super) fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     assert_eq!(out.len(), a.len());
     for (out, &a) in out.iter_mut().zip(a) {
-        *out = q.mul(q.sub(*out, a), factor);
+        *out = q.mul(q.sub(a, *out), factor);
     }
 }
 

@@ -106,15 +106,16 @@ impl Context {
         let all = limb_indices(&self.ring, source.ty.limbs, Form::QP);
         let digit = |digit: usize| {
             let (own, others) = self.digit_limbs(source.ty.limbs, digit);
-            let extended = self.convert(&coefficients, &limbs, &own, &others);
-            let digit_poly = Poly::build(n, all.len(), |k, out| match own.contains(&all[k]) {
+            let mut extended = Poly::uninitialized(n, all.len());
+            let targets = extended.limbs_mut().into_iter().zip(&all);
+            let mut targets: Vec<&mut [u64]> =
+                targets.filter(|(_, limb)| !own.contains(limb)).map(|(limb, _)| limb).collect();
+            self.convert_to(&mut targets, &coefficients, &limbs, (&own, &others));
+            extended.update(|k, out| match own.contains(&all[k]) {
                 true => out.copy_from_slice(last.limb(place(&limbs, all[k]))),
-                false => {
-                    out.copy_from_slice(extended.limb(place(&others, all[k])));
-                    (active().ntt)(out, &self.ring.tables[all[k]]);
-                }
+                false => (active().ntt)(out, &self.ring.tables[all[k]]),
             });
-            (digit, digit_poly)
+            (digit, extended)
         };
         let digits = self.params.digits(source.ty.limbs).into_iter().map(digit).collect();
         Digits { source, digits }
@@ -122,11 +123,20 @@ impl Context {
 
     /// Base conversion of some limbs of a polynomial in coefficient form.
     fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
-        let n = self.ring.n();
-        let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
-        let mut result = Poly::build(n, to.len(), |_, _| {});
-        self.converter(from, to).convert(active(), &sources, &mut result.limbs_mut());
+        let mut result = Poly::uninitialized(self.ring.n(), to.len());
+        self.convert_to(&mut result.limbs_mut(), poly, limbs, (from, to));
         result
+    }
+
+    fn convert_to(
+        &self,
+        targets: &mut [&mut [u64]],
+        poly: &Poly,
+        limbs: &[usize],
+        (from, to): (&[usize], &[usize]),
+    ) {
+        let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
+        self.converter(from, to).convert(active(), &sources, targets);
     }
 
     /// The inner product of digits with a key, plus P times the other polynomials, moved by the key's automorphism.
@@ -248,14 +258,15 @@ impl Context {
                 out.copy_from_slice(poly.limb(place(&all, dropped[k])));
                 (active().intt)(out, &self.ring.tables[dropped[k]]);
             });
-            let mut remainder = self.convert(&coefficients, &dropped, &dropped, &kept);
-            remainder.update(|k, r| (active().ntt)(r, &self.ring.tables[kept[k]]));
-            Poly::build(self.ring.n(), kept.len(), |k, out| {
+            let mut result = self.convert(&coefficients, &dropped, &dropped, &kept);
+            result.update(|k, out| {
+                (active().ntt)(out, &self.ring.tables[kept[k]]);
                 let modulus = self.ring.modulus(kept[k]);
                 let product = self.ring.product(dropped.iter().copied(), modulus);
-                out.copy_from_slice(poly.limb(place(&all, kept[k])));
-                (active().sub_scale)(out, remainder.limb(k), modulus.inverse(product), modulus);
-            })
+                let dividend = poly.limb(place(&all, kept[k]));
+                (active().sub_scale)(out, dividend, modulus.inverse(product), modulus);
+            });
+            result
         };
         Ciphertext { polys: source.polys.iter().map(divide).collect(), ty }
     }
@@ -267,10 +278,10 @@ fn place(limbs: &[usize], limb: usize) -> usize {
 }
 
 /// Coefficients taken at a time by sums of products: the results of a block stay in the first-level cache.
-const BLOCK: usize = 1024;
+pub const BLOCK: usize = 1024;
 
 /// Calls `f` for each block of two limbs.
-pub fn by_blocks(out: [&mut [u64]; 2], f: impl Fn(Range<usize>, [&mut [u64]; 2])) {
+pub fn by_blocks(out: [&mut [u64]; 2], mut f: impl FnMut(Range<usize>, [&mut [u64]; 2])) {
     let [first, second] = out.map(|half| half.chunks_mut(BLOCK));
     for (i, (a, b)) in first.zip(second).enumerate() {
         f(i * BLOCK..i * BLOCK + a.len(), [a, b]);
@@ -278,7 +289,7 @@ pub fn by_blocks(out: [&mut [u64]; 2], f: impl Fn(Range<usize>, [&mut [u64]; 2])
 }
 
 /// The terms on a range of their coefficients.
-pub fn parts<'a>(terms: &[Term<'a>], range: Range<usize>) -> Vec<Term<'a>> {
+fn parts<'a>(terms: &[Term<'a>], range: Range<usize>) -> Vec<Term<'a>> {
     let part = |(shared, [a, b]): &Term<'a>| {
         (&shared[range.clone()], [&a[range.clone()], &b[range.clone()]])
     };

@@ -9,5 +9,5 @@ mod poly;
 pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
 pub use context::Context;
-pub use key_switch::{Digits, EvaluationKeys, KeySwitchKey, by_blocks, parts};
+pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeySwitchKey, by_blocks};
 pub use poly::Poly;

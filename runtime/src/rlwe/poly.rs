@@ -43,9 +43,14 @@ impl Poly {
 
     /// Computes every limb in parallel: `f(k, out)` fills the `k`-th, whose content is arbitrary before.
     pub fn build(n: usize, n_limbs: usize, f: impl Fn(usize, &mut [u64]) + Sync) -> Poly {
-        let mut poly = Poly { n, data: Buffer::new(n * n_limbs) };
+        let mut poly = Poly::uninitialized(n, n_limbs);
         poly.update(f);
         poly
+    }
+
+    /// A polynomial of arbitrary residues, to be overwritten.
+    pub fn uninitialized(n: usize, n_limbs: usize) -> Poly {
+        Poly { n, data: Buffer::new(n * n_limbs) }
     }
 
     /// Computes two polynomials limb by limb: `f(k, out)` fills the `k`-th of both.

@@ -82,7 +82,7 @@ pub(super) fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     let (lanes, w) = (Q::new(q), W::from_residue(factor, q));
     let ((out, out_rest), (a, a_rest)) = (out.as_chunks_mut::<4>(), a.as_chunks::<4>());
     for (out, a) in out.iter_mut().zip(a) {
-        let difference = _mm256_sub_pd(load_residues(out), load_residues(a));
+        let difference = _mm256_sub_pd(load_residues(a), load_residues(out));
         store_canonical(out, times(difference, w, lanes), lanes);
     }
     portable::sub_scale(out_rest, a_rest, factor, q);
