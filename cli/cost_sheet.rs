@@ -112,14 +112,18 @@ impl fmt::Display for CostSheet {
                 units::seconds(self.encode_seconds)
             ),
         );
-        sheet.line(
-            "precision",
+        let precision = if self.precision < 1.0 {
+            "the bound, which takes the worst of every layer, says nothing for so deep a network: `hecc simulate` measures \
+             what encryption changes"
+                .to_owned()
+        } else {
             format!(
                 "{:.1} bits: encryption changes the result by less than {}",
                 self.precision,
                 units::number(self.largest_error)
-            ),
-        );
+            )
+        };
+        sheet.line("precision", precision);
         sheet.fmt(f)
     }
 }
@@ -142,7 +146,12 @@ pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
     let (promise, proof) = security(params);
     sheet.line("security", promise);
     sheet.line("", proof);
-    sheet.line("levels", (params.q.len() - 1).to_string());
+    let above = params.q.len() - 1 - params.input_level;
+    let bootstrapping = match above {
+        0 => String::new(),
+        _ => format!(", and {} that bootstrapping uses above them", units::count(above, "prime")),
+    };
+    sheet.line("levels", format!("{}{bootstrapping}", params.input_level));
 }
 
 /// The promise and its proof.

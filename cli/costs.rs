@@ -53,7 +53,9 @@ fn path() -> Result<PathBuf> {
         Some(path) => Ok(path.into()),
         None => choose_base_strategy()
             .map(|base| base.config_dir().join("hecc").join("costs.json"))
-            .with_context(|| format!("there is no configuration folder; name a file in {VARIABLE}")),
+            .with_context(|| {
+                format!("there is no configuration folder; name a file in {VARIABLE}")
+            }),
     }
 }
 

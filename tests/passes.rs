@@ -98,7 +98,8 @@ fn stages(
     let n_special = 2;
     let costs = &config.costs;
     let packing =
-        pack(&graph, PackConfig { log_n: LOG_N, n_special, levels: &levels, n_lowest: 1, costs }).unwrap();
+        pack(&graph, PackConfig { log_n: LOG_N, n_special, levels: &levels, n_lowest: 1, costs })
+            .unwrap();
     show("pack", &packing);
     let request =
         Request { log_n: LOG_N, depth, scale: 40.0, n_special, security: config.security };

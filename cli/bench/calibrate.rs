@@ -40,7 +40,9 @@ pub(crate) fn calibrate(console: &Console) -> Result<()> {
         ("shipped", Align::Right),
     ]);
     let nanoseconds = |seconds: f64| format!("{:.3} ns", 1e9 * seconds);
-    for ((name, seconds), (_, shipped)) in costs::fields(&measured).into_iter().zip(costs::fields(&DEFAULT)) {
+    for ((name, seconds), (_, shipped)) in
+        costs::fields(&measured).into_iter().zip(costs::fields(&DEFAULT))
+    {
         table.row(vec![name.to_owned(), nanoseconds(seconds), nanoseconds(shipped)]);
     }
     console.summary(
@@ -58,7 +60,9 @@ fn measure() -> Costs {
         .collect();
     let limb = |k: usize| -> Vec<u64> {
         let q = &moduli[k % n_limbs];
-        (0..n as u64).map(|i| q.reduce((i + k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
+        (0..n as u64)
+            .map(|i| q.reduce((i + k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect()
     };
     let table = NttTable::new(moduli[0].clone(), n);
     let mut transformed = limb(0);
@@ -79,9 +83,8 @@ fn measure() -> Costs {
     let product = time(|| {
         for (k, pair) in out.chunks_exact_mut(2).enumerate() {
             let key = |i: usize| keys[2 * (DIGITS * k + i)..].as_ref();
-            let term = |i: usize| -> Term<'_> {
-                (&digits[DIGITS * k + i], [&key(i)[0], &key(i)[1]])
-            };
+            let term =
+                |i: usize| -> Term<'_> { (&digits[DIGITS * k + i], [&key(i)[0], &key(i)[1]]) };
             let terms: Vec<Term<'_>> = (0..DIGITS).map(term).collect();
             let [a, b] = pair else { unreachable!("chunks of two") };
             (active().dot_pair)([a, b], &terms, &moduli[k]);

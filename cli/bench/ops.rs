@@ -126,7 +126,15 @@ fn params(log_n: u32, limbs: usize) -> Result<Params> {
     let p = primes.split_off(limbs);
     // Of a product, so that it can be rescaled.
     let top_scale = 1.5 * bits;
-    Ok(Params { scheme: Scheme::Ckks, log_n, q: primes, p, input_level: limbs - 1, top_scale, security })
+    Ok(Params {
+        scheme: Scheme::Ckks,
+        log_n,
+        q: primes,
+        p,
+        input_level: limbs - 1,
+        top_scale,
+        security,
+    })
 }
 
 fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {

@@ -65,14 +65,18 @@ pub fn compile(
         range: &range,
         normalization: config.normalization.clone(),
     };
-    let (found, bootstraps) =
-        match search(SearchInput { graph: &graph, levels: &levels, config, lower: lower.clone() }) {
-            Err(error @ CompileError::TooDeep { .. }) => {
-                let deep = search_bootstrapped(&graph, config, lower, error)?;
-                (deep.found, Some(deep.bootstraps))
-            }
-            found => (found?, None),
-        };
+    let (found, bootstraps) = match search(SearchInput {
+        graph: &graph,
+        levels: &levels,
+        config,
+        lower: lower.clone(),
+    }) {
+        Err(error @ CompileError::TooDeep { .. }) => {
+            let deep = search_bootstrapped(&graph, config, lower, error)?;
+            (deep.found, Some(deep.bootstraps))
+        }
+        found => (found?, None),
+    };
     let Found { plan, packing, candidates } = found;
     let plan = VerifiedPlan::new(plan)?;
     check_memory(&plan, config)?;

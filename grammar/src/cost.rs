@@ -185,8 +185,9 @@ pub fn value_bytes(params: &Params, ty: Type) -> u64 {
         Form::Q => (usize::from(ty.degree) + 1) * shape.n_limbs,
         Form::QP => (usize::from(ty.degree) + 1) * shape.n_extended(),
         Form::Digits => {
-            params.digits(ty.limbs).len() * shape.n_extended()
-                + usize::from(ty.degree) * shape.n_limbs
+            // Of what was decomposed, only the other polynomials are extra.
+            (params.digits(ty.limbs).len() * shape.n_extended()).saturating_sub(shape.n_limbs)
+                + (usize::from(ty.degree) + 1) * shape.n_limbs
         }
     };
     limbs as u64 * (8 << params.log_n)

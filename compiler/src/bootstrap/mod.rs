@@ -75,7 +75,8 @@ impl Bootstrap<'_> {
         let groups = groups(self.log_slots, self.chain.recipe.slots_to_coeffs);
         let mut value = skip(emit, value, self.chain.recipe.slots_to_coeffs - groups.len())?;
         for bits in groups {
-            let transform = Transform { log_slots: self.log_slots, inverse: false, bits, factor: 1.0 };
+            let transform =
+                Transform { log_slots: self.log_slots, inverse: false, bits, factor: 1.0 };
             let scale = self.chain.ladder.scale(0);
             value = transform.emit(emit, value, scale, self.costs)?;
         }

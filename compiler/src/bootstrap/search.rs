@@ -86,7 +86,7 @@ fn precise(wish: &Wish, to_slots: usize, to_coeffs: usize, costs: &Costs) -> Vec
     };
     let gives = |recipe: &Recipe| predicted_bits(wish, recipe, costs).unwrap_or(0.0);
     // Errors are proportional to 2^-bits until the sine's own remains.
-    let trial = gives(&params(SINE_BITS.1)); 
+    let trial = gives(&params(SINE_BITS.1));
     if trial < wish.bits {
         return vec![];
     }

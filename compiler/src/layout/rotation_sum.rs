@@ -48,12 +48,7 @@ impl RotationSum {
     }
 
     /// An operand rotated by a baby step, in QP if the schedule says so; computed once.
-    fn baby(
-        &mut self,
-        emit: &mut Emit<'_>,
-        operand: Value,
-        step: u32,
-    ) -> Result<Value, TypeError> {
+    fn baby(&mut self, emit: &mut Emit<'_>, operand: Value, step: u32) -> Result<Value, TypeError> {
         if let Some(&known) = self.babies.get(&(operand, step)) {
             return Ok(known);
         }

@@ -105,12 +105,7 @@ pub fn approximate(
     if layers.is_empty() {
         return Ok((
             model.clone(),
-            ApproximateReport {
-                layers: vec![],
-                agreement: 1.0,
-                divergence: 0.0,
-                n_validation: 0,
-            },
+            ApproximateReport { layers: vec![], agreement: 1.0, divergence: 0.0, n_validation: 0 },
         ));
     }
     let all = |stats: &Stats| -> Vec<Vec<Fit>> {

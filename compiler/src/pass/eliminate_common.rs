@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use hecc_grammar::plan::{Constant, ConstantId, EmbeddingDiagonal, Op, Plan, Rewriter, TypeError, View};
+use hecc_grammar::plan::{
+    Constant, ConstantId, EmbeddingDiagonal, Op, Plan, Rewriter, TypeError, View,
+};
 
 /// The plan without repeated instructions and constants.
 pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {

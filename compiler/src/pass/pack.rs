@@ -220,13 +220,7 @@ impl<'a> Search<'a> {
         Shape { log_n, n_special, n_limbs: n_lowest + level }
     }
 
-    fn schedule(
-        &mut self,
-        id: NodeId,
-        sources: &[usize],
-        layout: usize,
-        level: usize,
-    ) -> Schedule {
+    fn schedule(&mut self, id: NodeId, sources: &[usize], layout: usize, level: usize) -> Schedule {
         let key = (id, sources.to_vec(), layout, level);
         if let Some(&known) = self.cache.get(&key) {
             return known;

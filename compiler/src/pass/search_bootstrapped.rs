@@ -53,7 +53,7 @@ pub fn search_bootstrapped(
     let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
     let mut best: Option<(Chain, Packing, Placements)> = None;
     let mut candidates = vec![];
-    for log_n in LOG_N.into_iter().filter(|log_n| config.log_n.is_none_or(|only| only == *log_n)) {
+    for log_n in config.log_n.map_or(LOG_N.to_vec(), |log_n| vec![log_n]) {
         for levels in deepest..=deepest + MOST_SPARE_LEVELS {
             let Some(chain) = recipe(graph, config, log_n, levels)? else { continue };
             let (packing, placements) = place(graph, config, &chain)?;
@@ -73,8 +73,7 @@ pub fn search_bootstrapped(
     let placement = &placements.best;
     let packing = pack(graph, pack_config(config, &chain, &placement.levels))?;
     input.ladder = chain.ladder.clone();
-    let refresh =
-        Refresh { chain: &chain, levels: &placement.refreshed, costs: &config.costs };
+    let refresh = Refresh { chain: &chain, levels: &placement.refreshed, costs: &config.costs };
     let input = LowerConfig { levels: &placement.levels, refresh: Some(refresh), ..input };
     let plan = optimise(&lower(graph, &packing, &input)?)?;
     let steps = graph.ids().filter_map(|id| {
@@ -82,7 +81,8 @@ pub fn search_bootstrapped(
         Some((graph.node(id).name.clone(), placement.levels[id.0], to))
     });
     let steps = steps.collect();
-    let bootstraps = BootstrapReport { chain: chain.clone(), placements: placements.clone(), steps };
+    let bootstraps =
+        BootstrapReport { chain: chain.clone(), placements: placements.clone(), steps };
     Ok(Deep { found: Found { plan, packing, candidates }, bootstraps })
 }
 

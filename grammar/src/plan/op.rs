@@ -268,7 +268,10 @@ impl Op {
             }
         };
         if let Some(&operand) = self.operands().iter().find(|&&v| ty(v).is_ok_and(|t| t.ephemeral))
-            && !matches!(self, Op::Decompose(_) | Op::ApplyKey(..) | Op::ModDown(_) | Op::ModRaise(..))
+            && !matches!(
+                self,
+                Op::Decompose(_) | Op::ApplyKey(..) | Op::ModDown(_) | Op::ModRaise(..)
+            )
         {
             return Err(TypeError::Secret(operand));
         }

@@ -6,8 +6,8 @@ mod operands;
 use std::str::FromStr;
 
 use super::{
-    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output, Params, Plan, Run, Runs,
-    Scheme, Type, Value, View,
+    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output, Params,
+    Plan, Run, Runs, Scheme, Type, Value, View,
 };
 use crate::security::Security;
 use crate::text::{
@@ -156,7 +156,8 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
     of.finish()?;
     // Typing relies on these; the verifier has the exact bounds.
     if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 || params.input_level > 63 {
-        let what = "expected log_n from 1 to 31, at most 64 message primes and input_level up to 63";
+        let what =
+            "expected log_n from 1 to 31, at most 64 message primes and input_level up to 63";
         return Err(error(&statement, what));
     }
     Ok(Plan::new(params, &name))

@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Constant, EmbeddingDiagonal, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs, Scheme, Type, Value,
-    View,
+    Constant, EmbeddingDiagonal, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs,
+    Scheme, Type, Value, View,
 };
 use crate::security::Security;
 use crate::text::{ClientChain, Number, list};

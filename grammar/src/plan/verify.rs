@@ -17,7 +17,10 @@ use crate::model::{MAX_ELEMENTS, MAX_RANK};
 
 use super::params::ROUNDING;
 use super::slot_check::{ElementCheck, SlotCheck};
-use super::{EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, TypeError, Value, View};
+use super::{
+    EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, TypeError,
+    Value, View,
+};
 
 /// No plan has more inputs, nor more outputs.
 pub(super) const MAX_TENSORS: usize = 1024;

@@ -2,8 +2,8 @@
 
 use hecc_grammar::model::ClientOp;
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, EmbeddingDiagonal, Input, Key, Layer, LimbSet, Normalization, Op, Output, Params, Plan,
-    Run, Runs, Scheme, Type, Value, VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, EmbeddingDiagonal, Input, Key, Layer, LimbSet, Normalization, Op,
+    Output, Params, Plan, Run, Runs, Scheme, Type, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use proptest::prelude::*;

@@ -77,7 +77,9 @@ impl SecretKey {
 
     /// The coefficients of the sparse secret of bootstrapping, from a stream of the same seed.
     pub(super) fn ephemeral(&self, n: usize) -> Secret {
-        Secret(SecretRng::from_seed_stream(*self.seed, EPHEMERAL_STREAM).sparse(n, EPHEMERAL_WEIGHT))
+        Secret(
+            SecretRng::from_seed_stream(*self.seed, EPHEMERAL_STREAM).sparse(n, EPHEMERAL_WEIGHT),
+        )
     }
 
     /// The secret on some limbs.

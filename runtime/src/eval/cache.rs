@@ -60,7 +60,13 @@ mod tests {
     #[test]
     fn holds_no_more_than_its_budget() {
         let cache = PlaintextCache::new(100);
-        let ty = Type { form: Form::Q, limbs: LimbSet::first(5), scale: 40.0, degree: 1, ephemeral: false };
+        let ty = Type {
+            form: Form::Q,
+            limbs: LimbSet::first(5),
+            scale: 40.0,
+            degree: 1,
+            ephemeral: false,
+        };
         let get = |id: u32, fresh: u64| {
             let plaintext = cache.get(ConstantId(id), ty, || Plaintext::Scalar(vec![fresh; 5]));
             match &*plaintext {

@@ -11,7 +11,8 @@ use crate::error::RunError;
 use crate::kernel::{Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
-    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks, limb_indices,
+    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks,
+    limb_indices,
 };
 use crate::scheme::ckks::{Blocks, Embedding, Plaintext, encode_slots, encode_splat};
 
@@ -130,8 +131,12 @@ impl<'a> Evaluator<'a> {
         };
         let result = match &self.plan.ops[value.index()] {
             Op::Input(index) => return Data::Ciphertext(inputs[*index as usize].clone()),
-            Op::Add(..) => self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().add)(out, a, b, q)),
-            Op::Sub(..) => self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q)),
+            Op::Add(..) => {
+                self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().add)(out, a, b, q))
+            }
+            Op::Sub(..) => {
+                self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q))
+            }
             Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
             Op::AddPlain(_, c) => self.add_plain(ct(0), *c, ty),
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty),

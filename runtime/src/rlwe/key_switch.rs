@@ -37,8 +37,30 @@ pub struct EvaluationKeys {
 pub struct Digits {
     /// What was decomposed.
     pub source: Arc<Ciphertext>,
-    /// Digit and its limbs on QP, in the NTT domain.
-    pub digits: Vec<(usize, Poly)>,
+    /// Its last polynomial divided by the special primes that are not used, if there are any.
+    divided: Option<Poly>,
+    digits: Vec<Digit>,
+}
+
+/// One digit, in the NTT domain: on its own limbs it is the decomposed polynomial.
+struct Digit {
+    index: usize,
+    own: Vec<usize>,
+    others: Vec<usize>,
+    /// The limbs `others`.
+    extension: Poly,
+}
+
+impl Digits {
+    /// A digit on one limb of the ring.
+    fn limb<'a>(&'a self, digit: &'a Digit, limb: usize) -> &'a [u64] {
+        if !digit.own.contains(&limb) {
+            return digit.extension.limb(place(&digit.others, limb));
+        }
+        let last = self.source.polys.last().expect("a ciphertext has polynomials");
+        let place = self.source.ty.limbs.iter().position(|l| l == limb);
+        self.divided.as_ref().unwrap_or(last).limb(place.expect("digits are of the limbs"))
+    }
 }
 
 impl KeySwitchKey {
@@ -103,40 +125,22 @@ impl Context {
             out.copy_from_slice(last.limb(k));
             (active().intt)(out, &self.ring.tables[limbs[k]]);
         });
-        let all = limb_indices(&self.ring, source.ty.limbs, Form::QP);
         let digit = |digit: usize| {
             let (own, others) = self.digit_limbs(source.ty.limbs, digit);
-            let mut extended = Poly::uninitialized(n, all.len());
-            let targets = extended.limbs_mut().into_iter().zip(&all);
-            let mut targets: Vec<&mut [u64]> =
-                targets.filter(|(_, limb)| !own.contains(limb)).map(|(limb, _)| limb).collect();
-            self.convert_to(&mut targets, &coefficients, &limbs, (&own, &others));
-            extended.update(|k, out| match own.contains(&all[k]) {
-                true => out.copy_from_slice(last.limb(place(&limbs, all[k]))),
-                false => (active().ntt)(out, &self.ring.tables[all[k]]),
-            });
-            (digit, extended)
+            let mut extension = self.convert(&coefficients, &limbs, &own, &others);
+            extension.update(|k, out| (active().ntt)(out, &self.ring.tables[others[k]]));
+            Digit { index: digit, own, others, extension }
         };
         let digits = self.params.digits(source.ty.limbs).into_iter().map(digit).collect();
-        Digits { source, digits }
+        Digits { source, divided, digits }
     }
 
     /// Base conversion of some limbs of a polynomial in coefficient form.
     fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
         let mut result = Poly::uninitialized(self.ring.n(), to.len());
-        self.convert_to(&mut result.limbs_mut(), poly, limbs, (from, to));
-        result
-    }
-
-    fn convert_to(
-        &self,
-        targets: &mut [&mut [u64]],
-        poly: &Poly,
-        limbs: &[usize],
-        (from, to): (&[usize], &[usize]),
-    ) {
         let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
-        self.converter(from, to).convert(active(), &sources, targets);
+        self.converter(from, to).convert(active(), &sources, &mut result.limbs_mut());
+        result
     }
 
     /// The inner product of digits with a key, plus P times the other polynomials, moved by the key's automorphism.
@@ -157,8 +161,9 @@ impl Context {
             let terms: Vec<Term<'_>> = digits
                 .digits
                 .iter()
-                .map(|(digit, poly)| {
-                    (poly.limb(k), [0, 1].map(|part| switch.digits[digit][part].limb(in_key)))
+                .map(|digit| {
+                    let key = &switch.digits[&digit.index];
+                    (digits.limb(digit, all[k]), [0, 1].map(|part: usize| key[part].limb(in_key)))
                 })
                 .collect();
             let special = ring.product(ring.special(source.ty.limbs), modulus);

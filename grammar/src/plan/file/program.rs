@@ -5,8 +5,8 @@ use super::wire::{Malformed, Reader, Writer, list};
 use super::{Invalid, shape, write_shape};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
-    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op, Output, Params, Plan,
-    PlanError, Scheme, Value, View,
+    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op,
+    Output, Params, Plan, PlanError, Scheme, Value, View,
 };
 use crate::security::Security;
 
@@ -199,14 +199,7 @@ fn read_constant(
             let (factor, inverse) = (r.f64()?, r.bool()?);
             let (log_slots, bits) = (r.number()?, (r.number()?, r.number()?));
             let (rotation, shift) = (r.number()?, r.number()?);
-            View::Embedding(EmbeddingDiagonal {
-                log_slots,
-                inverse,
-                bits,
-                rotation,
-                shift,
-                factor,
-            })
+            View::Embedding(EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor })
         }
         code => {
             let table = code - 3;

@@ -98,7 +98,10 @@ impl<'a> Operands<'a> {
             ("encapsulate", None) => Ok(Key::Encapsulate),
             ("decapsulate", None) => Ok(Key::Decapsulate),
             ("rotate", Some(steps)) => parse(&steps).map(Key::Rotate),
-            _ => Err(error(&piece, "expected a key: relinearize, conjugate, rotate STEPS, encapsulate or decapsulate")),
+            _ => Err(error(
+                &piece,
+                "expected a key: relinearize, conjugate, rotate STEPS, encapsulate or decapsulate",
+            )),
         }
     }
 

@@ -57,12 +57,7 @@ impl Blocks {
     }
 
     /// Words `range` of a limb: as they are held, or spread out in `scratch`, which is as long.
-    pub fn part<'a>(
-        &'a self,
-        k: usize,
-        range: Range<usize>,
-        scratch: &'a mut [u64],
-    ) -> &'a [u64] {
+    pub fn part<'a>(&'a self, k: usize, range: Range<usize>, scratch: &'a mut [u64]) -> &'a [u64] {
         let limb = self.values.limb(k);
         if self.block == 1 {
             return &limb[range];
