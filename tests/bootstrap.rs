@@ -1,15 +1,14 @@
 //! Bootstrapping, compiled and run on insecure rings by all evaluators.
 
+mod evaluators;
+
 use hecc_compiler::bootstrap::{Recipe, probe};
 use hecc_grammar::cost::DEFAULT;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Key, VerifiedPlan};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{
-    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
-};
-use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
-use hecc_runtime::ring::{Ring, SecretRng};
+
+use evaluators::{Outputs, run_all};
 
 /// Levels of the results.
 const LEVELS: usize = 3;
@@ -39,22 +38,12 @@ fn plan(recipe: &Recipe, log_slots: u32, n_inputs: usize) -> VerifiedPlan {
 }
 
 fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
-    let secret = SecretKey::from_seed([seed; 32]);
-    let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
-    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     let number =
         |i: usize, k: usize| ((i * 37 + 11 * k + usize::from(seed)) % 101) as f64 / 50.0 - 1.0;
     let tensors: Vec<Vec<f64>> = (plan.inputs.iter().enumerate())
         .map(|(k, input)| (0..input.shape[1]).map(|i| number(i, k)).collect())
         .collect();
-    let fresh = encrypt(plan, &secret, &mut rng, &tensors, RangePolicy::Refuse).unwrap();
-    let ring = Ring::new(&plan.params);
-    let inputs = fresh.iter().map(|fresh| fresh.expand(&ring)).collect();
-    let evaluator = Evaluator::new(plan, &keys, Options { threads: 2, cache_bytes: 0 }).unwrap();
-    let encrypted = decrypt(plan, &secret, &evaluator.run(inputs, &|_, _| {}).unwrap());
-    let slots = place_inputs(plan, &tensors, RangePolicy::Refuse).unwrap();
-    let run = |noise| read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {}));
-    let (clear, simulated) = (run(Noise::None), run(Noise::Predicted(u64::from(seed))));
+    let Outputs { clear, simulated, encrypted } = run_all(plan, &tensors, seed);
     let largest = |a: &[Vec<f64>], b: &[Vec<f64>]| {
         let pairs = a.iter().flatten().zip(b.iter().flatten());
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)

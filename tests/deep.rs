@@ -1,5 +1,7 @@
 //! Networks too deep for their ring: bootstraps are placed, compiled and run, on an insecure ring and by all evaluators.
 
+mod evaluators;
+
 use hecc_compiler::calibrate::{Calibration, Stats};
 use hecc_compiler::config::Config;
 use hecc_compiler::error::CompileError;
@@ -11,11 +13,8 @@ use hecc_compiler::pass::search_bootstrapped::{Deep, search_bootstrapped};
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Op, Params, Scheme, VerifiedPlan};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{
-    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
-};
-use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
-use hecc_runtime::ring::{Ring, SecretRng};
+
+use evaluators::{Outputs, run_all};
 
 /// Blocks `x + fc(x²)`: each square forks, each sum joins.
 fn residual(blocks: usize) -> Model {
@@ -36,9 +35,9 @@ fn residual(blocks: usize) -> Model {
 
 fn compile(model: &Model, calibration: &Calibration) -> Deep {
     let config = Config { security: Security::Insecure, log_n: Some(11), ..Config::standard() };
-    let ranges = Stats::collect(model, calibration).unwrap().ranges;
+    let ranges = Stats::collect(model, calibration).expect("the model runs").ranges;
     let range = |tensor: Tensor| ranges[tensor.index()];
-    let graph = normalize(model, &linearize(model).unwrap(), &range);
+    let graph = normalize(model, &linearize(model).expect("it has no activations"), &range);
     let params = Params {
         scheme: Scheme::Ckks,
         log_n: 11,
@@ -72,25 +71,12 @@ fn forks_and_joins_are_refreshed() {
     assert_eq!(bootstraps.steps.len(), raised);
 
     let tensors = vec![vec![0.6, -0.9, 0.3, 0.8]];
-    let slots = place_inputs(&plan, &tensors, RangePolicy::Refuse).unwrap();
-    let run = |noise| read_outputs(&plan, &run_clear(&plan, &slots, noise, |_, _| {})).remove(0);
-    let secret = SecretKey::from_seed([5; 32]);
-    let mut rng = SecretRng::from_seed([6; 32]);
-    let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});
-    let sent = encrypt(&plan, &secret, &mut rng, &tensors, RangePolicy::Refuse).unwrap();
-    let ring = Ring::new(&plan.params);
-    let inputs = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
-    let evaluator = Evaluator::new(&plan, &keys, Options { threads: 2, cache_bytes: 0 }).unwrap();
-    let encrypted = decrypt(&plan, &secret, &evaluator.run(inputs, &|_, _| {}).unwrap()).remove(0);
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, &tensors, 5);
     let input = ndarray::ArrayD::from_shape_vec(vec![1, 4], tensors[0].clone()).unwrap();
     let original = hecc_compiler::interpret::run(&model, &[input]).unwrap().remove(0);
-    let results = [
-        ("clear", run(Noise::None)),
-        ("simulated", run(Noise::Predicted(1))),
-        ("encrypted", encrypted),
-    ];
+    let results = [("clear", &clear), ("simulated", &simulated), ("encrypted", &encrypted)];
     for (name, result) in results {
-        let pairs = original.iter().zip(&result);
+        let pairs = original.iter().zip(&result[0]);
         let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 2e-3, "{name}: {result:?}, expected {original:?}");
     }

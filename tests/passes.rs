@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod evaluators;
+
 use std::path::{Path, PathBuf};
 
 use hecc_compiler::calibrate::{Calibration, Stats};
@@ -23,11 +25,9 @@ use hecc_compiler::pass::pack::{PackConfig, pack};
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Plan, TypeError, VerifiedPlan};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{
-    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
-};
-use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::eval::{Noise, run_clear};
+
+use evaluators::{Outputs, run_all};
 
 /// log2 of the ring degree of the snapshots: 32 slots keep them readable.
 const LOG_N: u32 = 6;
@@ -148,17 +148,7 @@ fn agree(model: &Model, calibration: &Calibration, plan: Plan) {
     let first = |x: &ndarray::ArrayD<f64>| x.slice_axis(ndarray::Axis(0), (0..1).into()).to_owned();
     let inputs: Vec<_> = calibration.inputs.iter().map(first).collect();
     let tensors: Vec<Vec<f64>> = inputs.iter().map(|x| x.iter().copied().collect()).collect();
-    let slots = place_inputs(&plan, &tensors, RangePolicy::Refuse).unwrap();
-    let clear = read_outputs(&plan, &run_clear(&plan, &slots, Noise::None, |_, _| {}));
-    let simulated = read_outputs(&plan, &run_clear(&plan, &slots, Noise::Predicted(7), |_, _| {}));
-    let secret = SecretKey::from_seed([5; 32]);
-    let mut rng = SecretRng::from_seed([6; 32]);
-    let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});
-    let sent = encrypt(&plan, &secret, &mut rng, &tensors, RangePolicy::Refuse).unwrap();
-    let ring = Ring::new(&plan.params);
-    let inputs_encrypted = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
-    let evaluator = Evaluator::new(&plan, &keys, Options { threads: 2, cache_bytes: 0 }).unwrap();
-    let encrypted = decrypt(&plan, &secret, &evaluator.run(inputs_encrypted, &|_, _| {}).unwrap());
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, &tensors, 5);
     let original = hecc_compiler::interpret::run(model, &inputs).unwrap();
     let near = |a: &[f64], b: &[f64], bound: f64| {
         let error = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LOG_N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(12..=16))]
     log_n: u32,
     /// Number of primes that ciphertexts live on.
-    #[arg(long, value_name = "LIMBS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=48))]
+    #[arg(long, value_name = "LIMBS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(4..=48))]
     limbs: u16,
     /// Number of threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]

@@ -103,6 +103,8 @@ impl Workshop {
         Command::new(env!("CARGO_BIN_EXE_hecc"))
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
+            .env("XDG_CONFIG_HOME", self.path("home"))
+            .env_remove("HECC_COSTS")
             .output()
             .unwrap()
     }
