@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use hecc_compiler::bootstrap::{Considered, Wish, probe, search};
-use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::cost;
+use hecc_grammar::plan::{Op, Plan, VerifiedPlan};
 use hecc_grammar::security::Security;
 use hecc_runtime::file::evaluation_keys_bytes;
 use serde_json::{Value as Json, json};
@@ -69,10 +70,12 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let (bits, mean_bits) = (-largest.log2(), -square.sqrt().log2());
     let (keys, log_qp) = (evaluation_keys_bytes(&plan), plan.params.log_qp());
     let kinds = by_kind(&plan, &measured.instructions, &table);
+    let traffic = KeyTraffic::of(&plan, &measured.instructions);
     let text = format!(
         "{} values in {} with {}: {bits:.1} bits ({mean_bits:.1} root mean square), {} levels\n\
          N = 2^{}, {log_qp:.0} bits of modulus, 128-bit security; {} in {}; it fails with probability 0\n\n\
-         Parameters (first: chosen)\n{}\n{}",
+         Parameters (first: chosen)\n{}\n{}\n\
+         products with keys move {}, {} a second",
         units::grouped(args.values as u64),
         units::seconds(measured.seconds),
         units::count(usize::from(args.threads), "thread"),
@@ -82,6 +85,8 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
         units::bytes(keys),
         considered_table(&found),
         kinds_table(&kinds),
+        units::bytes(traffic.bytes),
+        units::bytes((traffic.bytes as f64 / traffic.seconds) as u64),
     );
     let json = json!({
         "system": "hecc",
@@ -97,6 +102,8 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
         "peak_memory_bytes": memory::peak_bytes(),
         "key_bytes": keys,
         "predicted_seconds_one_core": best.seconds,
+        "key_product_bytes": traffic.bytes,
+        "key_product_seconds": traffic.seconds,
         "instructions": kinds_json(&kinds),
         "considered": found.iter().take(RUNNERS_UP + 1).map(considered_json).collect::<Vec<_>>(),
     });
@@ -121,6 +128,22 @@ fn wish(args: &Args) -> Result<Wish> {
         bits: args.bits,
         security: Security::Bits128,
     })
+}
+
+/// What the products with keys move through memory, and the seconds that takes.
+struct KeyTraffic {
+    bytes: u64,
+    seconds: f64,
+}
+
+impl KeyTraffic {
+    fn of(plan: &Plan, measured: &[f64]) -> KeyTraffic {
+        let products = plan.values().filter(|(_, op)| matches!(op, Op::ApplyKey(..)));
+        products.fold(KeyTraffic { bytes: 0, seconds: 0.0 }, |sum, (value, _)| KeyTraffic {
+            bytes: sum.bytes + cost::key_product_bytes(&plan.params, plan.ty(value)),
+            seconds: sum.seconds + measured[value.index()],
+        })
+    }
 }
 
 /// Numbers spread over [−1, 1).

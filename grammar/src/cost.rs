@@ -211,6 +211,12 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
     peak
 }
 
+/// Bytes that an `apply_key` moves: both halves of the key, the digits, the result.
+pub fn key_product_bytes(params: &Params, ty: Type) -> u64 {
+    let extended = Shape::new(params, ty.limbs.len()).n_extended();
+    ((3 * params.digits(ty.limbs).len() + 2) * extended) as u64 * (8 << params.log_n)
+}
+
 /// Bytes of the evaluation keys in memory: both halves of every digit.
 pub fn key_bytes(plan: &Plan) -> u64 {
     let params = &plan.params;
