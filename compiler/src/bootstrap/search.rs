@@ -61,8 +61,7 @@ pub struct Considered {
 /// Secure recipes with the wanted precision, the fastest first.
 pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
     let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
-    let shapes = stages.flat_map(|stages| SINES.map(|sine| (stages, sine)));
-    let shapes: Vec<((usize, usize), (usize, usize, f64))> = shapes.collect();
+    let shapes: Vec<_> = stages.flat_map(|stages| SINES.map(|sine| (stages, sine))).collect();
     let found = shapes.par_iter().flat_map_iter(|&(stages, sine)| {
         let recipes = precise(wish, stages, sine, costs);
         recipes.into_iter().flat_map(|recipe| {
