@@ -109,6 +109,14 @@ pub(super) fn dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus) {
     let n = out[0].len();
     let fits = |(shared, own): &Term<'_>| [shared, &own[0], &own[1]].iter().all(|x| x.len() == n);
     assert!(out[1].len() == n && terms.iter().all(fits));
+    // More limbs than eight terms have at once compete for the same lines of the caches.
+    if terms.len() > RESIDUE_TERMS {
+        for (part, out) in out.into_iter().enumerate() {
+            let pairs: Vec<Pair<'_>> = terms.iter().map(|(a, own)| (*a, own[part])).collect();
+            dot(out, &pairs, q);
+        }
+        return;
+    }
     let lanes = Q::new(q);
     let start = n / 8 * 8;
     let [(first, first_rest), (second, second_rest)] = out.map(|out| out.split_at_mut(start));
