@@ -73,6 +73,7 @@ fn counts(op: &Op) -> (usize, usize, usize) {
         | Op::ApplyKey(_, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
         | Op::ModUp(_)
         | Op::ModDown(_)
+        | Op::ModSwitch(..)
         | Op::ModRaise(..) => (0, 0, 0),
     }
 }

@@ -60,7 +60,7 @@ fn main() -> Result<()> {
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         let time = start.elapsed();
-        let logits = decrypt(plan, &secret, &outputs).remove(0);
+        let logits = decrypt(plan, &secret, &outputs)?.remove(0);
         let error = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         println!(
             "{label:>5}  {:>9}  {:>9}  {error:>13.4}  {:>8}",

@@ -42,6 +42,7 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         scheme: Scheme::Ckks,
         log_n: 11,
         q: vec![2],
+        t: vec![],
         p: vec![],
         input_level: 0,
         top_scale: 1.0,

@@ -130,6 +130,7 @@ fn params(log_n: u32, limbs: usize) -> Result<Params> {
         scheme: Scheme::Ckks,
         log_n,
         q: primes,
+        t: vec![],
         p,
         input_level: limbs - 1,
         top_scale,

@@ -58,7 +58,7 @@ pub(crate) fn measure(
     Ok(Measured {
         seconds: median(runs),
         instructions: by_instruction.into_iter().map(median).collect(),
-        outputs: decrypt(plan, &secret, &outputs),
+        outputs: decrypt(plan, &secret, &outputs)?,
     })
 }
 

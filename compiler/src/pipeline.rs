@@ -90,6 +90,7 @@ fn no_params(config: &Config) -> Params {
         scheme: Scheme::Ckks,
         log_n: 3,
         q: vec![2],
+        t: vec![],
         p: vec![],
         input_level: 0,
         top_scale: 1.0,

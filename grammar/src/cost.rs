@@ -138,6 +138,10 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
         Op::DotPlain(terms) => terms.len() as f64 * shape.dot_term(costs, ty.form == Form::QP),
         Op::Mul(..) => shape.passes(costs.mul_add, 4 * limbs),
         Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => shape.key_switch(costs),
+        Op::ModSwitch(a, _) => {
+            let dropped = plan.ty(*a).limbs.len() - shape.n_limbs;
+            shape.divide(costs, polys, dropped, shape.n_limbs)
+        }
         Op::Rescale(_) => Shape { n_limbs: shape.n_limbs + 1, ..shape }.rescale(costs, polys),
         Op::Decompose(_) => shape.decompose(costs),
         Op::ApplyKey(..) => shape.apply_key(costs),

@@ -68,6 +68,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         scheme: Scheme::Ckks,
         log_n: LOG_N,
         q: primes(45, 6),
+        t: vec![],
         p: primes(49, 2),
         input_level: 5,
         top_scale: 40.0,

@@ -75,6 +75,28 @@ pub enum RunError {
         /// Upper end of the range.
         hi: f64,
     },
+    /// BFV: the noise of a result has passed its bound.
+    #[error(
+        "the result cannot be decrypted: its noise is beyond what its modulus holds (was it computed with other keys, or \
+         damaged on its way?)"
+    )]
+    Noise,
+    /// BFV: a result beyond the range that was seen in calibration.
+    #[error(
+        "output `{name}`: element {index} is {value} times its unit, outside ±{limit}, which the plaintext modulus was chosen \
+         for: the input is unlike the calibration data, and the result may have wrapped around (compile with --certify to \
+         rule that out)"
+    )]
+    Overflow {
+        /// Name of the output.
+        name: String,
+        /// Which element.
+        index: usize,
+        /// The integer found.
+        value: f64,
+        /// The largest magnitude expected.
+        limit: f64,
+    },
     /// A file does not hold what it should.
     #[error("{what}: {problem}")]
     Malformed {

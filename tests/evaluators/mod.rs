@@ -31,6 +31,6 @@ pub(crate) fn run_all(plan: &VerifiedPlan, tensors: &[Vec<f64>], seed: u8) -> Ou
     Outputs {
         clear: in_the_clear(Noise::None),
         simulated: in_the_clear(Noise::Predicted(u64::from(seed))),
-        encrypted: decrypt(plan, &secret, &outputs),
+        encrypted: decrypt(plan, &secret, &outputs).expect("the results decrypt"),
     }
 }

@@ -122,7 +122,7 @@ fn measure(
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         times.push(start.elapsed().as_secs_f64());
-        results.push(decrypt(plan, secret, &outputs).remove(0));
+        results.push(decrypt(plan, secret, &outputs)?.remove(0));
     }
     let threads = options.threads;
     row(

@@ -43,6 +43,7 @@ pub fn params_for(request: &Request) -> Option<Params> {
         scheme: Scheme::Ckks,
         log_n: request.log_n,
         q,
+        t: vec![],
         p,
         input_level: request.depth,
         top_scale: request.scale,

@@ -59,6 +59,7 @@ fn share_constants(plan: &Plan) -> Plan {
             | Op::ApplyKey(..)
             | Op::ModUp(_)
             | Op::ModDown(_)
+            | Op::ModSwitch(..)
             | Op::ModRaise(..) => {}
         }
     }

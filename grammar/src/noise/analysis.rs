@@ -127,7 +127,7 @@ fn step(plan: &Plan, value: Value, op: &Op, known: &[Known]) -> Known {
         Op::Input(_) => plus(Slots::bounded(0.0), fresh(params), None),
         Op::Add(a, b) | Op::Sub(a, b) => sum(known, *a, *b, matches!(op, Op::Sub(..))),
         Op::Neg(a) => plain(of(a).map(|slot| Slot { content: -slot.content, ..slot })),
-        Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => plain(of(a)),
+        Op::ModSwitch(a, _) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => plain(of(a)),
         Op::AddPlain(a, c) => {
             let shift = match plan.constants[c.index()].view {
                 View::Splat(x) => x,

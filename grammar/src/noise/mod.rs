@@ -6,8 +6,10 @@
 //! of each slot, an error of variance N·V/2. The secret is uniform ternary: its coefficients have variance 2/3.
 
 mod analysis;
+mod exact;
 
 pub use analysis::{Deviation, analyse};
+pub use exact::{EXACT_TAIL, HEADROOM_BITS, analyse_exact, budget, rounding_variance};
 
 use crate::plan::{LimbSet, Params};
 use crate::security::EPHEMERAL_WEIGHT;
@@ -23,7 +25,7 @@ pub const TAIL: f64 = 27.0;
 
 /// A fresh encryption under the secret key: `e`.
 pub fn fresh(params: &Params) -> f64 {
-    SIGMA * (params.n_slots() as f64).sqrt()
+    SIGMA * (params.row_length() as f64).sqrt()
 }
 
 /// Rounding a plaintext to integer coefficients. Real slots give symmetric polynomials, whose rounding errors are as

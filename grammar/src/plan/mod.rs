@@ -38,8 +38,10 @@ pub struct Input {
     pub shape: Vec<usize>,
     /// Range that the plan was calibrated for; a value outside it may give a wrong answer.
     pub range: (f64, f64),
-    /// A slot holds `factor · element`.
+    /// A slot holds `factor · element`; in BFV the nearest integer (half to even) within `levels`.
     pub factor: f64,
+    /// BFV: the smallest and the largest integer that the network's input quantiser gives.
+    pub levels: Option<(i64, i64)>,
     /// One map of slots to elements (row-major) for each ciphertext. An element may lie in several slots.
     pub slots: Vec<Runs>,
     /// Mean and standard deviation per channel (dimension 1) that pixels in [0, 1] are normalised by.
@@ -64,6 +66,8 @@ pub struct Output {
     pub shape: Vec<usize>,
     /// An element is `factor · slot`.
     pub factor: f64,
+    /// BFV: the largest magnitude that slots were chosen to hold, if it is less than the plaintext primes do.
+    pub limit: Option<f64>,
     /// One (value, map of slots to elements) for each ciphertext. Slots outside the map are zero.
     pub slots: Vec<(Value, Runs)>,
     /// What the client applies after decryption.
@@ -167,7 +171,7 @@ impl Plan {
         self.ops.iter().enumerate().map(|(i, op)| (Value(i as u32), op))
     }
 
-    /// Number of ciphertexts that the client sends.
+    /// Number of ciphertexts that the client sends for each plaintext prime.
     pub fn n_input_ciphertexts(&self) -> usize {
         self.inputs.iter().map(|input| input.slots.len()).sum()
     }
@@ -195,6 +199,7 @@ impl Plan {
                 | Op::DotPlain(_)
                 | Op::Mul(..)
                 | Op::Rescale(_)
+                | Op::ModSwitch(..)
                 | Op::Drop(..)
                 | Op::Decompose(_)
                 | Op::ModUp(_)

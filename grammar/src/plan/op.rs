@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Constant, LimbSet, Params, Plan};
+use super::{Constant, LimbSet, Params, Plan, Scheme};
 
 /// The result of one instruction. Prints as `v7`, in Rust and in plan text alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +46,7 @@ pub struct Type {
     /// The message primes that the residues are taken by.
     pub limbs: LimbSet,
     /// log2 of the factor Δ on the message, compared exactly: a pass aligns operands. The factor P of the form QP
-    /// is not counted.
+    /// is not counted. 0 in BFV plans.
     pub scale: f64,
     /// Polynomials minus one: 1 is linear, 2 awaits relinearization.
     pub degree: u8,
@@ -75,13 +75,16 @@ pub enum Op {
     Mul(Value, Value),
     /// Degree 2 to 1: sugar for decompose, apply_key, mod_down.
     Relinearize(Value),
-    /// Slots move left by `.1`, cyclically, 0 < steps < N/2: sugar for decompose, apply_key, mod_down.
+    /// Slots move left by `.1`, cyclically, 0 < steps < N/2 (in BFV within both rows): sugar for decompose, apply_key,
+    /// mod_down.
     Rotate(Value, u32),
-    /// Complex conjugates: sugar for decompose, apply_key, mod_down.
+    /// Complex conjugates; in BFV the rows change places: sugar for decompose, apply_key, mod_down.
     Conjugate(Value),
-    /// Divides by the largest prime of the limb set and drops it.
+    /// CKKS: divides by the largest prime of the limb set and drops it.
     Rescale(Value),
-    /// Drops the primes that are not in `.1`, without dividing. Form Q.
+    /// BFV: divides by the primes that are not in `.1` and drops them. The message stays. Form Q.
+    ModSwitch(Value, LimbSet),
+    /// CKKS: drops the primes that are not in `.1`, without dividing. Form Q.
     Drop(Value, LimbSet),
     /// Gadget digits of the last polynomial. Form Q to Digits.
     Decompose(Value),
@@ -91,7 +94,7 @@ pub enum Op {
     ModUp(Value),
     /// Divides by P and drops the special primes: form QP to Q.
     ModDown(Value),
-    /// Reads the residues (one limb) as integers of a larger limb set: the first step of bootstrapping.
+    /// CKKS: reads the residues (one limb) as integers of a larger limb set, the first step of bootstrapping.
     ModRaise(Value, LimbSet),
 }
 
@@ -160,11 +163,14 @@ pub enum TypeError {
     #[error("dot_plain has no terms")]
     Empty,
     /// Scale outside the range in which scales add exactly.
-    #[error("scale {0} is not a number in (0, 256)")]
+    #[error("scale {0} is not a number in (0, 256), or 0 in BFV")]
     ScaleRange(f64),
     /// Key switching without special primes.
     #[error("key switching needs special primes, the plan has none")]
     NoSpecialPrimes,
+    /// An instruction of the other scheme.
+    #[error("the plan's scheme has no such instruction")]
+    Scheme,
     /// Operand under the wrong secret.
     #[error("{0} is under the wrong one of the plan's secret and the ephemeral sparse secret")]
     Secret(Value),
@@ -188,6 +194,9 @@ impl Op {
     /// The only typing rule. Builder, parser, verifier and simulator call it; none repeats it.
     pub fn infer(&self, plan: &Plan) -> Result<Type, TypeError> {
         let params = &plan.params;
+        if self.scheme().is_some_and(|scheme| scheme != params.scheme) {
+            return Err(TypeError::Scheme);
+        }
         let ty = |v: Value| plan.types.get(v.index()).copied().ok_or(TypeError::Undefined(v));
         let plain = |c: ConstantId| plan.constants.get(c.index()).ok_or(TypeError::NoConstant(c));
         let result = match self {
@@ -231,7 +240,7 @@ impl Op {
                     _ => return Err(drop_error(*a, a_type, limbs)),
                 }
             }
-            Op::Drop(a, limbs) => {
+            Op::Drop(a, limbs) | Op::ModSwitch(a, limbs) => {
                 let a_type = form(*a, ty(*a)?, Form::Q)?;
                 if limbs.is_empty() || !limbs.is_subset(a_type.limbs) {
                     return Err(drop_error(*a, a_type, *limbs));
@@ -275,10 +284,35 @@ impl Op {
         {
             return Err(TypeError::Secret(operand));
         }
-        if !(result.scale > 0.0 && result.scale < 256.0) {
-            return Err(TypeError::ScaleRange(result.scale));
+        let in_range = match params.scheme {
+            Scheme::Ckks => result.scale > 0.0 && result.scale < 256.0,
+            Scheme::Bfv => result.scale == 0.0,
+        };
+        if in_range { Ok(result) } else { Err(TypeError::ScaleRange(result.scale)) }
+    }
+
+    /// The scheme that it belongs to, if not to all.
+    fn scheme(&self) -> Option<Scheme> {
+        match self {
+            Op::Rescale(_) | Op::Drop(..) | Op::ModRaise(..) => Some(Scheme::Ckks),
+            Op::ApplyKey(_, Key::Encapsulate | Key::Decapsulate) => Some(Scheme::Ckks),
+            Op::ModSwitch(..) => Some(Scheme::Bfv),
+            Op::ApplyKey(_, Key::Relinearize | Key::Rotate(_) | Key::Conjugate)
+            | Op::Input(_)
+            | Op::Add(..)
+            | Op::Sub(..)
+            | Op::Neg(_)
+            | Op::AddPlain(..)
+            | Op::MulPlain(..)
+            | Op::DotPlain(_)
+            | Op::Mul(..)
+            | Op::Relinearize(_)
+            | Op::Rotate(..)
+            | Op::Conjugate(_)
+            | Op::Decompose(_)
+            | Op::ModUp(_)
+            | Op::ModDown(_) => None,
         }
-        Ok(result)
     }
 
     /// The values read, in order.
@@ -294,6 +328,7 @@ impl Op {
             | Op::Rotate(a, _)
             | Op::Conjugate(a)
             | Op::Rescale(a)
+            | Op::ModSwitch(a, _)
             | Op::Drop(a, _)
             | Op::Decompose(a)
             | Op::ApplyKey(a, _)
@@ -317,6 +352,7 @@ impl Op {
             | Op::Rotate(..)
             | Op::Conjugate(_)
             | Op::Rescale(_)
+            | Op::ModSwitch(..)
             | Op::Drop(..)
             | Op::Decompose(_)
             | Op::ApplyKey(..)
@@ -341,6 +377,7 @@ impl Op {
             Op::Rotate(a, steps) => Op::Rotate(f(*a), *steps),
             Op::Conjugate(a) => Op::Conjugate(f(*a)),
             Op::Rescale(a) => Op::Rescale(f(*a)),
+            Op::ModSwitch(a, limbs) => Op::ModSwitch(f(*a), *limbs),
             Op::Drop(a, limbs) => Op::Drop(f(*a), *limbs),
             Op::Decompose(a) => Op::Decompose(f(*a)),
             Op::ApplyKey(a, key) => Op::ApplyKey(f(*a), *key),
@@ -390,7 +427,7 @@ fn special(params: &Params) -> Result<(), TypeError> {
 }
 
 fn rotation(params: &Params, steps: u32) -> Result<(), TypeError> {
-    let n_slots = params.n_slots();
+    let n_slots = params.row_length();
     if steps == 0 || steps as usize >= n_slots {
         return Err(TypeError::Steps { steps, n_slots });
     }

@@ -15,6 +15,8 @@ pub(super) const ROUNDING: f64 = 1e-9;
 pub enum Scheme {
     /// Approximate arithmetic on real slots (Cheon, Kim, Kim, Song, ASIACRYPT 2017), in RNS form.
     Ckks,
+    /// Exact arithmetic on integers modulo t (Brakerski, CRYPTO 2012; Fan, Vercauteren, eprint 2012/144), in RNS form.
+    Bfv,
 }
 
 /// Parameters of a plan. `q` and `p` are distinct primes of at most 50 bits, ≡ 1 mod 2N.
@@ -26,11 +28,14 @@ pub struct Params {
     pub log_n: u32,
     /// Message primes q_0, q_1, ..; a ciphertext lives on a subset of them.
     pub q: Vec<u64>,
+    /// BFV: the plaintext primes, distinct, ≡ 1 mod 2N. A plan runs once for each; results are integers modulo their
+    /// product, by the Chinese remainder theorem. CKKS: none.
+    pub t: Vec<u64>,
     /// Special primes of key switching. A digit of the gadget decomposition holds as many message primes.
     pub p: Vec<u64>,
     /// Level of a fresh ciphertext: it lives on the first `input_level + 1` of `q`. Those above are bootstrapping's.
     pub input_level: usize,
-    /// log2 of the scale of a fresh ciphertext.
+    /// log2 of the scale of a fresh ciphertext; 0 in BFV, which has no scales.
     pub top_scale: f64,
     /// The security that the modulus was chosen for; the verifier holds the plan to it.
     pub security: Security,
@@ -53,9 +58,27 @@ impl Params {
         1 << self.log_n
     }
 
-    /// The number of slots, N/2.
+    /// The number of slots: N/2 real ones in CKKS, N integers in BFV, which are two rows of N/2.
     pub fn n_slots(&self) -> usize {
+        match self.scheme {
+            Scheme::Ckks => self.row_length(),
+            Scheme::Bfv => self.ring_degree(),
+        }
+    }
+
+    /// The slots that rotate among themselves, N/2.
+    pub fn row_length(&self) -> usize {
         self.ring_degree() / 2
+    }
+
+    /// How many times a plan runs for one input: once for each plaintext prime.
+    pub fn n_instances(&self) -> usize {
+        self.t.len().max(1)
+    }
+
+    /// The largest plaintext prime; what noise is judged by.
+    pub fn largest_t(&self) -> f64 {
+        self.t.iter().copied().max().unwrap_or(1) as f64
     }
 
     /// All message primes.

@@ -136,7 +136,8 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
     let name: String = of.get("name")?;
     let scheme = match of.word("scheme")?.as_str() {
         "ckks" => Scheme::Ckks,
-        _ => return Err(error(&statement, "expected scheme=ckks")),
+        "bfv" => Scheme::Bfv,
+        _ => return Err(error(&statement, "expected scheme=ckks or scheme=bfv")),
     };
     let security = match of.word("security")?.as_str() {
         "insecure" => Some(Security::Insecure),
@@ -147,6 +148,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
         scheme,
         log_n: of.get("log_n")?,
         q: of.get("q")?,
+        t: of.optional("t")?.unwrap_or_default(),
         p: of.get("p")?,
         input_level: of.get("input_level")?,
         top_scale: of.get("top_scale")?,
@@ -172,17 +174,18 @@ fn read_input(statement: Piece<'_>) -> Result<Input, LineError> {
         Some(mean) => Some(Normalization { mean, std: of.get("std")? }),
     };
     let (shape, range, factor) = (of.get("shape")?, of.get("range")?, of.get("factor")?);
+    let levels = of.optional::<(f64, f64)>("levels")?.map(|(low, high)| (low as i64, high as i64));
     of.finish()?;
-    Ok(Input { name, shape, range, factor, slots: vec![], normalization })
+    Ok(Input { name, shape, range, factor, levels, slots: vec![], normalization })
 }
 
 fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     let mut inner = Inner::of(statement.clone());
     let name = unquote(&inner.next())?;
     let mut of = Attributes::of(&statement, &mut inner)?;
-    let (shape, factor) = (of.get("shape")?, of.get("factor")?);
+    let (shape, factor, limit) = (of.get("shape")?, of.get("factor")?, of.optional("limit")?);
     of.finish()?;
-    Ok(Output { name, shape, factor, slots: vec![], client: client_chain(&mut inner)? })
+    Ok(Output { name, shape, factor, limit, slots: vec![], client: client_chain(&mut inner)? })
 }
 
 /// What a `layer` line says.

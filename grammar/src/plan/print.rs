@@ -38,12 +38,17 @@ impl Display for Plan {
 /// Prints the attributes of the `plan` line.
 impl Display for Params {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Params { scheme, log_n, q, p, input_level, top_scale, security } = self;
+        let Params { scheme, log_n, q, t, p, input_level, top_scale, security } = self;
         let scheme = match scheme {
             Scheme::Ckks => "ckks",
+            Scheme::Bfv => "bfv",
         };
         let top_scale = Number(*top_scale);
-        write!(f, "scheme={scheme} log_n={log_n} q={} p={} ", list(q), list(p))?;
+        write!(f, "scheme={scheme} log_n={log_n} ")?;
+        if !t.is_empty() {
+            write!(f, "t={} ", list(t))?;
+        }
+        write!(f, "q={} p={} ", list(q), list(p))?;
         write!(f, "input_level={input_level} top_scale={top_scale} security={security}")
     }
 }
@@ -106,6 +111,7 @@ impl Display for Op {
             Op::Rotate(a, steps) => write!(f, "rotate {a}, {steps}"),
             Op::Conjugate(a) => write!(f, "conjugate {a}"),
             Op::Rescale(a) => write!(f, "rescale {a}"),
+            Op::ModSwitch(a, limbs) => write!(f, "mod_switch {a}, {limbs}"),
             Op::Drop(a, limbs) => write!(f, "drop {a}, {limbs}"),
             Op::Decompose(a) => write!(f, "decompose {a}"),
             Op::ApplyKey(a, key) => write!(f, "apply_key {a}, {key}"),
@@ -155,9 +161,12 @@ impl Display for Runs {
 }
 
 fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
-    let Input { name, shape, range, factor, slots, normalization } = input;
+    let Input { name, shape, range, factor, levels, slots, normalization } = input;
     write!(f, "input {name:?} shape={} range={}", list(shape), pair(range))?;
     write!(f, " factor={}", Number(*factor))?;
+    if let Some((low, high)) = levels {
+        write!(f, " levels={}", list([low, high]))?;
+    }
     if let Some(by) = normalization {
         write!(f, " mean={} std={}", numbers(&by.mean), numbers(&by.std))?;
     }
@@ -166,9 +175,13 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
 }
 
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
-    let Output { name, shape, factor, slots, client } = output;
+    let Output { name, shape, factor, limit, slots, client } = output;
     let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
-    writeln!(f, "output {name:?} shape={shape} factor={factor}{client}")?;
+    write!(f, "output {name:?} shape={shape} factor={factor}")?;
+    if let Some(limit) = limit {
+        write!(f, " limit={}", Number(*limit))?;
+    }
+    writeln!(f, "{client}")?;
     write_places(f, slots)
 }
 

@@ -7,10 +7,12 @@
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
 //! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
-//! 6. Headroom: a value's modulus exceeds its scale by at least one bit.
+//! 6. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, and results
+//!    decrypt exactly, the noise staying below a quarter of Q/t.
 
 use std::ops::Deref;
 
+use crate::noise::{analyse_exact, budget};
 use crate::security::{max_log_qp, max_log_qp_ephemeral};
 
 use crate::model::{MAX_ELEMENTS, MAX_RANK};
@@ -18,12 +20,14 @@ use crate::model::{MAX_ELEMENTS, MAX_RANK};
 use super::params::ROUNDING;
 use super::slot_check::{ElementCheck, SlotCheck};
 use super::{
-    EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, TypeError,
-    Value, View,
+    EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, Scheme,
+    TypeError, Value, View,
 };
 
 /// No plan has more inputs, nor more outputs.
 pub(super) const MAX_TENSORS: usize = 1024;
+/// Exact results have no more plaintext primes.
+const MAX_PLAINTEXT_PRIMES: usize = 16;
 /// The client applies no more operations to an output.
 pub(super) const MAX_CLIENT_OPS: usize = 64;
 
@@ -93,6 +97,14 @@ pub enum PlanError {
         /// What is wrong.
         what: String,
     },
+    /// Promise 6, in BFV.
+    #[error("output {name}: its noise exceeds what its modulus holds by {missing:.1} bits")]
+    Noise {
+        /// Name of the output.
+        name: String,
+        /// How many bits too few the modulus has.
+        missing: f64,
+    },
     /// Promise 6.
     #[error("instruction {value}: scale 2^{scale:.1} does not fit its modulus of {log_q:.1} bits")]
     Headroom {
@@ -114,6 +126,7 @@ impl VerifiedPlan {
         check_types(&plan)?;
         check_ephemeral(&plan)?;
         check_outputs(&plan)?;
+        check_exact(&plan)?;
         Ok(VerifiedPlan(plan))
     }
 
@@ -143,7 +156,13 @@ pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
             params.p.len()
         ));
     }
-    let mut primes: Vec<u64> = params.q.iter().chain(&params.p).copied().collect();
+    if params.t.len() > MAX_PLAINTEXT_PRIMES || params.t.is_empty() == (params.scheme == Scheme::Bfv) {
+        return fail(format!(
+            "{} plaintext primes, expected 1 to {MAX_PLAINTEXT_PRIMES} in BFV and 0 in CKKS",
+            params.t.len()
+        ));
+    }
+    let mut primes: Vec<u64> = [&params.q[..], &params.t, &params.p].concat();
     for &prime in &primes {
         if prime >= 1 << 50 || prime % (2 << params.log_n) != 1 || !is_prime(prime) {
             return fail(format!("{prime} is not a prime below 2^50 that is 1 modulo 2N"));
@@ -167,8 +186,47 @@ pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
         let (level, count) = (params.input_level, params.q.len());
         return fail(format!("input level is {level}, but there are {count} message primes"));
     }
-    if !(params.top_scale > 0.0 && params.top_scale < 256.0) {
-        return fail(format!("top scale {} is outside (0, 256)", params.top_scale));
+    let scale = params.top_scale;
+    match params.scheme {
+        Scheme::Ckks if scale > 0.0 && scale < 256.0 => Ok(()),
+        Scheme::Ckks => fail(format!("top scale {scale} is outside (0, 256)")),
+        Scheme::Bfv if scale == 0.0 => Ok(()),
+        Scheme::Bfv => fail(format!("top scale {scale}, expected 0 in BFV")),
+    }
+}
+
+/// BFV: constants are integers without scale, and the noise of results fits.
+fn check_exact(plan: &Plan) -> Result<(), PlanError> {
+    if plan.params.scheme == Scheme::Ckks {
+        return Ok(());
+    }
+    let is_integer = |x: f64| x.fract() == 0.0;
+    for (i, constant) in plan.constants.iter().enumerate() {
+        let fits = constant.scale == 0.0
+            && match &constant.view {
+                View::Splat(x) => is_integer(*x),
+                View::Table { factor, .. } => is_integer(*factor),
+                View::Imaginary(_) | View::Embedding(_) => false,
+            };
+        if !fits {
+            let what = "not integers without scale, which BFV takes".to_owned();
+            return Err(PlanError::View { place: format!("constant c{i}"), what });
+        }
+    }
+    for (i, table) in plan.tables.iter().enumerate() {
+        if let Some(x) = table.iter().find(|x| x.fract() != 0.0) {
+            let what = format!("element {x}, expected integers in BFV");
+            return Err(PlanError::View { place: format!("table {i}"), what });
+        }
+    }
+    let noise = analyse_exact(plan);
+    for output in &plan.outputs {
+        for (value, _) in &output.slots {
+            let left = budget(plan, *value, noise[value.index()]);
+            if left < 0.0 {
+                return Err(PlanError::Noise { name: output.name.clone(), missing: -left });
+            }
+        }
     }
     Ok(())
 }

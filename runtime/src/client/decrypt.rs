@@ -1,16 +1,25 @@
 //! Ciphertexts to slots to tensors.
 
-use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::plan::{Scheme, VerifiedPlan};
 
+use crate::error::RunError;
 use crate::kernel::active;
-use crate::ring::Ring;
+use crate::ring::{MixedRadix, Modulus, Ring};
 use crate::rlwe::{Ciphertext, Poly};
+use crate::scheme::bfv::{Batch, Rounding};
 use crate::scheme::ckks::{Embedding, decode};
 
 use super::secret_key::SecretPoly;
 use super::{SecretKey, read_outputs};
 
+/// As a fraction of Q/t. A verified plan stays below it, and noise that has wrapped around is beyond it in half of the
+/// coefficients.
+const LARGEST_NOISE: f64 = 0.25;
+
 /// Decrypts the plan's output ciphertexts to its output tensors, flattened in row-major order.
+///
+/// # Errors
+/// In BFV, if noise has passed its bound or a result lies outside its calibrated range.
 ///
 /// # Panics
 /// If the number of ciphertexts is not the plan's.
@@ -18,33 +27,129 @@ pub fn decrypt(
     plan: &VerifiedPlan,
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
-) -> Vec<Vec<f64>> {
-    read_outputs(plan, &decrypt_slots(plan, secret, ciphertexts))
+) -> Result<Vec<Vec<f64>>, RunError> {
+    let slots = decrypt_slots(plan, secret, ciphertexts)?;
+    check_limits(plan, &slots)?;
+    Ok(read_outputs(plan, &slots))
 }
 
-/// The slots of ciphertexts of form Q.
+/// The slots of ciphertexts of form Q: one vector for each, but in BFV with several plaintext primes for each group of
+/// ciphertexts that differ in nothing else.
+///
+/// # Errors
+/// In BFV, if noise has passed its bound.
 pub fn decrypt_slots(
     plan: &VerifiedPlan,
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
-) -> Vec<Vec<f64>> {
+) -> Result<Vec<Vec<f64>>, RunError> {
     let ring = Ring::new(&plan.params);
-    let embedding = Embedding::new(plan.params.n_slots());
-    let decrypt_one = |ciphertext: &Ciphertext| {
-        let limbs = ciphertext.limb_indices(&ring);
-        let s = secret.poly(&ring, &limbs);
-        let message = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
-            // Horner's rule in s.
-            let mut polys = ciphertext.polys.iter().rev();
-            out.copy_from_slice(polys.next().expect("a ciphertext has polynomials").limb(k));
-            let q = ring.modulus(limbs[k]);
-            for poly in polys {
-                let previous = out.to_vec();
-                out.copy_from_slice(poly.limb(k));
-                (active().mul_add)(out, &previous, s.limb(k), q);
-            }
+    match plan.params.scheme {
+        Scheme::Ckks => {
+            let embedding = Embedding::new(plan.params.n_slots());
+            let slots = |ciphertext: &Ciphertext| {
+                let (message, limbs) = phase(&ring, secret, ciphertext);
+                decode(&ring, &embedding, &message, &limbs, ciphertext.ty.scale)
+            };
+            Ok(ciphertexts.iter().map(slots).collect())
+        }
+        Scheme::Bfv => decrypt_integers(plan, &ring, secret, ciphertexts),
+    }
+}
+
+/// BFV: log2 of the largest coefficient of the noise in each ciphertext of the first plaintext prime.
+pub fn measure_noise(
+    plan: &VerifiedPlan,
+    secret: &SecretKey,
+    ciphertexts: &[Ciphertext],
+) -> Vec<f64> {
+    let ring = Ring::new(&plan.params);
+    let t = plan.params.t[0];
+    let noise = |ciphertext: &Ciphertext| {
+        let (message, limbs) = phase(&ring, secret, ciphertext);
+        // Of least magnitude modulo Q, t times the message's share is nothing.
+        let scaled = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
+            let table = &ring.tables[limbs[k]];
+            (active().scale)(out, message.limb(k), table.modulus().reduce(t), table.modulus());
+            (active().intt)(out, table);
         }));
-        decode(&ring, &embedding, &message, &limbs, ciphertext.ty.scale)
+        let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
+        let radix = MixedRadix::new(&moduli);
+        let noise = |i: usize| {
+            let residues: Vec<u64> = (0..limbs.len()).map(|k| scaled.limb(k)[i]).collect();
+            radix.centred(&residues).abs() / t as f64
+        };
+        (0..ring.n()).map(noise).fold(0.0, f64::max).log2()
     };
-    ciphertexts.iter().map(decrypt_one).collect()
+    ciphertexts.iter().map(noise).collect()
+}
+
+/// `c_0 + c_1·s (+ c_2·s²)` and the limbs that it is on.
+fn phase(ring: &Ring, secret: &SecretKey, ciphertext: &Ciphertext) -> (SecretPoly, Vec<usize>) {
+    let limbs = ciphertext.limb_indices(ring);
+    let s = secret.poly(ring, &limbs);
+    let message = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
+        // Horner's rule in s.
+        let mut polys = ciphertext.polys.iter().rev();
+        out.copy_from_slice(polys.next().expect("a ciphertext has polynomials").limb(k));
+        let q = ring.modulus(limbs[k]);
+        for poly in polys {
+            let previous = out.to_vec();
+            out.copy_from_slice(poly.limb(k));
+            (active().mul_add)(out, &previous, s.limb(k), q);
+        }
+    }));
+    (message, limbs)
+}
+
+/// The integers of least magnitude that all plaintext primes agree on, rounded to doubles beyond 2^53.
+fn decrypt_integers(
+    plan: &VerifiedPlan,
+    ring: &Ring,
+    secret: &SecretKey,
+    ciphertexts: &[Ciphertext],
+) -> Result<Vec<Vec<f64>>, RunError> {
+    let primes = &plan.params.t;
+    let count = ciphertexts.len() / primes.len();
+    let residues = |(i, &t): (usize, &u64)| {
+        let batch = Batch::new(ring.n(), t);
+        let slots = |ciphertext: &Ciphertext| {
+            let (message, limbs) = phase(ring, secret, ciphertext);
+            let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());
+            let fits = messages.noise < LARGEST_NOISE;
+            fits.then(|| batch.to_slots(messages.coefficients)).ok_or(RunError::Noise)
+        };
+        ciphertexts[i * count..][..count].iter().map(slots).collect::<Result<Vec<_>, _>>()
+    };
+    let residues = primes.iter().enumerate().map(residues).collect::<Result<Vec<_>, _>>()?;
+    let moduli: Vec<Modulus> = primes.iter().map(|&t| Modulus::new(t)).collect();
+    let radix = MixedRadix::new(&moduli);
+    let integers = |ciphertext: usize| {
+        let integer = |slot: usize| {
+            let of_slot: Vec<u64> = residues.iter().map(|of| of[ciphertext][slot]).collect();
+            radix.centred(&of_slot)
+        };
+        (0..ring.n()).map(integer).collect()
+    };
+    Ok((0..count).map(integers).collect())
+}
+
+/// Whether integer results are within the range that the plaintext primes were chosen for: what is larger has wrapped
+/// around, and is nearly anywhere.
+fn check_limits(plan: &VerifiedPlan, slots: &[Vec<f64>]) -> Result<(), RunError> {
+    let mut slots = slots.iter();
+    for output in &plan.outputs {
+        for (_, runs) in &output.slots {
+            let slots = slots.next().expect("one slot vector for each output ciphertext");
+            let Some(limit) = output.limit else { continue };
+            for (slot, element) in runs.pairs() {
+                let value = slots[slot as usize];
+                if value.abs() > limit {
+                    let (name, index) = (output.name.clone(), element as usize);
+                    return Err(RunError::Overflow { name, index, value, limit });
+                }
+            }
+        }
+    }
+    Ok(())
 }

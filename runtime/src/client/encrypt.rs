@@ -1,11 +1,12 @@
 //! Tensors to slots to fresh ciphertexts, and slots to tensors.
 
-use hecc_grammar::plan::{Form, Plan, Slots, Type, VerifiedPlan};
+use hecc_grammar::plan::{Form, Input, Plan, Scheme, Slots, Type, VerifiedPlan};
 
 use crate::error::RunError;
 use crate::kernel::active;
 use crate::ring::{Ring, SecretRng};
 use crate::rlwe::{FreshCiphertext, Poly};
+use crate::scheme::bfv::Batch;
 use crate::scheme::ckks::{Embedding, encode_slots};
 
 use super::SecretKey;
@@ -22,7 +23,8 @@ pub enum RangePolicy {
 
 /// Encrypts the plan's input tensors, flattened in row-major order.
 ///
-/// Out:   ciphertexts at the inputs' level and the top scale, half of each a seed.
+/// Out:   ciphertexts at the inputs' level and the top scale, half of each a seed; with several plaintext primes those
+///        of the first come first.
 /// Noise: `noise::fresh` and `noise::encode`.
 ///
 /// # Errors
@@ -36,7 +38,6 @@ pub fn encrypt(
 ) -> Result<Vec<FreshCiphertext>, RunError> {
     let slots = place_inputs(plan, tensors, policy)?;
     let ring = Ring::new(&plan.params);
-    let embedding = Embedding::new(plan.params.n_slots());
     let limbs: Vec<usize> = plan.params.input_limbs().iter().collect();
     let s = secret.poly(&ring, &limbs);
     let ty = Type {
@@ -46,9 +47,7 @@ pub fn encrypt(
         degree: 1,
         ephemeral: false,
     };
-    let encrypt_one = |slots: Vec<f64>| {
-        let slots = Slots::real(slots);
-        let message = SecretPoly(encode_slots(&ring, &embedding, &slots, ty.scale, &limbs));
+    let encrypt_one = |message: SecretPoly| {
         let seed = rng.public_seed();
         let uniform = FreshCiphertext::uniform_half(&ring, &seed, &limbs);
         let error = Secret(rng.error(ring.n())).poly(&ring, &limbs);
@@ -61,7 +60,44 @@ pub fn encrypt(
         });
         FreshCiphertext { seed, body, ty }
     };
-    Ok(slots.into_iter().map(encrypt_one).collect())
+    Ok(messages(plan, &ring, slots, &limbs).map(encrypt_one).collect())
+}
+
+/// The encoded slots of every ciphertext, on the limbs.
+fn messages<'a>(
+    plan: &'a Plan,
+    ring: &'a Ring,
+    slots: Vec<Vec<f64>>,
+    limbs: &'a [usize],
+) -> Box<dyn Iterator<Item = SecretPoly> + 'a> {
+    match plan.params.scheme {
+        Scheme::Ckks => {
+            let embedding = Embedding::new(plan.params.n_slots());
+            let scale = plan.params.top_scale;
+            Box::new(slots.into_iter().map(move |slots| {
+                SecretPoly(encode_slots(ring, &embedding, &Slots::real(slots), scale, limbs))
+            }))
+        }
+        Scheme::Bfv => Box::new(plan.params.t.iter().flat_map(move |&t| {
+            let batch = Batch::new(ring.n(), t);
+            let message = |slots: &Vec<f64>| {
+                let slots = slots.iter().map(|&x| batch.modulus().from_integer(x));
+                let coefficients = batch.to_coefficients(&slots.collect::<Vec<_>>());
+                SecretPoly(batch.as_summand(ring, &coefficients, limbs))
+            };
+            slots.iter().map(message).collect::<Vec<_>>()
+        })),
+    }
+}
+
+/// What a slot holds for an element.
+fn slot_value(scheme: Scheme, input: &Input, element: f64) -> f64 {
+    let x = element * input.factor;
+    match (scheme, input.levels) {
+        (Scheme::Ckks, _) => x,
+        (Scheme::Bfv, None) => x.round_ties_even(),
+        (Scheme::Bfv, Some((low, high))) => x.round_ties_even().clamp(low as f64, high as f64),
+    }
 }
 
 /// The slots of every input ciphertext for the given tensors.
@@ -100,7 +136,7 @@ pub fn place_inputs(
         for runs in &input.slots {
             let mut slots = vec![0.0; plan.params.n_slots()];
             for (slot, element) in runs.pairs() {
-                slots[slot as usize] = tensor[element as usize] * input.factor;
+                slots[slot as usize] = slot_value(plan.params.scheme, input, tensor[element as usize]);
             }
             ciphertexts.push(slots);
         }

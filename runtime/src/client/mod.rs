@@ -6,7 +6,7 @@ mod file;
 mod keygen;
 mod secret_key;
 
-pub use decrypt::{decrypt, decrypt_slots};
+pub use decrypt::{decrypt, decrypt_slots, measure_noise};
 pub use encrypt::{RangePolicy, encrypt, place_inputs, read_outputs};
 pub use file::{read_secret_key, secret_key_bytes, write_secret_key};
 pub use keygen::evaluation_keys;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use hecc_grammar::plan::{ConstantId, Form, Type};
+use hecc_grammar::plan::{ConstantId, Form, LimbSet};
 
-use crate::scheme::ckks::Plaintext;
+use crate::rlwe::Plaintext;
+use crate::scheme::Use;
 
-/// What a plaintext depends on: the constant, the message primes and the form.
-type Key = (ConstantId, u64, Form);
+/// What a plaintext depends on: the constant, the message primes, the form, the use and the plaintext prime.
+pub(super) type Key = (ConstantId, LimbSet, Form, Use, usize);
 
 /// A cache that never evicts: a plan uses each plaintext once in every run, so what did not fit is encoded each time.
 pub(super) struct PlaintextCache {
@@ -28,14 +29,8 @@ impl PlaintextCache {
         PlaintextCache { budget, held: RwLock::default() }
     }
 
-    /// A constant on the limbs of `ty`, encoded now if it is not held.
-    pub(super) fn get(
-        &self,
-        constant: ConstantId,
-        ty: Type,
-        encode: impl FnOnce() -> Plaintext,
-    ) -> Arc<Plaintext> {
-        let key = (constant, ty.limbs.0, ty.form);
+    /// A plaintext, encoded now if it is not held.
+    pub(super) fn get(&self, key: Key, encode: impl FnOnce() -> Plaintext) -> Arc<Plaintext> {
         if let Some(held) = self.held.read().expect("no panic under this lock").plaintexts.get(&key)
         {
             return held.clone();
@@ -53,22 +48,14 @@ impl PlaintextCache {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::LimbSet;
-
     use super::*;
 
     #[test]
     fn holds_no_more_than_its_budget() {
         let cache = PlaintextCache::new(100);
-        let ty = Type {
-            form: Form::Q,
-            limbs: LimbSet::first(5),
-            scale: 40.0,
-            degree: 1,
-            ephemeral: false,
-        };
         let get = |id: u32, fresh: u64| {
-            let plaintext = cache.get(ConstantId(id), ty, || Plaintext::Scalar(vec![fresh; 5]));
+            let key = (ConstantId(id), LimbSet::first(5), Form::Q, Use::Factor, 0);
+            let plaintext = cache.get(key, || Plaintext::Scalar(vec![fresh; 5]));
             match &*plaintext {
                 Plaintext::Scalar(residues) => residues[0],
                 Plaintext::Full(_) => panic!("a scalar was stored"),

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Type, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Type, Value, VerifiedPlan};
 use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::kernel::{Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
-    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Poly, by_blocks,
-    limb_indices,
+    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly, by_blocks,
 };
-use crate::scheme::ckks::{Blocks, Embedding, Plaintext, encode_slots, encode_splat};
+use crate::scheme::bfv::Multiplier;
+use crate::scheme::{Encoder, Use};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
@@ -33,7 +33,8 @@ pub struct Evaluator<'a> {
     plan: &'a VerifiedPlan,
     keys: &'a EvaluationKeys,
     context: Context,
-    embedding: Embedding,
+    encoder: Encoder,
+    multiplier: Option<Multiplier>,
     pool: rayon::ThreadPool,
     cache: PlaintextCache,
     /// Nanoseconds spent on each instruction, in all runs.
@@ -60,12 +61,15 @@ impl<'a> Evaluator<'a> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
         let pool = pool.map_err(|error| RunError::Threads { wanted: options.threads, error })?;
         let context = pool.install(|| Context::new(plan));
-        let embedding = Embedding::new(plan.params.n_slots());
+        let encoder = pool.install(|| Encoder::new(&plan.params));
+        let multiplier = (plan.params.scheme == Scheme::Bfv)
+            .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
         Ok(Evaluator {
             plan,
             keys,
             context,
-            embedding,
+            encoder,
+            multiplier,
             pool,
             cache: PlaintextCache::new(options.cache_bytes),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -77,7 +81,8 @@ impl<'a> Evaluator<'a> {
         self.pool.install(|| inputs.iter().map(|input| input.expand(&self.context.ring)).collect())
     }
 
-    /// Runs the plan on the ciphertexts of its inputs and returns those of its outputs.
+    /// Runs the plan on the ciphertexts of its inputs and returns those of its outputs; with several plaintext primes
+    /// those of the first come first.
     ///
     /// # Errors
     /// If the ciphertexts are not those that the plan declares.
@@ -86,21 +91,41 @@ impl<'a> Evaluator<'a> {
         inputs: Vec<Ciphertext>,
         progress: Progress<'_>,
     ) -> Result<Vec<Ciphertext>, RunError> {
-        let expected = self.plan.n_input_ciphertexts();
+        let (per_instance, n_instances) =
+            (self.plan.n_input_ciphertexts(), self.plan.params.n_instances());
+        let expected = per_instance * n_instances;
         if inputs.len() != expected {
             return Err(RunError::InputCount { found: inputs.len(), expected });
         }
         for (value, op) in self.plan.values() {
-            if let Op::Input(index) = op
-                && inputs[*index as usize].ty != self.plan.ty(value)
-            {
-                return Err(RunError::InputType { index: *index });
+            if let Op::Input(index) = op {
+                let mut instances = inputs.iter().skip(*index as usize).step_by(per_instance);
+                if instances.any(|input| input.ty != self.plan.ty(value)) {
+                    return Err(RunError::InputType { index: *index });
+                }
             }
         }
         let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
-        let outputs = execute(self.plan, &self.pool, progress, |value, operands| {
+        let mut outputs = vec![];
+        for instance in 0..n_instances {
+            let inputs = &inputs[instance * per_instance..][..per_instance];
+            outputs.extend(self.run_instance(inputs, instance, progress));
+        }
+        Ok(outputs)
+    }
+
+    fn run_instance(
+        &self,
+        inputs: &[Arc<Ciphertext>],
+        instance: usize,
+        progress: Progress<'_>,
+    ) -> Vec<Ciphertext> {
+        let (n_ops, n_instances) = (self.plan.ops.len(), self.plan.params.n_instances());
+        let progress =
+            |done: usize, _: usize| progress(instance * n_ops + done, n_instances * n_ops);
+        let outputs = execute(self.plan, &self.pool, &progress, |value, operands| {
             let start = Instant::now();
-            let result = self.step(value, operands, &inputs);
+            let result = self.step(value, operands, (inputs, instance));
             let nanoseconds = start.elapsed().as_nanos() as u64;
             self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
             result
@@ -113,7 +138,7 @@ impl<'a> Evaluator<'a> {
             },
             Ok(Data::Digits(_)) => unreachable!("verified outputs are ciphertexts"),
         };
-        Ok(outputs.into_iter().map(take).collect())
+        outputs.into_iter().map(take).collect()
     }
 
     /// The time spent on each instruction so far, in all runs. With several threads one that waits for the limbs of its
@@ -122,7 +147,12 @@ impl<'a> Evaluator<'a> {
         self.spent.iter().map(|spent| Duration::from_nanos(spent.load(Ordering::Relaxed))).collect()
     }
 
-    fn step(&self, value: Value, operands: &[Arc<Data>], inputs: &[Arc<Ciphertext>]) -> Data {
+    fn step(
+        &self,
+        value: Value,
+        operands: &[Arc<Data>],
+        (inputs, instance): (&[Arc<Ciphertext>], usize),
+    ) -> Data {
         let context = &self.context;
         let ty = self.plan.ty(value);
         let ct = |i: usize| match &*operands[i] {
@@ -138,19 +168,22 @@ impl<'a> Evaluator<'a> {
                 self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q))
             }
             Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
-            Op::AddPlain(_, c) => self.add_plain(ct(0), *c, ty),
-            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty),
+            Op::AddPlain(_, c) => self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand, instance), ty),
+            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),
             Op::DotPlain(terms) => {
                 let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =
                     terms.iter().enumerate().map(|(i, (_, c))| (ct(i), *c)).collect();
-                self.dot_plain(&pairs, ty)
+                self.dot_plain(&pairs, ty, instance)
             }
-            Op::Mul(..) => self.mul(ct(0), ct(1), ty),
+            Op::Mul(..) => match &self.multiplier {
+                Some(multiplier) => multiplier.mul(&context.ring, [ct(0), ct(1)], instance),
+                None => self.mul(ct(0), ct(1), ty),
+            },
             Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, value),
             Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), value),
             Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, value),
             Op::ModDown(_) if context.is_fused(value) => return Data::Ciphertext(ct(0).clone()),
-            Op::Rescale(_) | Op::ModDown(_) => context.divide(ct(0), ty),
+            Op::Rescale(_) | Op::ModSwitch(..) | Op::ModDown(_) => context.divide(ct(0), ty),
             Op::Drop(..) => drop_limbs(ct(0), ty),
             Op::Decompose(_) => return Data::Digits(context.decompose(ct(0).clone())),
             Op::ApplyKey(_, key) => match &*operands[0] {
@@ -189,10 +222,9 @@ impl<'a> Evaluator<'a> {
         Ciphertext { polys: a.polys.iter().zip(&b.polys).map(combine).collect(), ty }
     }
 
-    fn add_plain(&self, a: &Ciphertext, constant: ConstantId, ty: Type) -> Ciphertext {
+    fn add_plain(&self, a: &Ciphertext, plain: Arc<Plaintext>, ty: Type) -> Ciphertext {
         let ring = &self.context.ring;
         let limbs = a.limb_indices(ring);
-        let plain = self.plaintext(constant, ty);
         let sum = Poly::build(ring.n(), limbs.len(), |k, out| {
             let (limb, q) = (a.polys[0].limb(k), ring.modulus(limbs[k]));
             match &*plain {
@@ -210,11 +242,16 @@ impl<'a> Evaluator<'a> {
         Ciphertext { polys, ty }
     }
 
-    fn dot_plain(&self, terms: &[(&Arc<Ciphertext>, ConstantId)], ty: Type) -> Ciphertext {
+    fn dot_plain(
+        &self,
+        terms: &[(&Arc<Ciphertext>, ConstantId)],
+        ty: Type,
+        instance: usize,
+    ) -> Ciphertext {
         let ring = &self.context.ring;
         let limbs = terms[0].0.limb_indices(ring);
-        let plains: Vec<Arc<Plaintext>> =
-            terms.par_iter().map(|(_, c)| self.plaintext(*c, ty)).collect();
+        let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, ty, Use::Factor, instance);
+        let plains: Vec<Arc<Plaintext>> = terms.par_iter().map(plain).collect();
         let (mut full, mut scalar) = (vec![], vec![]);
         for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
             match &**plain {
@@ -263,19 +300,15 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The encoded form of a constant on the limbs of its use.
-    fn plaintext(&self, constant: ConstantId, ty: Type) -> Arc<Plaintext> {
-        self.cache.get(constant, ty, || {
-            let ring = &self.context.ring;
-            let limbs = limb_indices(ring, ty.limbs, ty.form);
-            let Constant { view, scale } = &self.plan.constants[constant.index()];
-            match view {
-                View::Splat(x) => Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs)),
-                View::Imaginary(_) | View::Table { .. } | View::Embedding(_) => {
-                    let slots = self.plan.slots_of(constant);
-                    let poly = encode_slots(ring, &self.embedding, &slots, *scale, &limbs);
-                    Plaintext::Full(Blocks::new(ring.n(), poly))
-                }
-            }
+    fn plaintext(
+        &self,
+        constant: ConstantId,
+        ty: Type,
+        as_a: Use,
+        instance: usize,
+    ) -> Arc<Plaintext> {
+        self.cache.get((constant, ty.limbs, ty.form, as_a, instance), || {
+            self.encoder.plaintext(self.plan, &self.context.ring, (constant, as_a), (ty, instance))
         })
     }
 }

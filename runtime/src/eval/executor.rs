@@ -168,6 +168,7 @@ mod tests {
             scheme: Scheme::Ckks,
             log_n: 3,
             q: vec![97],
+            t: vec![],
             p: vec![],
             input_level: 0,
             top_scale: 2.0,

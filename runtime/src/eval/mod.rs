@@ -2,9 +2,11 @@
 //!
 //! This module and all that it uses are what a server runs: the secret key's type is not visible from here.
 
+mod approximate;
 mod cache;
 mod clear;
 mod encrypted;
+mod exact;
 mod executor;
 mod slots;
 

@@ -1,6 +1,6 @@
 //! Ciphertexts: parameters, direction, number of sets, the ciphertexts of a set, then the sets.
 //!
-//! A set is what one run of the plan takes or gives. A seeded ciphertext is its seed and `c_0`; any other is all its
+//! A set is what one run of the plan takes or gives, in BFV for the first plaintext prime, then for the next. A seeded ciphertext is its seed and `c_0`; any other is all its
 //! polynomials. Limbs are packed.
 
 use bytes::Bytes;
@@ -198,7 +198,8 @@ impl Signature {
 
 fn input_signatures(plan: &Plan) -> Vec<Signature> {
     let (limbs, scale) = (plan.params.input_limbs(), plan.params.top_scale);
-    vec![Signature { limbs, scale, degree: 1, seeded: true }; plan.n_input_ciphertexts()]
+    let count = plan.n_input_ciphertexts() * plan.params.n_instances();
+    vec![Signature { limbs, scale, degree: 1, seeded: true }; count]
 }
 
 fn output_signatures(plan: &Plan) -> Vec<Signature> {
@@ -206,7 +207,8 @@ fn output_signatures(plan: &Plan) -> Vec<Signature> {
         let Type { limbs, scale, degree, form: _, ephemeral: _ } = plan.ty(value);
         Signature { limbs, scale, degree, seeded: false }
     };
-    plan.output_values().map(signature).collect()
+    let signatures: Vec<Signature> = plan.output_values().map(signature).collect();
+    signatures.repeat(plan.params.n_instances())
 }
 
 fn head(plan: &Plan, direction: Direction, signatures: &[Signature], n_sets: usize) -> Vec<u8> {

@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         let log_n = self.u32()?;
         let bits = self.u32()?;
         let (input_level, top_scale) = (self.u64()? as usize, self.f64()?);
-        let counts = [self.u32()?, self.u32()?].map(|count| count as usize);
+        let counts = [self.u32()?, self.u32()?, self.u32()?].map(|count| count as usize);
         if !(3..=17).contains(&log_n) {
             return Err(self.malformed(format!("log_n is {log_n}, expected 3 to 17")));
         }
@@ -89,8 +89,10 @@ impl<'a> Reader<'a> {
             return Err(self.malformed(format!("{bits} bits of security are no known level")));
         };
         let mut primes = |count: usize| (0..count).map(|_| self.u64()).collect::<Result<_, _>>();
-        let (q, p) = (primes(counts[0])?, primes(counts[1])?);
-        Ok(Params { scheme: Scheme::Ckks, log_n, q, p, input_level, top_scale, security })
+        let (q, t, p): (_, Vec<u64>, _) =
+            (primes(counts[0])?, primes(counts[1])?, primes(counts[2])?);
+        let scheme = if t.is_empty() { Scheme::Ckks } else { Scheme::Bfv };
+        Ok(Params { scheme, log_n, q, t, p, input_level, top_scale, security })
     }
 }
 
@@ -104,7 +106,7 @@ pub(crate) fn check_params(reader: &mut Reader<'_>, params: &Params) -> Result<(
 
 /// Bytes that the parameters take.
 pub(crate) fn params_bytes(params: &Params) -> usize {
-    32 + 8 * (params.q.len() + params.p.len())
+    36 + 8 * (params.q.len() + params.t.len() + params.p.len())
 }
 
 /// Appends the parameters.
@@ -113,7 +115,7 @@ pub(crate) fn put_params(out: &mut Vec<u8>, params: &Params) {
     out.extend(params.security.bits().to_le_bytes());
     out.extend((params.input_level as u64).to_le_bytes());
     out.extend(params.top_scale.to_le_bytes());
-    out.extend((params.q.len() as u32).to_le_bytes());
-    out.extend((params.p.len() as u32).to_le_bytes());
-    params.q.iter().chain(&params.p).for_each(|prime| out.extend(prime.to_le_bytes()));
+    let primes = [&params.q, &params.t, &params.p];
+    primes.iter().for_each(|primes| out.extend((primes.len() as u32).to_le_bytes()));
+    primes.into_iter().flatten().for_each(|prime| out.extend(prime.to_le_bytes()));
 }

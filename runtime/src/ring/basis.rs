@@ -42,6 +42,23 @@ impl BaseConverter {
         BaseConverter { from: from.to_vec(), to: to.to_vec(), inverses, matrix }
     }
 
+    /// The conversion of `factor` times its argument.
+    pub fn times(mut self, factor: u64) -> BaseConverter {
+        for (inverse, d) in self.inverses.iter_mut().zip(&self.from) {
+            *inverse = d.mul(*inverse, d.reduce(factor));
+        }
+        self
+    }
+
+    /// The conversion with its results divided by `divisor` modulo the t_j.
+    pub fn over(mut self, divisor: u64) -> BaseConverter {
+        for (row, t) in self.matrix.iter_mut().zip(&self.to) {
+            let inverse = t.inverse(t.reduce(divisor));
+            row.iter_mut().for_each(|entry| *entry = t.mul(*entry, inverse));
+        }
+        self
+    }
+
     /// Converts limbs in coefficient form, in parallel. `from` and `to` are in the order given to [`Self::new`].
     pub fn convert(&self, kernels: &Kernels, from: &[&[u64]], to: &mut [&mut [u64]]) {
         let n = self.check(to, from);

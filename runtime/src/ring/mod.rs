@@ -7,12 +7,14 @@ use rayon::prelude::*;
 
 mod automorphism;
 mod basis;
+mod mixed_radix;
 mod modulus;
 mod ntt;
 mod sample;
 
 pub use automorphism::{galois_element, permutation};
 pub use basis::BaseConverter;
+pub use mixed_radix::MixedRadix;
 pub use modulus::Modulus;
 pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;

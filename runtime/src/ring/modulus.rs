@@ -89,6 +89,21 @@ impl Modulus {
         if a < 0 { self.neg(r) } else { r }
     }
 
+    /// An integer-valued double modulo q, whatever its size.
+    pub fn from_integer(&self, c: f64) -> u64 {
+        debug_assert!(c.is_finite() && c.fract() == 0.0, "coefficients are integers");
+        let magnitude = c.abs();
+        let r = if magnitude < (1u64 << 53) as f64 {
+            self.reduce(magnitude as u64)
+        } else {
+            // A double this large is its 53-bit significand times a power of two.
+            let exponent = (magnitude.to_bits() >> 52) - 1075;
+            let significand = magnitude.to_bits() & ((1 << 52) - 1) | 1 << 52;
+            self.mul(self.reduce(significand), self.pow(2, exponent))
+        };
+        if c < 0.0 { self.neg(r) } else { r }
+    }
+
     /// The representative of `a` in `(−q/2, q/2]`.
     pub fn centred(&self, a: u64) -> i64 {
         if a > self.q / 2 { a as i64 - self.q as i64 } else { a as i64 }

@@ -45,10 +45,10 @@ impl Context {
             let after = plan.ty(value).limbs;
             let before = op.operands().first().map_or(after, |&operand| plan.ty(operand).limbs);
             match op {
-                Op::Rescale(a) if context.is_fused(*a) => {
+                Op::Rescale(a) | Op::ModSwitch(a, _) if context.is_fused(*a) => {
                     context.prepare_division(before, after, Form::QP);
                 }
-                Op::Rescale(_) => context.prepare_division(before, after, Form::Q),
+                Op::Rescale(_) | Op::ModSwitch(..) => context.prepare_division(before, after, Form::Q),
                 Op::ModDown(_) => context.prepare_division(before, after, Form::QP),
                 Op::Decompose(_) => context.prepare_digits(before),
                 Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => {
@@ -100,8 +100,8 @@ impl Context {
         });
     }
 
-    /// Whether a value stays on QP until its only reader, a `Rescale`, divides by P and by its prime at once: fewer
-    /// transforms, and one rounding instead of two.
+    /// Whether a value stays on QP until its only reader, a `Rescale` or `ModSwitch`, divides by P and by its primes at
+    /// once: fewer transforms, and one rounding instead of two.
     pub fn is_fused(&self, value: Value) -> bool {
         self.fused[value.index()]
     }
@@ -130,7 +130,7 @@ fn fused(plan: &Plan) -> Vec<bool> {
     let mut is_rescaled = vec![false; plan.ops.len()];
     for (_, op) in plan.values() {
         op.operands().iter().for_each(|operand| n_readers[operand.index()] += 1);
-        if let Op::Rescale(a) = op {
+        if let Op::Rescale(a) | Op::ModSwitch(a, _) = op {
             is_rescaled[a.index()] = true;
         }
     }
@@ -150,6 +150,7 @@ fn fused(plan: &Plan) -> Vec<bool> {
         | Op::Decompose(_)
         | Op::ApplyKey(..)
         | Op::ModUp(_)
+        | Op::ModSwitch(..)
         | Op::ModRaise(..) => false,
     };
     let is_fused = |(value, op): (Value, &Op)| {

@@ -4,10 +4,12 @@ mod buffer;
 mod ciphertext;
 mod context;
 mod key_switch;
+mod plaintext;
 mod poly;
 
 pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
 pub use context::Context;
 pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeySwitchKey, by_blocks};
+pub use plaintext::{Blocks, Plaintext};
 pub use poly::Poly;

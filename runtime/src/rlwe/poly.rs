@@ -21,6 +21,11 @@ impl Poly {
         Poly { n, data: Buffer::from_vec(data) }
     }
 
+    /// The ring degree.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
     /// Number of limbs.
     pub fn n_limbs(&self) -> usize {
         self.data.len() / self.n

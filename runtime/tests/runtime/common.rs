@@ -24,7 +24,7 @@ pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64)
     let q: Vec<u64> = q_bits.iter().map(&mut prime).collect();
     let p = p_bits.iter().map(&mut prime).collect();
     let (input_level, security) = (q.len() - 1, Security::Insecure);
-    Params { scheme: Scheme::Ckks, log_n, q, p, input_level, top_scale, security }
+    Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
 }
 
 /// `n_limbs` message primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
@@ -53,6 +53,7 @@ impl Build {
                 shape: vec![1, n_slots],
                 range: (-1.0, 1.0),
                 factor: 1.0,
+                levels: None,
                 slots: vec![identity(n_slots)],
                 normalization: None,
             });
@@ -95,6 +96,7 @@ impl Build {
                 name: format!("y{i}"),
                 shape: vec![1, n_slots],
                 factor: 1.0,
+                limit: None,
                 slots: vec![(value, identity(n_slots))],
                 client: vec![],
             });
@@ -116,11 +118,16 @@ pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
     let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     let mut state = u64::from(seed) + 1;
-    let slots: Vec<Vec<f64>> = plan
-        .inputs
-        .iter()
-        .map(|_| (0..plan.params.n_slots()).map(|_| uniform(&mut state)).collect())
-        .collect();
+    // Numbers in [−1, 1), integers of as many bits as the range has in BFV.
+    let mut number = |scale: f64, integer: bool| {
+        let x = scale * uniform(&mut state);
+        if integer { x.floor() } else { x }
+    };
+    let integer = plan.params.scheme == Scheme::Bfv;
+    let slots = plan.inputs.iter().map(|input| {
+        (0..plan.params.n_slots()).map(|_| number(input.range.1, integer)).collect()
+    });
+    let slots: Vec<Vec<f64>> = slots.collect();
     let fresh = encrypt(plan, &secret, &mut rng, &slots, RangePolicy::Refuse);
     Setup { secret, keys, slots, fresh: fresh.expect("the test's inputs are in range") }
 }
@@ -152,7 +159,8 @@ pub(crate) fn run(
 
 /// Slots of the outputs of an encrypted run.
 pub(crate) fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
-    decrypt_slots(plan, &setup.secret, &run(plan, setup, 1, usize::MAX))
+    let outputs = run(plan, setup, 1, usize::MAX);
+    decrypt_slots(plan, &setup.secret, &outputs).expect("the noise is within its bound")
 }
 
 /// The largest difference, and the root of the mean square.

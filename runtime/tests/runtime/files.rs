@@ -197,7 +197,7 @@ fn sets_are_counted_before_anything_is_allocated() {
     let (plan, setup) = small_plan();
     let file = write_inputs(&plan, PLAN, &[setup.fresh]);
     let (kind, payload) = content(&file);
-    let at = 32 + 6 * 8 + 4;
+    let at = 36 + 6 * 8 + 4;
     for n_sets in [0u32, 2, 3, 1 << 20, u32::MAX] {
         let mut changed = payload.clone();
         changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());

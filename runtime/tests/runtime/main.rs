@@ -1,5 +1,6 @@
 //! Tests of whole plans, in one program.
 
+mod bfv;
 mod common;
 mod evaluators;
 mod files;

@@ -45,12 +45,13 @@ pub(super) fn read(
 }
 
 fn write_params(w: &mut Writer, params: &Params) {
-    let Params { scheme, log_n, q, p, input_level, top_scale, security } = params;
+    let Params { scheme, log_n, q, t, p, input_level, top_scale, security } = params;
     w.varint(match scheme {
         Scheme::Ckks => 0,
+        Scheme::Bfv => 1,
     });
     w.varint(u64::from(*log_n));
-    for primes in [q, p] {
+    for primes in [q, t, p] {
         w.varint(primes.len() as u64);
         primes.iter().for_each(|&prime| w.u64(prime));
     }
@@ -63,18 +64,19 @@ fn write_params(w: &mut Writer, params: &Params) {
 pub(super) fn read_params(r: &mut Reader<'_>) -> Result<Params, Invalid> {
     let scheme = match r.varint()? {
         0 => Scheme::Ckks,
-        other => return Ok(r.fail(format!("scheme {other}, expected 0"))?),
+        1 => Scheme::Bfv,
+        other => return Ok(r.fail(format!("scheme {other}, expected 0 or 1"))?),
     };
     let log_n = r.number()?;
     let mut primes = || list(r.count(8)?, || r.u64());
-    let (q, p) = (primes()?, primes()?);
+    let (q, t, p) = (primes()?, primes()?, primes()?);
     let input_level = r.number()?;
     let top_scale = r.f64()?;
     let bits: u32 = r.number()?;
     let Some(security) = Security::from_bits(bits) else {
         return Ok(r.fail(format!("security of {bits} bits, expected 0, 128, 192 or 256"))?);
     };
-    let params = Params { scheme, log_n, q, p, input_level, top_scale, security };
+    let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
     check_params(&params)?;
     Ok(params)
 }
@@ -87,10 +89,15 @@ fn read_table(r: &mut Reader<'_>) -> Result<Vec<f32>, Malformed> {
 }
 
 fn write_input<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, input: &'a Input) {
-    let Input { name, shape, range, factor, slots, normalization } = input;
+    let Input { name, shape, range, factor, levels, slots, normalization } = input;
     w.string(name);
     write_shape(w, shape);
     [range.0, range.1, *factor].into_iter().for_each(|x| w.f64(x));
+    w.varint(u64::from(levels.is_some()));
+    if let Some((low, high)) = levels {
+        w.zigzag(*low);
+        w.zigzag(*high);
+    }
     w.varint(slots.len() as u64);
     slots.iter().for_each(|runs| shapes.write(w, runs));
     w.varint(u64::from(normalization.is_some()));
@@ -104,17 +111,20 @@ fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malfor
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
     let (range, factor) = ((r.f64()?, r.f64()?), r.f64()?);
+    let levels = if r.bool()? { Some((r.zigzag()?, r.zigzag()?)) } else { None };
     let slots = list(r.count(9)?, || runs.read(r, n_elements))?;
     let normalization =
         if r.bool()? { Some(Normalization { mean: r.f64s()?, std: r.f64s()? }) } else { None };
-    Ok(Input { name, shape, range, factor, slots, normalization })
+    Ok(Input { name, shape, range, factor, levels, slots, normalization })
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
-    let Output { name, shape, factor, slots, client } = output;
+    let Output { name, shape, factor, limit, slots, client } = output;
     w.string(name);
     write_shape(w, shape);
     w.f64(*factor);
+    w.varint(u64::from(limit.is_some()));
+    limit.iter().for_each(|&limit| w.f64(limit));
     super::write_places(w, shapes, slots);
     w.varint(client.len() as u64);
     for op in client {
@@ -137,9 +147,10 @@ fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malf
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
     let factor = r.f64()?;
+    let limit = if r.bool()? { Some(r.f64()?) } else { None };
     let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
     let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
-    Ok(Output { name, shape, factor, slots, client })
+    Ok(Output { name, shape, factor, limit, slots, client })
 }
 
 fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {
@@ -238,6 +249,7 @@ fn write_ops(w: &mut Writer, ops: &[Op]) {
             Op::ModUp(a) => (15, a.0, 0, 0),
             Op::ModDown(a) => (16, a.0, 0, 0),
             Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
+            Op::ModSwitch(a, limbs) => (18, a.0, 0, limbs.0),
         };
         w.u64(code);
         w.u32(a);
@@ -300,6 +312,7 @@ fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> 
         (15, 0, 0) => Op::ModUp(x),
         (16, 0, 0) => Op::ModDown(x),
         (17, 0, limbs) => Op::ModRaise(x, LimbSet(limbs)),
+        (18, 0, limbs) => Op::ModSwitch(x, LimbSet(limbs)),
         _ => return r.fail(format!("instruction ({code}, {a}, {b}, {long})")),
     })
 }

@@ -23,6 +23,7 @@ pub(super) fn read(operation: Piece<'_>) -> Result<Op, LineError> {
         "rotate" => Op::Rotate(of.value()?, of.integer()?),
         "conjugate" => Op::Conjugate(of.value()?),
         "rescale" => Op::Rescale(of.value()?),
+        "mod_switch" => Op::ModSwitch(of.value()?, of.limbs()?),
         "drop" => Op::Drop(of.value()?, of.limbs()?),
         "decompose" => Op::Decompose(of.value()?),
         "apply_key" => Op::ApplyKey(of.value()?, of.key()?),

@@ -1,88 +1,15 @@
 //! Encoding: real slots to integer polynomials at a scale, and back.
 
-use std::ops::Range;
-
 use hecc_grammar::plan::Slots;
 
 use crate::kernel::active;
-use crate::ring::{Modulus, Ring};
+use crate::ring::{MixedRadix, Modulus, Ring};
 use crate::rlwe::Poly;
 
 use super::Embedding;
 
 /// Doubles of this size and a half have the last bit 1: adding and subtracting them rounds to integers.
 const TWO_51: f64 = (1u64 << 51) as f64;
-
-/// An encoded plaintext.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plaintext {
-    /// The same number in every slot: one residue for each limb.
-    Scalar(Vec<u64>),
-    /// Any slots.
-    Full(Blocks),
-}
-
-/// A polynomial in the NTT domain whose limbs are constant on blocks of equal length, a power of two: one word for each.
-///
-/// Slots that repeat with period p hold a polynomial in X^(N/2p), which takes equal values on N/2p neighbours of the bit-
-/// reversed order. From 16 on these are neighbours in [`NttTable::exponents`](crate::ring::NttTable::exponents) too.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Blocks {
-    values: Poly,
-    block: usize,
-}
-
-/// Blocks shorter than this are not neighbours in the order that transforms leave.
-const SHORTEST_BLOCK: usize = 16;
-
-impl Blocks {
-    /// A polynomial of ring degree `n`, in the longest blocks that it has.
-    pub fn new(n: usize, poly: Poly) -> Blocks {
-        let constant = |block: usize| {
-            let limb = |k: usize| poly.limb(k).chunks_exact(block).all(is_constant);
-            (0..poly.n_limbs()).all(limb)
-        };
-        let longer = std::iter::successors(Some(SHORTEST_BLOCK), |block| Some(2 * block));
-        let fitting = longer.take_while(|&block| 2 * block <= n && constant(block));
-        match fitting.last() {
-            None => Blocks { values: poly, block: 1 },
-            Some(block) => {
-                let pick = |k: usize, out: &mut [u64]| {
-                    let firsts = poly.limb(k).iter().step_by(block);
-                    out.iter_mut().zip(firsts).for_each(|(out, &first)| *out = first);
-                };
-                Blocks { values: Poly::build(n / block, poly.n_limbs(), pick), block }
-            }
-        }
-    }
-
-    /// Words `range` of a limb: as they are held, or spread out in `scratch`, which is as long.
-    pub fn part<'a>(&'a self, k: usize, range: Range<usize>, scratch: &'a mut [u64]) -> &'a [u64] {
-        let limb = self.values.limb(k);
-        if self.block == 1 {
-            return &limb[range];
-        }
-        let step = self.block.min(range.len());
-        for (i, out) in scratch.chunks_mut(step).enumerate() {
-            out.fill(limb[(range.start + i * step) / self.block]);
-        }
-        scratch
-    }
-}
-
-fn is_constant(words: &[u64]) -> bool {
-    words.iter().all(|word| *word == words[0])
-}
-
-impl Plaintext {
-    /// Bytes that it takes in memory.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Plaintext::Scalar(residues) => 8 * residues.len(),
-            Plaintext::Full(blocks) => 8 * blocks.values.data().len(),
-        }
-    }
-}
 
 /// Encodes slots at scale 2^scale on some limbs, rounding coefficients to integers.
 ///
@@ -114,7 +41,7 @@ pub fn encode_slots(
             let bits = |c: f64| (c + if c < 0.0 { q } else { 0.0 } + 2.0 * TWO_51).to_bits();
             pairs.for_each(|(out, &c)| *out = bits(c) & mask);
         } else {
-            pairs.for_each(|(out, &c)| *out = residue(modulus, c));
+            pairs.for_each(|(out, &c)| *out = modulus.from_integer(c));
         }
         (active().ntt)(out, table);
     })
@@ -123,7 +50,7 @@ pub fn encode_slots(
 /// Encodes one number for all slots: the constant polynomial, a residue for each limb.
 pub fn encode_splat(ring: &Ring, x: f64, scale: f64, limbs: &[usize]) -> Vec<u64> {
     let c = (x * scale.exp2()).round();
-    limbs.iter().map(|&limb| residue(ring.modulus(limb), c)).collect()
+    limbs.iter().map(|&limb| ring.modulus(limb).from_integer(c)).collect()
 }
 
 /// Decodes a polynomial on one or more limbs at scale 2^scale. Its integer coefficients are the centred ones modulo
@@ -140,7 +67,8 @@ pub fn decode(
         out.copy_from_slice(poly.limb(k));
         (active().intt)(out, &ring.tables[limbs[k]]);
     });
-    let radix = MixedRadix::new(ring, limbs);
+    let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
+    let radix = MixedRadix::new(&moduli);
     let factor = (-scale).exp2();
     let mut residues = vec![0; limbs.len()];
     let real: Vec<f64> = (0..n)
@@ -150,71 +78,6 @@ pub fn decode(
         })
         .collect();
     embedding.to_slots(&real).re
-}
-
-/// An integer-valued double modulo q, whatever its size.
-fn residue(q: &Modulus, c: f64) -> u64 {
-    debug_assert!(c.is_finite() && c.fract() == 0.0, "coefficients are integers");
-    let magnitude = c.abs();
-    let r = if magnitude < (1u64 << 53) as f64 {
-        q.reduce(magnitude as u64)
-    } else {
-        // A double this large is its 53-bit significand times a power of two.
-        let exponent = (magnitude.to_bits() >> 52) - 1075;
-        let significand = magnitude.to_bits() & ((1 << 52) - 1) | 1 << 52;
-        q.mul(q.reduce(significand), q.pow(2, exponent))
-    };
-    if c < 0.0 { q.neg(r) } else { r }
-}
-
-/// Integers from residues: `x = d_0 + q_0·(d_1 + q_1·(..))`.
-struct MixedRadix {
-    moduli: Vec<Modulus>,
-    /// 1/q_j mod q_k, for j < k.
-    inverses: Vec<Vec<u64>>,
-    half: Vec<u64>,
-}
-
-impl MixedRadix {
-    fn new(ring: &Ring, limbs: &[usize]) -> MixedRadix {
-        let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
-        let inverse = |k: usize, j: usize| moduli[k].inverse(moduli[k].reduce(moduli[j].value()));
-        let inverses = (0..moduli.len()).map(|k| (0..k).map(|j| inverse(k, j)).collect()).collect();
-        // (Q − 1)/2 has the digits (q_k − 1)/2 since every q_k is odd.
-        let half = moduli.iter().map(|q| q.value() / 2).collect();
-        MixedRadix { moduli, inverses, half }
-    }
-
-    /// The integer congruent to the residues of smallest magnitude, as a double.
-    fn centred(&self, residues: &[u64]) -> f64 {
-        let digits = self.digits(residues);
-        let above = digits.iter().rev().cmp(self.half.iter().rev()) == std::cmp::Ordering::Greater;
-        if !above {
-            return self.value(&digits);
-        }
-        let negated: Vec<u64> = residues.iter().zip(&self.moduli).map(|(&r, q)| q.neg(r)).collect();
-        -self.value(&self.digits(&negated))
-    }
-
-    fn digits(&self, residues: &[u64]) -> Vec<u64> {
-        let mut digits: Vec<u64> = vec![];
-        for (k, q) in self.moduli.iter().enumerate() {
-            let mut d = residues[k];
-            for (j, &earlier) in digits.iter().enumerate() {
-                d = q.mul(q.sub(d, q.reduce(earlier)), self.inverses[k][j]);
-            }
-            digits.push(d);
-        }
-        digits
-    }
-
-    fn value(&self, digits: &[u64]) -> f64 {
-        digits
-            .iter()
-            .zip(&self.moduli)
-            .rev()
-            .fold(0.0, |x, (&d, q)| x * q.value() as f64 + d as f64)
-    }
 }
 
 #[cfg(test)]
@@ -230,6 +93,7 @@ mod tests {
             scheme: Scheme::Ckks,
             log_n: 6,
             q: vec![1125899904679937, 1125899903827969, 1125899903500289],
+            t: vec![],
             p: vec![],
             input_level: 2,
             top_scale: 40.0,
@@ -244,18 +108,6 @@ mod tests {
             let back = decode(&ring, &embedding, &poly, &limbs, scale);
             let error = slots.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(error < 1e-10, "{scale}: {error}");
-            let blocks = Blocks::new(64, poly.clone());
-            let repeated = Slots::real(slots[..1].repeat(32));
-            let periodic = encode_slots(&ring, &embedding, &repeated, scale, &limbs);
-            let periodic_blocks = Blocks::new(64, periodic.clone());
-            assert_eq!((blocks.block, periodic_blocks.block), (1, 32));
-            for (blocks, poly) in [(blocks, poly), (periodic_blocks, periodic)] {
-                for range in [0..64, 16..48, 32..64] {
-                    let mut scratch = vec![0; range.len()];
-                    let part = blocks.part(0, range.clone(), &mut scratch);
-                    assert_eq!(part, &poly.limb(0)[range]);
-                }
-            }
             let splat = encode_splat(&ring, -1.75, scale, &limbs);
             let constant = Poly::build(64, limbs.len(), |k, out| out.fill(splat[k]));
             let back = decode(&ring, &embedding, &constant, &limbs, scale);

@@ -1,0 +1,147 @@
+"""HCNN's MNIST network with quantised input and weights, and differentiable bounds on its integers.
+
+Input [0, 1], 28x28 - quantise - conv 5x5 stride 2 (5) - square - conv 5x5 stride 2 (50) - square - FC 10
+(eprint 2018/1056). Nothing is requantised between the layers: every tensor is an integer times a scale that
+is known beforehand, so an exact encrypted evaluation only has to hold the integers of the logits.
+
+Weights are quantised symmetrically with one learned scale per layer (LSQ, ICLR 2020): rounding has the
+gradient of the identity, and the scale its own gradient through what rounding and clipping change.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Config:
+    """One network to train. Without `bits` its weights and input stay floats."""
+
+    # Bits of the weights of conv1, conv2 and FC; integers from -(2^(b-1) - 1) to 2^(b-1) - 1.
+    bits: tuple = None
+    # The input is round(pixel / input_scale), at most `levels`.
+    levels: int = 4
+    input_scale: float = 0.25
+    # Integer biases of the three layers; they let the network centre its ranges around zero.
+    bias: bool = False
+    # Bits that the logits should take over the training images, and by interval arithmetic.
+    calibrated: float = None
+    certified: float = None
+    epochs: int = 12
+    seed: int = 1
+
+
+class Network(nn.Module):
+    """The network of one `Config`; logits are floats, `logits / unit()[-1]` are the integers."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList([
+            nn.Conv2d(1, 5, 5, stride=2, bias=config.bias),
+            nn.Conv2d(5, 50, 5, stride=2, bias=config.bias),
+            nn.Linear(800, CLASSES, bias=config.bias),
+        ])  # fmt: skip
+        # Logarithms of the scales of the weights: a step of Adam then changes a scale by a ratio.
+        self.log_scales = nn.Parameter(torch.zeros(3), requires_grad=config.bits is not None)
+
+    def start(self, x, weights_of=None):
+        """Sets the weights, then scales that suit them; `x` is a batch of images."""
+        if weights_of is not None:
+            self.load_state_dict(weights_of.state_dict(), strict=False)
+        else:
+            self._normalise(x)
+        if self.config.bits is not None:
+            with torch.no_grad():
+                for number, layer in enumerate(self.layers):
+                    mean = layer.weight.abs().mean()
+                    self.log_scales[number] = torch.log(2 * mean / self._top(number) ** 0.5)
+
+    def _normalise(self, x):
+        """Divides each layer's weights so that its outputs have standard deviation 1 on `x`."""
+        with torch.no_grad():
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    x = torch.flatten(x, 1)
+                layer.weight /= layer(x).std()
+                x = layer(x).square()
+
+    def _top(self, number):
+        return 2 ** (self.config.bits[number] - 1) - 1
+
+    def scales(self):
+        """Returns the scales of the three weight tensors."""
+        return self.log_scales.exp()
+
+    def units(self):
+        """Returns what the integer 1 stands for at the output of each of the three layers."""
+        unit, units = self.config.input_scale, []
+        for scale in self.scales():
+            units.append(unit * scale)
+            unit = units[-1] ** 2
+        return units
+
+    def integers(self):
+        """Returns (weight, bias) of the three layers as integers in float tensors; bias may be None."""
+        result = []
+        for number, (layer, scale, unit) in enumerate(
+            zip(self.layers, self.scales(), self.units())
+        ):
+            top = self._top(number)
+            weight = straight_through_round((layer.weight / scale).clamp(-top, top))
+            bias = None if layer.bias is None else straight_through_round(layer.bias / unit)
+            result.append((weight, bias))
+        return result
+
+    def quantise_input(self, x):
+        """Returns the integers that stand for the pixels `x`."""
+        return (x / self.config.input_scale).round().clamp(0, self.config.levels)
+
+    def forward(self, x):
+        """Returns the logits [n, 10] of images [n, 1, 28, 28] in [0, 1]."""
+        if self.config.bits is None:
+            parameters = [(layer.weight, layer.bias) for layer in self.layers]
+        else:
+            x = self.quantise_input(x) * self.config.input_scale
+            parameters = [
+                (weight * scale, None if bias is None else bias * unit)
+                for (weight, bias), scale, unit in zip(
+                    self.integers(), self.scales(), self.units()
+                )
+            ]
+        return evaluate(x, parameters)
+
+    def certified_width(self):
+        """Returns the mean over the classes of the bits that interval arithmetic gives the logits."""
+        low, high = torch.zeros(1), torch.full([1], float(self.config.levels))
+        for weight, bias in self.integers():
+            # All places of a channel share one interval.
+            weight = weight.reshape(weight.shape[0], len(low), -1)
+            up, down = weight.clamp(min=0).sum(2), weight.clamp(max=0).sum(2)
+            bias = 0 if bias is None else bias
+            low, high = bias + up @ low + down @ high, bias + up @ high + down @ low
+            largest = torch.maximum(high, -low)
+            low, high = torch.zeros_like(low), largest.square()
+        return (2 * largest + 1).log2().mean()
+
+    def calibrated_width(self, logits):
+        """Returns the bits of the largest logits of a batch."""
+        # A mean of few: the gradient of one maximum alone is too noisy.
+        largest = (logits / self.units()[-1]).abs().amax(1).topk(8).values.mean()
+        return (2 * largest + 1).log2()
+
+
+def straight_through_round(x):
+    return x + (x.round() - x).detach()
+
+
+def evaluate(x, parameters):
+    """Returns the logits; `parameters` are (weight, bias) of conv1, conv2 and FC, in any unit."""
+    (w1, b1), (w2, b2), (w3, b3) = parameters
+    x = F.conv2d(x, w1, b1, stride=2).square()
+    x = F.conv2d(x, w2, b2, stride=2).square()
+    return F.linear(torch.flatten(x, 1), w3, b3)

@@ -1,0 +1,179 @@
+//! Runs a CKKS plan on cleartext slots: exactly, or with an error of the predicted size added at every step.
+
+use std::sync::{Arc, OnceLock};
+
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Slots, Value, VerifiedPlan, View};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::scheme::ckks::Embedding;
+
+use super::{Noise, slots};
+
+/// See [`ClearEvaluator`](super::ClearEvaluator).
+pub(super) struct Approximate<'a> {
+    plan: &'a VerifiedPlan,
+    /// The slots of the constants that fit the budget.
+    constants: Vec<Option<Slots>>,
+    last_uses: Vec<Option<usize>>,
+    errors: Vec<noise::Deviation>,
+    embedding: OnceLock<Embedding>,
+}
+
+/// The slots of a constant.
+enum Plain<'a> {
+    Same(f64),
+    Held(&'a Slots),
+    Made(Slots),
+}
+
+impl<'a> Approximate<'a> {
+    pub(super) fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> Approximate<'a> {
+        let bytes = size_of::<f64>() * plan.params.n_slots();
+        let mut left = cache_bytes / bytes;
+        let mut hold = |(i, constant): (usize, &Constant)| {
+            let needed = match constant.view {
+                View::Splat(_) => return None,
+                View::Table { .. } => 1,
+                View::Imaginary(_) | View::Embedding(_) => 2,
+            };
+            left = left.checked_sub(needed)?;
+            Some(plan.slots_of(ConstantId(i as u32)))
+        };
+        Approximate {
+            plan,
+            constants: plan.constants.iter().enumerate().map(&mut hold).collect(),
+            last_uses: plan.last_uses(),
+            errors: noise::analyse(plan),
+            embedding: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn run(
+        &self,
+        inputs: &[Vec<f64>],
+        noise: Noise,
+        mut observe: impl FnMut(Value, &[f64]),
+    ) -> Vec<Vec<f64>> {
+        let mut values: Vec<Option<Arc<Slots>>> = vec![None; self.plan.ops.len()];
+        for (value, op) in self.plan.values() {
+            let mut slots = self.step(op, inputs, &values);
+            if let Noise::Predicted(seed) = noise {
+                self.disturb(value, op, Arc::make_mut(&mut slots), seed);
+            }
+            observe(value, &slots.re);
+            if self.last_uses[value.index()].is_some() {
+                values[value.index()] = Some(slots);
+            }
+            for operand in op.operands() {
+                if self.last_uses[operand.index()] == Some(value.index()) {
+                    values[operand.index()] = None;
+                }
+            }
+        }
+        let output = |v: Value| values[v.index()].as_ref().expect("outputs are kept").re.clone();
+        self.plan.output_values().map(output).collect()
+    }
+
+    /// Adds what encryption would: an error, and to raised ciphertexts multiples of their prime.
+    fn disturb(&self, value: Value, op: &Op, slots: &mut Slots, seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(value.0) << 32));
+        let deviation = self.errors[value.index()].added;
+        if deviation > 0.0 {
+            for part in [Some(&mut slots.re), slots.im.as_mut()].into_iter().flatten() {
+                part.iter_mut().for_each(|x| *x += deviation * normal(&mut rng));
+            }
+        }
+        if let Op::ModRaise(raised, _) = op {
+            let ty = self.plan.ty(*raised);
+            let limb = ty.limbs.last().expect("values have limbs");
+            let unit = (self.plan.params.log_q(limb) - ty.scale).exp2();
+            let n_slots = self.plan.params.n_slots();
+            let embedding = self.embedding.get_or_init(|| Embedding::new(n_slots));
+            let mut draw = || unit * (noise::overflow() * normal(&mut rng)).round();
+            let multiples: Vec<f64> = (0..2 * n_slots).map(|_| draw()).collect();
+            let added = embedding.to_slots(&multiples);
+            *slots = slots::add(slots, &added, 1.0);
+        }
+    }
+
+    fn step(&self, op: &Op, inputs: &[Vec<f64>], values: &[Option<Arc<Slots>>]) -> Arc<Slots> {
+        let operand = |v: &Value| values[v.index()].as_ref().expect("operands precede users");
+        let plain = |c: &ConstantId| self.slots(*c);
+        Arc::new(match op {
+            Op::Input(index) => Slots::real(inputs[*index as usize].clone()),
+            Op::Add(a, b) => slots::add(operand(a), operand(b), 1.0),
+            Op::Sub(a, b) => slots::add(operand(a), operand(b), -1.0),
+            Op::Neg(a) => slots::scale(operand(a), -1.0),
+            Op::Mul(a, b) => slots::product(operand(a), operand(b)),
+            Op::AddPlain(a, c) => match plain(c) {
+                Plain::Same(c) => slots::shift(operand(a), c),
+                Plain::Held(c) => slots::add(operand(a), c, 1.0),
+                Plain::Made(c) => slots::add(operand(a), &c, 1.0),
+            },
+            Op::MulPlain(a, c) => self.dot(&[(*a, *c)], operand),
+            Op::DotPlain(terms) => self.dot(terms, operand),
+            Op::Rotate(a, steps) | Op::ApplyKey(a, Key::Rotate(steps)) => {
+                slots::rotate(operand(a), *steps as usize)
+            }
+            Op::Conjugate(a) | Op::ApplyKey(a, Key::Conjugate) => slots::conjugate(operand(a)),
+            Op::ApplyKey(a, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
+            | Op::Relinearize(a)
+            | Op::Rescale(a)
+            | Op::ModSwitch(a, _)
+            | Op::Drop(a, _)
+            | Op::Decompose(a)
+            | Op::ModUp(a)
+            | Op::ModDown(a)
+            | Op::ModRaise(a, _) => return operand(a).clone(),
+        })
+    }
+
+    fn dot<'v>(
+        &self,
+        terms: &[(Value, ConstantId)],
+        operand: impl Fn(&Value) -> &'v Arc<Slots>,
+    ) -> Slots {
+        let mut sum = Slots::real(vec![0.0; self.plan.params.n_slots()]);
+        for (a, c) in terms {
+            match self.slots(*c) {
+                Plain::Same(c) => slots::add_scaled(&mut sum, operand(a), c),
+                Plain::Held(c) => slots::add_product(&mut sum, operand(a), c),
+                Plain::Made(c) => slots::add_product(&mut sum, operand(a), &c),
+            }
+        }
+        sum
+    }
+
+    fn slots(&self, constant: ConstantId) -> Plain<'_> {
+        match (&self.plan.constants[constant.index()].view, &self.constants[constant.index()]) {
+            (View::Splat(x), _) => Plain::Same(*x),
+            (_, Some(slots)) => Plain::Held(slots),
+            (_, None) => Plain::Made(self.plan.slots_of(constant)),
+        }
+    }
+}
+
+/// A nearly normal number of mean 0 and deviation 1, at most 7: a binomial of 48 bits, smoothed by a uniform number.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let word = rng.next_u64();
+    let binomial = f64::from((word >> 16).count_ones()) - 24.0;
+    let uniform = ((word & 0xffff) as f64 + 0.5) / 65536.0 - 0.5;
+    (binomial + uniform) / (12.0f64 + 1.0 / 12.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_moments_of_the_normal_distribution() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let draws: Vec<f64> = (0..200_000).map(|_| normal(&mut rng)).collect();
+        let moment = |k: i32| draws.iter().map(|x| x.powi(k)).sum::<f64>() / draws.len() as f64;
+        assert!(moment(1).abs() < 0.01);
+        assert!((moment(2) - 1.0).abs() < 0.02);
+        assert!((moment(4) - 3.0).abs() < 0.1);
+    }
+}

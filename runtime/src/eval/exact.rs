@@ -1,0 +1,162 @@
+//! Runs a BFV plan on cleartext slots: integers modulo each plaintext prime.
+
+use std::sync::Arc;
+
+use hecc_grammar::plan::{ConstantId, Key, Op, Value, VerifiedPlan, View};
+
+use crate::kernel::{Pair, active};
+use crate::ring::{MixedRadix, Modulus};
+
+/// The slots of a value: residues modulo each plaintext prime.
+type Residues = Vec<Vec<u64>>;
+
+/// See [`ClearEvaluator`](super::ClearEvaluator).
+pub(super) struct Exact<'a> {
+    plan: &'a VerifiedPlan,
+    primes: Vec<Modulus>,
+    radix: MixedRadix,
+    /// The slots of the constants that fit the budget.
+    constants: Vec<Option<Arc<Residues>>>,
+    last_uses: Vec<Option<usize>>,
+}
+
+impl<'a> Exact<'a> {
+    pub(super) fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> Exact<'a> {
+        let primes: Vec<Modulus> = plan.params.t.iter().map(|&t| Modulus::new(t)).collect();
+        let radix = MixedRadix::new(&primes);
+        let last_uses = plan.last_uses();
+        let mut exact = Exact { plan, primes, radix, constants: vec![], last_uses };
+        let each = size_of::<u64>() * plan.params.n_slots() * exact.primes.len();
+        let held = (cache_bytes / each).min(plan.constants.len());
+        let hold = |i: usize| (i < held).then(|| Arc::new(exact.encode(ConstantId(i as u32))));
+        exact.constants = (0..plan.constants.len()).map(hold).collect();
+        exact
+    }
+
+    pub(super) fn run(
+        &self,
+        inputs: &[Vec<f64>],
+        mut observe: impl FnMut(Value, &[f64]),
+    ) -> Vec<Vec<f64>> {
+        let inputs: Vec<Arc<Residues>> =
+            inputs.iter().map(|slots| Arc::new(self.residues(slots))).collect();
+        let mut values: Vec<Option<Arc<Residues>>> = vec![None; self.plan.ops.len()];
+        for (value, op) in self.plan.values() {
+            let slots = self.step(op, &inputs, &values);
+            observe(value, &self.integers(&slots));
+            if self.last_uses[value.index()].is_some() {
+                values[value.index()] = Some(slots);
+            }
+            for operand in op.operands() {
+                if self.last_uses[operand.index()] == Some(value.index()) {
+                    values[operand.index()] = None;
+                }
+            }
+        }
+        let output = |v: Value| self.integers(values[v.index()].as_ref().expect("outputs are kept"));
+        self.plan.output_values().map(output).collect()
+    }
+
+    fn step(
+        &self,
+        op: &Op,
+        inputs: &[Arc<Residues>],
+        values: &[Option<Arc<Residues>>],
+    ) -> Arc<Residues> {
+        let operand = |v: &Value| values[v.index()].as_ref().expect("operands precede users");
+        let zip = |a: &Residues, b: &Residues, f: fn(&mut [u64], &[u64], &[u64], &Modulus)| {
+            self.each(|i, t, out| f(out, &a[i], &b[i], t))
+        };
+        Arc::new(match op {
+            Op::Input(index) => return inputs[*index as usize].clone(),
+            Op::Add(a, b) => zip(operand(a), operand(b), active().add),
+            Op::Sub(a, b) => zip(operand(a), operand(b), active().sub),
+            Op::Mul(a, b) => zip(operand(a), operand(b), active().mul),
+            Op::Neg(a) => self.each(|i, t, out| (active().neg)(out, &operand(a)[i], t)),
+            Op::AddPlain(a, c) => zip(operand(a), &self.constant(*c), active().add),
+            Op::MulPlain(a, c) => zip(operand(a), &self.constant(*c), active().mul),
+            Op::DotPlain(terms) => {
+                let constants: Vec<_> = terms.iter().map(|(_, c)| self.constant(*c)).collect();
+                self.each(|i, t, out| {
+                    let terms = terms.iter().zip(&constants);
+                    let pairs: Vec<Pair<'_>> =
+                        terms.map(|((a, _), c)| (&operand(a)[i][..], &c[i][..])).collect();
+                    (active().dot)(out, &pairs, t);
+                })
+            }
+            Op::Rotate(a, steps) | Op::ApplyKey(a, Key::Rotate(steps)) => {
+                self.rows(operand(a), |row, out| {
+                    let (first, rest) = row.split_at(*steps as usize);
+                    out[..rest.len()].copy_from_slice(rest);
+                    out[rest.len()..].copy_from_slice(first);
+                })
+            }
+            Op::Conjugate(a) | Op::ApplyKey(a, Key::Conjugate) => self.each(|i, _, out| {
+                let (first, second) = operand(a)[i].split_at(self.plan.params.row_length());
+                out[..second.len()].copy_from_slice(second);
+                out[second.len()..].copy_from_slice(first);
+            }),
+            Op::ApplyKey(a, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
+            | Op::Relinearize(a)
+            | Op::Rescale(a)
+            | Op::ModSwitch(a, _)
+            | Op::Drop(a, _)
+            | Op::Decompose(a)
+            | Op::ModUp(a)
+            | Op::ModDown(a)
+            | Op::ModRaise(a, _) => return operand(a).clone(),
+        })
+    }
+
+    /// Computes the slots for each prime.
+    fn each(&self, f: impl Fn(usize, &Modulus, &mut [u64])) -> Residues {
+        let compute = |(i, t): (usize, &Modulus)| {
+            let mut out = vec![0; self.plan.params.n_slots()];
+            f(i, t, &mut out);
+            out
+        };
+        self.primes.iter().enumerate().map(compute).collect()
+    }
+
+    /// Computes the slots row by row.
+    fn rows(&self, source: &Residues, f: impl Fn(&[u64], &mut [u64])) -> Residues {
+        let length = self.plan.params.row_length();
+        self.each(|i, _, out| {
+            let rows = source[i].chunks(length).zip(out.chunks_mut(length));
+            rows.for_each(|(row, out)| f(row, out));
+        })
+    }
+
+    fn constant(&self, constant: ConstantId) -> Arc<Residues> {
+        let held = &self.constants[constant.index()];
+        held.clone().unwrap_or_else(|| Arc::new(self.encode(constant)))
+    }
+
+    fn encode(&self, constant: ConstantId) -> Residues {
+        match self.plan.constants[constant.index()].view {
+            View::Splat(x) => self.each(|_, t, out| out.fill(t.from_integer(x))),
+            View::Imaginary(_) | View::Table { .. } | View::Embedding(_) => {
+                self.residues(&self.plan.slots_of(constant).re)
+            }
+        }
+    }
+
+    fn residues(&self, slots: &[f64]) -> Residues {
+        self.each(|_, t, out| {
+            out.iter_mut().zip(slots).for_each(|(out, &x)| *out = t.from_integer(x));
+        })
+    }
+
+    /// The integers of least magnitude with these residues.
+    fn integers(&self, residues: &Residues) -> Vec<f64> {
+        if let ([t], [slots]) = (&self.primes[..], &residues[..]) {
+            return slots.iter().map(|&x| t.centred(x) as f64).collect();
+        }
+        let mut of_slot = vec![0; residues.len()];
+        let integer = |slot: usize| {
+            of_slot.iter_mut().zip(residues).for_each(|(x, slots)| *x = slots[slot]);
+            self.radix.centred(&of_slot)
+        };
+        (0..self.plan.params.n_slots()).map(integer).collect()
+    }
+}

@@ -1,0 +1,54 @@
+//! Integers from their residues.
+
+use super::Modulus;
+
+/// Integers from residues: `x = d_0 + q_0·(d_1 + q_1·(..))`.
+pub struct MixedRadix {
+    moduli: Vec<Modulus>,
+    /// 1/q_j mod q_k, for j < k.
+    inverses: Vec<Vec<u64>>,
+    half: Vec<u64>,
+}
+
+impl MixedRadix {
+    /// The tables for some odd moduli.
+    pub fn new(moduli: &[Modulus]) -> MixedRadix {
+        let moduli = moduli.to_vec();
+        let inverse = |k: usize, j: usize| moduli[k].inverse(moduli[k].reduce(moduli[j].value()));
+        let inverses = (0..moduli.len()).map(|k| (0..k).map(|j| inverse(k, j)).collect()).collect();
+        // (Q − 1)/2 has the digits (q_k − 1)/2 since every q_k is odd.
+        let half = moduli.iter().map(|q| q.value() / 2).collect();
+        MixedRadix { moduli, inverses, half }
+    }
+
+    /// The integer congruent to the residues of smallest magnitude, as a double.
+    pub fn centred(&self, residues: &[u64]) -> f64 {
+        let digits = self.digits(residues);
+        let above = digits.iter().rev().cmp(self.half.iter().rev()) == std::cmp::Ordering::Greater;
+        if !above {
+            return self.value(&digits);
+        }
+        let negated: Vec<u64> = residues.iter().zip(&self.moduli).map(|(&r, q)| q.neg(r)).collect();
+        -self.value(&self.digits(&negated))
+    }
+
+    fn digits(&self, residues: &[u64]) -> Vec<u64> {
+        let mut digits: Vec<u64> = vec![];
+        for (k, q) in self.moduli.iter().enumerate() {
+            let mut d = residues[k];
+            for (j, &earlier) in digits.iter().enumerate() {
+                d = q.mul(q.sub(d, q.reduce(earlier)), self.inverses[k][j]);
+            }
+            digits.push(d);
+        }
+        digits
+    }
+
+    fn value(&self, digits: &[u64]) -> f64 {
+        digits
+            .iter()
+            .zip(&self.moduli)
+            .rev()
+            .fold(0.0, |x, (&d, q)| x * q.value() as f64 + d as f64)
+    }
+}

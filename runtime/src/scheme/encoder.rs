@@ -1,0 +1,85 @@
+//! Encodes the constants of a plan, whatever its scheme.
+
+use hecc_grammar::plan::{Constant, ConstantId, Params, Plan, Scheme, Type, View};
+use rayon::prelude::*;
+
+use crate::ring::Ring;
+use crate::rlwe::{Blocks, Plaintext, limb_indices};
+
+use super::bfv::Batch;
+use super::ckks::{Embedding, encode_slots, encode_splat};
+
+/// What a plaintext is to a ciphertext. In CKKS both are encoded alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// It is added.
+    Summand,
+    /// It is multiplied by.
+    Factor,
+}
+
+/// Tables for encoding.
+pub enum Encoder {
+    /// For real numbers.
+    Ckks(Embedding),
+    /// For integers modulo each plaintext prime.
+    Bfv(Vec<Batch>),
+}
+
+impl Encoder {
+    /// The tables for a plan's parameters.
+    pub fn new(params: &Params) -> Encoder {
+        let n = params.ring_degree();
+        match params.scheme {
+            Scheme::Ckks => Encoder::Ckks(Embedding::new(params.n_slots())),
+            Scheme::Bfv => {
+                Encoder::Bfv(params.t.par_iter().map(|&t| Batch::new(n, t)).collect())
+            }
+        }
+    }
+
+    /// A constant on the limbs of a type, for the plaintext prime of this index.
+    pub fn plaintext(
+        &self,
+        plan: &Plan,
+        ring: &Ring,
+        (constant, as_a): (ConstantId, Use),
+        (ty, instance): (Type, usize),
+    ) -> Plaintext {
+        let limbs = limb_indices(ring, ty.limbs, ty.form);
+        let Constant { view, scale } = &plan.constants[constant.index()];
+        match (self, view) {
+            (Encoder::Ckks(_), View::Splat(x)) => {
+                Plaintext::Scalar(encode_splat(ring, *x, *scale, &limbs))
+            }
+            (Encoder::Ckks(embedding), _) => {
+                let slots = plan.slots_of(constant);
+                let poly = encode_slots(ring, embedding, &slots, *scale, &limbs);
+                Plaintext::Full(Blocks::new(ring.n(), poly))
+            }
+            (Encoder::Bfv(batches), View::Splat(x)) => {
+                let batch = &batches[instance];
+                let x = batch.modulus().from_integer(*x);
+                Plaintext::Scalar(match as_a {
+                    Use::Summand => batch.scalar_summand(ring, x, &limbs),
+                    Use::Factor => {
+                        let x = batch.modulus().centred(x);
+                        limbs.iter().map(|&limb| ring.modulus(limb).from_signed(x)).collect()
+                    }
+                })
+            }
+            (Encoder::Bfv(batches), _) => {
+                let batch = &batches[instance];
+                let slots = plan.slots_of(constant).re;
+                let slots: Vec<u64> =
+                    slots.into_iter().map(|x| batch.modulus().from_integer(x)).collect();
+                let coefficients = batch.to_coefficients(&slots);
+                let poly = match as_a {
+                    Use::Summand => batch.as_summand(ring, &coefficients, &limbs),
+                    Use::Factor => batch.as_factor(ring, &coefficients, &limbs),
+                };
+                Plaintext::Full(Blocks::new(ring.n(), poly))
+            }
+        }
+    }
+}
