@@ -64,7 +64,7 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
 
     let mut images = vec![];
     for set in &sets {
-        let tensors = decrypt_one(plan, &secret, set);
+        let tensors = decrypt_one(plan, &secret, set)?;
         let scores = tensors.into_iter().zip(&plan.outputs);
         images.push(
             scores.map(|(t, output)| scores_of(t, output, args.raw)).collect::<Result<Vec<_>>>()?,

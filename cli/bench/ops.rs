@@ -147,14 +147,16 @@ fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
     for name in ["x", "y"] {
         let (name, shape, slots) = (name.to_owned(), shape.clone(), vec![all.clone()]);
         let range = (-1.0, 1.0);
-        plan.inputs.push(Input { name, shape, range, factor: 1.0, slots, normalization: None });
+        let (factor, quantizer, normalization) = (1.0, None, None);
+        plan.inputs.push(Input { name, shape, range, factor, quantizer, slots, normalization });
     }
     let mut emit = Emit { plan: &mut plan, origin: 0 };
     let inputs = [emit.op(Op::Input(0))?, emit.op(Op::Input(1))?];
     let results = operation(&mut emit, inputs)?;
     for value in results {
         let (name, shape, slots) = (value.to_string(), shape.clone(), vec![(value, all.clone())]);
-        plan.outputs.push(Output { name, shape, factor: 1.0, slots, client: vec![] });
+        let (factor, limit, client) = (1.0, None, vec![]);
+        plan.outputs.push(Output { name, shape, factor, limit, slots, client });
     }
     Ok(plan)
 }

@@ -193,6 +193,7 @@ fn a_file_of_instructions_takes_twice_its_size() {
         shape,
         range: (0.0, 1.0),
         factor: 1.0,
+        quantizer: None,
         slots,
         normalization: None,
     });

@@ -87,6 +87,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
             shape: vec![n_slots as usize],
             range: (-1.0, 1.0),
             factor: 1.0,
+            quantizer: None,
             slots: vec![all.clone()],
             normalization: None,
         });
@@ -139,6 +140,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         name: "z".to_owned(),
         shape: vec![n_slots as usize],
         factor: 1.0,
+        limit: None,
         slots: vec![(x, all.clone())],
         client: vec![],
     };

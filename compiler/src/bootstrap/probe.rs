@@ -31,6 +31,7 @@ pub fn probe(
             shape: shape.clone(),
             range: (-1.0, 1.0),
             factor: 1.0,
+            quantizer: None,
             slots: vec![runs(along.iter().copied().chain(copies).collect())],
             normalization: None,
         });
@@ -46,6 +47,7 @@ pub fn probe(
             name: format!("y{i}"),
             shape: shape.clone(),
             factor: 1.0,
+            limit: None,
             slots: vec![(value, runs(along.clone()))],
             client: vec![],
         });

@@ -76,6 +76,7 @@ pub fn lower(
             name: output.name.clone(),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
+            limit: None,
             slots,
             client: output.client.clone(),
         });
@@ -106,6 +107,7 @@ impl Lowering<'_> {
             shape: node.shape.clone(),
             range: (self.config.range)(node.tensor),
             factor: node.factor,
+            quantizer: None,
             slots: self.packing.layouts[id.0].runs(true),
             normalization: self.config.normalization.clone(),
         });

@@ -27,7 +27,7 @@ pub use view::{Constant, Dim, Run, Runs, View};
 
 use std::collections::BTreeMap;
 
-pub use crate::model::ClientOp;
+pub use crate::model::{ClientOp, Quantizer};
 
 /// How an input tensor is placed in ciphertexts.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,10 +38,10 @@ pub struct Input {
     pub shape: Vec<usize>,
     /// Range that the plan was calibrated for; a value outside it may give a wrong answer.
     pub range: (f64, f64),
-    /// A slot holds `factor · element`; in BFV the nearest integer (half to even) within `levels`.
+    /// A slot holds `factor · element`, in BFV the nearest integer.
     pub factor: f64,
-    /// BFV: the smallest and the largest integer that the network's input quantiser gives.
-    pub levels: Option<(i64, i64)>,
+    /// What the client rounds elements by before anything else: the network's own input quantiser.
+    pub quantizer: Option<Quantizer>,
     /// One map of slots to elements (row-major) for each ciphertext. An element may lie in several slots.
     pub slots: Vec<Runs>,
     /// Mean and standard deviation per channel (dimension 1) that pixels in [0, 1] are normalised by.

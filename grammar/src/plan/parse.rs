@@ -9,6 +9,7 @@ use super::{
     Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output, Params,
     Plan, Run, Runs, Scheme, Type, Value, View,
 };
+use crate::model::read_quantizer;
 use crate::security::Security;
 use crate::text::{
     Attributes, Inner, LineError, Piece, Rule, TextError, check_version, client_chain, error,
@@ -174,9 +175,9 @@ fn read_input(statement: Piece<'_>) -> Result<Input, LineError> {
         Some(mean) => Some(Normalization { mean, std: of.get("std")? }),
     };
     let (shape, range, factor) = (of.get("shape")?, of.get("range")?, of.get("factor")?);
-    let levels = of.optional::<(f64, f64)>("levels")?.map(|(low, high)| (low as i64, high as i64));
+    let quantizer = if of.has("scale") { Some(read_quantizer(&mut of)?) } else { None };
     of.finish()?;
-    Ok(Input { name, shape, range, factor, levels, slots: vec![], normalization })
+    Ok(Input { name, shape, range, factor, quantizer, slots: vec![], normalization })
 }
 
 fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {

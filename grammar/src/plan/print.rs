@@ -161,11 +161,11 @@ impl Display for Runs {
 }
 
 fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
-    let Input { name, shape, range, factor, levels, slots, normalization } = input;
+    let Input { name, shape, range, factor, quantizer, slots, normalization } = input;
     write!(f, "input {name:?} shape={} range={}", list(shape), pair(range))?;
     write!(f, " factor={}", Number(*factor))?;
-    if let Some((low, high)) = levels {
-        write!(f, " levels={}", list([low, high]))?;
+    if let Some(quantizer) = quantizer {
+        write!(f, " {quantizer}")?;
     }
     if let Some(by) = normalization {
         write!(f, " mean={} std={}", numbers(&by.mean), numbers(&by.std))?;

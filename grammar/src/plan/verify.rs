@@ -304,6 +304,9 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
         if !(input.factor.is_finite() && input.range.0.is_finite() && input.range.1.is_finite()) {
             return fail(place, "factor or range is not finite");
         }
+        if let Some(error) = input.quantizer.and_then(|quantizer| quantizer.check().err()) {
+            return fail(place, &error.to_string());
+        }
         if !input.normalization.as_ref().is_none_or(|by| is_usable(by, input)) {
             return fail(
                 place,

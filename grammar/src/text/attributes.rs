@@ -39,6 +39,11 @@ impl<'a> Attributes<'a> {
         Ok(Attributes { of: of.clone(), left })
     }
 
+    /// Whether an attribute is there and not yet taken.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.iter().any(|(other, _)| *other == name)
+    }
+
     /// Takes an attribute that may be missing.
     pub(crate) fn optional<T: Attribute>(&mut self, name: &str) -> Result<Option<T>, LineError> {
         let Some(at) = self.left.iter().position(|(other, _)| *other == name) else {

@@ -159,7 +159,8 @@ fn input(of: &mut Choices, n_slots: usize) -> Input {
         of.coin().then(|| Normalization { mean: vec![of.number()], std: vec![0.25] });
     let slots = (0..1 + of.below(2)).map(|_| runs(of, n_slots, shape[1])).collect();
     let range = (of.number(), of.number());
-    Input { name: of.name(), shape, range, factor: of.number(), slots, normalization }
+    let quantizer = of.coin().then(|| quantizer(of));
+    Input { name: of.name(), shape, range, factor: of.number(), quantizer, slots, normalization }
 }
 
 fn layer(of: &mut Choices, plan: &Plan) -> Layer {
@@ -199,5 +200,6 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
     ];
     let client = chains[of.below(4)].clone();
     let slots = vec![(last, identity(shape[1]))];
-    Output { name: of.name(), shape, factor: of.number(), slots, client }
+    let limit = of.coin().then(|| of.number());
+    Output { name: of.name(), shape, factor: of.number(), limit, slots, client }
 }

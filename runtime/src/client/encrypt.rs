@@ -92,11 +92,10 @@ fn messages<'a>(
 
 /// What a slot holds for an element.
 fn slot_value(scheme: Scheme, input: &Input, element: f64) -> f64 {
-    let x = element * input.factor;
-    match (scheme, input.levels) {
-        (Scheme::Ckks, _) => x,
-        (Scheme::Bfv, None) => x.round_ties_even(),
-        (Scheme::Bfv, Some((low, high))) => x.round_ties_even().clamp(low as f64, high as f64),
+    let x = input.quantizer.map_or(element, |quantizer| quantizer.apply(element)) * input.factor;
+    match scheme {
+        Scheme::Ckks => x,
+        Scheme::Bfv => x.round_ties_even(),
     }
 }
 

@@ -180,6 +180,7 @@ mod tests {
             shape: vec![1],
             range: (0.0, 1.0),
             factor: 1.0,
+            quantizer: None,
             slots: vec![Runs::default(); 8],
             normalization: None,
         });

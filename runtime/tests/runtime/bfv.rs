@@ -1,6 +1,7 @@
 //! BFV: encrypted results equal those in the clear bit for bit, and noise stays within its bound.
 
 use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
+use hecc_grammar::model::{Quantizer, Rounding};
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, Scheme, Value, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise};
 use hecc_runtime::error::RunError;
@@ -148,7 +149,9 @@ fn damaged_ciphertexts_and_results_beyond_their_limit_are_told() {
 fn inputs_are_quantised_as_the_network_does() {
     let mut build = build(bfv(10, 3, 1, &T[..1]), 1);
     build.plan.inputs[0].factor = 2.0;
-    build.plan.inputs[0].levels = Some((-1, 3));
+    let (zero_point, rounding) = (2, Rounding::HalfEven);
+    let quantizer = Quantizer { scale: 0.5, zero_point, q_min: 1, q_max: 5, rounding };
+    build.plan.inputs[0].quantizer = Some(quantizer);
     let plan = build.finish(&[Value(0)]);
     let mut tensor = vec![0.0; plan.params.n_slots()];
     tensor[..6].copy_from_slice(&[0.25, 0.75, 0.8, 5.0, -0.3, -7.0]);

@@ -53,7 +53,7 @@ impl Build {
                 shape: vec![1, n_slots],
                 range: (-1.0, 1.0),
                 factor: 1.0,
-                levels: None,
+                quantizer: None,
                 slots: vec![identity(n_slots)],
                 normalization: None,
             });

@@ -90,15 +90,12 @@ fn read_table(r: &mut Reader<'_>) -> Result<Vec<f32>, Malformed> {
 }
 
 fn write_input<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, input: &'a Input) {
-    let Input { name, shape, range, factor, levels, slots, normalization } = input;
+    let Input { name, shape, range, factor, quantizer, slots, normalization } = input;
     w.string(name);
     write_shape(w, shape);
     [range.0, range.1, *factor].into_iter().for_each(|x| w.f64(x));
-    w.varint(u64::from(levels.is_some()));
-    if let Some((low, high)) = levels {
-        w.zigzag(*low);
-        w.zigzag(*high);
-    }
+    w.varint(u64::from(quantizer.is_some()));
+    quantizer.iter().for_each(|&quantizer| write_quantizer(w, quantizer));
     w.varint(slots.len() as u64);
     slots.iter().for_each(|runs| shapes.write(w, runs));
     w.varint(u64::from(normalization.is_some()));
@@ -112,11 +109,16 @@ fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malfor
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
     let (range, factor) = ((r.f64()?, r.f64()?), r.f64()?);
-    let levels = if r.bool()? { Some((r.zigzag()?, r.zigzag()?)) } else { None };
+    let quantizer = if r.bool()? {
+        let rounding = r.number()?;
+        Some(read_quantizer(r, rounding)?)
+    } else {
+        None
+    };
     let slots = list(r.count(9)?, || runs.read(r, n_elements))?;
     let normalization =
         if r.bool()? { Some(Normalization { mean: r.f64s()?, std: r.f64s()? }) } else { None };
-    Ok(Input { name, shape, range, factor, levels, slots, normalization })
+    Ok(Input { name, shape, range, factor, quantizer, slots, normalization })
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
@@ -135,6 +137,7 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
             ClientOp::ArgMax { axis, keepdims } => (2, axis, Some((0, keepdims))),
             ClientOp::TopK { axis, k, largest } => (3, axis, Some((k, largest))),
             ClientOp::FakeQuant(quantizer) => {
+                w.varint(FAKE_QUANT);
                 write_quantizer(w, quantizer);
                 continue;
             }
@@ -148,12 +151,11 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
     }
 }
 
-/// The code of a rounding to a grid among the client's operations; in place of an axis its rounding mode follows.
+/// The code of a rounding to a grid among the client's operations.
 const FAKE_QUANT: u64 = 4;
 
 fn write_quantizer(w: &mut Writer, quantizer: Quantizer) {
     let Quantizer { scale, zero_point, q_min, q_max, rounding } = quantizer;
-    w.varint(FAKE_QUANT);
     w.varint(rounding as u64);
     w.f64(scale);
     [zero_point, q_min, q_max].into_iter().for_each(|n| w.zigzag(n));
