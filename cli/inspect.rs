@@ -137,6 +137,7 @@ fn client_name(op: &ClientOp) -> &'static str {
         ClientOp::LogSoftmax { .. } => "log-softmax",
         ClientOp::ArgMax { .. } => "argmax",
         ClientOp::TopK { .. } => "top-k",
+        ClientOp::FakeQuant(_) => "fake-quant",
     }
 }
 

@@ -26,6 +26,7 @@ pub fn apply_client_ops(ops: &[ClientOp], x: ArrayD<f64>) -> ArrayD<f64> {
             sorted.truncate(k);
             Array1::from(sorted)
         }),
+        ClientOp::FakeQuant(quantizer) => x.mapv_into(|v| quantizer.apply(v)),
     })
 }
 

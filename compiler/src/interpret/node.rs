@@ -54,6 +54,7 @@ pub(super) fn evaluate<'a>(
         }
         Op::Activation { x, function } => value(*x).mapv(|v| function.eval(v)),
         Op::Polynomial { x, polynomial } => value(*x).mapv(|v| polynomial_at(polynomial, v)),
+        Op::FakeQuant { x, quantizer } => value(*x).mapv(|v| quantizer.apply(v)),
     }
 }
 

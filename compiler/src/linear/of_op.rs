@@ -19,7 +19,11 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
     let n_out = shape.iter().product::<usize>();
     let n_in = |x: Tensor| model.shape(x).iter().product::<usize>();
     let (terms, bias) = match &model.node(tensor).op {
-        Op::Input | Op::Mul(..) | Op::Activation { .. } | Op::Polynomial { .. } => return None,
+        Op::Input
+        | Op::Mul(..)
+        | Op::Activation { .. }
+        | Op::Polynomial { .. }
+        | Op::FakeQuant { .. } => return None,
         Op::Conv { x, weight, bias, window, groups } => {
             let bias = bias.map(|bias| channel_bias(model.array(bias), shape));
             (

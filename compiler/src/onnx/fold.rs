@@ -78,7 +78,8 @@ impl Fold {
             | Op::Gather { .. }
             | Op::Concat { .. }
             | Op::Activation { .. }
-            | Op::Polynomial { .. } => self.push(node.op.clone(), &node),
+            | Op::Polynomial { .. }
+            | Op::FakeQuant { .. } => self.push(node.op.clone(), &node),
         }
     }
 
@@ -145,7 +146,8 @@ impl Fold {
                 | Op::Gather { .. }
                 | Op::Concat { .. }
                 | Op::Activation { .. }
-                | Op::Polynomial { .. } => {}
+                | Op::Polynomial { .. }
+                | Op::FakeQuant { .. } => {}
             }
         }
         let c = self.model.constant(c);

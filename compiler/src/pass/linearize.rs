@@ -48,6 +48,12 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
                     function: format!("{function:?}"),
                 });
             }
+            Op::FakeQuant { quantizer, .. } => {
+                return Err(CompileError::NotApproximated {
+                    node: node.name.clone(),
+                    function: format!("FakeQuant ({quantizer})"),
+                });
+            }
             Op::Conv { .. }
             | Op::AveragePool { .. }
             | Op::MatMul { .. }

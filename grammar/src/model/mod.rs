@@ -4,12 +4,15 @@ mod function;
 mod op;
 mod parse;
 mod print;
+mod quantizer;
 mod shape;
 mod verify;
 
 pub use function::Function;
 pub use op::{Op, Polynomial, Window};
+pub(crate) use parse::read_quantizer;
 pub use parse::{Resolve, parse};
+pub use quantizer::{Quantizer, Rounding};
 pub use shape::{MAX_ELEMENTS, MAX_RANK, ShapeError};
 pub use verify::ModelError;
 
@@ -60,7 +63,7 @@ pub struct Output {
 }
 
 /// A final operation left to the client, who sees cleartext. Axes are non-negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClientOp {
     /// Softmax along the axis.
     Softmax {
@@ -88,6 +91,8 @@ pub enum ClientOp {
         /// Largest first if set, smallest first otherwise.
         largest: bool,
     },
+    /// Rounding of every element to a grid.
+    FakeQuant(Quantizer),
 }
 
 /// A network: an arena of nodes in topological order and the constants they cite.

@@ -1,6 +1,6 @@
 //! The operations of the tensor graph. Few on purpose: importers lower to these.
 
-use super::{Const, Function, Tensor};
+use super::{Const, Function, Quantizer, Tensor};
 
 /// How a kernel slides over the spatial dimensions; one entry per spatial dimension (1 or 2 of them).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,13 @@ pub enum Op {
         /// The polynomial.
         polynomial: Polynomial,
     },
+    /// Rounding of every element to a grid: values stay what they mean, integers times the quantizer's scale.
+    FakeQuant {
+        /// The data.
+        x: Tensor,
+        /// The grid.
+        quantizer: Quantizer,
+    },
 }
 
 impl Op {
@@ -168,7 +175,8 @@ impl Op {
             | Op::Pad { x, .. }
             | Op::Gather { x, .. }
             | Op::Activation { x, .. }
-            | Op::Polynomial { x, .. } => vec![*x],
+            | Op::Polynomial { x, .. }
+            | Op::FakeQuant { x, .. } => vec![*x],
         }
     }
 
@@ -191,7 +199,8 @@ impl Op {
             | Op::Gather { .. }
             | Op::Concat { .. }
             | Op::Activation { .. }
-            | Op::Polynomial { .. } => vec![],
+            | Op::Polynomial { .. }
+            | Op::FakeQuant { .. } => vec![],
         }
     }
 
@@ -212,7 +221,8 @@ impl Op {
             | Op::Pad { x, .. }
             | Op::Gather { x, .. }
             | Op::Activation { x, .. }
-            | Op::Polynomial { x, .. } => vec![x],
+            | Op::Polynomial { x, .. }
+            | Op::FakeQuant { x, .. } => vec![x],
         }
     }
 
@@ -235,7 +245,8 @@ impl Op {
             | Op::Gather { .. }
             | Op::Concat { .. }
             | Op::Activation { .. }
-            | Op::Polynomial { .. } => vec![],
+            | Op::Polynomial { .. }
+            | Op::FakeQuant { .. } => vec![],
         }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ndarray::ArrayD;
 
 use super::shape::elements;
-use super::{Const, Function, Model, Op, Output, Polynomial, Tensor, Window};
+use super::{Const, Function, Model, Op, Output, Polynomial, Quantizer, Tensor, Window};
 use crate::text::{
     Attributes, Inner, LineError, Piece, Rule, TextError, check_version, client_chain, error,
     for_each_line, in_turn, index, list, parse_list, unquote,
@@ -174,6 +174,7 @@ fn read_op(mut of: Arguments<'_>, mut with: Attributes<'_>) -> Result<Op, LineEr
             let polynomial = Polynomial { lo, hi, coefficients: with.get("coefficients")? };
             Op::Polynomial { x: of.tensor()?, polynomial }
         }
+        "fake_quant" => Op::FakeQuant { x: of.tensor()?, quantizer: read_quantizer(&mut with)? },
         _ => {
             let function = read_function(&name, &mut with)?;
             Op::Activation { x: of.tensor()?, function }
@@ -190,6 +191,17 @@ fn read_window(with: &mut Attributes<'_>) -> Result<Window, LineError> {
         pads_begin: with.get("pads_begin")?,
         pads_end: with.get("pads_end")?,
         dilations: with.get("dilations")?,
+    })
+}
+
+/// Reads the attributes of a `fake_quant`, be it a node or the client's.
+pub(crate) fn read_quantizer(with: &mut Attributes<'_>) -> Result<Quantizer, LineError> {
+    Ok(Quantizer {
+        scale: with.get("scale")?,
+        zero_point: with.get("zero_point")?,
+        q_min: with.get("q_min")?,
+        q_max: with.get("q_max")?,
+        rounding: with.get("rounding")?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use ndarray::ArrayD;
 
-use super::{Const, Function, Model, Node, Op, Output, Polynomial, Tensor, Window};
+use super::{Const, Function, Model, Node, Op, Output, Polynomial, Quantizer, Tensor, Window};
 use crate::text::{ClientChain, Number, list};
 
 /// Prints all numbers of all constants: a text that is complete.
@@ -98,6 +98,7 @@ impl Display for Op {
                 let (lo, hi) = (Number(*lo), Number(*hi));
                 write!(f, "polynomial {x} lo={lo} hi={hi} coefficients={coefficients}")
             }
+            Op::FakeQuant { x, quantizer } => write!(f, "fake_quant {x} {quantizer}"),
         }
     }
 }
@@ -107,6 +108,16 @@ impl Display for Window {
         let Window { strides, pads_begin, pads_end, dilations } = self;
         write!(f, "strides={} pads_begin={}", list(strides), list(pads_begin))?;
         write!(f, " pads_end={} dilations={}", list(pads_end), list(dilations))
+    }
+}
+
+/// Prints the attributes of a `fake_quant`.
+impl Display for Quantizer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Quantizer { scale, zero_point, q_min, q_max, rounding } = *self;
+        let (scale, rounding) = (Number(scale), rounding.name());
+        write!(f, "scale={scale} zero_point={zero_point} q_min={q_min} q_max={q_max}")?;
+        write!(f, " rounding={rounding}")
     }
 }
 

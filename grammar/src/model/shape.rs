@@ -10,7 +10,7 @@ pub const MAX_RANK: usize = 16;
 /// Why an operation has no shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ShapeError(String);
+pub struct ShapeError(pub(super) String);
 
 fn fail<T>(what: impl Into<String>) -> Result<T, ShapeError> {
     Err(ShapeError(what.into()))
@@ -88,6 +88,10 @@ impl Op {
                 check_polynomial(polynomial)?;
                 tensor(model, *x)?.to_vec()
             }
+            Op::FakeQuant { x, quantizer } => {
+                quantizer.check()?;
+                tensor(model, *x)?.to_vec()
+            }
         };
         elements(&shape)?;
         Ok(shape)
@@ -98,15 +102,18 @@ impl ClientOp {
     /// The shape after the operation.
     pub fn shape(self, before: &[usize]) -> Result<Vec<usize>, ShapeError> {
         let mut shape = before.to_vec();
-        let (ClientOp::Softmax { axis }
-        | ClientOp::LogSoftmax { axis }
-        | ClientOp::ArgMax { axis, .. }
-        | ClientOp::TopK { axis, .. }) = self;
+        let axis = match self {
+            ClientOp::Softmax { axis }
+            | ClientOp::LogSoftmax { axis }
+            | ClientOp::ArgMax { axis, .. }
+            | ClientOp::TopK { axis, .. } => axis,
+            ClientOp::FakeQuant(quantizer) => return quantizer.check().map(|()| shape),
+        };
         let Some(extent) = shape.get_mut(axis) else {
             return fail(format!("axis {axis} of shape {before:?}"));
         };
         match self {
-            ClientOp::Softmax { .. } | ClientOp::LogSoftmax { .. } => {}
+            ClientOp::Softmax { .. } | ClientOp::LogSoftmax { .. } | ClientOp::FakeQuant(_) => {}
             ClientOp::ArgMax { keepdims: true, .. } => *extent = 1,
             ClientOp::ArgMax { keepdims: false, .. } => drop(shape.remove(axis)),
             ClientOp::TopK { k, .. } if k == 0 || k > *extent => {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::model::Rounding;
+
 use super::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
 
 /// No statement has as many.
@@ -81,7 +83,17 @@ macro_rules! number_attribute {
         }
     )*};
 }
-number_attribute!(u32, usize, f64);
+number_attribute!(u32, usize, i64, f64);
+
+impl Attribute for Rounding {
+    fn read(piece: &Piece<'_>) -> Result<Rounding, LineError> {
+        let found = Rounding::ALL.into_iter().find(|rounding| rounding.name() == piece.as_str());
+        found.ok_or_else(|| {
+            let names = Rounding::ALL.map(Rounding::name).join(", ");
+            error(piece, format!("expected one of {names}"))
+        })
+    }
+}
 
 impl<T: FromStr> Attribute for Vec<T> {
     fn read(piece: &Piece<'_>) -> Result<Vec<T>, LineError> {

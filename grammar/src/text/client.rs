@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Attributes, Inner, LineError, Rule, error};
-use crate::model::ClientOp;
+use crate::model::{ClientOp, read_quantizer};
 
 /// Prints the operations behind an output.
 pub(crate) struct ClientChain<'a>(pub(crate) &'a [ClientOp]);
@@ -19,6 +19,7 @@ impl fmt::Display for ClientChain<'_> {
             ClientOp::TopK { axis, k, largest } => {
                 write!(f, " | top_k axis={axis} k={k} largest={largest}")
             }
+            ClientOp::FakeQuant(quantizer) => write!(f, " | fake_quant {quantizer}"),
         })
     }
 }
@@ -31,14 +32,19 @@ pub(crate) fn client_chain(inner: &mut Inner<'_>) -> Result<Vec<ClientOp>, LineE
             let mut parts = Inner::of(piece.clone());
             let name = parts.next();
             let mut of = Attributes::of(&piece, &mut parts)?;
-            let axis = of.get("axis")?;
             let op = match name.as_str() {
-                "softmax" => ClientOp::Softmax { axis },
-                "log_softmax" => ClientOp::LogSoftmax { axis },
-                "arg_max" => ClientOp::ArgMax { axis, keepdims: of.get("keepdims")? },
-                "top_k" => ClientOp::TopK { axis, k: of.get("k")?, largest: of.get("largest")? },
+                "softmax" => ClientOp::Softmax { axis: of.get("axis")? },
+                "log_softmax" => ClientOp::LogSoftmax { axis: of.get("axis")? },
+                "arg_max" => {
+                    ClientOp::ArgMax { axis: of.get("axis")?, keepdims: of.get("keepdims")? }
+                }
+                "top_k" => {
+                    let (axis, k) = (of.get("axis")?, of.get("k")?);
+                    ClientOp::TopK { axis, k, largest: of.get("largest")? }
+                }
+                "fake_quant" => ClientOp::FakeQuant(read_quantizer(&mut of)?),
                 _ => {
-                    let what = "expected softmax, log_softmax, arg_max or top_k";
+                    let what = "expected softmax, log_softmax, arg_max, top_k or fake_quant";
                     return Err(error(&name, what));
                 }
             };

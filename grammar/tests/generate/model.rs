@@ -1,7 +1,7 @@
 //! Random models: operations are appended while they have a shape.
 
 use hecc_grammar::model::{
-    ClientOp, Const, Function, Model, Op, Output, Polynomial, Tensor, Window,
+    ClientOp, Const, Function, Model, Op, Output, Polynomial, Quantizer, Rounding, Tensor, Window,
 };
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
@@ -49,7 +49,11 @@ fn client(of: &mut Choices, shape: &[usize]) -> Vec<ClientOp> {
         ClientOp::ArgMax { axis, keepdims: of.coin() },
     ];
     let count = of.below(5);
-    if shape.is_empty() { vec![] } else { ops[..count].to_vec() }
+    let mut client = if shape.is_empty() { vec![] } else { ops[..count].to_vec() };
+    if of.coin() {
+        client.insert(0, ClientOp::FakeQuant(quantizer(of)));
+    }
+    client
 }
 
 /// An operation that may have a shape, and one that its node may declare.
@@ -58,7 +62,7 @@ fn operation(of: &mut Choices, model: &mut Model) -> (Op, Vec<usize>) {
     let mut shape = model.shape(x).to_vec();
     let (rank, count) = (shape.len(), shape.iter().product::<usize>());
     let axis = of.below(rank);
-    let op = match of.below(18) {
+    let op = match of.below(19) {
         0 => Op::Input,
         1 => conv(of, model, x),
         2 => {
@@ -116,6 +120,7 @@ fn operation(of: &mut Choices, model: &mut Model) -> (Op, Vec<usize>) {
             let xs = (0..1 + of.below(3)).map(|_| same_shape(of, model, x)).collect();
             Op::Concat { xs, axis }
         }
+        17 => Op::FakeQuant { x, quantizer: quantizer(of) },
         _ if of.coin() => Op::Activation { x, function: function(of) },
         _ => {
             let count = 1 + of.below(5);
@@ -151,6 +156,15 @@ fn same_shape(of: &mut Choices, model: &Model, x: Tensor) -> Tensor {
     let alike: Vec<Tensor> =
         model.tensors().filter(|(_, node)| node.shape == model.shape(x)).map(|(t, _)| t).collect();
     of.pick(&alike).expect("a tensor has its own shape")
+}
+
+pub(crate) fn quantizer(of: &mut Choices) -> Quantizer {
+    let scale = Some(of.number().abs()).filter(|&scale| scale > 0.0).unwrap_or(0.25);
+    let q_min = [-(1 << 31), -128, -1, 0, 5][of.below(5)];
+    let q_max = q_min + 1 + [0, 1, 14, 255, (1 << 31) - 6][of.below(5)];
+    let zero_point = of.below(256) as i64 - 128;
+    let rounding = Rounding::ALL[of.below(Rounding::ALL.len())];
+    Quantizer { scale, zero_point, q_min, q_max, rounding }
 }
 
 fn function(of: &mut Choices) -> Function {

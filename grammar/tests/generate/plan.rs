@@ -9,6 +9,7 @@ use hecc_grammar::security::Security;
 use proptest::prelude::*;
 
 use super::Choices;
+use super::model::quantizer;
 
 /// Plans that verify.
 pub(crate) fn plans() -> impl Strategy<Value = VerifiedPlan> {
@@ -194,8 +195,9 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
             ClientOp::LogSoftmax { axis: 0 },
             ClientOp::TopK { axis: 1, k: 1, largest: of.coin() },
         ],
+        vec![ClientOp::FakeQuant(quantizer(of)), ClientOp::Softmax { axis: 0 }],
     ];
-    let client = chains[of.below(3)].clone();
+    let client = chains[of.below(4)].clone();
     let slots = vec![(last, identity(shape[1]))];
     Output { name: of.name(), shape, factor: of.number(), slots, client }
 }

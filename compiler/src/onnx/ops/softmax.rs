@@ -71,7 +71,7 @@ pub(super) fn client_input(
 pub(super) fn client_shape(tensor: Tensor, ops: &[ClientOp], model: &Builder) -> Vec<usize> {
     ops.iter().fold(model.shape(tensor), |mut shape, op| {
         match *op {
-            ClientOp::Softmax { .. } | ClientOp::LogSoftmax { .. } => {}
+            ClientOp::Softmax { .. } | ClientOp::LogSoftmax { .. } | ClientOp::FakeQuant(_) => {}
             ClientOp::ArgMax { axis, keepdims: true } => shape[axis] = 1,
             ClientOp::ArgMax { axis, keepdims: false } => {
                 shape.remove(axis);

@@ -3,6 +3,7 @@
 use super::runs::{RunsReader, Shapes};
 use super::wire::{Malformed, Reader, Writer, list};
 use super::{Invalid, shape, write_shape};
+use crate::model::{Quantizer, Rounding};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
     ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op,
@@ -123,6 +124,10 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
             ClientOp::LogSoftmax { axis } => (1, axis, None),
             ClientOp::ArgMax { axis, keepdims } => (2, axis, Some((0, keepdims))),
             ClientOp::TopK { axis, k, largest } => (3, axis, Some((k, largest))),
+            ClientOp::FakeQuant(quantizer) => {
+                write_quantizer(w, quantizer);
+                continue;
+            }
         };
         w.varint(code);
         w.varint(axis as u64);
@@ -131,6 +136,25 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
             w.varint(u64::from(flag));
         }
     }
+}
+
+/// The code of a rounding to a grid among the client's operations; in place of an axis its rounding mode follows.
+const FAKE_QUANT: u64 = 4;
+
+fn write_quantizer(w: &mut Writer, quantizer: Quantizer) {
+    let Quantizer { scale, zero_point, q_min, q_max, rounding } = quantizer;
+    w.varint(FAKE_QUANT);
+    w.varint(rounding as u64);
+    w.f64(scale);
+    [zero_point, q_min, q_max].into_iter().for_each(|n| w.zigzag(n));
+}
+
+fn read_quantizer(r: &mut Reader<'_>, rounding: usize) -> Result<Quantizer, Malformed> {
+    let Some(&rounding) = Rounding::ALL.get(rounding) else {
+        return r.fail(format!("rounding mode {rounding}, expected 0 to 6"));
+    };
+    let (scale, zero_point) = (r.f64()?, r.zigzag()?);
+    Ok(Quantizer { scale, zero_point, q_min: r.zigzag()?, q_max: r.zigzag()?, rounding })
 }
 
 fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malformed> {
@@ -150,11 +174,14 @@ fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {
             _ => ClientOp::LogSoftmax { axis },
         });
     }
+    if code == FAKE_QUANT {
+        return read_quantizer(r, axis).map(ClientOp::FakeQuant);
+    }
     let (k, flag) = (r.number()?, r.bool()?);
     match (code, k) {
         (2, 0) => Ok(ClientOp::ArgMax { axis, keepdims: flag }),
         (3, _) => Ok(ClientOp::TopK { axis, k, largest: flag }),
-        _ => r.fail(format!("operation {code} of the client, expected 0 to 3")),
+        _ => r.fail(format!("operation {code} of the client, expected 0 to 4")),
     }
 }
 
