@@ -64,3 +64,42 @@ fn integers(
     let parameters = Parameters::integers(node, zero_point)?;
     Ok((operand(node, i, &parameters, axis, model)?, 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case, DataType};
+
+    #[test]
+    fn padding_is_the_zero_point() {
+        // x − 10 = [1, 2, 3] with a zero on either side, w − 1 = [1, 0, 2].
+        let case = Case::new(13, &[1, 1, 3])
+            .of_bytes()
+            .stored("w", DataType::Uint8, &[1, 1, 3], &[2, 1, 3])
+            .stored("xz", DataType::Uint8, &[], &[10])
+            .stored("wz", DataType::Uint8, &[], &[1])
+            .node("ConvInteger", "x w xz wz", "y", &[("pads", Attr::Ints(&[1, 1]))]);
+        assert_eq!(case.result(&[11.0, 12.0, 13.0]).1, [4.0, 7.0, 2.0]);
+    }
+
+    #[test]
+    fn scales_are_behind_the_sum() {
+        let case = Case::new(13, &[1, 2])
+            .floats("s", &[], &[0.5])
+            .stored("z", DataType::Uint8, &[], &[3])
+            .stored("w", DataType::Int8, &[2, 2], &[1, 2, 3, 4])
+            .stored("wz", DataType::Int8, &[2], &[0, 1])
+            .floats("t", &[], &[0.125])
+            .node("QuantizeLinear", "x s z", "q", &[])
+            .node("MatMulInteger", "q w z wz", "i", &[])
+            .node("Cast", "i", "f", &[("to", Attr::Int(1))])
+            .node("Mul", "f t", "y", &[]);
+        // [2, 4]·[[1, 1], [3, 3]]·0.125
+        assert_eq!(case.result(&[1.0, 2.1]).1, [14.0 * 0.125, 14.0 * 0.125]);
+        assert_eq!(case.import().unwrap().nodes.len(), 4);
+        let wrong = Case::new(13, &[1, 2])
+            .of_bytes()
+            .stored("z", DataType::Uint8, &[2], &[3, 4])
+            .node("MatMulInteger", "x x z", "y", &[]);
+        assert!(wrong.error().contains("2 scales or zero points, expected 1"), "{}", wrong.error());
+    }
+}

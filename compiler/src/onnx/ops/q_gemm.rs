@@ -35,3 +35,39 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let of_y = Parameters::read(node, 7, 8)?;
     requantize(y, &of_y, node)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case, DataType};
+
+    fn case(inputs: &str) -> Case {
+        let transposed = [("transB", Attr::Int(1)), ("alpha", Attr::Float(2.0))];
+        Case::new(13, &[1, 2])
+            .floats("s", &[], &[0.5])
+            .stored("z", DataType::Uint8, &[], &[10])
+            .stored("w", DataType::Int8, &[3, 2], &[1, 2, 3, 4, 5, 6])
+            .floats("ws", &[3], &[1.0, 0.5, 0.25])
+            .stored("wz", DataType::Int8, &[3], &[0, 0, 1])
+            .stored("c", DataType::Int32, &[3], &[2, 4, 8])
+            .node("QuantizeLinear", "x s z", "q", &[])
+            .node("QGemm", inputs, "g", &transposed)
+            .of_domain("com.microsoft")
+    }
+
+    #[test]
+    fn sums_are_rounded_if_asked_for() {
+        // x is [0.5, 1] of [1, 2] steps; sums [5, 11, 14] plus [2, 4, 8], in steps of [1, 0.5, 0.25].
+        let exact = [7.0, 7.5, 5.5];
+        assert_eq!(case("q s z w ws wz c").result(&[0.5, 1.1]).1, exact);
+        let rounded = case("q s z w ws wz c s z").node("DequantizeLinear", "g s z", "y", &[]);
+        assert_eq!(rounded.result(&[0.5, 1.1]).1, exact);
+        assert_eq!(case("q s z w ws wz").result(&[0.5, 1.1]).1, [5.0, 5.5, 3.5]);
+    }
+
+    #[test]
+    fn weights_stay_integers() {
+        let model = case("q s z w ws wz c").import().unwrap();
+        assert_eq!(model.constants[0], ndarray::array![[1., 3., 4.], [2., 4., 5.]].into_dyn());
+        assert_eq!(model.constants[1], ndarray::array![[2.0, 1.0, 0.5]].into_dyn());
+    }
+}

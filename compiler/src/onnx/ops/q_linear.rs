@@ -96,3 +96,75 @@ fn elementwise(
     };
     requantize(y, &of_y, node)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case, DataType};
+
+    fn scaled(shape: &[i64]) -> Case {
+        Case::new(13, shape)
+            .floats("xs", &[], &[0.5])
+            .stored("xz", DataType::Uint8, &[], &[10])
+            .floats("ys", &[], &[0.25])
+            .stored("yz", DataType::Uint8, &[], &[7])
+    }
+
+    #[test]
+    fn convolutions_with_padding_and_bias() {
+        let case = scaled(&[1, 1, 3])
+            .of_bytes()
+            .stored("w", DataType::Int8, &[2, 1, 3], &[1, 0, 2, 1, 1, 1])
+            .floats("ws", &[2], &[2.0, 0.1])
+            .stored("wz", DataType::Int8, &[2], &[0, 1])
+            .stored("b", DataType::Int32, &[2], &[-1, 100])
+            .node("QLinearConv", "x xs xz w ws wz ys yz b", "y", &[("pads", Attr::Ints(&[1, 1]))]);
+        // x − 10 = [1, 2, 3] between zeros; sums [4, 7, 2] − 1 of step 1, and 100 of step 0.05.
+        let want = vec![12.0 + 7.0, 24.0 + 7.0, 4.0 + 7.0, 27.0, 27.0, 27.0];
+        assert_eq!(case.result(&[11.0, 12.0, 13.0]), (vec![1, 2, 3], want));
+    }
+
+    #[test]
+    fn one_follows_another() {
+        let case = scaled(&[1, 2])
+            .stored("w", DataType::Int8, &[2, 2], &[1, 2, 3, 4])
+            .floats("ws", &[], &[0.5])
+            .node("QuantizeLinear", "x xs xz", "q", &[])
+            .node("QLinearMatMul", "q xs xz w ws - ys yz", "p", &[])
+            .node("QLinearMatMul", "p ys yz w ws - ys yz", "r", &[])
+            .node("DequantizeLinear", "r ys yz", "y", &[]);
+        // [1, 0.5] becomes [1.25, 2], then [3.625, 5.25], of which the first is halfway between 14 and 15 steps.
+        assert_eq!(case.result(&[1.1, 0.6]).1, [3.5, 5.25]);
+        let operations = case.operations();
+        let ops = operations.iter().map(|line| line.split_whitespace().nth(2).unwrap());
+        let want = ["input", "fake_quant", "matmul", "mul", "fake_quant", "matmul", "mul", "t6"];
+        assert_eq!(ops.collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn sums_and_products_elementwise() {
+        let run = |op: &str, inputs: &str| {
+            let case = scaled(&[2])
+                .stored("c", DataType::Uint8, &[2], &[12, 6])
+                .node("QuantizeLinear", "x xs xz", "q", &[])
+                .node(op, inputs, "p", &[])
+                .of_domain("com.microsoft");
+            case.node("DequantizeLinear", "p ys yz", "y", &[]).result(&[1.5, -2.0]).1
+        };
+        assert_eq!(run("QLinearAdd", "q xs xz q xs xz ys yz"), [3.0, -1.75]);
+        assert_eq!(run("QLinearAdd", "q xs xz c xs xz ys yz"), [2.5, -1.75]);
+        assert_eq!(run("QLinearMul", "c xs xz q xs xz ys yz"), [1.5, 4.0]);
+        assert_eq!(run("QLinearMul", "q xs xz q xs xz ys yz"), [2.25, 4.0]);
+    }
+
+    #[test]
+    fn zero_points_differ_from_those_before() {
+        let case = scaled(&[1, 1])
+            .stored("w", DataType::Int8, &[1, 1], &[1])
+            .floats("ws", &[], &[1.0])
+            .node("QuantizeLinear", "x xs xz", "q", &[])
+            .node("QLinearMatMul", "q ys yz w ws - ys yz", "r", &[])
+            .node("DequantizeLinear", "r ys yz", "y", &[]);
+        // 12, less the zero point 7, in steps of a quarter.
+        assert_eq!(case.result(&[1.0]).1, [1.25]);
+    }
+}

@@ -152,3 +152,101 @@ fn rounded(
     let x = node.tensor(0, model)?;
     Ok(vec![model.fake_quant(x, quantizer)?.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+    use crate::onnx::testing::{Attr, Case};
+
+    /// `x` through a `Quant` with step a half.
+    fn quant(bits: f32, zero_point: f32, attributes: &[(&str, Attr<'_>)]) -> Case {
+        Case::new(13, &[5])
+            .floats("s", &[1], &[0.5])
+            .floats("z", &[], &[zero_point])
+            .floats("b", &[], &[bits])
+            .node("Quant", "x s z b", "y", attributes)
+            .of_domain("qonnx.custom_op.general")
+    }
+
+    #[test]
+    fn widths_and_signs() {
+        assert_eq!(range(8, true, true), (-127, 127));
+        assert_eq!(range(8, true, false), (-128, 127));
+        assert_eq!(range(8, false, true), (0, 254));
+        assert_eq!(range(8, false, false), (0, 255));
+        let run = |bits, zero_point, signed, narrow| {
+            let attributes = [("signed", Attr::Int(signed)), ("narrow", Attr::Int(narrow))];
+            quant(bits, zero_point, &attributes).result(&[-9.0, -0.6, 0.25, 0.8, 9.0]).1
+        };
+        assert_eq!(run(2.0, 0.0, 1, 0), [-1.0, -0.5, 0.0, 0.5, 0.5]);
+        assert_eq!(run(2.0, 0.0, 1, 1), [-0.5, -0.5, 0.0, 0.5, 0.5]);
+        assert_eq!(run(2.0, 0.0, 0, 0), [0.0, 0.0, 0.0, 1.0, 1.5]);
+        assert_eq!(run(2.0, 2.0, 0, 1), [-1.0, -0.5, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn rounding_modes() {
+        let run = |mode| {
+            let attributes = [("signed", Attr::Int(1)), ("rounding_mode", Attr::Text(mode))];
+            quant(8.0, 0.0, &attributes).result(&[-1.25, -0.75, -0.1, 0.1, 0.75]).1
+        };
+        assert_eq!(run("ROUND"), [-1.0, -1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(run("CEIL"), [-1.0, -0.5, 0.0, 0.5, 1.0]);
+        assert_eq!(run("floor"), [-1.5, -1.0, -0.5, 0.0, 0.5]);
+        assert_eq!(run("UP"), [-1.5, -1.0, -0.5, 0.5, 1.0]);
+        assert_eq!(run("ROUND_TO_ZERO"), [-1.0, -0.5, 0.0, 0.0, 0.5]);
+        assert_eq!(run("HALF_UP"), [-1.5, -1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(run("HALF_DOWN"), [-1.0, -0.5, 0.0, 0.0, 0.5]);
+        let error = quant(8.0, 0.0, &[("rounding_mode", Attr::Text("STOCHASTIC"))]).error();
+        assert!(error.contains("`rounding_mode` is `STOCHASTIC`"), "{error}");
+    }
+
+    #[test]
+    fn one_bit_is_a_sign() {
+        let (xs, signs) = ([-9.0, -0.1, 0.0, 0.1, 9.0], [-0.5, -0.5, 0.5, 0.5, 0.5]);
+        assert_eq!(quant(1.0, 0.0, &[("signed", Attr::Int(1))]).result(&xs).1, signs);
+        let case = Case::new(13, &[5]).floats("s", &[], &[0.5]);
+        let case = case.node("BipolarQuant", "x s", "y", &[]).of_domain("onnx.brevitas");
+        assert_eq!(case.result(&xs).1, signs);
+        let unsigned = quant(1.0, 0.0, &[("signed", Attr::Int(0))]);
+        assert_eq!(unsigned.result(&xs).1, [0.0, 0.0, 0.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn weights_become_integers() {
+        let weights = |quantizer: &str, attributes: &[(&str, Attr<'_>)]| {
+            let inputs = if quantizer == "Quant" { "f s z b" } else { "f s" };
+            let case = Case::new(13, &[1, 2])
+                .floats("f", &[2, 2], &[0.26, -0.74, 9.0, 0.1])
+                .floats("s", &[2, 1], &[0.5, 0.25])
+                .floats("z", &[], &[0.0])
+                .floats("b", &[], &[4.0])
+                .node(quantizer, inputs, "w", attributes)
+                .of_domain("finn.custom_op.general")
+                .node("Gemm", "x w", "y", &[("transB", Attr::Int(1))]);
+            case.import().unwrap().constants
+        };
+        let found = weights("Quant", &[("signed", Attr::Int(1)), ("narrow", Attr::Int(1))]);
+        assert_eq!(found[0], ndarray::array![[1.0, 7.0], [-1.0, 0.0]].into_dyn());
+        assert_eq!(found[1], ndarray::array![[0.5, 0.25]].into_dyn());
+        let found = weights("BipolarQuant", &[]);
+        assert_eq!(found[0], ndarray::array![[1.0, 1.0], [-1.0, 1.0]].into_dyn());
+    }
+
+    #[test]
+    fn fractions_and_others_of_the_domain_are_refused() {
+        assert!(quant(2.5, 0.0, &[]).error().contains("the width is no integer"));
+        assert!(quant(33.0, 0.0, &[]).error().contains("the width is no integer"));
+        assert!(quant(8.0, 0.5, &[]).error().contains("zero point 0.5, expected an integer"));
+        let up = [("rounding_mode", Attr::Text("UP"))];
+        assert!(quant(8.0, 1.0, &up).error().contains("rounding mode up with zero point 1"));
+        for op in ["Trunc", "FloatQuant", "MultiThreshold"] {
+            let case = Case::new(13, &[1]).node(op, "x", "y", &[]);
+            let error = case.of_domain("qonnx.custom_op.general").error();
+            assert!(error.contains("this operator") && error.contains("instead: Quant"), "{error}");
+        }
+        let im2col = Case::new(13, &[1]).node("Im2Col", "x", "y", &[]);
+        let error = im2col.of_domain("qonnx.custom_op.general").error();
+        assert!(error.contains("domain `qonnx.custom_op.general`"), "{error}");
+    }
+}
