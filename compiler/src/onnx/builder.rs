@@ -1,11 +1,14 @@
 //! Appends nodes to a model and computes their shapes: the only place of the importer that does.
 
-use hecc_grammar::model::{Const, Function, Model, Op, Tensor};
+use std::collections::BTreeSet;
+
+use hecc_grammar::model::{Const, Function, Model, Op, Quantizer, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use super::error::{Refused, refuse};
 use super::shape::{self, broadcast};
 use super::value::Constant;
+use super::weight::Weight;
 
 /// Elements that constants may have in total, beyond twice those that the file stores.
 ///
@@ -19,6 +22,8 @@ const MAX_NAME: usize = 256;
 /// A model under construction.
 pub(super) struct Builder {
     pub(super) model: Model,
+    /// Constants that are integers because the network was trained so: nothing may be multiplied into them.
+    pub(super) integers: BTreeSet<Const>,
     /// Name that new nodes get.
     name: String,
     /// In a scratch model: the arrays of its inputs, in order.
@@ -28,7 +33,13 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        Builder { model: Model::default(), name: String::new(), bound: None, budget: BUDGET }
+        Builder {
+            model: Model::default(),
+            integers: BTreeSet::new(),
+            name: String::new(),
+            bound: None,
+            budget: BUDGET,
+        }
     }
 
     /// Nodes appended from now on bear this name, or its beginning if it is very long: one node of the file may become
@@ -40,8 +51,12 @@ impl Builder {
 
     /// A model of its own for one node whose operands are all known, to be evaluated at once. It shares the budget.
     pub(super) fn scratch(&self) -> Builder {
-        let model = Model::default();
-        Builder { model, name: self.name.clone(), bound: Some(Vec::new()), budget: self.budget }
+        Builder {
+            name: self.name.clone(),
+            bound: Some(Vec::new()),
+            budget: self.budget,
+            ..Builder::new()
+        }
     }
 
     /// Evaluates a scratch model's nodes and takes over what is left of its budget.
@@ -241,22 +256,60 @@ impl Builder {
         self.push(Op::Pad { x, before, after, value }, shape)
     }
 
-    /// `x · weight`, as numpy's `matmul`; both have rank 2 or more.
-    pub(super) fn mat_mul(&mut self, x: Tensor, weight: ArrayD<f64>) -> Result<Tensor, Refused> {
-        let shape = product_shape(self.model.shape(x), weight.shape())?;
-        let weight = self.constant(weight)?;
-        self.push(Op::MatMul { x, weight }, shape)
+    /// Adds a factor's array to the model; its scale is for whoever asks to multiply the result by.
+    pub(super) fn weight(&mut self, weight: Weight) -> Result<Const, Refused> {
+        let constant = self.constant(weight.array)?;
+        if weight.scale.is_some() {
+            self.integers.insert(constant);
+        }
+        Ok(constant)
     }
 
-    /// `weight · x`, as numpy's `matmul`; both have rank 2 or more.
-    pub(super) fn mat_mul_left(
+    /// `x · weight`, as numpy's `matmul`; both have rank 2 or more. Scales are those of columns.
+    pub(super) fn mat_mul(&mut self, x: Tensor, weight: Weight) -> Result<Tensor, Refused> {
+        let shape = product_shape(self.model.shape(x), weight.array.shape())?;
+        let scale = weight.scale.clone();
+        let weight = self.weight(weight)?;
+        let y = self.push(Op::MatMul { x, weight }, shape)?;
+        self.scaled(y, scale)
+    }
+
+    /// `weight · x`, as numpy's `matmul`; both have rank 2 or more. Scales are those of rows.
+    pub(super) fn mat_mul_left(&mut self, weight: Weight, x: Tensor) -> Result<Tensor, Refused> {
+        let shape = product_shape(weight.array.shape(), self.model.shape(x))?;
+        let scale = weight.scale.clone();
+        let weight = self.weight(weight)?;
+        let y = self.push(Op::MatMulLeft { weight, x }, shape)?;
+        self.scaled(y, scale)
+    }
+
+    /// Multiplies by scales that broadcast to the shape of `x`, unless all are 1.
+    pub(super) fn scaled(
         &mut self,
-        weight: ArrayD<f64>,
         x: Tensor,
+        scale: Option<ArrayD<f64>>,
     ) -> Result<Tensor, Refused> {
-        let shape = product_shape(weight.shape(), self.model.shape(x))?;
-        let weight = self.constant(weight)?;
-        self.push(Op::MatMulLeft { weight, x }, shape)
+        match scale {
+            Some(scale) if scale.iter().all(|&v| v == 1.0) => Ok(x),
+            Some(scale) if scale.len() == 1 => self.scale(x, scale.sum()),
+            Some(scale) => self.mul_const(x, scale),
+            None => Ok(x),
+        }
+    }
+
+    /// Rounds to a grid. Asked for the same twice, it answers with the same tensor.
+    pub(super) fn fake_quant(
+        &mut self,
+        x: Tensor,
+        quantizer: Quantizer,
+    ) -> Result<Tensor, Refused> {
+        quantizer.check().map_err(|error| refuse(error.to_string()))?;
+        let op = Op::FakeQuant { x, quantizer };
+        if let Some((same, _)) = self.model.tensors().find(|(_, node)| node.op == op) {
+            return Ok(same);
+        }
+        let shape = self.shape(x);
+        self.push(op, shape)
     }
 }
 

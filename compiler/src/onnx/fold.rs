@@ -1,15 +1,19 @@
 //! Merges constants into the linear nodes before them, and activations that exporters write out into one.
 //!
 //! Before: as imported. After: no factor or offset follows a convolution or a matrix that could hold it, nor another
-//! factor or offset; convolutions pad by themselves; no node and no constant is unused (inputs stay).
+//! factor or offset; convolutions pad by themselves; no node and no constant is unused (inputs stay); rounding that
+//! comes last is the client's. Weights that are integers stay as they are.
 
-use hecc_grammar::model::{Model, Node, Op, Tensor};
+use std::collections::BTreeSet;
+
+use hecc_grammar::model::{ClientOp, Const, Model, Node, Op, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use super::recognize;
 
-/// Returns an equal model with fewer nodes.
-pub(super) fn fold(model: Model) -> Model {
+/// Returns an equal model with fewer nodes. Into the weights that are `integers` nothing is merged.
+pub(super) fn fold(mut model: Model, integers: &BTreeSet<Const>) -> Model {
+    leave_rounding_to_client(&mut model);
     let mut uses = vec![0; model.nodes.len()];
     for tensor in model.nodes.iter().flat_map(|node| node.op.operands()) {
         uses[tensor.index()] += 1;
@@ -18,7 +22,8 @@ pub(super) fn fold(model: Model) -> Model {
         uses[output.tensor.index()] += 1;
     }
     let Model { name, nodes, constants, outputs } = model;
-    let mut fold = Fold { model: Model { name, nodes: vec![], constants, outputs }, uses: vec![] };
+    let model = Model { name, nodes: vec![], constants, outputs };
+    let mut fold = Fold { model, uses: vec![], integers };
     let mut map = Vec::with_capacity(nodes.len());
     for (node, uses) in nodes.into_iter().zip(uses) {
         let tensor = fold.node(node, &map);
@@ -31,14 +36,25 @@ pub(super) fn fold(model: Model) -> Model {
     without_unused(fold.model)
 }
 
-pub(super) struct Fold {
-    /// The model being built; its constants begin with all of the old model's.
-    pub(super) model: Model,
-    /// How many operands and outputs of the old model each tensor serves.
-    uses: Vec<usize>,
+/// What is decrypted need not be rounded before.
+fn leave_rounding_to_client(model: &mut Model) {
+    for output in &mut model.outputs {
+        while let Op::FakeQuant { x, quantizer } = model.nodes[output.tensor.index()].op {
+            output.tensor = x;
+            output.client.insert(0, ClientOp::FakeQuant(quantizer));
+        }
+    }
 }
 
-impl Fold {
+struct Fold<'a> {
+    /// The model being built; its constants begin with all of the old model's.
+    model: Model,
+    /// How many operands and outputs of the old model each tensor serves.
+    uses: Vec<usize>,
+    integers: &'a BTreeSet<Const>,
+}
+
+impl Fold<'_> {
     fn node(&mut self, mut node: Node, map: &[Tensor]) -> Tensor {
         for operand in node.op.operands_mut() {
             *operand = map[operand.index()];
@@ -111,6 +127,8 @@ impl Fold {
                     let product = self.mul_const(y, c, like);
                     return self.add_const(product, offset, like);
                 }
+                Op::Conv { weight, .. } | Op::MatMul { weight, .. }
+                    if self.integers.contains(&weight) => {}
                 Op::Conv { x: data, weight, bias, window, groups } => {
                     if let Some(factors) = along(&c, &like.shape, 1) {
                         let rank = like.shape.len();
@@ -167,6 +185,7 @@ impl Fold {
             }
             if let Op::Conv { x: data, weight, bias, window, groups } = op
                 && let Some(offsets) = along(&c, &like.shape, 1)
+                && !self.integers.contains(&weight)
             {
                 let mut sum = in_axis(&offsets, 1, 0);
                 if let Some(bias) = bias {

@@ -1,9 +1,9 @@
 //! Walks the graph in its order and hands every node to its operator's importer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use hecc_grammar::model::{Model, Op, Output};
+use hecc_grammar::model::{Const, Model, Op, Output};
 
 use super::builder::Builder;
 use super::error::{ImportError, NodeError, Refused, refuse};
@@ -11,10 +11,12 @@ use super::input::{Batch, Inputs};
 use super::node::Node;
 use super::ops::{self, Importer};
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use super::quantized;
 use super::shape;
 use super::tensor;
 use super::unsupported;
-use super::value::{Constant, Kind, Value};
+use super::value::{Constant, Kind, Quantized, Value};
+use super::weight::Grid;
 
 /// More refused nodes than this are not looked for.
 const MAX_ERRORS: usize = 1000;
@@ -28,8 +30,12 @@ pub(super) struct Context<'a> {
     pub(super) functions: HashSet<(&'a str, &'a str)>,
 }
 
-/// Returns the model that the graph stands for, or everything that is wrong with its nodes.
-pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model, ImportError> {
+/// Returns the model that the graph stands for with those of its constants that are a quantized network's integers, or
+/// everything that is wrong with its nodes.
+pub(super) fn import(
+    graph: &GraphProto,
+    context: &Context<'_>,
+) -> Result<(Model, BTreeSet<Const>), ImportError> {
     let stored = stored(graph)?;
     let mut walk = Walk {
         graph,
@@ -58,7 +64,7 @@ pub(super) fn import(graph: &GraphProto, context: &Context<'_>) -> Result<Model,
     if walk.model.model.outputs.is_empty() {
         return Err(ImportError::Model("the graph has no outputs".to_owned()));
     }
-    Ok(walk.model.model)
+    Ok((walk.model.model, walk.model.integers))
 }
 
 struct Walk<'a> {
@@ -152,6 +158,17 @@ impl<'a> Walk<'a> {
             return Ok(vec![Value::Unknown; proto.output.len()]);
         }
         self.model.set_name(node_name(proto));
+        let moved = if ops::moves(proto.op_type()) { node.value(0) } else { None };
+        match moved {
+            Some(Value::Quantized(q)) => self.move_quantized(importer, node, q),
+            Some(Value::Constant(Constant { grid: Some(grid), .. })) if node.is_constant() => {
+                self.move_grid(importer, &node, &grid)
+            }
+            _ => self.lower(importer, node),
+        }
+    }
+
+    fn lower(&mut self, importer: &Importer, mut node: Node<'_>) -> Result<Vec<Value>, Refused> {
         let results = if node.is_constant() {
             self.fold(importer, &mut node)
         } else {
@@ -161,6 +178,38 @@ impl<'a> Walk<'a> {
         Ok(results)
     }
 
+    /// Elements that are moved before they are rounded are the same as after.
+    fn move_quantized(
+        &mut self,
+        importer: &Importer,
+        node: Node<'_>,
+        q: Quantized,
+    ) -> Result<Vec<Value>, Refused> {
+        let mut results = self.lower(importer, node.with_first(q.source()))?;
+        if let Some(Value::Tensor(tensor)) = results.first() {
+            results[0] = Value::Quantized(Quantized { tensor: *tensor, ..q });
+        }
+        Ok(results)
+    }
+
+    /// Moves integers and scales alike.
+    fn move_grid(
+        &mut self,
+        importer: &Importer,
+        node: &Node<'_>,
+        grid: &Grid,
+    ) -> Result<Vec<Value>, Refused> {
+        let mut part = |array| {
+            let part = Constant::new(array, Kind::Float);
+            match self.lower(importer, node.with_first(part.into()))?.into_iter().next() {
+                Some(Value::Constant(moved)) => Ok(moved.into_array()),
+                _ => Err(refuse("what is computed from constants is not a constant")),
+            }
+        };
+        let integers = part(grid.integers.clone().into_owned())?;
+        Ok(vec![Constant::on_grid(Grid::new(integers, part(grid.wide_scale())?)?).into()])
+    }
+
     fn importer(&self, proto: &NodeProto) -> Result<&'static Importer, Refused> {
         let (domain, op_type) = (proto.domain(), proto.op_type());
         if self.context.functions.contains(&(domain, op_type)) {
@@ -168,11 +217,14 @@ impl<'a> Walk<'a> {
                 refuse("a function defined in the file").instead("inline it (onnx.inliner)")
             );
         }
-        if !matches!(domain, "" | "ai.onnx") {
-            return Err(refuse(format!("domain `{domain}`, expected the default one"))
-                .instead("export with standard operators only, without graph optimizations"));
-        }
-        let importer = ops::find(op_type).ok_or_else(|| unsupported::reason(op_type))?;
+        let importer = ops::find(domain, op_type).ok_or_else(|| match domain {
+            "" | "ai.onnx" => unsupported::reason(op_type),
+            _ if ops::is_known(domain) && unsupported::is_known(op_type) => {
+                unsupported::reason(op_type)
+            }
+            _ => refuse(format!("domain `{domain}`, expected the default one"))
+                .instead("export with standard operators only, without graph optimizations"),
+        })?;
         if self.context.opset < importer.since {
             let (since, opset) = (importer.since, self.context.opset);
             let reason = format!("exists since operator set {since}, the model has {opset}");
@@ -205,22 +257,25 @@ impl<'a> Walk<'a> {
 
     /// A node whose inputs are all known: lowered to a model of its own, which is evaluated at once.
     fn fold(&mut self, importer: &Importer, node: &mut Node<'_>) -> Result<Vec<Value>, Refused> {
-        let kind = node.value(0).map_or(Kind::Float, |value| match value {
-            Value::Constant(constant) => constant.kind,
-            Value::Tensor(_) | Value::Client { .. } | Value::Unknown | Value::Absent(_) => {
-                Kind::Float
-            }
+        let (kind, format) = node.value(0).map_or((Kind::Float, None), |value| match value {
+            Value::Constant(constant) => (constant.kind, constant.format),
+            Value::Tensor(_)
+            | Value::Client { .. }
+            | Value::Quantized(_)
+            | Value::Unknown
+            | Value::Absent(_) => (Kind::Float, None),
         });
+        let constant = |array| Value::from(Constant::new(array, kind).stored_as(format));
         let mut scratch = self.model.scratch();
         let results = (importer.import)(node, &mut scratch)?;
         let arrays = self.model.evaluate(scratch)?;
         let known = |value| match value {
-            Value::Tensor(t) => Constant::new(arrays[t.index()].clone(), kind).into(),
+            Value::Tensor(t) => constant(arrays[t.index()].clone()),
             Value::Client { tensor, ops, .. } => {
                 let array = arrays[tensor.index()].clone();
-                Constant::new(crate::interpret::apply_client_ops(&ops, array), kind).into()
+                constant(crate::interpret::apply_client_ops(&ops, array))
             }
-            Value::Constant(_) | Value::Unknown | Value::Absent(_) => value,
+            Value::Constant(_) | Value::Quantized(_) | Value::Unknown | Value::Absent(_) => value,
         };
         let results: Vec<Value> = results.into_iter().map(known).collect();
         for result in &results {
@@ -248,6 +303,7 @@ impl<'a> Walk<'a> {
         match self.values.get(name) {
             Some(Value::Tensor(t) | Value::Client { tensor: t, .. }) => Some(self.model.shape(*t)),
             Some(Value::Constant(c)) => Some(c.shape().to_vec()),
+            Some(Value::Quantized(q)) => Some(self.model.shape(q.tensor)),
             Some(Value::Unknown | Value::Absent(_)) | None => None,
         }
     }
@@ -260,6 +316,18 @@ impl<'a> Walk<'a> {
         let (tensor, client) = match self.values.get(info.name()) {
             Some(Value::Tensor(tensor)) => (*tensor, vec![]),
             Some(Value::Client { tensor, ops, .. }) => (*tensor, ops.clone()),
+            Some(Value::Quantized(q)) if q.client.is_empty() => {
+                self.model.set_name(info.name());
+                match quantized::integers(q, &mut self.model) {
+                    Ok(tensor) => (tensor, vec![]),
+                    Err(refused) => return error(&refused.reason),
+                }
+            }
+            Some(Value::Quantized(_)) => {
+                return error(
+                    "integers that the client computes, expected a DequantizeLinear at the end",
+                );
+            }
             Some(Value::Constant(_)) => {
                 return error("a constant, expected a result of the inputs");
             }

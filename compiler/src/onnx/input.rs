@@ -19,11 +19,24 @@ pub enum Batch {
     AsDeclared,
 }
 
+/// Operators that read integers.
+const READ_INTEGERS: &[&str] = &[
+    "Cast",
+    "ConvInteger",
+    "DequantizeLinear",
+    "MatMulInteger",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QLinearMul",
+];
+
 /// What the shapes of single inputs depend on.
 pub(super) struct Inputs<'a> {
     /// First dimension that becomes 1.
     batch: Option<usize>,
-    /// Names that something else than a `Cast` reads.
+    /// Names that something else than these operators reads.
     read_as_is: HashSet<&'a str>,
 }
 
@@ -38,7 +51,7 @@ impl<'a> Inputs<'a> {
             Batch::One => shared_batch(graph, stored),
             Batch::AsDeclared => None,
         };
-        let others = graph.node.iter().filter(|node| node.op_type() != "Cast");
+        let others = graph.node.iter().filter(|node| !READ_INTEGERS.contains(&node.op_type()));
         let read_as_is = others
             .flat_map(|node| node.input.iter().map(String::as_str))
             .chain(graph.output.iter().map(|info| info.name()))
@@ -53,11 +66,11 @@ impl<'a> Inputs<'a> {
             return Err(refuse("not a tensor, expected a tensor of floats"));
         };
         let format = Format::of(tensor.elem_type())?;
-        // Images given in bytes are cast first thing.
+        // Images given in bytes are cast or dequantized first thing.
         let only_cast = format.kind() == Kind::Int && !self.read_as_is.contains(info.name());
         if format.kind() != Kind::Float && !only_cast {
             return Err(refuse(format!(
-                "element type {format:?}, expected floats (or integers that only Cast nodes read)"
+                "element type {format:?}, expected floats (or integers that only nodes like Cast or DequantizeLinear read)"
             )));
         }
         let dims =

@@ -11,6 +11,7 @@ mod graph;
 mod input;
 mod node;
 mod ops;
+mod quantized;
 mod recognize;
 #[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
 #[rustfmt::skip]
@@ -21,6 +22,7 @@ mod tensor;
 mod testing;
 mod unsupported;
 mod value;
+mod weight;
 mod wire;
 
 use std::path::Path;
@@ -69,7 +71,8 @@ pub fn import_message(
         batch,
         functions: model.functions.iter().map(|f| (f.domain(), f.name())).collect(),
     };
-    graph::import(graph, &context).map(fold::fold)
+    let (model, integers) = graph::import(graph, &context)?;
+    Ok(fold::fold(model, &integers))
 }
 
 /// Converts a stored array, such as those of a test's `.pb` files. It must not be in a file of its own.

@@ -13,6 +13,7 @@ use super::tensor;
 use super::value::{Constant, Value};
 
 /// A node with its inputs' values.
+#[derive(Clone)]
 pub(super) struct Node<'a> {
     proto: &'a NodeProto,
     /// Version of the operator set.
@@ -49,6 +50,13 @@ impl<'a> Node<'a> {
         let (read_inputs, read_attributes) =
             (vec![false; inputs.len()], vec![false; proto.attribute.len()]);
         Node { proto, opset, dir, inputs, read_inputs, read_attributes }
+    }
+
+    /// The same node with another first input.
+    pub(super) fn with_first(&self, value: Value) -> Node<'a> {
+        let mut node = self.clone();
+        node.inputs[0] = Some(value);
+        node
     }
 
     /// How many outputs the node names, left-out ones included.
@@ -119,6 +127,11 @@ impl<'a> Node<'a> {
                 "input {i} is the result of {by}, which only the client can compute, after decryption"
             ))
             .instead("end the network before that node, or drop the node")),
+            Value::Quantized(q) => Err(refuse(format!(
+                "input {i} holds the integers of {}, expected a DequantizeLinear in between",
+                q.by
+            ))
+            .instead("export in the QDQ format")),
             Value::Absent(why) => Err(refuse(format!("input {i}: {why}"))),
             Value::Unknown => unreachable!("nodes that read unknown values are skipped"),
         }
@@ -141,7 +154,7 @@ impl<'a> Node<'a> {
         match self.required(i)? {
             Value::Constant(constant) => Ok(constant),
             Value::Absent(why) => Err(refuse(format!("input {i}: {why}"))),
-            Value::Tensor(_) | Value::Client { .. } => Err(refuse(format!(
+            Value::Tensor(_) | Value::Client { .. } | Value::Quantized(_) => Err(refuse(format!(
                 "input {i} is computed from encrypted data, expected a constant"
             ))),
             Value::Unknown => unreachable!("nodes that read unknown values are skipped"),

@@ -26,6 +26,10 @@ pub(super) enum Format {
     U16,
     U32,
     U64,
+    /// Two in a byte, the first in the lower half.
+    I4,
+    /// As `I4`.
+    U4,
     Bool,
 }
 
@@ -46,6 +50,8 @@ impl Format {
             DataType::Int64 => Ok(Format::I64),
             DataType::Uint32 => Ok(Format::U32),
             DataType::Uint64 => Ok(Format::U64),
+            DataType::Int4 => Ok(Format::I4),
+            DataType::Uint4 => Ok(Format::U4),
             DataType::Bool => Ok(Format::Bool),
             other @ (DataType::Undefined
             | DataType::String
@@ -55,27 +61,41 @@ impl Format {
             | DataType::Float8e4m3fnuz
             | DataType::Float8e5m2
             | DataType::Float8e5m2fnuz
-            | DataType::Uint4
-            | DataType::Int4
             | DataType::Float4e2m1
             | DataType::Float8e8m0
             | DataType::Uint2
             | DataType::Int2
             | DataType::Float6e2m3
             | DataType::Float6e3m2) => Err(refuse(format!(
-                "element type {}, expected a float of 16 to 64 bits, an integer of 8 to 64 bits or a bool",
+                "element type {}, expected a float of 16 to 64 bits, an integer of 4 to 64 bits or a bool",
                 other.as_str_name()
             ))),
         }
     }
 
-    /// Bytes of one element in raw and external data.
-    fn size(self) -> usize {
+    /// Bytes of so many elements in raw and external data.
+    fn bytes(self, count: usize) -> Option<usize> {
         match self {
-            Format::I8 | Format::U8 | Format::Bool => 1,
-            Format::F16 | Format::Bf16 | Format::I16 | Format::U16 => 2,
-            Format::F32 | Format::I32 | Format::U32 => 4,
-            Format::F64 | Format::I64 | Format::U64 => 8,
+            Format::I4 | Format::U4 => Some(count.div_ceil(2)),
+            Format::I8 | Format::U8 | Format::Bool => Some(count),
+            Format::F16 | Format::Bf16 | Format::I16 | Format::U16 => count.checked_mul(2),
+            Format::F32 | Format::I32 | Format::U32 => count.checked_mul(4),
+            Format::F64 | Format::I64 | Format::U64 => count.checked_mul(8),
+        }
+    }
+
+    /// The smallest and the largest integer of a type that tensors are quantized to.
+    pub(super) fn quantized_range(self) -> Option<(i64, i64)> {
+        match self {
+            Format::I4 => Some((-8, 7)),
+            Format::U4 => Some((0, 15)),
+            Format::I8 => Some((i64::from(i8::MIN), i64::from(i8::MAX))),
+            Format::U8 => Some((0, i64::from(u8::MAX))),
+            Format::I16 => Some((i64::from(i16::MIN), i64::from(i16::MAX))),
+            Format::U16 => Some((0, i64::from(u16::MAX))),
+            Format::I32 => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+            Format::F16 | Format::Bf16 | Format::F32 | Format::F64 => None,
+            Format::I64 | Format::U32 | Format::U64 | Format::Bool => None,
         }
     }
 
@@ -83,8 +103,8 @@ impl Format {
     pub(super) fn kind(self) -> Kind {
         match self {
             Format::F16 | Format::Bf16 | Format::F32 | Format::F64 => Kind::Float,
-            Format::I8 | Format::I16 | Format::I32 | Format::I64 => Kind::Int,
-            Format::U8 | Format::U16 | Format::U32 | Format::U64 => Kind::Int,
+            Format::I4 | Format::I8 | Format::I16 | Format::I32 | Format::I64 => Kind::Int,
+            Format::U4 | Format::U8 | Format::U16 | Format::U32 | Format::U64 => Kind::Int,
             Format::Bool => Kind::Bool,
         }
     }
@@ -100,7 +120,7 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
     let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let count = count.ok_or_else(|| refuse(format!("shape {shape:?} is too large")))?;
     let values = if tensor.data_location() == DataLocation::External {
-        let bytes = external(tensor, dir, count.checked_mul(format.size()))?;
+        let bytes = external(tensor, dir, format.bytes(count))?;
         from_bytes(&bytes, format, count)?
     } else if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
         from_bytes(raw, format, count)?
@@ -108,7 +128,8 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
         from_fields(tensor, format, count)?
     };
     let array = ArrayD::from_shape_vec(IxDyn(&shape), values);
-    Ok(Constant::new(array.map_err(|e| refuse(e.to_string()))?, format.kind()))
+    let constant = Constant::new(array.map_err(|e| refuse(e.to_string()))?, format.kind());
+    Ok(constant.stored_as(Some(format)))
 }
 
 fn shape(tensor: &TensorProto) -> Result<Vec<usize>, Refused> {
@@ -153,6 +174,10 @@ fn from_bytes(bytes: &[u8], format: Format, count: usize) -> Result<Vec<f64>, Re
         Format::U32 => numbers!(u32, f64::from),
         Format::I64 => numbers!(i64, |v| v as f64),
         Format::U64 => numbers!(u64, |v| v as f64),
+        Format::I4 | Format::U4 => {
+            check_len(bytes.len(), format.bytes(count), "bytes")?;
+            Ok(halves(bytes.iter().copied(), format, count))
+        }
         Format::Bool => numbers!(u8, |v| f64::from(u8::from(v != 0))),
     }
 }
@@ -179,8 +204,23 @@ fn from_fields(tensor: &TensorProto, format: Format, count: usize) -> Result<Vec
         Format::U8 | Format::I8 | Format::U16 | Format::I16 | Format::I32 => {
             numbers!(int32_data, |&v| f64::from(v))
         }
+        Format::I4 | Format::U4 => {
+            let bytes = &tensor.int32_data;
+            check_len(bytes.len(), format.bytes(count), "elements in `int32_data`")?;
+            Ok(halves(bytes.iter().map(|&byte| byte as u8), format, count))
+        }
         Format::Bool => numbers!(int32_data, |&v| f64::from(u8::from(v != 0))),
     }
+}
+
+/// Numbers of four bits.
+fn halves(bytes: impl Iterator<Item = u8>, format: Format, count: usize) -> Vec<f64> {
+    let is_signed = format == Format::I4;
+    let number = |half: u8| match half & 15 {
+        n if is_signed && n > 7 => f64::from(n) - 16.0,
+        n => f64::from(n),
+    };
+    bytes.flat_map(|byte| [byte, byte >> 4]).take(count).map(number).collect()
 }
 
 /// Reads the part of a file beside the model that holds the array.
@@ -278,6 +318,8 @@ mod tests {
         assert_eq!(values(&raw(7, &[1], &(-3i64).to_le_bytes())), [-3.0]);
         assert_eq!(values(&raw(13, &[1], &u64::MAX.to_le_bytes())), [u64::MAX as f64]);
         assert_eq!(values(&raw(9, &[2], &[0, 7])), [0.0, 1.0]);
+        assert_eq!(values(&raw(22, &[3], &[0xf8, 0x07])), [-8.0, -1.0, 7.0]);
+        assert_eq!(values(&raw(21, &[3], &[0xf8, 0x07])), [8.0, 15.0, 7.0]);
     }
 
     #[test]
@@ -292,6 +334,13 @@ mod tests {
         let double =
             TensorProto { data_type: Some(11), double_data: vec![0.1], ..Default::default() };
         assert_eq!(values(&double), [0.1]);
+        let four = TensorProto {
+            data_type: Some(22),
+            dims: vec![3],
+            int32_data: vec![0x2f, 1],
+            ..Default::default()
+        };
+        assert_eq!(values(&four), [-1.0, 2.0, 1.0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use ndarray::ArrayD;
 use prost::Message;
 
 use super::proto::attribute_proto::AttributeType;
+pub(super) use super::proto::tensor_proto::DataType;
 use super::proto::tensor_shape_proto::{Dimension, dimension};
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -60,6 +61,47 @@ impl Case {
             ..Default::default()
         });
         self
+    }
+
+    /// Adds a constant of integers of the element type, 8 to 32 bits wide.
+    pub(super) fn stored(
+        mut self,
+        name: &str,
+        data_type: DataType,
+        shape: &[i64],
+        values: &[i32],
+    ) -> Case {
+        self.graph().initializer.push(TensorProto {
+            name: Some(name.to_owned()),
+            dims: shape.to_vec(),
+            data_type: Some(data_type as i32),
+            int32_data: values.to_vec(),
+            ..Default::default()
+        });
+        self
+    }
+
+    /// Puts the last node into another domain.
+    pub(super) fn of_domain(mut self, domain: &str) -> Case {
+        let node = self.graph().node.last_mut().unwrap();
+        node.domain = Some(domain.to_owned());
+        self
+    }
+
+    /// Makes the input `x` one of bytes.
+    pub(super) fn of_bytes(mut self) -> Case {
+        let value = self.graph().input[0].r#type.as_mut().unwrap().value.as_mut().unwrap();
+        let type_proto::Value::TensorType(tensor) = value else { panic!("a tensor") };
+        tensor.elem_type = Some(DataType::Uint8 as i32);
+        self
+    }
+
+    /// Every node's operation without its operand's name, as model text says it, and the client's.
+    pub(super) fn operations(&self) -> Vec<String> {
+        let model = self.import().unwrap_or_else(|e| panic!("{e}"));
+        let text = model.text(0).to_string();
+        let lines = text.lines().filter(|line| line.starts_with(['t', 'o']));
+        lines.map(|line| line.split(" : ").next().unwrap_or(line).to_owned()).collect()
     }
 
     /// Adds a node; names are separated by spaces, `-` stands for one left out.

@@ -27,12 +27,14 @@ const COMPARES: &str = "compares encrypted numbers";
 const ROUNDS: &str = "rounds encrypted numbers";
 const RECURRENT: &str = "is a loop of gated layers, too deep without bootstrapping";
 const DIVIDES: &str = "divides by, or takes a root of, encrypted numbers";
-const QUANTIZED: &str = "rounds encrypted numbers to integers";
+const DYNAMIC: &str = "chooses its scale by encrypted data";
 const CONTROL: &str = "control flow cannot depend on encrypted data";
 
 const BY_POOL: &str = "AveragePool, or a convolution with strides, and train again";
 const BY_BATCH_NORM: &str = "BatchNormalization, which is free after training";
-const BY_FLOAT: &str = "export the model before quantization";
+const BY_STATIC: &str =
+    "static quantization, with scales from calibration data (quantize_static of onnxruntime)";
+const BY_QUANT: &str = "Quant, as Brevitas exports integers";
 const BY_UNROLL: &str = "a convolution over time, or unrolled cells with polynomial activations";
 const BY_CLIENT: &str = "leave it to the client as the last node";
 const BY_ACTIVATION: &str = "an activation that hecc approximates (Relu, Sigmoid, Tanh, Gelu, ...)";
@@ -50,14 +52,13 @@ const KNOWN: &[Known] = known! {
     "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
     "Ceil", ROUNDS, BY_CLIENT, Same;
     "Celu", "is not among the activations that hecc approximates", "Elu", Same;
-    "ConvInteger", QUANTIZED, BY_FLOAT, Unknown;
     "ConvTranspose", "is not lowered", "nearest-neighbour upsampling outside the network and Conv", Unknown;
     "Cos", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
-    "DequantizeLinear", QUANTIZED, BY_FLOAT, Same;
-    "DynamicQuantizeLinear", QUANTIZED, BY_FLOAT, Same;
+    "DynamicQuantizeLinear", DYNAMIC, BY_STATIC, Unknown;
     "Einsum", "is not lowered", "MatMul, Transpose and Reshape", Unknown;
     "Equal", COMPARES, BY_CLIENT, Pair;
     "Exp", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
+    "FloatQuant", "rounds to floats of few bits", BY_QUANT, Same;
     "Floor", ROUNDS, BY_CLIENT, Same;
     "GRU", RECURRENT, BY_UNROLL, Unknown;
     "GlobalMaxPool", COMPARES, "GlobalAveragePool, and train again", Unknown;
@@ -74,13 +75,10 @@ const KNOWN: &[Known] = known! {
     "Log", "is not among the activations that hecc approximates", "LogSoftmax as the last node, or another activation", Same;
     "Loop", CONTROL, BY_FREEZE, Unknown;
     "LpNormalization", DIVIDES, BY_BATCH_NORM, Same;
-    "MatMulInteger", QUANTIZED, BY_FLOAT, Unknown;
     "MaxPool", "compares encrypted numbers in every window", BY_POOL, Pool;
     "MeanVarianceNormalization", DIVIDES, BY_BATCH_NORM, Same;
+    "MultiThreshold", "compares encrypted numbers with thresholds", BY_QUANT, Same;
     "NonMaxSuppression", COMPARES, BY_CLIENT, Unknown;
-    "QLinearConv", QUANTIZED, BY_FLOAT, Unknown;
-    "QLinearMatMul", QUANTIZED, BY_FLOAT, Unknown;
-    "QuantizeLinear", QUANTIZED, BY_FLOAT, Same;
     "RMSNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "RNN", RECURRENT, BY_UNROLL, Unknown;
     "Reciprocal", DIVIDES, "a constant factor, or BatchNormalization", Same;
@@ -99,12 +97,18 @@ const KNOWN: &[Known] = known! {
     "Sqrt", DIVIDES, "BatchNormalization, or leave out the root", Same;
     "Swish", "is not lowered", "Mul(x, Sigmoid(x))", Same;
     "ThresholdedRelu", "jumps, which no polynomial follows", "Relu", Same;
+    "Trunc", "drops bits of encrypted integers", BY_QUANT, Same;
     "Upsample", "is not lowered", "resize before encryption", Unknown;
     "Where", COMPARES, "Clip, Min or Max where they say the same", Unknown;
 };
 
 fn find(op_type: &str) -> Option<&'static Known> {
     KNOWN.binary_search_by_key(&op_type, |known| known.op_type).ok().map(|i| &KNOWN[i])
+}
+
+/// Whether there is more to say about an operator than that it is not read.
+pub(super) fn is_known(op_type: &str) -> bool {
+    find(op_type).is_some()
 }
 
 /// Why an operator is not read.

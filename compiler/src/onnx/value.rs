@@ -1,9 +1,13 @@
 //! What a name stands for during import: something encrypted, or something known.
 
-use hecc_grammar::model::{ClientOp, Tensor};
+use std::sync::Arc;
+
+use hecc_grammar::model::{ClientOp, Quantizer, Tensor};
 use ndarray::{ArcArray, ArrayD, IxDyn};
 
 use super::error::{Refused, refuse};
+use super::tensor::Format;
+use super::weight::Grid;
 
 /// What a name of the graph stands for.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub(super) enum Value {
     Constant(Constant),
     /// The result of final operations that the client applies to a tensor; `by` names the last of them.
     Client { tensor: Tensor, ops: Vec<ClientOp>, by: String },
+    /// An encrypted tensor between `QuantizeLinear` and `DequantizeLinear`.
+    Quantized(Quantized),
     /// The result of a node that is refused: nodes that read it are skipped.
     Unknown,
     /// A result that hecc does not compute, and why.
@@ -32,6 +38,31 @@ impl From<Constant> for Value {
     }
 }
 
+/// What is about to be rounded to a grid: the integers between `QuantizeLinear` and `DequantizeLinear`.
+#[derive(Clone, Debug)]
+pub(super) struct Quantized {
+    /// The tensor before it is rounded.
+    pub(super) tensor: Tensor,
+    /// What the client applies to it first, if it is already the client's.
+    pub(super) client: Vec<ClientOp>,
+    pub(super) quantizer: Quantizer,
+    /// The node that quantizes.
+    pub(super) by: String,
+}
+
+impl Quantized {
+    /// What is rounded.
+    pub(super) fn source(&self) -> Value {
+        match self.client.is_empty() {
+            true => Value::Tensor(self.tensor),
+            false => {
+                let (tensor, ops) = (self.tensor, self.client.clone());
+                Value::Client { tensor, ops, by: self.by.clone() }
+            }
+        }
+    }
+}
+
 /// What kind of numbers a constant holds: integers are divided and cast differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,6 +76,10 @@ pub(super) enum Kind {
 pub(super) struct Constant {
     pub(super) array: ArcArray<f64, IxDyn>,
     pub(super) kind: Kind,
+    /// The element type, where one is stored: what a zero point has room for.
+    pub(super) format: Option<Format>,
+    /// The same numbers as integers and scales, if they were dequantized.
+    pub(super) grid: Option<Arc<Grid>>,
 }
 
 impl Constant {
@@ -54,7 +89,19 @@ impl Constant {
         } else {
             array.as_standard_layout().into_owned()
         };
-        Constant { array: array.into_shared(), kind }
+        Constant { array: array.into_shared(), kind, format: None, grid: None }
+    }
+
+    /// The same numbers, known to be stored as the element type.
+    pub(super) fn stored_as(mut self, format: Option<Format>) -> Constant {
+        self.format = format.filter(|format| format.kind() == self.kind);
+        self
+    }
+
+    /// Integers times scales.
+    pub(super) fn on_grid(grid: Grid) -> Constant {
+        let values = Constant::new(grid.values(), Kind::Float);
+        Constant { grid: Some(Arc::new(grid)), ..values }
     }
 
     /// A vector of integers.

@@ -1,6 +1,7 @@
 //! `Cast` between floats, which changes nothing under encryption, and of constants.
 
 use half::{bf16, f16};
+use ndarray::ArrayD;
 
 use super::Importer;
 use super::dropout::pass;
@@ -14,11 +15,11 @@ pub(super) const CAST: Importer = Importer {
     op_type: "Cast",
     since: 7,
     supported: "`to` any float (encrypted values keep their precision); constants to any number; `saturate` and `round_mode` have no effect on these",
-    refused: "encrypted values to integers or bools; strings; floats below 16 bits",
+    refused: "encrypted values to integers or bools; strings; floats below 16 bits and integers below 4",
     import,
 };
 
-fn import(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
+fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let to = node.attr::<i64>("to")?.ok_or_else(|| refuse("attribute `to` is missing"))?;
     let to = Format::of(i32::try_from(to).unwrap_or(-1))?;
     // Both concern only floats of 8 bits and below.
@@ -27,9 +28,12 @@ fn import(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
     match pass(node)? {
         Value::Constant(c) => Ok(vec![constant(c, to).into()]),
         Value::Tensor(x) if to.kind() == Kind::Float => Ok(vec![x.into()]),
+        Value::Quantized(q) if q.client.is_empty() => {
+            Ok(vec![crate::onnx::quantized::integers(&q, model)?.into()])
+        }
         // The client's indices and probabilities are numbers of its own.
         value @ Value::Client { .. } => Ok(vec![value]),
-        Value::Tensor(_) | Value::Unknown | Value::Absent(_) => {
+        Value::Tensor(_) | Value::Quantized(_) | Value::Unknown | Value::Absent(_) => {
             let reason = format!("encrypted values cannot be rounded to {:?}", to);
             Err(refuse(reason).instead("leave the cast to the client"))
         }
@@ -37,6 +41,9 @@ fn import(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
 }
 
 fn constant(c: Constant, to: Format) -> Constant {
+    if c.grid.is_some() && matches!(to, Format::F32 | Format::F64) {
+        return c;
+    }
     let from = c.kind;
     let array = c.into_array();
     let array = match to {
@@ -45,12 +52,18 @@ fn constant(c: Constant, to: Format) -> Constant {
         Format::Bf16 => array.mapv_into(|v| f64::from(bf16::from_f64(v))),
         // A constant keeps what f64 can hold, as all arithmetic here does.
         Format::F32 | Format::F64 => array,
-        Format::I8 | Format::I16 | Format::I32 | Format::I64 if from != Kind::Float => array,
-        Format::U8 | Format::U16 | Format::U32 | Format::U64 if from != Kind::Float => array,
-        Format::I8 | Format::I16 | Format::I32 | Format::I64 => array.mapv_into(f64::trunc),
-        Format::U8 | Format::U16 | Format::U32 | Format::U64 => array.mapv_into(f64::trunc),
+        Format::I4 | Format::I8 | Format::I16 | Format::I32 | Format::I64 => {
+            to_integers(array, from)
+        }
+        Format::U4 | Format::U8 | Format::U16 | Format::U32 | Format::U64 => {
+            to_integers(array, from)
+        }
     };
-    Constant::new(array, to.kind())
+    Constant::new(array, to.kind()).stored_as(Some(to))
+}
+
+fn to_integers(array: ArrayD<f64>, from: Kind) -> ArrayD<f64> {
+    if from == Kind::Float { array.mapv_into(f64::trunc) } else { array }
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! `Clip`, `Min`, `Max`.
 
-use hecc_grammar::model::{Function, Tensor};
+use hecc_grammar::model::{Function, Quantizer, Tensor};
 
 use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::{Node, Operand};
-use crate::onnx::value::{Constant, Value};
+use crate::onnx::value::{Constant, Quantized, Value};
 
 pub(super) const CLIP: Importer = Importer {
     op_type: "Clip",
     since: 7,
-    supported: "`min`, `max`, as attributes or constant inputs, either left out",
+    supported: "`min`, `max`, as attributes or constant inputs, either left out; integers after a `QuantizeLinear`",
     refused: "encrypted ends",
     import: clip,
 };
@@ -31,7 +31,10 @@ pub(super) const MIN: Importer = Importer {
 };
 
 fn clip(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let x = node.tensor(0, model)?;
+    let quantized = match node.value(0) {
+        Some(Value::Quantized(q)) => Some(q),
+        _ => None,
+    };
     let (lo, hi) = if node.opset < 11 {
         (node.attr::<f64>("min")?, node.attr::<f64>("max")?)
     } else {
@@ -42,7 +45,21 @@ fn clip(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused>
     let open = |v: &f64| v.abs() < f64::from(f32::MAX);
     let lo = lo.filter(open).unwrap_or(f64::NEG_INFINITY);
     let hi = hi.filter(open).unwrap_or(f64::INFINITY);
+    if let Some(q) = quantized {
+        return Ok(vec![Value::Quantized(narrowed(q, lo, hi)?)]);
+    }
+    let x = node.tensor(0, model)?;
     Ok(vec![between(x, lo, hi, model)?.into()])
+}
+
+/// Integers of fewer bits, which is how exporters write widths that no element type has.
+fn narrowed(mut q: Quantized, lo: f64, hi: f64) -> Result<Quantized, Refused> {
+    let Quantizer { q_min, q_max, .. } = &mut q.quantizer;
+    // Infinite ends saturate.
+    *q_min = (lo.ceil() as i64).max(*q_min);
+    *q_max = (hi.floor() as i64).min(*q_max);
+    q.quantizer.check().map_err(|error| refuse(error.to_string()))?;
+    Ok(q)
 }
 
 fn scalar(c: Constant) -> Result<f64, Refused> {

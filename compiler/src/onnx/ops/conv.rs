@@ -1,13 +1,15 @@
 //! `Conv`: cross-correlation with constant weights, over one or two spatial dimensions.
 
-use hecc_grammar::model::Op;
+use hecc_grammar::model::{Op, Tensor};
+use ndarray::ArrayD;
 
 use super::Importer;
 use super::window;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
-use crate::onnx::value::Value;
+use crate::onnx::value::{Constant, Value};
+use crate::onnx::weight::Weight;
 
 pub(super) const CONV: Importer = Importer {
     op_type: "Conv",
@@ -22,8 +24,18 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         return Err(refuse("a convolution of a constant, expected encrypted data"));
     }
     let x = node.tensor(0, model)?;
-    let weight = node.constant(1)?;
-    let bias = node.optional_constant(2)?;
+    let (weight, bias) = (node.constant(1)?, node.optional_constant(2)?);
+    Ok(vec![convolve(x, (1, weight), bias.map(|bias| (2, bias)), node, model)?.into()])
+}
+
+/// The convolution that the node's attributes ask for. Weight and bias come with the number of their input.
+pub(super) fn convolve(
+    x: Tensor,
+    (weight_input, weight): (usize, Constant),
+    bias: Option<(usize, Constant)>,
+    node: &mut Node<'_>,
+    model: &mut Builder,
+) -> Result<Tensor, Refused> {
     let (shape, kernel) = (model.shape(x), weight.shape().to_vec());
     window::check_rank(&shape)?;
     let groups = node.attr::<i64>("group")?.unwrap_or(1);
@@ -41,7 +53,7 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         || kernel[1].checked_mul(groups) != Some(shape[1])
     {
         return Err(refuse(format!(
-            "input 1 has shape {kernel:?}, expected [_, {}{}] for data of shape {shape:?} in {groups} groups",
+            "input {weight_input} has shape {kernel:?}, expected [_, {}{}] for data of shape {shape:?} in {groups} groups",
             shape[1] / groups,
             ", _".repeat(shape.len() - 2)
         )));
@@ -53,19 +65,37 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
             "`kernel_shape` {declared:?}, but the weights have shape {kernel:?}"
         )));
     }
-    if let Some(bias) = bias.as_ref().filter(|bias| bias.shape() != [kernel[0]]) {
+    if let Some((input, bias)) = bias.as_ref().filter(|(_, bias)| bias.shape() != [kernel[0]]) {
         return Err(refuse(format!(
-            "input 2 has shape {:?}, expected [{}]",
+            "input {input} has shape {:?}, expected [{}]",
             bias.shape(),
             kernel[0]
         )));
     }
     let placed = window::place(node, &shape[2..], &kernel[2..], false)?;
-    let weight = model.constant(weight.into_array())?;
-    let bias = bias.map(|bias| model.constant(bias.into_array())).transpose()?;
     let out = [&[shape[0], kernel[0]], &placed.out[..]].concat();
-    let y = model.push(Op::Conv { x, weight, bias, window: placed.window, groups }, out)?;
-    Ok(vec![y.into()])
+    let (window, bias) = (placed.window, bias.map(|(_, bias)| bias.into_array()));
+    let summed: Vec<usize> = (1..kernel.len()).collect();
+    let weight = Weight::of(weight, &summed);
+    let Some(scale) = weight.scale.clone() else {
+        let weight = model.weight(weight)?;
+        let bias = bias.map(|bias| model.constant(bias)).transpose()?;
+        return model.push(Op::Conv { x, weight, bias, window, groups }, out);
+    };
+    let weight = model.weight(weight)?;
+    let y = model.push(Op::Conv { x, weight, bias: None, window, groups }, out)?;
+    let y = model.scaled(y, Some(per_channel(scale, kernel.len())?))?;
+    match bias {
+        Some(bias) => model.add_const(y, per_channel(bias, kernel.len())?),
+        None => Ok(y),
+    }
+}
+
+/// Numbers of the output channels as an array that broadcasts to the result.
+fn per_channel(numbers: ArrayD<f64>, rank: usize) -> Result<ArrayD<f64>, Refused> {
+    let mut shape = vec![1; rank];
+    shape[1] = numbers.len();
+    numbers.into_shape_with_order(shape).map_err(|e| refuse(e.to_string()))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! `Gemm`: `Y = α·A'·B' + β·C`, where `'` transposes if `transA`, `transB` is set.
 
-use ndarray::{ArrayD, Axis};
+use hecc_grammar::model::Tensor;
 
 use super::Importer;
+use super::mat_mul::{BOTH_CONSTANT, BOTH_ENCRYPTED};
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
-use crate::onnx::node::{Node, Operand, Pair};
+use crate::onnx::node::{Node, Operand};
 use crate::onnx::shape::broadcast;
 use crate::onnx::value::{Constant, Value};
+use crate::onnx::weight::Weight;
 
 pub(super) const GEMM: Importer = Importer {
     op_type: "Gemm",
@@ -21,24 +23,8 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let alpha = node.attr::<f64>("alpha")?.unwrap_or(1.0);
     let beta = node.attr::<f64>("beta")?.unwrap_or(1.0);
     let (trans_a, trans_b) = (node.flag("transA", false)?, node.flag("transB", false)?);
-    let pair = if model.is_scratch() {
-        Pair::Right(node.tensor(0, model)?, node.constant(1)?)
-    } else {
-        node.pair(model)?
-    };
-    let product = match pair {
-        Pair::Both(..) => return Err(refuse("both factors are encrypted, expected one constant")),
-        Pair::Right(x, weight) => {
-            let x = if trans_a { transpose(x, model)? } else { x };
-            check_matrix(0, model.model.shape(x))?;
-            model.mat_mul(x, matrix(1, weight, trans_b, alpha)?)?
-        }
-        Pair::Left(weight, x) => {
-            let x = if trans_b { transpose(x, model)? } else { x };
-            check_matrix(1, model.model.shape(x))?;
-            model.mat_mul_left(matrix(0, weight, trans_a, alpha)?, x)?
-        }
-    };
+    let (a, b) = super::mat_mul::factors(node, model)?;
+    let product = product((a, trans_a), (b, trans_b), alpha, model)?;
     if !node.has_input(2) {
         return Ok(vec![product.into()]);
     }
@@ -64,6 +50,29 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     Ok(vec![y.into()])
 }
 
+/// `α·A'·B'`; factors come with whether they are transposed.
+pub(super) fn product(
+    (a, trans_a): (Operand, bool),
+    (b, trans_b): (Operand, bool),
+    alpha: f64,
+    model: &mut Builder,
+) -> Result<Tensor, Refused> {
+    match (a, b) {
+        (Operand::Tensor(x), Operand::Constant(weight)) => {
+            let x = if trans_a { transpose(x, model)? } else { x };
+            check_matrix(0, model.model.shape(x))?;
+            model.mat_mul(x, matrix(1, weight, trans_b, 0)?.times(alpha))
+        }
+        (Operand::Constant(weight), Operand::Tensor(x)) => {
+            let x = if trans_b { transpose(x, model)? } else { x };
+            check_matrix(1, model.model.shape(x))?;
+            model.mat_mul_left(matrix(0, weight, trans_a, 1)?.times(alpha), x)
+        }
+        (Operand::Tensor(_), Operand::Tensor(_)) => Err(refuse(BOTH_ENCRYPTED)),
+        (Operand::Constant(_), Operand::Constant(_)) => Err(refuse(BOTH_CONSTANT)),
+    }
+}
+
 fn check_matrix(input: usize, shape: &[usize]) -> Result<(), Refused> {
     match shape.len() {
         2 => Ok(()),
@@ -71,27 +80,18 @@ fn check_matrix(input: usize, shape: &[usize]) -> Result<(), Refused> {
     }
 }
 
-fn transpose(
-    x: hecc_grammar::model::Tensor,
-    model: &mut Builder,
-) -> Result<hecc_grammar::model::Tensor, Refused> {
+fn transpose(x: Tensor, model: &mut Builder) -> Result<Tensor, Refused> {
     check_matrix(0, model.model.shape(x))?;
     model.transpose(x, vec![1, 0])
 }
 
-/// `alpha` times the matrix, transposed if asked for.
-fn matrix(input: usize, c: Constant, transpose: bool, alpha: f64) -> Result<ArrayD<f64>, Refused> {
+/// The matrix, transposed if asked for; `summed` is the dimension that the product then sums over.
+fn matrix(input: usize, c: Constant, transpose: bool, summed: usize) -> Result<Weight, Refused> {
     check_matrix(input, c.shape())?;
-    let mut array = c.into_array();
-    if alpha != 1.0 {
-        array *= alpha;
-    }
     if !transpose {
-        return Ok(array);
+        return Ok(Weight::of(c, &[summed]));
     }
-    array.swap_axes(0, 1);
-    debug_assert!(array.len_of(Axis(0)) > 0);
-    Ok(array.as_standard_layout().into_owned())
+    Ok(Weight::of(c, &[1 - summed]).map(|array| array.t().as_standard_layout().into_owned()))
 }
 
 #[cfg(test)]

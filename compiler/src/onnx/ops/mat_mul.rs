@@ -3,10 +3,11 @@
 use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
-use crate::onnx::node::{Node, Pair};
-use crate::onnx::value::Value;
+use crate::onnx::node::{Node, Operand};
+use crate::onnx::value::{Constant, Value};
+use crate::onnx::weight::Weight;
 use hecc_grammar::model::Tensor;
-use ndarray::{ArrayD, Axis};
+use ndarray::Axis;
 
 pub(super) const MAT_MUL: Importer = Importer {
     op_type: "MatMul",
@@ -17,33 +18,55 @@ pub(super) const MAT_MUL: Importer = Importer {
 };
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let pair = if model.is_scratch() {
-        Pair::Right(node.tensor(0, model)?, node.constant(1)?)
-    } else {
-        node.pair(model)?
-    };
-    let y = match pair {
-        Pair::Both(..) => return Err(refuse("both factors are encrypted, expected one constant")),
-        Pair::Right(x, weight) => right(x, weight.into_array(), model)?,
-        Pair::Left(weight, x) => left(weight.into_array(), x, model)?,
-    };
-    Ok(vec![y.into()])
+    let (a, b) = factors(node, model)?;
+    Ok(vec![product(a, b, model)?.into()])
 }
 
-fn right(x: Tensor, weight: ArrayD<f64>, model: &mut Builder) -> Result<Tensor, Refused> {
-    check_rank(model.model.shape(x).len(), weight.ndim())?;
-    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, weight.ndim() == 1);
+/// Inputs 0 and 1. While folding, the first one is a tensor.
+pub(super) fn factors(
+    node: &mut Node<'_>,
+    model: &mut Builder,
+) -> Result<(Operand, Operand), Refused> {
+    let a = node.operand(0, model)?;
+    let b = if model.is_scratch() {
+        Operand::Constant(node.constant(1)?)
+    } else {
+        node.operand(1, model)?
+    };
+    Ok((a, b))
+}
+
+pub(super) const BOTH_ENCRYPTED: &str = "both factors are encrypted, expected one constant";
+pub(super) const BOTH_CONSTANT: &str = "both factors are constants, expected one encrypted";
+
+/// `a · b`, one of them known.
+pub(super) fn product(a: Operand, b: Operand, model: &mut Builder) -> Result<Tensor, Refused> {
+    match (a, b) {
+        (Operand::Tensor(x), Operand::Constant(weight)) => right(x, weight, model),
+        (Operand::Constant(weight), Operand::Tensor(x)) => left(weight, x, model),
+        (Operand::Tensor(_), Operand::Tensor(_)) => Err(refuse(BOTH_ENCRYPTED)),
+        (Operand::Constant(_), Operand::Constant(_)) => Err(refuse(BOTH_CONSTANT)),
+    }
+}
+
+fn right(x: Tensor, weight: Constant, model: &mut Builder) -> Result<Tensor, Refused> {
+    let rank = weight.shape().len();
+    check_rank(model.model.shape(x).len(), rank)?;
+    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, rank == 1);
+    let weight = Weight::of(weight, &[rank.saturating_sub(2)]);
     let x = as_matrix(x, 0, model)?;
-    let weight = if w_vector { weight.insert_axis(Axis(1)) } else { weight };
+    let weight = if w_vector { weight.map(|w| w.insert_axis(Axis(1))) } else { weight };
     let y = model.mat_mul(x, weight)?;
     drop_axes(y, x_vector, w_vector, model)
 }
 
-fn left(weight: ArrayD<f64>, x: Tensor, model: &mut Builder) -> Result<Tensor, Refused> {
-    check_rank(weight.ndim(), model.model.shape(x).len())?;
-    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, weight.ndim() == 1);
+fn left(weight: Constant, x: Tensor, model: &mut Builder) -> Result<Tensor, Refused> {
+    let rank = weight.shape().len();
+    check_rank(rank, model.model.shape(x).len())?;
+    let (x_vector, w_vector) = (model.model.shape(x).len() == 1, rank == 1);
+    let weight = Weight::of(weight, &[rank - 1]);
     let x = as_matrix(x, 1, model)?;
-    let weight = if w_vector { weight.insert_axis(Axis(0)) } else { weight };
+    let weight = if w_vector { weight.map(|w| w.insert_axis(Axis(0))) } else { weight };
     let y = model.mat_mul_left(weight, x)?;
     drop_axes(y, w_vector, x_vector, model)
 }

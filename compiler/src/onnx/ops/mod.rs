@@ -15,6 +15,7 @@ mod concat;
 mod constant;
 mod constant_math;
 mod conv;
+mod conv_integer;
 mod dropout;
 mod expand;
 mod flatten;
@@ -24,6 +25,10 @@ mod mat_mul;
 mod pad;
 mod pow;
 mod prelu;
+mod q_gemm;
+mod q_linear;
+mod quant;
+mod quantize_linear;
 mod reduce;
 mod reshape;
 mod shape;
@@ -69,6 +74,8 @@ const OPS: &[Importer] = &[
     constant::CONSTANT,
     constant::CONSTANT_OF_SHAPE,
     conv::CONV,
+    conv_integer::CONV_INTEGER,
+    quantize_linear::DEQUANTIZE_LINEAR,
     arithmetic::DIV,
     dropout::DROPOUT,
     activation::ELU,
@@ -91,6 +98,7 @@ const OPS: &[Importer] = &[
     constant_math::LOG,
     softmax::LOG_SOFTMAX,
     mat_mul::MAT_MUL,
+    conv_integer::MAT_MUL_INTEGER,
     clip::MAX,
     clip::MIN,
     activation::MISH,
@@ -102,6 +110,9 @@ const OPS: &[Importer] = &[
     prelu::PRELU,
     pad::PAD,
     pow::POW,
+    q_linear::Q_LINEAR_CONV,
+    q_linear::Q_LINEAR_MAT_MUL,
+    quantize_linear::QUANTIZE_LINEAR,
     constant::RANGE,
     constant_math::RECIPROCAL,
     reduce::REDUCE_MEAN,
@@ -128,36 +139,81 @@ const OPS: &[Importer] = &[
     constant_math::WHERE,
 ];
 
-/// The importer of an operator of the default domain.
-pub(super) fn find(op_type: &str) -> Option<&'static Importer> {
-    OPS.binary_search_by_key(&op_type, |importer| importer.op_type).ok().map(|i| &OPS[i])
+/// Domains that QONNX's operators have been written in.
+const QONNX: &[&str] = &["qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"];
+/// The domain of onnxruntime's own operators.
+const MICROSOFT: &[&str] = &["com.microsoft"];
+
+/// Operators of other domains, sorted by name.
+const OTHERS: &[(&[&str], Importer)] = &[
+    (QONNX, quant::BIPOLAR_QUANT),
+    (MICROSOFT, quantize_linear::DEQUANTIZE_LINEAR),
+    (QONNX, quant::INT_QUANT),
+    (MICROSOFT, q_gemm::Q_GEMM),
+    (MICROSOFT, q_linear::Q_LINEAR_ADD),
+    (MICROSOFT, q_linear::Q_LINEAR_MUL),
+    (QONNX, quant::QUANT),
+    (MICROSOFT, quantize_linear::QUANTIZE_LINEAR),
+];
+
+/// Operators that do nothing but move elements of their first input: the same for integers as for numbers.
+const MOVES: &[&str] =
+    &["Expand", "Flatten", "Gather", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"];
+
+/// The importer of an operator.
+pub(super) fn find(domain: &str, op_type: &str) -> Option<&'static Importer> {
+    if matches!(domain, "" | "ai.onnx") {
+        return OPS.binary_search_by_key(&op_type, |op| op.op_type).ok().map(|i| &OPS[i]);
+    }
+    let mut others = OTHERS.iter();
+    let is_it =
+        |(domains, op): &&(&[&str], Importer)| domains.contains(&domain) && op.op_type == op_type;
+    others.find(is_it).map(|(_, importer)| importer)
 }
 
-/// The operators that are read, sorted by name.
+/// Whether operators of the domain are read.
+pub(super) fn is_known(domain: &str) -> bool {
+    OTHERS.iter().any(|(domains, _)| domains.contains(&domain))
+}
+
+/// Whether an operator only moves elements.
+pub(super) fn moves(op_type: &str) -> bool {
+    MOVES.contains(&op_type)
+}
+
+/// The operators of the default domain that are read, sorted by name.
 pub fn operators() -> impl Iterator<Item = &'static str> {
     OPS.iter().map(|importer| importer.op_type)
 }
 
-/// The table of operators in `docs/ops.md`, in markdown.
+/// The tables of operators in `docs/ops.md`, in markdown.
 pub fn operator_table() -> String {
+    let newest = super::NEWEST_OPSET;
     let mut table =
         "| operator | opsets | supported | not supported |\n|---|---|---|---|\n".to_owned();
     for op in OPS {
         let (name, since) = (op.op_type, op.since);
         let link = format!("[{name}](https://onnx.ai/onnx/operators/onnx__{name}.html)");
-        let newest = super::NEWEST_OPSET;
         table += &format!("| {link} | {since} to {newest} | {} | {} |\n", op.supported, op.refused);
+    }
+    table += "\nOf other domains, for quantized networks:\n\n\
+        | operator | domains | supported | not supported |\n|---|---|---|---|\n";
+    for (domains, op) in OTHERS {
+        let domains = domains.join("`, `");
+        let (name, supported, refused) = (op.op_type, op.supported, op.refused);
+        table += &format!("| {name} | `{domains}` | {supported} | {refused} |\n");
     }
     table
 }
 
 #[cfg(test)]
 mod tests {
-    use super::OPS;
+    use super::{OPS, OTHERS};
 
     #[test]
     fn operators_are_sorted() {
         assert!(OPS.is_sorted_by_key(|importer| importer.op_type));
+        assert!(OTHERS.is_sorted_by_key(|(_, importer)| importer.op_type));
         assert!(OPS.iter().all(|importer| importer.since >= super::super::OLDEST_OPSET));
     }
 }

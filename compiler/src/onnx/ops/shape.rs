@@ -35,6 +35,7 @@ fn input_shape(node: &mut Node<'_>, model: &Builder) -> Result<Vec<usize>, Refus
     match node.value(0) {
         Some(Value::Tensor(x)) => Ok(model.shape(x)),
         Some(Value::Constant(c)) => Ok(c.shape().to_vec()),
+        Some(Value::Quantized(q)) => Ok(model.shape(q.tensor)),
         Some(Value::Client { .. } | Value::Unknown | Value::Absent(_)) | None => {
             Err(refuse("input 0 has no shape that is known"))
         }
