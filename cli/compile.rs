@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::Config;
+use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::pipeline::{self, Compiled};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Normalization;
@@ -55,6 +55,16 @@ pub(crate) struct Args {
     /// Bits of precision: encryption changes results by less than 2^-BITS of their range.
     #[arg(long, value_name = "BITS", default_value_t = 12.0, value_parser = parse_precision)]
     precision: f64,
+    /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
+    #[arg(long, value_enum, default_value_t = Scheme::Auto)]
+    scheme: Scheme,
+    /// Integers: choose the plaintext modulus so that results are right for every input in range, not only for those
+    /// like the calibration data.
+    #[arg(long)]
+    certify: bool,
+    /// Integers: room for results beyond the largest one in calibration, in bits.
+    #[arg(long, value_name = "BITS", default_value_t = 1.0, value_parser = parse_margin, conflicts_with = "certify")]
+    margin: f64,
     /// Refuse a plan that takes more memory than this to run, such as 8G.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     max_memory: Option<u64>,
@@ -64,6 +74,17 @@ pub(crate) struct Args {
     /// Print what was chosen, and what the alternatives would have cost.
     #[arg(long)]
     explain: bool,
+}
+
+/// What `--scheme` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scheme {
+    /// The faster one.
+    Auto,
+    /// Exact integers, for networks trained for few bits.
+    Bfv,
+    /// Approximate numbers.
+    Ckks,
 }
 
 /// A stage whose text can be printed.
@@ -121,6 +142,13 @@ fn config(args: &Args) -> Result<Config> {
         max_memory: args.max_memory,
         normalization: args.normalize.clone(),
         costs: costs::load()?,
+        scheme: match args.scheme {
+            Scheme::Auto => SchemeChoice::Auto,
+            Scheme::Bfv => SchemeChoice::Bfv,
+            Scheme::Ckks => SchemeChoice::Ckks,
+        },
+        certify: args.certify,
+        margin_bits: args.margin,
         ..Config::standard()
     })
 }
@@ -181,6 +209,13 @@ fn parse_range(text: &str) -> Result<(f64, f64), String> {
     let (lo, hi) =
         (normalization::parse_number(lo.trim())?, normalization::parse_number(hi.trim())?);
     if lo < hi { Ok((lo, hi)) } else { Err(format!("{lo} is not below {hi}")) }
+}
+
+fn parse_margin(text: &str) -> Result<f64, String> {
+    match normalization::parse_number(text)? {
+        bits if (0.0..=40.0).contains(&bits) => Ok(bits),
+        bits => Err(format!("{bits} bits are not within 0 to 40")),
+    }
 }
 
 fn parse_precision(text: &str) -> Result<f64, String> {

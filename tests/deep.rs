@@ -56,6 +56,8 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         refresh: None,
         range: &range,
         normalization: None,
+        quantizers: &[None],
+        limit: None,
     };
     let none = CompileError::Calibration("no placement".to_owned());
     search_bootstrapped(&graph, &config, lower, none).expect("there is a placement")

@@ -25,6 +25,23 @@ pub struct Config {
     pub margin: f64,
     /// How activations become polynomials.
     pub approximate: ApproximateConfig,
+    /// Whether numbers are integers or approximate.
+    pub scheme: SchemeChoice,
+    /// Integers: whether results must fit for every input in range, not only for those like the calibration data.
+    pub certify: bool,
+    /// Integers: bits of room for results beyond the largest one in calibration, if not certified.
+    pub margin_bits: f64,
+}
+
+/// Which scheme to compile for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemeChoice {
+    /// The one that is predicted to be faster, of those that can run the network.
+    Auto,
+    /// Exact integers.
+    Bfv,
+    /// Approximate numbers.
+    Ckks,
 }
 
 impl Config {
@@ -39,6 +56,9 @@ impl Config {
             normalization: None,
             margin: 1.25,
             approximate: ApproximateConfig::standard(),
+            scheme: SchemeChoice::Auto,
+            certify: false,
+            margin_bits: 1.0,
         }
     }
 }

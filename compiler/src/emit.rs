@@ -1,6 +1,8 @@
 //! Appends instructions to a plan, those that go together at once.
 
-use hecc_grammar::plan::{Constant, ConstantId, Key, LimbSet, Op, Plan, TypeError, Value, View};
+use hecc_grammar::plan::{
+    Constant, ConstantId, Key, LimbSet, Op, Plan, Scheme, TypeError, Value, View,
+};
 
 /// A plan with the layer that new instructions belong to.
 pub struct Emit<'a> {
@@ -32,9 +34,21 @@ impl Emit<'_> {
         self.plan.ty(value).scale
     }
 
-    /// The value on some of its primes.
+    /// The value on some of its primes, its message as it is.
     pub fn on(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
-        if self.plan.ty(value).limbs == limbs { Ok(value) } else { self.op(Op::Drop(value, limbs)) }
+        match self.plan.params.scheme {
+            _ if self.plan.ty(value).limbs == limbs => Ok(value),
+            Scheme::Ckks => self.op(Op::Drop(value, limbs)),
+            Scheme::Bfv => self.op(Op::ModSwitch(value, limbs)),
+        }
+    }
+
+    /// The result of a product or linear map where its level wants it: rescaled, or in BFV on fewer primes.
+    pub fn settle(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
+        match self.plan.params.scheme {
+            Scheme::Ckks => self.op(Op::Rescale(value)),
+            Scheme::Bfv => self.on(value, limbs),
+        }
     }
 
     /// A key switch but for its division, in QP.

@@ -13,6 +13,32 @@ pub enum CompileError {
         /// Its function.
         function: String,
     },
+    /// An exact plan was asked for, and the network is not one over integers.
+    #[error(
+        "node `{node}` ({what}): {why}; integers need a network trained for few bits (examples/qat), or --quantize to round \
+         its weights, and squares for activations"
+    )]
+    NotInteger {
+        /// The ONNX node.
+        node: String,
+        /// What it is.
+        what: String,
+        /// Why it has no meaning for integers.
+        why: String,
+    },
+    /// No ring carries the integers of the network.
+    #[error(
+        "results have {width:.0} bits, and the noise of this network does not fit any modulus that a ring up to 2^{log_n} \
+         carries at {security}-bit security; fewer bits of weights or inputs, or --scheme ckks, would"
+    )]
+    TooWide {
+        /// Bits of the results.
+        width: f64,
+        /// log2 of the largest ring degree tried.
+        log_n: u32,
+        /// Security level in bits.
+        security: u32,
+    },
     /// Two operands of a product cannot be laid out alike.
     #[error("node `{node}`: its operands have no layout in common")]
     NoLayout {

@@ -1,6 +1,6 @@
 //! Levels: on which primes and at which scale values live between layers.
 
-use hecc_grammar::plan::{LimbSet, Params};
+use hecc_grammar::plan::{LimbSet, Params, Scheme};
 
 /// Primes and scale by level; level 0 is where results may be, and where bootstrapping starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,9 @@ impl Ladder {
         let mut levels = vec![];
         for last in (n_lowest - 1..=params.input_level).rev() {
             levels.push((params.limbs_at(last), scale));
-            scale = 2.0 * scale - params.log_q(last);
+            if params.scheme == Scheme::Ckks {
+                scale = 2.0 * scale - params.log_q(last);
+            }
         }
         levels.reverse();
         Ladder { params, levels }

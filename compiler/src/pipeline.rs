@@ -1,27 +1,32 @@
 //! The compiler, read from the top: every pass, in order.
 
+use hecc_grammar::cost;
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
 
 use crate::calibrate::{Calibration, Stats};
-use crate::config::Config;
+use crate::config::{Config, SchemeChoice};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::ladder::Ladder;
 use crate::pass::approximate::{ApproximateReport, approximate};
 use crate::pass::assign_levels::assign_levels;
+use crate::pass::integers::integers;
+use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
 use crate::pass::lower::LowerConfig;
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
 use crate::pass::search::{Candidate, Found, SearchInput, search};
 use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
+use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
+use crate::pass::widths::{Width, widths};
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
     /// The plan.
     pub plan: VerifiedPlan,
-    /// The model with its activations replaced by polynomials.
+    /// The model with its activations replaced by polynomials, and without rounding between layers.
     pub approximated: Model,
     /// Degrees chosen and considered.
     pub approximation: ApproximateReport,
@@ -29,10 +34,31 @@ pub struct Compiled {
     pub graph: Graph,
     /// Layouts and schedules.
     pub packing: Packing,
-    /// Parameters considered; the chosen ones first.
+    /// CKKS: parameters considered; the chosen ones first.
     pub candidates: Vec<Candidate>,
     /// Where values are refreshed, if the network is too deep to do without.
     pub bootstraps: Option<BootstrapReport>,
+    /// Quantisers between layers that were dropped.
+    pub dropped: Vec<Requantization>,
+    /// BFV: how wide integers are, and what was chosen for it.
+    pub integers: Option<IntegerReport>,
+    /// What the other scheme would have cost, or why it cannot run the network; `None` if it was not asked for.
+    pub other_scheme: Option<Result<f64, String>>,
+}
+
+/// What was decided for a network over integers.
+#[derive(Clone, Debug)]
+pub struct IntegerReport {
+    /// Bits of every step's integers.
+    pub widths: Vec<Width>,
+    /// Bits that the product of the plaintext primes must have.
+    pub required: f64,
+    /// Whether that is for every input in range.
+    pub certified: bool,
+    /// Sums of elements whose steps have no integer ratio, with the relative error of rounding it.
+    pub approximations: Vec<(String, f64)>,
+    /// Parameters considered; the chosen ones first.
+    pub candidates: Vec<IntegerCandidate>,
 }
 
 /// Compiles a model that was observed on calibration inputs.
@@ -44,14 +70,59 @@ pub fn compile(
     calibration: &Calibration,
     config: &Config,
 ) -> Result<Compiled, CompileError> {
-    let observe = |model: &Model| {
-        Stats::collect(model, calibration)
-            .map_err(|error| CompileError::Calibration(error.to_string()))
+    let lifted = lift_quantizers(model, &observe(model, calibration)?);
+    let calibration = lifted.quantized(calibration);
+    let is_quantized = lifted.inputs.iter().all(Option::is_some);
+    let mut compiled = match config.scheme {
+        SchemeChoice::Ckks => compile_ckks(&lifted, &calibration, config)?,
+        SchemeChoice::Bfv => compile_bfv(&lifted, &calibration, config)?,
+        SchemeChoice::Auto if !is_quantized => compile_ckks(&lifted, &calibration, config)?,
+        SchemeChoice::Auto => cheaper(
+            compile_bfv(&lifted, &calibration, config),
+            compile_ckks(&lifted, &calibration, config),
+            config,
+        )?,
     };
-    let stats = observe(model)?;
+    compiled.dropped = lifted.dropped;
+    check_memory(&compiled.plan, config)?;
+    Ok(compiled)
+}
+
+/// The faster one of two compilations, with what the other would have cost.
+fn cheaper(
+    one: Result<Compiled, CompileError>,
+    other: Result<Compiled, CompileError>,
+    config: &Config,
+) -> Result<Compiled, CompileError> {
+    let seconds = |compiled: &Compiled| cost::plan_seconds(&config.costs, &compiled.plan);
+    let (mut best, rejected) = match (one, other) {
+        (Ok(one), Ok(other)) if seconds(&one) <= seconds(&other) => (one, Ok(other)),
+        (Ok(one), Ok(other)) => (other, Ok(one)),
+        (Ok(only), Err(error)) | (Err(error), Ok(only)) => (only, Err(error)),
+        (Err(_), Err(error)) => return Err(error),
+    };
+    best.other_scheme = Some(match rejected {
+        Ok(compiled) => Ok(seconds(&compiled)),
+        Err(error) => Err(error.to_string()),
+    });
+    Ok(best)
+}
+
+fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileError> {
+    let stats = Stats::collect(model, calibration);
+    stats.map_err(|error| CompileError::Calibration(error.to_string()))
+}
+
+/// Compiles for approximate numbers.
+fn compile_ckks(
+    lifted: &Lifted,
+    calibration: &Calibration,
+    config: &Config,
+) -> Result<Compiled, CompileError> {
+    let stats = observe(&lifted.model, calibration)?;
     let (approximated, approximation) =
-        approximate(model, &stats, calibration, &config.approximate)?;
-    let ranges = observe(&approximated)?.ranges;
+        approximate(&lifted.model, &stats, calibration, &config.approximate)?;
+    let ranges = observe(&approximated, calibration)?.ranges;
     let range = |tensor: Tensor| ranges[tensor.index()];
     let widened =
         |tensor: Tensor| (range(tensor).0 * config.margin, range(tensor).1 * config.margin);
@@ -64,6 +135,8 @@ pub fn compile(
         refresh: None,
         range: &range,
         normalization: config.normalization.clone(),
+        quantizers: &lifted.inputs,
+        limit: None,
     };
     let (found, bootstraps) = match search(SearchInput {
         graph: &graph,
@@ -79,8 +152,68 @@ pub fn compile(
     };
     let Found { plan, packing, candidates } = found;
     let plan = VerifiedPlan::new(plan)?;
-    check_memory(&plan, config)?;
-    Ok(Compiled { plan, approximated, approximation, graph, packing, candidates, bootstraps })
+    Ok(Compiled {
+        plan,
+        approximated,
+        approximation,
+        graph,
+        packing,
+        candidates,
+        bootstraps,
+        dropped: vec![],
+        integers: None,
+        other_scheme: None,
+    })
+}
+
+/// Compiles for exact integers.
+fn compile_bfv(
+    lifted: &Lifted,
+    calibration: &Calibration,
+    config: &Config,
+) -> Result<Compiled, CompileError> {
+    let integers = integers(&lifted.model, &lifted.inputs)?;
+    let ranges = observe(&lifted.model, calibration)?.ranges;
+    let range = |tensor: Tensor| ranges[tensor.index()];
+    let widths = widths(&integers, &lifted.inputs, &range);
+    let outputs = || integers.graph.outputs.iter().map(|output| &widths[output.node.0]);
+    let calibrated = outputs().map(|width| width.calibrated).fold(0.0, f64::max);
+    let certified = outputs().map(|width| width.certified).fold(0.0, f64::max);
+    let is_certified = config.certify || calibrated + config.margin_bits >= certified;
+    let required = if is_certified { certified } else { calibrated + config.margin_bits };
+    // Beyond the calibrated range there is room for a quarter of the margin: the rest tells overflow from results.
+    let limit = (calibrated - 1.0 + config.margin_bits / 4.0).exp2();
+    let lower = LowerConfig {
+        model: &lifted.model,
+        ladder: Ladder::new(no_params(config), 1),
+        levels: &[],
+        refresh: None,
+        range: &range,
+        normalization: config.normalization.clone(),
+        quantizers: &lifted.inputs,
+        limit: (!is_certified).then_some(limit),
+    };
+    let FoundIntegers { plan, packing, candidates } =
+        search_integers(&integers.graph, required, config, &lower)?;
+    let report = IntegerReport {
+        widths,
+        required,
+        certified: is_certified,
+        approximations: integers.approximations,
+        candidates,
+    };
+    Ok(Compiled {
+        plan: VerifiedPlan::new(plan)?,
+        approximated: lifted.model.clone(),
+        approximation: ApproximateReport { agreement: 1.0, ..ApproximateReport::default() },
+        graph: integers.graph,
+        packing,
+        candidates: vec![],
+        bootstraps: None,
+        dropped: vec![],
+        integers: Some(report),
+        other_scheme: None,
+    })
 }
 
 /// Parameters before any are chosen.

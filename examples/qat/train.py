@@ -34,15 +34,18 @@ from networks import Config, Network
 
 BATCH = 256
 # Of the loss, per bit that a width exceeds its target.
-WIDTH_PENALTY = 0.1
+WIDTH_PENALTY = 0.5
+# The targets start this many bits higher and fall during the first half: weights that must vanish at once
+# are not the ones that the network can best do without.
+WIDTH_RAMP = 14
 CONFIGS = {
     "float": Config(epochs=30),
     "w8": Config(bits=(8, 8, 8)),
     "w4": Config(bits=(4, 4, 4)),
     "w3": Config(bits=(3, 3, 3)),
     "w2": Config(bits=(2, 2, 2), epochs=30),
-    "small": Config(bits=(3, 2, 3), levels=1, input_scale=0.8, calibrated=29.5, epochs=30),
-    "tiny": Config(bits=(2, 2, 3), levels=1, input_scale=0.8, bias=True, calibrated=15, epochs=40),
+    "small": Config(bits=(3, 2, 3), levels=1, input_scale=0.8, calibrated=24, epochs=30),
+    "tiny": Config(bits=(2, 2, 3), levels=1, input_scale=0.6, bias=True, calibrated=14.5, epochs=40),
 }
 WITH_QONNX = ["w4", "small"]
 
@@ -63,7 +66,9 @@ def train(network, data, teacher):
         strength = 1.0 if epoch < config.epochs * 3 // 4 else 0.3
         for batch in order[: steps * BATCH].split(BATCH):
             a = mnist.augment(x[batch], generator, strength)
-            value = loss(network, a, y[batch], teacher)
+            progress = schedule.last_epoch / (config.epochs * steps)
+            slack = WIDTH_RAMP * max(0, 1 - 2 * progress)
+            value = loss(network, a, y[batch], teacher, slack)
             optimizer.zero_grad()
             value.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -85,8 +90,8 @@ def groups(network):
     return [{"params": weights, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
 
 
-def loss(network, x, y, teacher):
-    """Returns the classification loss plus the penalties on the widths that `Config` limits."""
+def loss(network, x, y, teacher, slack):
+    """Returns the loss; `slack` bits are added to the widths that `Config` asks for."""
     logits, config = network(x), network.config
     total = F.cross_entropy(logits, y)
     if teacher is not None:
@@ -95,10 +100,10 @@ def loss(network, x, y, teacher):
         soft = F.kl_div(F.log_softmax(logits / 2, 1), target, reduction="batchmean") * 4
         total = 0.7 * soft + 0.3 * total
     if config.calibrated is not None:
-        excess = network.calibrated_width(logits) - config.calibrated
+        excess = network.calibrated_width(logits) - config.calibrated - slack
         total = total + WIDTH_PENALTY * F.relu(excess)
     if config.certified is not None:
-        excess = network.certified_width() - config.certified
+        excess = network.certified_width() - config.certified - slack
         total = total + WIDTH_PENALTY * F.relu(excess)
     return total
 

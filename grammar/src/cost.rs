@@ -3,7 +3,7 @@
 //! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
-use crate::plan::{Form, KeyUse, Op, Params, Plan, Type, Value, View};
+use crate::plan::{Form, KeyUse, Op, Params, Plan, Scheme, Type, Value, View};
 
 /// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,6 +104,15 @@ impl Shape {
         once * n_polys as f64
     }
 
+    /// `mul` in BFV, of a ciphertext with itself: both polynomials are extended to about as many auxiliary primes, three
+    /// products leave the NTT domain, are divided and return.
+    pub fn exact_square(self, costs: &Costs) -> f64 {
+        let (l, auxiliary) = (self.n_limbs, self.n_limbs + 2);
+        self.transforms(costs, 2 * (l + auxiliary) + 3 * (2 * l + auxiliary))
+            + self.passes(costs.convert, 8 * l * auxiliary)
+            + self.passes(costs.mul_add, 4 * (l + auxiliary))
+    }
+
     /// One term of `dot_plain`, on QP if `extended`.
     pub fn dot_term(self, costs: &Costs, extended: bool) -> f64 {
         self.passes(costs.mul_add, 2 * if extended { self.n_extended() } else { self.n_limbs })
@@ -136,7 +145,10 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
         Op::AddPlain(..) => pass(limbs),
         Op::MulPlain(..) => shape.passes(costs.mul_add, polys * limbs),
         Op::DotPlain(terms) => terms.len() as f64 * shape.dot_term(costs, ty.form == Form::QP),
-        Op::Mul(..) => shape.passes(costs.mul_add, 4 * limbs),
+        Op::Mul(..) => match plan.params.scheme {
+            Scheme::Ckks => shape.passes(costs.mul_add, 4 * limbs),
+            Scheme::Bfv => shape.exact_square(costs),
+        },
         Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => shape.key_switch(costs),
         Op::ModSwitch(a, _) => {
             let dropped = plan.ty(*a).limbs.len() - shape.n_limbs;
@@ -153,12 +165,14 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
 
 /// Seconds to run a plan on one core, plaintexts already encoded.
 pub fn plan_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    plan.values().map(|(value, _)| instruction(costs, plan, value)).sum()
+    let once: f64 = plan.values().map(|(value, _)| instruction(costs, plan, value)).sum();
+    once * plan.params.n_instances() as f64
 }
 
 /// Seconds to encode every plaintext of a plan once, on one core.
 pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    encodings(plan).map(|(shape, extended)| shape.encode(costs, extended)).sum()
+    let once: f64 = encodings(plan).map(|(shape, extended)| shape.encode(costs, extended)).sum();
+    once * plan.params.n_instances() as f64
 }
 
 /// Bytes of all plaintexts of a plan when encoded.

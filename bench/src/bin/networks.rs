@@ -7,13 +7,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::Config;
+use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::cost;
-use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::plan::{Scheme, VerifiedPlan};
+use hecc_grammar::security::max_log_qp;
 use hecc_runtime::client::{
     RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
 };
@@ -43,6 +44,12 @@ struct Arguments {
     /// Test inputs that are encrypted.
     #[arg(long, default_value_t = 100)]
     encrypt: usize,
+    /// Integers (bfv) or approximate numbers (ckks); the faster one if it is not said.
+    #[arg(long)]
+    scheme: Option<String>,
+    /// Integers: room for results beyond those in calibration, in bits.
+    #[arg(long, default_value_t = 1.0)]
+    margin: f64,
     /// Bytes of encoded plaintexts kept from run to run.
     #[arg(long, default_value_t = 4 << 30)]
     cache: usize,
@@ -52,15 +59,38 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let model = onnx::import_file(&arguments.model)?;
     let calibration = Calibration::from_data(vec![array(&arguments.calibration)?]);
-    let config = Config { precision: arguments.precision, ..Config::standard() };
+    let scheme = match arguments.scheme.as_deref() {
+        None => SchemeChoice::Auto,
+        Some("bfv") => SchemeChoice::Bfv,
+        Some("ckks") => SchemeChoice::Ckks,
+        Some(other) => bail!("scheme {other}, expected bfv or ckks"),
+    };
+    let (precision, margin_bits) = (arguments.precision, arguments.margin);
+    let config = Config { precision, scheme, margin_bits, ..Config::standard() };
     let start = Instant::now();
     let compiled = pipeline::compile(&model, &calibration, &config)?;
     row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
     let plan = &compiled.plan;
     let params = &plan.params;
     row("ring degree", format!("2^{}", params.log_n));
-    row("log2 QP", format!("{:.0} of {}", params.log_qp(), compiled.candidates[0].max_log_qp));
-    row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale));
+    let allowed = max_log_qp(params.log_n, params.security).unwrap_or(0);
+    row("log2 QP", format!("{:.0} of {allowed}", params.log_qp()));
+    match &compiled.integers {
+        None => row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale)),
+        Some(report) => {
+            row("message and special primes", format!("{}, {}", params.q.len(), params.p.len()));
+            row("plaintext primes", format!("{:?}", params.t));
+            for width in &report.widths {
+                row(
+                    &format!("bits of {} ({})", width.name, width.kind),
+                    format!(
+                        "{:.1} calibrated, {:.1} certified, {:.1} by format",
+                        width.calibrated, width.certified, width.format
+                    ),
+                );
+            }
+        }
+    }
     row("keys", format!("{}", plan.keys().len()));
     row(
         "predicted: one thread, plaintexts encoded",
@@ -75,7 +105,11 @@ fn main() -> Result<()> {
     let test = images.slice_axis(Axis(0), Slice::from(0..n)).to_owned();
     let original = interpret::run(&model, std::slice::from_ref(&test))?.remove(0);
     row("accuracy of the network", percent(correct(&rows(&original), &labels), n));
-    for (name, noise) in [("clear", Noise::None), ("simulated noise", Noise::Predicted(1))] {
+    let mut ways = vec![("clear", Noise::None)];
+    if params.scheme == Scheme::Ckks {
+        ways.push(("simulated noise", Noise::Predicted(1)));
+    }
+    for (name, noise) in ways {
         let results = simulate(plan, &test, noise)?;
         row(&format!("accuracy of the plan, {name}"), percent(correct(&results, &labels), n));
         row(
@@ -136,6 +170,8 @@ fn measure(
         percent(correct(&results, labels), results.len()),
     );
     row("largest difference, encrypted to clear", format!("{:.3e}", difference(&results, clear)));
+    let equal = results.iter().zip(clear).filter(|(a, b)| a == b).count();
+    row("equal to clear bit for bit", format!("{equal} of {}", clear.len()));
     Ok(())
 }
 

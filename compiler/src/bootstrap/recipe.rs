@@ -102,7 +102,8 @@ impl Recipe {
         q.extend(sine);
         q.extend(transform);
         let (scheme, security) = (Scheme::Ckks, self.security);
-        let params = Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };
+        let params =
+            Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };
         let ladder = Ladder::new(params, 1 + self.slots_to_coeffs);
         Some(Chain { recipe: self.clone(), ladder, sine_scale: log2_of(self.sine_bits.exp2()) })
     }

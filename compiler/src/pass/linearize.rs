@@ -146,7 +146,8 @@ impl Builder<'_> {
             names: vec![],
         };
         for (x, matrix) in affine.terms {
-            if self.grows(x, &matrix) {
+            let inner = &self.expressions[x.index()].terms;
+            if inner.values().any(|inner| composition_grows(&matrix, inner)) {
                 self.materialize(x);
             }
             let inner = &self.expressions[x.index()];
@@ -170,20 +171,16 @@ impl Builder<'_> {
         result.names.dedup();
         result
     }
+}
 
-    fn grows(&self, x: Tensor, matrix: &Matrix) -> bool {
-        if matrix.is_selection() {
-            return false;
-        }
-        self.expressions[x.index()].terms.values().any(|inner| {
-            !inner.is_selection() && {
-                let entries = matrix.n_entries() + inner.n_entries();
-                // An upper bound on the product's entries first: composing is the expensive part.
-                let per_row = inner.n_entries().div_ceil(inner.n_rows().max(1));
-                let bound = (matrix.n_entries() * per_row).min(matrix.n_rows() * inner.n_cols());
-                bound > MAX_GROWTH * entries
-                    && matrix.after(inner).n_entries() > MAX_GROWTH * entries
-            }
-        })
+/// Whether two maps, `inner` first, are better kept apart: their product has many more entries than both together.
+pub(super) fn composition_grows(matrix: &Matrix, inner: &Matrix) -> bool {
+    if matrix.is_selection() || inner.is_selection() {
+        return false;
     }
+    let entries = matrix.n_entries() + inner.n_entries();
+    // An upper bound on the product's entries first: composing is the expensive part.
+    let per_row = inner.n_entries().div_ceil(inner.n_rows().max(1));
+    let bound = (matrix.n_entries() * per_row).min(matrix.n_rows() * inner.n_cols());
+    bound > MAX_GROWTH * entries && matrix.after(inner).n_entries() > MAX_GROWTH * entries
 }

@@ -6,7 +6,8 @@
 use hecc_grammar::cost::Costs;
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Input, Key, Layer, LimbSet, Normalization, Op, Output, Plan, Runs, TypeError, Value, View,
+    Input, Key, Layer, LimbSet, Normalization, Op, Output, Plan, Quantizer, Runs, Scheme,
+    TypeError, Value, View,
 };
 
 use crate::bootstrap::{Bootstrap, Chain};
@@ -19,6 +20,9 @@ use crate::poly;
 
 use super::pack::Packing;
 use super::table::Tables;
+
+/// Tables hold integers below this.
+const TABLE_INTEGERS: f64 = (1 << 24) as f64;
 
 /// What lowering takes besides the graph and its packing.
 #[derive(Clone)]
@@ -35,6 +39,10 @@ pub struct LowerConfig<'a> {
     pub range: &'a dyn Fn(Tensor) -> (f64, f64),
     /// How images are normalized before they are encrypted.
     pub normalization: Option<Normalization>,
+    /// What the client rounds each input by.
+    pub quantizers: &'a [Option<Quantizer>],
+    /// BFV: the largest magnitude of results, if any is promised.
+    pub limit: Option<f64>,
 }
 
 /// Which results are refreshed, and how.
@@ -76,7 +84,7 @@ pub fn lower(
             name: output.name.clone(),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
-            limit: None,
+            limit: config.limit,
             slots,
             client: output.client.clone(),
         });
@@ -102,13 +110,14 @@ impl Lowering<'_> {
 
     fn declare_input(&mut self, id: NodeId) {
         let node = self.graph.node(id);
+        let quantizer = self.config.quantizers[self.plan.inputs.len()];
         self.plan.inputs.push(Input {
             name: node.name.clone(),
             shape: node.shape.clone(),
             range: (self.config.range)(node.tensor),
             factor: node.factor,
-            quantizer: None,
-            slots: self.packing.layouts[id.0].runs(true),
+            quantizer,
+            slots: self.rows(self.packing.layouts[id.0].runs(true)),
             normalization: self.config.normalization.clone(),
         });
     }
@@ -169,12 +178,14 @@ impl Lowering<'_> {
     }
 
     fn product(&mut self, id: NodeId, a: Value, b: Value) -> Result<Value, TypeError> {
-        let limbs = self.config.ladder.limbs(self.config.levels[id.0] + 1);
+        let (level, result) = (self.work_level(id), self.config.levels[id.0]);
+        let ladder = &self.config.ladder;
+        let (limbs, settled) = (ladder.limbs(level), ladder.limbs(result));
         let mut emit = self.emit(id);
         let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
         let product = emit.op(Op::Mul(a, b))?;
         let linear = emit.switch(product, Key::Relinearize)?;
-        emit.op(Op::Rescale(linear))
+        emit.settle(linear, settled)
     }
 
     fn affine(
@@ -183,7 +194,7 @@ impl Lowering<'_> {
         terms: &[(NodeId, Matrix)],
         bias: &[f64],
     ) -> Result<Vec<Value>, TypeError> {
-        let level = self.config.levels[id.0] + 1;
+        let level = self.work_level(id);
         let schedule = self.packing.schedules[id.0].expect("packing schedules every affine map");
         let layout = self.packing.layouts[id.0].clone();
         let mut sum = RotationSum::new(schedule);
@@ -197,6 +208,7 @@ impl Lowering<'_> {
             self.products(&mut sum, id, (*source, matrix))?;
         }
         let target = 2.0 * self.config.ladder.scale(level);
+        let settled = self.config.ladder.limbs(self.config.levels[id.0]);
         let any = self.values[terms[0].0.0][0];
         let mut results = vec![];
         for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
@@ -211,12 +223,12 @@ impl Lowering<'_> {
                     emit.op(Op::MulPlain(any, zero))?
                 }
             };
-            let mut value = emit.op(Op::Rescale(total))?;
+            let mut value = emit.settle(total, settled)?;
             for &step in &collect {
                 let rotated = emit.switch(value, Key::Rotate(step))?;
                 value = emit.op(Op::Add(value, rotated))?;
             }
-            if let Some(view) = bias {
+            for view in bias {
                 let constant = emit.constant(view, emit.scale(value));
                 value = emit.op(Op::AddPlain(value, constant))?;
             }
@@ -232,7 +244,7 @@ impl Lowering<'_> {
         id: NodeId,
         (source, matrix): (NodeId, &Matrix),
     ) -> Result<(), TypeError> {
-        let level = self.config.levels[id.0] + 1;
+        let level = self.work_level(id);
         let (input, output) = (&self.packing.layouts[source.0], &self.packing.layouts[id.0]);
         let (period, n_slots) = (input.period(), self.plan.params.n_slots());
         let window = period.max(output.period());
@@ -267,26 +279,65 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The bias on every copy of every element, per ciphertext; `None` where it is zero.
-    fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Option<View>> {
-        let column = Matrix::from_rows(bias.len(), 1, |o, row| row.push((0, bias[o])));
-        let table = self.tables.add(&column);
-        let runs = layout.runs(true);
-        runs.into_iter()
-            .map(|runs| {
-                let pairs: Vec<(u32, u32)> = runs
-                    .pairs()
-                    .into_iter()
-                    .filter(|&(_, element)| bias[element as usize] != 0.0)
-                    .map(|(slot, element)| (slot, self.tables.index(table, bias[element as usize])))
-                    .collect();
-                (!pairs.is_empty()).then(|| View::Table {
-                    table,
-                    factor: 1.0,
-                    runs: Runs::from_pairs(&pairs),
-                })
-            })
-            .collect()
+    /// The bias on every copy of every element, per ciphertext: views to be added in turn, none where it is zero.
+    fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Vec<View>> {
+        let runs = self.rows(layout.runs(true));
+        let mut views = vec![vec![]; runs.len()];
+        for (factor, digit) in self.digits(bias) {
+            let column = Matrix::from_rows(digit.len(), 1, |o, row| row.push((0, digit[o])));
+            let table = self.tables.add(&column);
+            for (views, runs) in views.iter_mut().zip(&runs) {
+                let pairs = runs.pairs().into_iter();
+                let pairs = pairs.filter(|&(_, element)| digit[element as usize] != 0.0);
+                let place = |(slot, element): (u32, u32)| {
+                    (slot, self.tables.index(table, digit[element as usize]))
+                };
+                let pairs: Vec<(u32, u32)> = pairs.map(place).collect();
+                if !pairs.is_empty() {
+                    views.push(View::Table { table, factor, runs: Runs::from_pairs(&pairs) });
+                }
+            }
+        }
+        views
+    }
+
+    /// A bias as sums of factors times numbers that tables hold: 32-bit floats hold integers up to 2^24.
+    fn digits(&self, bias: &[f64]) -> Vec<(f64, Vec<f64>)> {
+        if self.plan.params.scheme == Scheme::Ckks {
+            return vec![(1.0, bias.to_vec())];
+        }
+        let (mut rest, mut factor, mut digits) = (bias.to_vec(), 1.0, vec![]);
+        while rest.iter().any(|&b| b != 0.0) {
+            digits.push((factor, rest.iter().map(|b| b % TABLE_INTEGERS).collect()));
+            rest.iter_mut().for_each(|b| *b = (*b / TABLE_INTEGERS).trunc());
+            factor *= TABLE_INTEGERS;
+        }
+        digits
+    }
+
+    /// In BFV both rows of slots hold the same.
+    fn rows(&self, runs: Vec<Runs>) -> Vec<Runs> {
+        if self.plan.params.scheme == Scheme::Ckks {
+            return runs;
+        }
+        let row = self.plan.params.row_length() as u32;
+        let both = |runs: Runs| {
+            let mut pairs = runs.pairs();
+            let second: Vec<_> = pairs.iter().map(|&(slot, i)| (slot + row, i)).collect();
+            pairs.extend(second);
+            Runs::from_pairs(&pairs)
+        };
+        runs.into_iter().map(both).collect()
+    }
+
+    /// The level that a step is computed at: in CKKS one above that of its result, in BFV where its operands are.
+    fn work_level(&self, id: NodeId) -> usize {
+        let levels = self.config.levels;
+        let operands = self.graph.node(id).step.operands();
+        match self.plan.params.scheme {
+            Scheme::Ckks => levels[id.0] + 1,
+            Scheme::Bfv => operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]),
+        }
     }
 
     /// The values of a step with the slots of its elements.

@@ -21,7 +21,8 @@ const DEPENDENCE: f64 = 2.0;
 /// For every value, log2 of the standard deviation of a coefficient of its noise, for the largest plaintext prime. In
 /// the form QP it is that of the value divided by P.
 pub fn analyse_exact(plan: &Plan) -> Vec<f64> {
-    let mut analysis = Analysis { plan, norms: vec![None; plan.constants.len()], variances: vec![] };
+    let mut analysis =
+        Analysis { plan, norms: vec![None; plan.constants.len()], variances: vec![] };
     for (value, op) in plan.values() {
         let variance = analysis.step(value, op);
         analysis.variances.push(variance);
@@ -114,7 +115,9 @@ fn squared_norm(plan: &Plan, constant: ConstantId) -> f64 {
             let Slots { re: slots, .. } = plan.slots_of(constant);
             match period(&slots) {
                 1 => one(slots[0]),
-                period => (2 * period).min(slots.len()) as f64 * plan.params.largest_t().powi(2) / 12.0,
+                period => {
+                    (2 * period).min(slots.len()) as f64 * plan.params.largest_t().powi(2) / 12.0
+                }
             }
         }
     }

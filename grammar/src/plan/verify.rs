@@ -156,7 +156,9 @@ pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
             params.p.len()
         ));
     }
-    if params.t.len() > MAX_PLAINTEXT_PRIMES || params.t.is_empty() == (params.scheme == Scheme::Bfv) {
+    if params.t.len() > MAX_PLAINTEXT_PRIMES
+        || params.t.is_empty() == (params.scheme == Scheme::Bfv)
+    {
         return fail(format!(
             "{} plaintext primes, expected 1 to {MAX_PLAINTEXT_PRIMES} in BFV and 0 in CKKS",
             params.t.len()

@@ -135,7 +135,8 @@ pub fn place_inputs(
         for runs in &input.slots {
             let mut slots = vec![0.0; plan.params.n_slots()];
             for (slot, element) in runs.pairs() {
-                slots[slot as usize] = slot_value(plan.params.scheme, input, tensor[element as usize]);
+                slots[slot as usize] =
+                    slot_value(plan.params.scheme, input, tensor[element as usize]);
             }
             ciphertexts.push(slots);
         }

@@ -168,7 +168,9 @@ impl<'a> Evaluator<'a> {
                 self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q))
             }
             Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
-            Op::AddPlain(_, c) => self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand, instance), ty),
+            Op::AddPlain(_, c) => {
+                self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand, instance), ty)
+            }
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),
             Op::DotPlain(terms) => {
                 let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =

@@ -53,7 +53,8 @@ impl<'a> Exact<'a> {
                 }
             }
         }
-        let output = |v: Value| self.integers(values[v.index()].as_ref().expect("outputs are kept"));
+        let output =
+            |v: Value| self.integers(values[v.index()].as_ref().expect("outputs are kept"));
         self.plan.output_values().map(output).collect()
     }
 

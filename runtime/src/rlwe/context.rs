@@ -48,7 +48,9 @@ impl Context {
                 Op::Rescale(a) | Op::ModSwitch(a, _) if context.is_fused(*a) => {
                     context.prepare_division(before, after, Form::QP);
                 }
-                Op::Rescale(_) | Op::ModSwitch(..) => context.prepare_division(before, after, Form::Q),
+                Op::Rescale(_) | Op::ModSwitch(..) => {
+                    context.prepare_division(before, after, Form::Q)
+                }
                 Op::ModDown(_) => context.prepare_division(before, after, Form::QP),
                 Op::Decompose(_) => context.prepare_digits(before),
                 Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => {

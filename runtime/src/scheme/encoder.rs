@@ -32,9 +32,7 @@ impl Encoder {
         let n = params.ring_degree();
         match params.scheme {
             Scheme::Ckks => Encoder::Ckks(Embedding::new(params.n_slots())),
-            Scheme::Bfv => {
-                Encoder::Bfv(params.t.par_iter().map(|&t| Batch::new(n, t)).collect())
-            }
+            Scheme::Bfv => Encoder::Bfv(params.t.par_iter().map(|&t| Batch::new(n, t)).collect()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! BFV: encrypted results equal those in the clear bit for bit, and noise stays within its bound.
 
-use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
 use hecc_grammar::model::{Quantizer, Rounding};
+use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, Scheme, Value, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise};
 use hecc_runtime::error::RunError;

@@ -124,9 +124,10 @@ pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
         if integer { x.floor() } else { x }
     };
     let integer = plan.params.scheme == Scheme::Bfv;
-    let slots = plan.inputs.iter().map(|input| {
-        (0..plan.params.n_slots()).map(|_| number(input.range.1, integer)).collect()
-    });
+    let slots = plan
+        .inputs
+        .iter()
+        .map(|input| (0..plan.params.n_slots()).map(|_| number(input.range.1, integer)).collect());
     let slots: Vec<Vec<f64>> = slots.collect();
     let fresh = encrypt(plan, &secret, &mut rng, &slots, RangePolicy::Refuse);
     Setup { secret, keys, slots, fresh: fresh.expect("the test's inputs are in range") }

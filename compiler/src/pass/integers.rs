@@ -1,0 +1,317 @@
+//! Turns a quantised network into one over integers: each element is an integer times a known step.
+//!
+//! Before: a model without rounding whose weights are integers, with their steps in products behind them, and inputs that
+//! the client rounds. After: a [`Graph`] of integer matrices, integer biases and products, and the step of each element.
+//! Steps multiply and never divide, so nothing is rounded but biases, to the step of the sum that they are added to, and
+//! ratios of steps where elements of different steps are summed (counted in [`Integers::approximations`]).
+
+use std::collections::BTreeMap;
+
+use hecc_grammar::model::{Model, Op, Quantizer, Tensor};
+
+use crate::error::CompileError;
+use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
+use crate::linear::{Matrix, affine_of};
+
+use super::linearize::composition_grows;
+
+/// Bits that ratios of steps are rounded to, where elements of different steps are summed.
+const RATIO_BITS: i32 = 6;
+
+/// Numbers this near to an integer, relative to it, are that integer: steps are products of 32-bit floats.
+const TOLERANCE: f64 = 1e-6;
+
+/// A network over integers.
+#[derive(Clone, Debug)]
+pub struct Integers {
+    /// Matrices and biases are integers; the factor of a node is 1/step where all elements have one step.
+    pub graph: Graph,
+    /// For each step of the graph, what an integer stands for: one number for each element.
+    pub steps: Vec<Vec<f64>>,
+    /// Sums of elements whose steps have no integer ratio: the name and the largest relative error made.
+    pub approximations: Vec<(String, f64)>,
+}
+
+/// A tensor as `step_o · (Σ matrix · integers)_o + bias_o`.
+#[derive(Clone)]
+struct Expression {
+    terms: BTreeMap<NodeId, Matrix>,
+    steps: Vec<f64>,
+    bias: Vec<f64>,
+    names: Vec<String>,
+}
+
+/// The integer network of a model, whose inputs the client rounds by `quantizers`.
+///
+/// # Errors
+/// If an input is not rounded, weights are not integers, or an operation has no meaning for integers.
+pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integers, CompileError> {
+    let mut builder = Builder {
+        model,
+        integers: Integers { graph: Graph::default(), steps: vec![], approximations: vec![] },
+        expressions: vec![],
+    };
+    let mut n_inputs = 0;
+    for (tensor, node) in model.tensors() {
+        let expression = match &node.op {
+            Op::Input => {
+                let Some(quantizer) = quantizers[n_inputs] else {
+                    return Err(not_integer(&node.name, "input", "it is not rounded to a grid"));
+                };
+                n_inputs += 1;
+                let step = vec![quantizer.scale; model.shape(tensor).iter().product()];
+                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor, step)
+            }
+            Op::Mul(a, b) => {
+                let (a, b) = (builder.materialize(*a), builder.materialize(*b));
+                let of = |id: NodeId| &builder.integers.steps[id.0];
+                let step = of(a).iter().zip(of(b)).map(|(a, b)| a * b).collect();
+                builder.step(Step::Mul(a, b), vec![node.name.clone()], tensor, step)
+            }
+            Op::MulConst(x, c) => builder.scaled(tensor, *x, model.array(*c).iter().copied()),
+            Op::Activation { function, .. } => {
+                let what = format!("{function:?}");
+                return Err(not_integer(&node.name, &what, "only squares and products stay exact"));
+            }
+            Op::Polynomial { .. } => {
+                let what = "polynomial";
+                return Err(not_integer(&node.name, what, "only squares and products stay exact"));
+            }
+            Op::FakeQuant { .. }
+            | Op::Conv { .. }
+            | Op::AveragePool { .. }
+            | Op::MatMul { .. }
+            | Op::MatMulLeft { .. }
+            | Op::Add(..)
+            | Op::AddConst(..)
+            | Op::Expand(_)
+            | Op::Sum { .. }
+            | Op::Reshape(_)
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. } => builder.linear(tensor)?,
+        };
+        builder.expressions.push(expression);
+    }
+    for output in &model.outputs {
+        builder.equalize_output(output.tensor);
+        let node = builder.materialize(output.tensor);
+        let (name, client) = (output.name.clone(), output.client.clone());
+        builder.integers.graph.outputs.push(GraphOutput { name, node, client });
+    }
+    Ok(builder.integers)
+}
+
+struct Builder<'a> {
+    model: &'a Model,
+    integers: Integers,
+    expressions: Vec<Expression>,
+}
+
+impl Builder<'_> {
+    /// Appends a step; its result is the identity of itself.
+    fn step(
+        &mut self,
+        step: Step,
+        names: Vec<String>,
+        tensor: Tensor,
+        steps: Vec<f64>,
+    ) -> Expression {
+        let shape = self.model.shape(tensor).to_vec();
+        let factor =
+            if steps.windows(2).all(|pair| pair[0] == pair[1]) { 1.0 / steps[0] } else { 1.0 };
+        let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
+        let id = self.integers.graph.push(node);
+        self.integers.steps.push(steps.clone());
+        let terms = [(id, Matrix::identity(steps.len()))].into();
+        Expression { terms, bias: vec![0.0; steps.len()], steps, names: vec![] }
+    }
+
+    /// The step of the graph that holds `tensor`, appended if there is none yet.
+    fn materialize(&mut self, tensor: Tensor) -> NodeId {
+        let expression = &self.expressions[tensor.index()];
+        if let Some((&id, matrix)) = expression.terms.iter().next()
+            && expression.terms.len() == 1
+            && expression.bias.iter().all(|&b| b == 0.0)
+            && matrix.is_identity()
+            && self.integers.steps[id.0] == expression.steps
+        {
+            return id;
+        }
+        let Expression { terms, bias, names, steps } = expression.clone();
+        let bias = bias.iter().zip(&steps).map(|(b, step)| (b / step).round_ties_even()).collect();
+        let step = Step::Affine { terms: terms.into_iter().collect(), bias };
+        self.expressions[tensor.index()] = self.step(step, names, tensor, steps);
+        NodeId(self.integers.graph.nodes.len() - 1)
+    }
+
+    /// The product with a constant that broadcasts: it only changes the steps.
+    fn scaled(
+        &mut self,
+        tensor: Tensor,
+        x: Tensor,
+        constant: impl ExactSizeIterator<Item = f64>,
+    ) -> Expression {
+        let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
+        debug_assert!(constant.len() <= affine.terms[0].1.n_rows());
+        let mut result = self.expressions[x.index()].clone();
+        let (_, diagonal) = &affine.terms[0];
+        for o in 0..diagonal.n_rows() {
+            let factor = diagonal.row(o).next().map_or(0.0, |(_, factor)| factor);
+            result.bias[o] *= factor;
+            // An element times 0 keeps its integer, which then stands for nothing.
+            result.steps[o] *= if factor == 0.0 { f64::MIN_POSITIVE } else { factor };
+        }
+        result.names.push(self.model.node(tensor).name.clone());
+        result.names.dedup();
+        result
+    }
+
+    fn linear(&mut self, tensor: Tensor) -> Result<Expression, CompileError> {
+        let model = self.model;
+        let name = model.node(tensor).name.clone();
+        let affine = affine_of(model, tensor).expect("called for linear operators only");
+        let n_out: usize = model.shape(tensor).iter().product();
+        let mut terms = vec![];
+        let mut bias = affine.bias.unwrap_or_else(|| vec![0.0; n_out]);
+        let mut names: Vec<String> = vec![];
+        for (x, matrix) in affine.terms {
+            let inner = &self.expressions[x.index()];
+            if inner.terms.values().any(|inner| composition_grows(&matrix, inner)) {
+                self.materialize(x);
+            }
+            let inner = &self.expressions[x.index()];
+            let shift = matrix.apply(&inner.bias);
+            bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
+            for name in &inner.names {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            let (whole, rows) = integral_rows(&matrix).ok_or_else(|| {
+                not_integer(&name, "weights", "they are not integers times a step for each row")
+            })?;
+            terms.push((x, whole, rows));
+        }
+        names.push(name.clone());
+        names.dedup();
+        let (steps, error) = self.common_steps(&terms, n_out);
+        if error > TOLERANCE {
+            self.integers.approximations.push((name.clone(), error));
+        }
+        let mut result = Expression { terms: BTreeMap::new(), steps, bias, names };
+        for (x, matrix, rows) in terms {
+            let inner = &self.expressions[x.index()];
+            let matrix = Matrix::from_rows(n_out, matrix.n_cols(), |o, entries| {
+                entries.extend(matrix.row(o).map(|(i, w)| {
+                    let ratio = rows[o] * inner.steps[i] / result.steps[o];
+                    (i as u32, w * ratio.round_ties_even())
+                }));
+            });
+            for (&source, m) in &inner.terms {
+                let composed = matrix.after(m);
+                let sum = match result.terms.get(&source) {
+                    Some(existing) => existing.plus(&composed),
+                    None => composed,
+                };
+                result.terms.insert(source, sum);
+            }
+        }
+        Ok(result)
+    }
+
+    /// A step for each row that the steps of all its summands are multiples of, or nearly, and the largest relative error
+    /// that this makes.
+    fn common_steps(&self, terms: &[(Tensor, Matrix, Vec<f64>)], n_out: usize) -> (Vec<f64>, f64) {
+        let mut worst = 0.0f64;
+        let step = |o: usize| {
+            let summands = || {
+                terms.iter().flat_map(move |(x, matrix, rows)| {
+                    let steps = &self.expressions[x.index()].steps;
+                    matrix.row(o).map(move |(i, _)| rows[o] * steps[i])
+                })
+            };
+            let magnitudes = || summands().map(f64::abs).filter(|&s| s > f64::MIN_POSITIVE);
+            let least = magnitudes().fold(f64::INFINITY, f64::min);
+            if least == f64::INFINITY {
+                return 1.0;
+            }
+            let error = |unit: f64| {
+                let off = |s: f64| (s / unit - (s / unit).round()).abs() / (s / unit).abs();
+                magnitudes().map(off).fold(0.0, f64::max)
+            };
+            // Signs stay in the matrix.
+            if error(least) <= TOLERANCE {
+                return least;
+            }
+            let largest = magnitudes().fold(0.0, f64::max);
+            let unit =
+                least.max(largest * f64::from(-RATIO_BITS).exp2()) * f64::from(-RATIO_BITS).exp2();
+            worst = worst.max(error(unit));
+            unit
+        };
+        let steps = (0..n_out).map(step).collect();
+        (steps, worst)
+    }
+
+    /// Gives all elements of a result one step, which the client multiplies by.
+    fn equalize_output(&mut self, tensor: Tensor) {
+        let expression = self.expressions[tensor.index()].clone();
+        let first = expression.steps[0];
+        if expression.steps.iter().all(|&step| step == first) {
+            return;
+        }
+        let largest = expression.steps.iter().fold(0.0f64, |most, s| most.max(s.abs()));
+        let unit = largest * f64::from(-2 * RATIO_BITS).exp2();
+        let mut worst = 0.0f64;
+        let ratios: Vec<f64> = expression
+            .steps
+            .iter()
+            .map(|step| {
+                let ratio = (step / unit).round();
+                worst = worst.max((ratio * unit / step - 1.0).abs());
+                ratio
+            })
+            .collect();
+        let scale = |matrix: &Matrix| {
+            Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
+                entries.extend(matrix.row(o).map(|(i, w)| (i as u32, w * ratios[o])));
+            })
+        };
+        let terms = expression.terms.iter().map(|(&id, matrix)| (id, scale(matrix))).collect();
+        let steps = vec![unit; expression.steps.len()];
+        if worst > TOLERANCE {
+            self.integers.approximations.push((self.model.node(tensor).name.clone(), worst));
+        }
+        self.expressions[tensor.index()] = Expression { terms, steps, ..expression };
+    }
+}
+
+/// A matrix as integers times a number for each row: that number is 1 where the row is whole, else its entry of least
+/// magnitude.
+fn integral_rows(matrix: &Matrix) -> Option<(Matrix, Vec<f64>)> {
+    let is_whole = |w: f64| w == w.round();
+    let mut rows = vec![1.0; matrix.n_rows()];
+    for (o, unit) in rows.iter_mut().enumerate() {
+        if matrix.row(o).all(|(_, w)| is_whole(w)) {
+            continue;
+        }
+        *unit = matrix.row(o).map(|(_, w)| w.abs()).fold(f64::INFINITY, f64::min);
+        let near =
+            |w: f64| (w / *unit - (w / *unit).round()).abs() <= TOLERANCE * (w / *unit).abs();
+        if !matrix.row(o).all(|(_, w)| near(w)) {
+            return None;
+        }
+    }
+    let whole = Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
+        entries.extend(matrix.row(o).map(|(i, w)| (i as u32, (w / rows[o]).round())));
+    });
+    Some((whole, rows))
+}
+
+fn not_integer(node: &str, what: &str, why: &str) -> CompileError {
+    let (node, what, why) = (node.to_owned(), what.to_owned(), why.to_owned());
+    CompileError::NotInteger { node, what, why }
+}

@@ -1,0 +1,115 @@
+//! Takes rounding out of a network: what inputs are rounded to is left to the client, rounding between layers is dropped.
+//!
+//! Before: `FakeQuant` anywhere. After: none. Integers that are multiplied and added stay integers without rounding, they
+//! only grow wider; so dropping it changes a value by at most half a step, unless the quantiser also clamped it.
+
+use hecc_grammar::model::{Model, Node, Op, Quantizer, Tensor};
+
+use crate::calibrate::{Calibration, Stats};
+
+/// A network without rounding.
+#[derive(Clone, Debug)]
+pub struct Lifted {
+    /// The network. Tensors keep their numbers: where a quantiser was is a `Reshape` to the same shape.
+    pub model: Model,
+    /// For each input what the client rounds it by, if the network does so before anything else.
+    pub inputs: Vec<Option<Quantizer>>,
+    /// Quantisers that were dropped.
+    pub dropped: Vec<Requantization>,
+}
+
+/// A quantiser between layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requantization {
+    /// The ONNX node.
+    pub node: String,
+    /// What dropping it changes on the calibration data.
+    pub effect: Effect,
+    /// Its step.
+    pub scale: f64,
+}
+
+/// What a quantiser between layers does to its operand on the calibration data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// All values are within its range: dropping it moves each by at most half a step.
+    Rounds,
+    /// Some are outside its range: dropping it also moves these.
+    Clamps,
+}
+
+/// Lifts the quantisers of a model that was observed on calibration inputs.
+pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
+    let origins = input_origins(model);
+    let mut inputs: Vec<Option<Quantizer>> = vec![];
+    for (input, _) in model.inputs() {
+        inputs.push(own_quantizer(model, &origins, input));
+    }
+    let positions: Vec<Tensor> = model.inputs().map(|(tensor, _)| tensor).collect();
+    let lifted = |tensor: Tensor, quantizer: &Quantizer| {
+        origins[tensor.index()].is_some_and(|origin| {
+            let at = positions.iter().position(|&input| input == origin);
+            at.is_some_and(|at| inputs[at].as_ref() == Some(quantizer))
+        })
+    };
+    let mut new = model.clone();
+    let mut dropped = vec![];
+    for (tensor, Node { op, name, .. }) in model.tensors() {
+        let Op::FakeQuant { x, quantizer } = op else { continue };
+        new.nodes[tensor.index()].op = Op::Reshape(*x);
+        if lifted(*x, quantizer) {
+            continue;
+        }
+        let (lo, hi) = stats.ranges[x.index()];
+        let (least, most) = quantizer.levels();
+        let fits = lo >= (least as f64 - 0.5) * quantizer.scale
+            && hi <= (most as f64 + 0.5) * quantizer.scale;
+        let effect = if fits { Effect::Rounds } else { Effect::Clamps };
+        dropped.push(Requantization { node: name.clone(), effect, scale: quantizer.scale });
+    }
+    Lifted { model: new, inputs, dropped }
+}
+
+impl Lifted {
+    /// The calibration inputs as the client sends them.
+    pub fn quantized(&self, calibration: &Calibration) -> Calibration {
+        let mut quantized = calibration.clone();
+        for (array, quantizer) in quantized.inputs.iter_mut().zip(&self.inputs) {
+            if let Some(quantizer) = quantizer {
+                array.mapv_inplace(|x| quantizer.apply(x));
+            }
+        }
+        quantized
+    }
+}
+
+/// For each tensor the input whose elements it only moves, if there is one.
+fn input_origins(model: &Model) -> Vec<Option<Tensor>> {
+    let mut origins: Vec<Option<Tensor>> = vec![];
+    for (tensor, node) in model.tensors() {
+        origins.push(match &node.op {
+            Op::Input => Some(tensor),
+            Op::Reshape(x) | Op::Transpose { x, .. } | Op::Slice { x, .. } => origins[x.index()],
+            _ => None,
+        });
+    }
+    origins
+}
+
+/// The quantiser that everything reads an input through, if there is one.
+fn own_quantizer(model: &Model, origins: &[Option<Tensor>], input: Tensor) -> Option<Quantizer> {
+    let mut found = None;
+    for (tensor, node) in model.tensors() {
+        let reads = node.op.operands().iter().any(|x| origins[x.index()] == Some(input));
+        match &node.op {
+            Op::FakeQuant { quantizer, .. } if reads => match found {
+                None => found = Some(*quantizer),
+                Some(other) if other == *quantizer => {}
+                Some(_) => return None,
+            },
+            _ if reads && origins[tensor.index()] != Some(input) => return None,
+            _ => {}
+        }
+    }
+    found
+}

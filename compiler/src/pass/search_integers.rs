@@ -1,0 +1,287 @@
+//! Chooses plaintext primes, ring and modulus for a network over integers: the cheapest whose noise fits.
+//!
+//! Noise depends on the plaintext primes much more than on the modulus. So a packed network is lowered once for each ring
+//! with a modulus that is too large, its noise is read off for each number of plaintext primes, and the modulus that
+//! holds it follows. Where noise has outgrown the rounding of a switch by a prime, that prime is dropped on the way.
+
+use hecc_grammar::cost;
+use hecc_grammar::noise::{self, EXACT_TAIL, HEADROOM_BITS};
+use hecc_grammar::plan::{Params, Plan, Scheme, is_prime};
+use hecc_grammar::security::{Security, max_log_qp};
+
+use crate::config::Config;
+use crate::error::CompileError;
+use crate::graph::{Graph, Step};
+use crate::ladder::Ladder;
+
+use super::choose_params::{is_secure, prime_near};
+use super::lower::{LowerConfig, lower};
+use super::pack::{PackConfig, Packing, pack};
+use super::search::optimise;
+
+/// log2 of the ring degrees considered.
+const LOG_N: std::ops::RangeInclusive<u32> = 12..=16;
+
+/// Rings considered beyond the smallest that fits.
+const MORE_RINGS: usize = 1;
+
+/// Most plaintext primes.
+const MAX_PLAINTEXT_PRIMES: usize = 8;
+
+/// Largest primes.
+const MAX_PRIME_BITS: f64 = 49.9;
+
+/// Most special primes.
+const MAX_SPECIAL: usize = 3;
+
+/// Limbs of the modulus that noise is first analysed for.
+const TRIAL_LIMBS: usize = 16;
+
+/// A prime is dropped when the noise divided by it still exceeds rounding by so many bits.
+const DROP_MARGIN: f64 = 3.0;
+
+/// One set of parameters considered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntegerCandidate {
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// The plaintext primes.
+    pub t: Vec<u64>,
+    /// Bits that the message primes must have in all.
+    pub needed: f64,
+    /// Number of message primes.
+    pub n_limbs: usize,
+    /// Number of special primes.
+    pub n_special: usize,
+    /// log2 of the whole modulus.
+    pub log_qp: f64,
+    /// What the ring carries.
+    pub max_log_qp: u32,
+    /// Predicted seconds on one core; `None` if not secure.
+    pub seconds: Option<f64>,
+}
+
+/// The chosen plan with everything that was considered.
+pub struct FoundIntegers {
+    /// The plan, optimised.
+    pub plan: Plan,
+    /// Its packing.
+    pub packing: Packing,
+    /// Parameters considered; the chosen ones first.
+    pub candidates: Vec<IntegerCandidate>,
+}
+
+/// A ring with the network packed and lowered for it, to read its noise off.
+struct Trial {
+    log_n: u32,
+    plan: Plan,
+}
+
+/// Finds the cheapest secure plan whose plaintext modulus has at least `width` bits.
+///
+/// # Errors
+/// If there is none.
+pub fn search_integers(
+    graph: &Graph,
+    width: f64,
+    config: &Config,
+    lower_config: &LowerConfig<'_>,
+) -> Result<FoundIntegers, CompileError> {
+    let rings: Vec<u32> = config.log_n.map_or(LOG_N.collect(), |log_n| vec![log_n]);
+    let mut candidates: Vec<IntegerCandidate> = vec![];
+    let mut best: Option<(Plan, Packing, f64)> = None;
+    let mut rings_left = MORE_RINGS + 1;
+    for log_n in rings {
+        let mut trial = Trial::new(graph, config, lower_config, log_n)?;
+        let mut feasible = false;
+        for n_primes in 1..=MAX_PLAINTEXT_PRIMES {
+            let Some(t) = plaintext_primes(width, n_primes, log_n) else { continue };
+            trial.plan.params.t = t;
+            let noise = trial.noise();
+            for n_special in 1..=MAX_SPECIAL {
+                let Some((mut candidate, params)) = trial.candidate(&noise, n_special, config)
+                else {
+                    continue;
+                };
+                if is_secure(&params) {
+                    feasible = true;
+                    let levels = levels(graph, &noise, &params);
+                    let built = build(graph, config, lower_config, (params, &levels))?;
+                    let Some((plan, packing)) = built else { continue };
+                    let seconds = cost::plan_seconds(&config.costs, &plan);
+                    candidate.seconds = Some(seconds);
+                    if best.as_ref().is_none_or(|(_, _, least)| seconds < *least) {
+                        best = Some((plan, packing, seconds));
+                        candidates.insert(0, candidate);
+                        continue;
+                    }
+                }
+                candidates.push(candidate);
+            }
+        }
+        rings_left -= usize::from(feasible);
+        if rings_left == 0 {
+            break;
+        }
+    }
+    let Some((plan, packing, _)) = best else {
+        let log_n = config.log_n.unwrap_or(*LOG_N.end());
+        return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
+    };
+    Ok(FoundIntegers { plan, packing, candidates })
+}
+
+impl Trial {
+    fn new(
+        graph: &Graph,
+        config: &Config,
+        lower_config: &LowerConfig<'_>,
+        log_n: u32,
+    ) -> Result<Trial, CompileError> {
+        let mut taken = vec![];
+        let mut primes = |count: usize| -> Vec<u64> {
+            (0..count).filter_map(|_| prime_near(MAX_PRIME_BITS, log_n, &mut taken)).collect()
+        };
+        let (mut q, p) = (primes(TRIAL_LIMBS), primes(1));
+        // Of the special prime's size at most.
+        q.sort_unstable();
+        let largest = p[0].max(q[q.len() - 1]);
+        let special = vec![largest];
+        q.retain(|&prime| prime != largest);
+        q.extend(p.into_iter().filter(|&prime| prime != largest));
+        let params = Params {
+            scheme: Scheme::Bfv,
+            log_n,
+            input_level: q.len() - 1,
+            q,
+            t: vec![2],
+            p: special,
+            top_scale: 0.0,
+            security: Security::Insecure,
+        };
+        let levels = vec![params.input_level; graph.nodes.len()];
+        let (plan, _) = lowered(graph, config, lower_config, (params, &levels))?;
+        Ok(Trial { log_n, plan })
+    }
+
+    /// For each step of the graph, log2 of the deviation of the noise of its result.
+    fn noise(&self) -> Vec<f64> {
+        let noise = noise::analyse_exact(&self.plan);
+        let of_layer = |layer: &hecc_grammar::plan::Layer| {
+            layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
+        };
+        self.plan.layers.iter().map(of_layer).collect()
+    }
+
+    /// The modulus that holds the noise, in as few primes as can be.
+    fn candidate(
+        &self,
+        noise: &[f64],
+        n_special: usize,
+        config: &Config,
+    ) -> Option<(IntegerCandidate, Params)> {
+        let (log_n, t) = (self.log_n, self.plan.params.t.clone());
+        let log_t = self.plan.params.largest_t().log2();
+        let largest = noise.iter().copied().fold(0.0, f64::max);
+        let needed = largest + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
+        let n_limbs = (needed / MAX_PRIME_BITS).ceil().max(2.0) as usize;
+        if n_special > n_limbs {
+            return None;
+        }
+        let bits = (needed / n_limbs as f64).max(f64::from(log_n) + 6.0);
+        let mut taken = t.clone();
+        let mut near = |count: usize, bits: f64| -> Option<Vec<u64>> {
+            (0..count).map(|_| prime_near(bits, log_n, &mut taken)).collect()
+        };
+        let q = near(n_limbs, bits)?;
+        // A little larger than message primes, so that every digit is smaller than their product.
+        let p = near(n_special, (bits + 0.3).min(49.99))?;
+        let params = Params {
+            scheme: Scheme::Bfv,
+            log_n,
+            input_level: n_limbs - 1,
+            q,
+            t: t.clone(),
+            p,
+            top_scale: 0.0,
+            security: config.security,
+        };
+        let max_log_qp = max_log_qp(log_n, config.security)?;
+        let log_qp = params.log_qp();
+        let seconds = None;
+        let candidate =
+            IntegerCandidate { log_n, t, needed, n_limbs, n_special, log_qp, max_log_qp, seconds };
+        Some((candidate, params))
+    }
+}
+
+/// The level of each step's result: primes are dropped as soon as noise allows.
+fn levels(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> {
+    let floor = noise::rounding_variance(params, 1).log2() / 2.0 + DROP_MARGIN;
+    let dropped =
+        |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };
+    let mut levels: Vec<usize> = vec![];
+    for id in graph.ids() {
+        let step = &graph.node(id).step;
+        let operands = step.operands();
+        let mut level = operands.iter().map(|x| levels[x.0]).min().unwrap_or(params.input_level);
+        let drops = !matches!(step, Step::Input(_));
+        while drops && level > 0 && noise[id.0] - dropped(level - 1) > floor {
+            level -= 1;
+        }
+        levels.push(level);
+    }
+    levels
+}
+
+/// The plan for some parameters; `None` if its noise does not fit after all.
+fn build(
+    graph: &Graph,
+    config: &Config,
+    lower_config: &LowerConfig<'_>,
+    (params, levels): (Params, &[usize]),
+) -> Result<Option<(Plan, Packing)>, CompileError> {
+    let (plan, packing) = lowered(graph, config, lower_config, (params, levels))?;
+    let noise = noise::analyse_exact(&plan);
+    let fits = plan.output_values().all(|v| noise::budget(&plan, v, noise[v.index()]) >= 0.0);
+    Ok(fits.then_some((plan, packing)))
+}
+
+fn lowered(
+    graph: &Graph,
+    config: &Config,
+    lower_config: &LowerConfig<'_>,
+    (params, levels): (Params, &[usize]),
+) -> Result<(Plan, Packing), CompileError> {
+    // The packing counts levels of results that are one below where they are computed.
+    let below = |id: crate::graph::NodeId| {
+        let operands = graph.node(id).step.operands();
+        operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
+    };
+    let packed_levels: Vec<usize> = graph.ids().map(below).collect();
+    let pack_config = PackConfig {
+        log_n: params.log_n,
+        n_special: params.p.len(),
+        levels: &packed_levels,
+        n_lowest: 1,
+        costs: &config.costs,
+    };
+    let packing = pack(graph, pack_config)?;
+    let ladder = Ladder::new(params, 1);
+    let lower_config = LowerConfig { ladder, levels, ..lower_config.clone() };
+    let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
+    Ok((plan, packing))
+}
+
+/// The smallest `count` primes ≡ 1 mod 2N of nearly equal size whose product has `width` bits; `None` if they would be too
+/// large, or too small to be of use.
+fn plaintext_primes(width: f64, count: usize, log_n: u32) -> Option<Vec<u64>> {
+    let step = 2u64 << log_n;
+    let bits = width / count as f64;
+    if bits > MAX_PRIME_BITS - 1.0 || (count > 1 && bits < f64::from(log_n) + 1.0) {
+        return None;
+    }
+    let first = (bits.exp2() as u64).div_ceil(step).max(1);
+    let candidates = (first..).map(|k| k * step + 1).filter(|&n| is_prime(n));
+    Some(candidates.take(count).collect())
+}
