@@ -16,6 +16,16 @@ from torch import nn
 
 CLASSES = 10
 
+# Five filters 5x5 as (row, column, weight): four differences of pixels two steps apart, and the centre.
+# On a binary image the square of such a difference is an exclusive or: 0 or 1, as narrow as can be.
+EDGES = [
+    [(2, 1, 1), (2, 3, -1)],
+    [(1, 2, 1), (3, 2, -1)],
+    [(1, 1, 1), (3, 3, -1)],
+    [(1, 3, 1), (3, 1, -1)],
+    [(2, 2, 1)],
+]
+
 
 @dataclass(frozen=True)
 class Config:
@@ -26,8 +36,10 @@ class Config:
     # The input is round(pixel / input_scale), at most `levels`.
     levels: int = 4
     input_scale: float = 0.25
-    # Integer biases of the three layers; they let the network centre its ranges around zero.
+    # Integer biases of conv2 and FC, and of conv1 unless `edges`: they centre the ranges around zero.
     bias: bool = False
+    # Fixes conv1 to `EDGES`.
+    edges: bool = False
     # Bits that the logits should take over the training images, and by interval arithmetic.
     calibrated: float = None
     certified: float = None
@@ -42,40 +54,59 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList([
-            nn.Conv2d(1, 5, 5, stride=2, bias=config.bias),
+            nn.Conv2d(1, 5, 5, stride=2, bias=config.bias and not config.edges),
             nn.Conv2d(5, 50, 5, stride=2, bias=config.bias),
             nn.Linear(800, CLASSES, bias=config.bias),
         ])  # fmt: skip
         # Logarithms of the scales of the weights: a step of Adam then changes a scale by a ratio.
         self.log_scales = nn.Parameter(torch.zeros(3), requires_grad=config.bits is not None)
 
-    def start(self, x, weights_of=None):
-        """Sets the weights, then scales that suit them; `x` is a batch of images."""
-        if weights_of is not None:
-            self.load_state_dict(weights_of.state_dict(), strict=False)
-        else:
-            self._normalise(x)
-        if self.config.bits is not None:
-            with torch.no_grad():
+    def start(self, x, teacher=None):
+        """Sets the weights, from a network of the same shape if there is one, then scales to suit them.
+
+        `x` is a batch of images.
+        """
+        with torch.no_grad():
+            if self.config.edges:
+                self._fix_edges()
+            elif teacher is not None:
+                self.load_state_dict(teacher.state_dict(), strict=False)
+            if teacher is None or self.config.edges:
+                self._normalise(x)
+            if self.config.bits is not None:
                 for number, layer in enumerate(self.layers):
                     mean = layer.weight.abs().mean()
                     self.log_scales[number] = torch.log(2 * mean / self._top(number) ** 0.5)
+            if self.config.edges:
+                self.log_scales[0] = 0
+
+    def _fix_edges(self):
+        weight = self.layers[0].weight.requires_grad_(False)
+        weight.zero_()
+        for number, taps in enumerate(EDGES):
+            for row, column, value in taps:
+                weight[number, 0, row, column] = value
 
     def _normalise(self, x):
-        """Divides each layer's weights so that its outputs have standard deviation 1 on `x`."""
-        with torch.no_grad():
-            for layer in self.layers:
-                if isinstance(layer, nn.Linear):
-                    x = torch.flatten(x, 1)
+        """Divides the weights of each layer so that its outputs have standard deviation 1 on `x`."""
+        if self.config.bits is not None:
+            x = self.quantise_input(x) * self.config.input_scale
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                x = torch.flatten(x, 1)
+            if layer.weight.requires_grad:
                 layer.weight /= layer(x).std()
-                x = layer(x).square()
+            x = layer(x).square()
 
     def _top(self, number):
         return 2 ** (self.config.bits[number] - 1) - 1
 
     def scales(self):
         """Returns the scales of the three weight tensors."""
-        return self.log_scales.exp()
+        scales = self.log_scales.exp()
+        if self.config.edges:
+            scales = torch.cat([scales[:1].detach(), scales[1:]])
+        return scales
 
     def units(self):
         """Returns what the integer 1 stands for at the output of each of the three layers."""

@@ -33,6 +33,7 @@ import widths
 from networks import Config, Network
 
 BATCH = 256
+RATE = 5e-3
 # Of the loss, per bit that a width exceeds its target.
 WIDTH_PENALTY = 0.5
 # The targets start this many bits higher and fall during the first half: weights that must vanish at once
@@ -45,7 +46,7 @@ CONFIGS = {
     "w3": Config(bits=(3, 3, 3)),
     "w2": Config(bits=(2, 2, 2), epochs=30),
     "small": Config(bits=(3, 2, 3), levels=1, input_scale=0.8, calibrated=24, epochs=30),
-    "tiny": Config(bits=(2, 2, 3), levels=1, input_scale=0.6, bias=True, calibrated=14.5, epochs=40),
+    "tiny": Config(bits=(2, 2, 3), levels=1, input_scale=0.6, bias=True, edges=True, calibrated=14.6, epochs=40),
 }
 WITH_QONNX = ["w4", "small"]
 
@@ -55,9 +56,9 @@ def train(network, data, teacher):
     config, (x, y, val_x, val_y) = network.config, data
     generator = torch.Generator().manual_seed(config.seed)
     steps = len(x) // BATCH
-    optimizer = torch.optim.AdamW(groups(network), lr=5e-3)
+    optimizer = torch.optim.AdamW(groups(network), lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 5e-3, config.epochs * steps, pct_start=0.1
+        optimizer, RATE, config.epochs * steps, pct_start=0.1
     )
     start = time.time()
     for epoch in range(config.epochs):

@@ -361,7 +361,7 @@ mod tests {
         let file = seal(Kind::SecretKey, PLAN, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 3;
+        newer[8] = 4;
         let messages = [
             open(file.clone().into(), Kind::Plan).unwrap_err(),
             error(&newer),

@@ -49,9 +49,9 @@ impl<'a> ClearEvaluator<'a> {
         ClearEvaluator { plan, arithmetic }
     }
 
-    /// Runs the plan on the slots of its input ciphertexts. `observe` sees the slots of every value as soon as it is
-    /// computed: the real parts in CKKS; in BFV the integers of least magnitude modulo the product of the plaintext
-    /// primes, rounded to doubles beyond 2^53.
+    /// Runs the plan on the slots of its input ciphertexts. `observe` sees slots as soon as they are computed: in CKKS the
+    /// real parts of every value; in BFV, of values that a layer names, the integers of least magnitude modulo the product
+    /// of the plaintext primes, rounded to doubles beyond 2^53.
     ///
     /// # Panics
     /// If the number of inputs or their slots differ from the plan's.

@@ -18,6 +18,8 @@ pub(super) struct Exact<'a> {
     /// The slots of the constants that fit the budget.
     constants: Vec<Option<Arc<Residues>>>,
     last_uses: Vec<Option<usize>>,
+    /// Whether a layer names the value: putting integers together takes longer than computing their residues.
+    observed: Vec<bool>,
 }
 
 impl<'a> Exact<'a> {
@@ -25,7 +27,11 @@ impl<'a> Exact<'a> {
         let primes: Vec<Modulus> = plan.params.t.iter().map(|&t| Modulus::new(t)).collect();
         let radix = MixedRadix::new(&primes);
         let last_uses = plan.last_uses();
-        let mut exact = Exact { plan, primes, radix, constants: vec![], last_uses };
+        let mut observed = vec![false; plan.ops.len()];
+        for (value, _) in plan.layers.iter().flat_map(|layer| &layer.slots) {
+            observed[value.index()] = true;
+        }
+        let mut exact = Exact { plan, primes, radix, constants: vec![], last_uses, observed };
         let each = size_of::<u64>() * plan.params.n_slots() * exact.primes.len();
         let held = (cache_bytes / each).min(plan.constants.len());
         let hold = |i: usize| (i < held).then(|| Arc::new(exact.encode(ConstantId(i as u32))));
@@ -43,7 +49,9 @@ impl<'a> Exact<'a> {
         let mut values: Vec<Option<Arc<Residues>>> = vec![None; self.plan.ops.len()];
         for (value, op) in self.plan.values() {
             let slots = self.step(op, &inputs, &values);
-            observe(value, &self.integers(&slots));
+            if self.observed[value.index()] {
+                observe(value, &self.integers(&slots));
+            }
             if self.last_uses[value.index()].is_some() {
                 values[value.index()] = Some(slots);
             }
