@@ -67,7 +67,9 @@ fn variants(op_type: &str) -> &'static [Variant] {
     match op_type {
         "Add" | "Concat" | "Max" | "Min" | "Mul" | "Sub" | "Sum" => &[First, Second, All, Folded],
         "Gemm" | "MatMul" => &[First, Second, Folded],
-        "AveragePool" | "Conv" | "GlobalAveragePool" => &[First],
+        "AveragePool" | "Conv" | "ConvInteger" | "GlobalAveragePool" | "QLinearConv"
+        | "QLinearMatMul" => &[First],
+        "MatMulInteger" => &[First, Second],
         "Shape" | "Size" => &[Known, Folded],
         "And" | "Ceil" | "Constant" | "ConstantOfShape" | "Equal" | "Exp" | "Floor" | "Greater"
         | "Less" | "Log" | "Mod" | "Not" | "Or" | "Range" | "Reciprocal" | "ReduceProd"
@@ -137,14 +139,17 @@ fn backend_node_cases() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Whether the inputs that the variant encrypts exist and are floats.
+/// Whether the inputs that the variant encrypts exist and are floats, or integers that the operator reads.
 fn takes(model: &ModelProto, variant: Variant) -> bool {
     let Some(graph) = &model.graph else { return false };
     let inputs = &graph.input;
+    let integers =
+        ["ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"];
+    let takes_integers = graph.node.iter().all(|node| integers.contains(&node.op_type()));
     let is_float = |info: &ValueInfoProto| match info.r#type.as_ref().and_then(|t| t.value.as_ref())
     {
         Some(type_proto::Value::TensorType(tensor)) => {
-            matches!(tensor.elem_type(), 1 | 10 | 11 | 16)
+            matches!(tensor.elem_type(), 1 | 10 | 11 | 16) || takes_integers
         }
         _ => false,
     };
