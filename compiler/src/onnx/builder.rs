@@ -317,12 +317,12 @@ impl Builder {
 
     /// Whether `x` was rounded to the same grid and at most moved since.
     fn is_on_grid(&self, mut x: Tensor, grid: Quantizer) -> bool {
-        loop {
-            match &self.model.node(x).op {
-                Op::Reshape(y) | Op::Transpose { x: y, .. } | Op::Slice { x: y, .. } => x = *y,
-                op => return matches!(op, Op::FakeQuant { quantizer, .. } if *quantizer == grid),
-            }
+        while let Op::Reshape(y) | Op::Transpose { x: y, .. } | Op::Slice { x: y, .. } =
+            self.model.node(x).op
+        {
+            x = y;
         }
+        matches!(self.model.node(x).op, Op::FakeQuant { quantizer, .. } if quantizer == grid)
     }
 }
 
