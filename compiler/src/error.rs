@@ -94,6 +94,9 @@ pub enum CompileError {
     /// The approximated network strays from the original.
     #[error("approximation: {0}")]
     Approximation(String),
+    /// Weights or inputs cannot be rounded to so few bits.
+    #[error("quantization: {0}")]
+    Quantization(String),
     /// A pass broke the plan: a defect of the compiler.
     #[error("internal: the compiled plan does not verify: {0}")]
     Internal(#[from] PlanError),

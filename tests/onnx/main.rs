@@ -14,7 +14,8 @@ use hecc_compiler::{interpret, onnx};
 use ndarray::ArrayD;
 use prost::Message;
 
-const MODELS: [&str; 7] = ["external", "gelu", "half", "lenet", "old", "residual", "silu"];
+const MODELS: [&str; 10] =
+    ["external", "gelu", "half", "lenet", "old", "qcdq", "qdq", "qoperator", "residual", "silu"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/models")
@@ -25,7 +26,7 @@ fn stored(name: &str) -> ArrayD<f64> {
     onnx::read_tensor(&TensorProto::decode(&bytes[..]).unwrap()).unwrap()
 }
 
-/// `make_models.py` made these and recorded what onnxruntime computes.
+/// `make_models.py` and `make_quantized_models.py` made these and recorded what onnxruntime computes.
 #[test]
 fn small_models_agree_with_onnxruntime() {
     for name in MODELS {

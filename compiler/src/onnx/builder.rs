@@ -297,19 +297,32 @@ impl Builder {
         }
     }
 
-    /// Rounds to a grid. Asked for the same twice, it answers with the same tensor.
+    /// Rounds to a grid. What is on that grid stays as it is, and what was asked for before is the same tensor.
     pub(super) fn fake_quant(
         &mut self,
         x: Tensor,
         quantizer: Quantizer,
     ) -> Result<Tensor, Refused> {
         quantizer.check().map_err(|error| refuse(error.to_string()))?;
+        if self.is_on_grid(x, quantizer) {
+            return Ok(x);
+        }
         let op = Op::FakeQuant { x, quantizer };
         if let Some((same, _)) = self.model.tensors().find(|(_, node)| node.op == op) {
             return Ok(same);
         }
         let shape = self.shape(x);
         self.push(op, shape)
+    }
+
+    /// Whether `x` was rounded to the same grid and at most moved since.
+    fn is_on_grid(&self, mut x: Tensor, grid: Quantizer) -> bool {
+        while let Op::Reshape(y) | Op::Transpose { x: y, .. } | Op::Slice { x: y, .. } =
+            self.model.node(x).op
+        {
+            x = y;
+        }
+        matches!(self.model.node(x).op, Op::FakeQuant { quantizer, .. } if quantizer == grid)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod lower;
 pub mod normalize;
 pub mod pack;
 pub mod place_bootstraps;
+pub mod quantize;
 pub mod search;
 pub mod search_bootstrapped;
 pub mod search_integers;

@@ -156,7 +156,7 @@ fn rounded(
 #[cfg(test)]
 mod tests {
     use super::range;
-    use crate::onnx::testing::{Attr, Case};
+    use crate::onnx::testing::{Attr, Case, DataType};
 
     /// `x` through a `Quant` with step a half.
     fn quant(bits: f32, zero_point: f32, attributes: &[(&str, Attr<'_>)]) -> Case {
@@ -231,6 +231,56 @@ mod tests {
         assert_eq!(found[1], ndarray::array![[0.5, 0.25]].into_dyn());
         let found = weights("BipolarQuant", &[]);
         assert_eq!(found[0], ndarray::array![[1.0, 1.0], [-1.0, 1.0]].into_dyn());
+    }
+
+    /// A quantizer of four bits on the data and one of three on weights and bias, per channel, as Brevitas exports them.
+    fn twin(is_standard: bool) -> Case {
+        let (signed, narrow) = (("signed", Attr::Int(1)), ("narrow", Attr::Int(1)));
+        let case = Case::new(13, &[1, 2, 2, 2])
+            .floats("s", &[], &[0.25])
+            .floats("t", &[2], &[0.5, 0.25])
+            .floats("u", &[2], &[0.125, 0.0625]);
+        let case = match is_standard {
+            true => case
+                .stored("z", DataType::Uint8, &[], &[0])
+                .stored("hi", DataType::Uint8, &[], &[15])
+                .stored("wq", DataType::Int8, &[2, 2, 1, 1], &[3, -3, 1, 2])
+                .stored("bq", DataType::Int32, &[2], &[100, -7])
+                .node("QuantizeLinear", "x s z", "q", &[])
+                .node("Clip", "q - hi", "c", &[])
+                .node("DequantizeLinear", "c s z", "d", &[])
+                .node("DequantizeLinear", "wq t", "w", &[("axis", Attr::Int(0))])
+                .node("DequantizeLinear", "bq u", "b", &[("axis", Attr::Int(0))]),
+            false => case
+                .floats("z", &[], &[0.0])
+                .floats("four", &[], &[4.0])
+                .floats("three", &[], &[3.0])
+                .floats("all", &[], &[32.0])
+                .floats("tw", &[2, 1, 1, 1], &[0.5, 0.25])
+                .floats("wf", &[2, 2, 1, 1], &[1.6, -9.0, 0.2, 0.55])
+                .floats("bf", &[2], &[12.51, -0.43])
+                .node("Quant", "x s z four", "d", &[("signed", Attr::Int(0))])
+                .of_domain("qonnx.custom_op.general")
+                .node("Quant", "wf tw z three", "w", &[signed, narrow])
+                .of_domain("qonnx.custom_op.general")
+                .node("Quant", "bf u z all", "b", &[("signed", Attr::Int(1))])
+                .of_domain("qonnx.custom_op.general"),
+        };
+        case.node("Conv", "d w b", "y", &[])
+    }
+
+    #[test]
+    fn both_exports_have_one_form() {
+        let [standard, qonnx] = [true, false].map(|is| twin(is).import().unwrap());
+        let ops = |model: &hecc_grammar::model::Model| -> Vec<_> {
+            model.nodes.iter().map(|node| node.op.clone()).collect()
+        };
+        assert_eq!(ops(&standard), ops(&qonnx));
+        assert_eq!(standard.constants, qonnx.constants);
+        let want = ["input", "fake_quant", "conv", "mul", "add", "t4"];
+        let operations = twin(true).operations();
+        let found = operations.iter().map(|line| line.split_whitespace().nth(2).unwrap());
+        assert_eq!(found.collect::<Vec<_>>(), want);
     }
 
     #[test]

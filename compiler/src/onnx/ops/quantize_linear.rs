@@ -123,6 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_rounded_twice() {
+        let case = shifted(13, &[2, 3])
+            .node("DequantizeLinear", "q s z", "d", &[])
+            .node("Flatten", "d", "f", &[])
+            .node("QuantizeLinear", "f s z", "r", &[])
+            .node("DequantizeLinear", "r s z", "e", &[])
+            .node("DequantizeLinear", "q s z", "g", &[])
+            .node("Add", "e g", "y", &[]);
+        let roundings = case.operations().iter().filter(|line| line.contains("fake_quant")).count();
+        assert_eq!(roundings, 1);
+    }
+
+    #[test]
     fn a_rounding_that_comes_last_is_the_clients() {
         let case = shifted(13, &[1, 2]);
         let model = case.node("DequantizeLinear", "q s z", "y", &[]).import().unwrap();
