@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::pipeline::{self, Compiled};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Normalization;
@@ -58,6 +59,10 @@ pub(crate) struct Args {
     /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
     #[arg(long, value_enum, default_value_t = Scheme::Auto)]
     scheme: Scheme,
+    /// Round the weights and inputs of a network that was not trained for few bits: `w=4,in=2`. Costs accuracy, which
+    /// `hecc simulate` measures.
+    #[arg(long, value_name = "w=BITS,in=BITS", value_parser = parse_quantize)]
+    quantize: Option<QuantizeBits>,
     /// Integers: choose the plaintext modulus so that results are right for every input in range, not only for those
     /// like the calibration data.
     #[arg(long)]
@@ -147,6 +152,7 @@ fn config(args: &Args) -> Result<Config> {
             Scheme::Bfv => SchemeChoice::Bfv,
             Scheme::Ckks => SchemeChoice::Ckks,
         },
+        quantize: args.quantize,
         certify: args.certify,
         margin_bits: args.margin,
         ..Config::standard()
@@ -209,6 +215,16 @@ fn parse_range(text: &str) -> Result<(f64, f64), String> {
     let (lo, hi) =
         (normalization::parse_number(lo.trim())?, normalization::parse_number(hi.trim())?);
     if lo < hi { Ok((lo, hi)) } else { Err(format!("{lo} is not below {hi}")) }
+}
+
+fn parse_quantize(text: &str) -> Result<QuantizeBits, String> {
+    let wrong = || format!("`{text}`, expected w=BITS,in=BITS with 1 to 16 bits");
+    let (weights, inputs) = text.split_once(',').ok_or_else(wrong)?;
+    let bits = |part: &str, name: &str| {
+        let bits = part.trim().strip_prefix(name).and_then(|bits| bits.parse::<u32>().ok());
+        bits.filter(|bits| (1..=16).contains(bits)).ok_or_else(wrong)
+    };
+    Ok(QuantizeBits { weights: bits(weights, "w=")?, inputs: bits(inputs, "in=")? })
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {

@@ -111,6 +111,8 @@ fn stages(
         refresh: None,
         range: &range,
         normalization: None,
+        quantizers: &vec![None; model.inputs().count()],
+        limit: None,
     };
     let lowered = lower(&graph, &packing, &lower_config).unwrap();
     show("lower", &instructions(&lowered));

@@ -5,6 +5,7 @@ use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
 
 use crate::pass::approximate::ApproximateConfig;
+use crate::pass::quantize::QuantizeBits;
 
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub certify: bool,
     /// Integers: bits of room for results beyond the largest one in calibration, if not certified.
     pub margin_bits: f64,
+    /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
+    pub quantize: Option<QuantizeBits>,
 }
 
 /// Which scheme to compile for.
@@ -59,6 +62,7 @@ impl Config {
             scheme: SchemeChoice::Auto,
             certify: false,
             margin_bits: 1.0,
+            quantize: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::pass::linearize::linearize;
 use crate::pass::lower::LowerConfig;
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
+use crate::pass::quantize::quantize;
 use crate::pass::search::{Candidate, Found, SearchInput, search};
 use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
 use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
@@ -70,7 +71,12 @@ pub fn compile(
     calibration: &Calibration,
     config: &Config,
 ) -> Result<Compiled, CompileError> {
-    let lifted = lift_quantizers(model, &observe(model, calibration)?);
+    let stats = observe(model, calibration)?;
+    let quantized = config.quantize.map(|bits| quantize(model, &stats, bits)).transpose()?;
+    let lifted = match &quantized {
+        None => lift_quantizers(model, &stats),
+        Some(quantized) => lift_quantizers(quantized, &observe(quantized, calibration)?),
+    };
     let calibration = lifted.quantized(calibration);
     let is_quantized = lifted.inputs.iter().all(Option::is_some);
     let mut compiled = match config.scheme {

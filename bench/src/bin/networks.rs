@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::cost;
 use hecc_grammar::plan::{Scheme, VerifiedPlan};
@@ -47,6 +48,9 @@ struct Arguments {
     /// Integers (bfv) or approximate numbers (ckks); the faster one if it is not said.
     #[arg(long)]
     scheme: Option<String>,
+    /// Bits that weights and inputs are rounded to.
+    #[arg(long, num_args = 2, value_names = ["WEIGHTS", "INPUTS"])]
+    quantize: Vec<u32>,
     /// Integers: room for results beyond those in calibration, in bits.
     #[arg(long, default_value_t = 1.0)]
     margin: f64,
@@ -66,7 +70,11 @@ fn main() -> Result<()> {
         Some(other) => bail!("scheme {other}, expected bfv or ckks"),
     };
     let (precision, margin_bits) = (arguments.precision, arguments.margin);
-    let config = Config { precision, scheme, margin_bits, ..Config::standard() };
+    let quantize = match arguments.quantize[..] {
+        [weights, inputs] => Some(QuantizeBits { weights, inputs }),
+        _ => None,
+    };
+    let config = Config { precision, scheme, margin_bits, quantize, ..Config::standard() };
     let start = Instant::now();
     let compiled = pipeline::compile(&model, &calibration, &config)?;
     row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
