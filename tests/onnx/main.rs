@@ -57,3 +57,28 @@ fn written_out_activations_are_recognized() {
     assert_eq!(functions("silu"), want);
     assert_eq!(functions("residual"), [Function::HardSwish, Function::Sigmoid]);
 }
+
+/// However a tool writes a quantized network: integer weights, their scale, the bias, and roundings in between.
+#[test]
+fn quantized_models_have_one_form() {
+    let operations = |name: &str| -> Vec<String> {
+        let model = onnx::import_file(&folder().join(format!("{name}.onnx"))).unwrap();
+        let text = model.text(0).to_string();
+        let nodes = text.lines().filter(|line| line.starts_with('t'));
+        nodes.map(|line| line.split_whitespace().nth(2).unwrap().to_owned()).collect()
+    };
+    let layer = ["conv", "mul", "add"];
+    let last = ["matmul", "mul", "add"];
+    let brevitas =
+        [&["input", "fake_quant"], &layer[..], &["relu", "fake_quant", "reshape"], &last];
+    assert_eq!(operations("qcdq"), brevitas.concat());
+    let square = ["fake_quant", "mul", "fake_quant"];
+    // The lower end of its result's grid is the ReLU.
+    let pairs =
+        [&["input", "fake_quant"], &layer[..], &square, &layer, &["fake_quant", "reshape"], &last];
+    assert_eq!(operations("qdq"), pairs.concat());
+    // Without integers to move, the reshape comes first.
+    let integers =
+        [&["input", "fake_quant"], &layer[..], &square, &layer, &["reshape", "fake_quant"], &last];
+    assert_eq!(operations("qoperator"), integers.concat());
+}

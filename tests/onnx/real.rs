@@ -5,6 +5,7 @@ use std::process::Command;
 
 use hecc_compiler::onnx::ImportError;
 use hecc_compiler::{interpret, onnx};
+use hecc_grammar::model::Op;
 use ndarray::ArrayD;
 
 /// The folder with `cifar10-models/` and so on, from `HECC_DATA`.
@@ -43,6 +44,21 @@ fn trained_models_import() {
         let zeros: Vec<_> = model.inputs().map(|(_, n)| ArrayD::zeros(n.shape.clone())).collect();
         let y = interpret::run_with_client(&model, &zeros).unwrap();
         assert!(y[0].iter().all(|v| v.is_finite()), "{name}");
+    }
+}
+
+/// Networks of two bits that Xilinx trained with Brevitas.
+#[test]
+fn quantized_models_import() {
+    let Some(data) = data() else { return };
+    for name in ["TFC_1W2A", "TFC_2W2A"] {
+        let model = onnx::import_file(&data.join(format!("qonnx/{name}.onnx"))).unwrap();
+        let roundings = model.nodes.iter().filter(|node| matches!(node.op, Op::FakeQuant { .. }));
+        assert_eq!(roundings.count(), 4, "{name}");
+        for node in &model.nodes {
+            let Op::MatMul { weight, .. } = node.op else { continue };
+            assert!(model.array(weight).iter().all(|w| w.abs() <= 1.0 && w.fract() == 0.0));
+        }
     }
 }
 
