@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
     #[arg(long, value_enum, default_value_t = Scheme::Auto)]
     scheme: Scheme,
+    /// Compute many inputs in one run, as many as there are slots: more inputs a second, but the first takes as long as all.
+    #[arg(long)]
+    batch: bool,
     /// Round the weights and inputs of a network that was not trained for few bits: `w=4,in=2`. Costs accuracy, which
     /// `hecc simulate` measures.
     #[arg(long, value_name = "w=BITS,in=BITS", value_parser = parse_quantize)]
@@ -152,6 +155,7 @@ fn config(args: &Args) -> Result<Config> {
             Scheme::Bfv => SchemeChoice::Bfv,
             Scheme::Ckks => SchemeChoice::Ckks,
         },
+        batch: args.batch,
         quantize: args.quantize,
         certify: args.certify,
         margin_bits: args.margin,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Params, VerifiedPlan};
+use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
 use hecc_grammar::security::{TABLE, max_log_qp};
 use hecc_runtime::client::secret_key_bytes;
 use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
@@ -34,12 +34,15 @@ pub(crate) struct CostSheet {
     /// −log2 of the largest error, as a fraction of the range of the results; and that error.
     precision: f64,
     largest_error: f64,
+    /// Integers: bits of noise that the results' modulus has room for beyond the bound.
+    noise_budget: Option<f64>,
 }
 
 impl CostSheet {
     /// The numbers of a plan whose file has `plan_bytes` bytes.
     pub(crate) fn new(plan: &VerifiedPlan, plan_bytes: u64, costs: &Costs) -> CostSheet {
         let (precision, largest_error) = precision(plan);
+        let noise_budget = (plan.params.scheme == Scheme::Bfv).then(|| noise_budget(plan));
         CostSheet {
             params: plan.params.clone(),
             n_keys: plan.keys().len(),
@@ -55,6 +58,7 @@ impl CostSheet {
             encode_seconds: cost::encode_seconds(costs, plan),
             precision,
             largest_error,
+            noise_budget,
         }
     }
 
@@ -78,8 +82,13 @@ impl CostSheet {
             "run": self.run_seconds,
             "encode_weights": self.encode_seconds,
         });
-        json["precision_bits"] = self.precision.into();
-        json["largest_error"] = self.largest_error.into();
+        match self.noise_budget {
+            Some(budget) => json["noise_budget_bits"] = budget.into(),
+            None => {
+                json["precision_bits"] = self.precision.into();
+                json["largest_error"] = self.largest_error.into();
+            }
+        }
         json
     }
 }
@@ -112,7 +121,9 @@ impl fmt::Display for CostSheet {
                 units::seconds(self.encode_seconds)
             ),
         );
-        let precision = if self.precision < 1.0 {
+        let precision = if let Some(budget) = self.noise_budget {
+            format!("exact integers; noise is {budget:.1} bits below what could change them")
+        } else if self.precision < 1.0 {
             "the bound, which takes the worst of every layer, says nothing for so deep a network: `hecc simulate` measures \
              what encryption changes"
                 .to_owned()
@@ -187,9 +198,18 @@ pub(crate) fn params_json(params: &Params) -> Json {
         "security_source": "eprint 2024/463, table 5.2, ternary secret",
         "message_primes": params.q,
         "special_primes": params.p,
+        "scheme": if params.scheme == Scheme::Bfv { "bfv" } else { "ckks" },
+        "plaintext_primes": params.t,
         "levels": params.q.len() - 1,
         "top_scale_bits": params.top_scale,
     })
+}
+
+/// Bits that the noise of the results may grow before they are wrong.
+fn noise_budget(plan: &VerifiedPlan) -> f64 {
+    let noise = noise::analyse_exact(plan);
+    let left = plan.output_values().map(|value| noise::budget(plan, value, noise[value.index()]));
+    left.fold(f64::INFINITY, f64::min)
 }
 
 /// Bits of precision in the worst output slot, and the error that leaves, in the unit of the results. The results are

@@ -59,16 +59,19 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| bytes_file::refused(&key_path, error))?;
     let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
-    let sets = read_outputs(plan, loaded.fingerprint, input_file)
+    let (sets, n_images) = read_outputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| bytes_file::refused(&args.input, error))?;
 
     let mut images = vec![];
     for set in &sets {
         let tensors = decrypt_one(plan, &secret, set)?;
-        let scores = tensors.into_iter().zip(&plan.outputs);
-        images.push(
-            scores.map(|(t, output)| scores_of(t, output, args.raw)).collect::<Result<Vec<_>>>()?,
-        );
+        for image in 0..plan.batch.min(n_images - images.len()) {
+            let scores = tensors.iter().zip(&plan.outputs).map(|(tensor, output)| {
+                let length = tensor.len() / plan.batch;
+                scores_of(tensor[image * length..][..length].to_vec(), output, args.raw)
+            });
+            images.push(scores.collect::<Result<Vec<_>>>()?);
+        }
     }
     if let Some(path) = &args.output {
         write_arrays(path, plan, &images)?;

@@ -68,20 +68,25 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let mut rng = SecretRng::from_os()?;
     let mut sets = vec![];
     let bar = Progress::new(console, "encrypt", images.len());
-    for image in images.clone() {
-        let tensors = dataset::image(&inputs, image, n_images);
+    for first in images.clone().step_by(plan.batch) {
+        let batch = first..images.end.min(first + plan.batch);
+        let tensors = batch.clone().map(|image| dataset::image(&inputs, image, n_images));
+        let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
         let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
-        sets.push(set.with_context(|| format!("image {image}"))?);
-        bar.step();
+        sets.push(set.with_context(|| match batch.len() {
+            1 => format!("image {first}"),
+            _ => format!("images {first} to {}", batch.end - 1),
+        })?);
+        batch.for_each(|_| bar.step());
     }
     drop(bar);
-    let file = write_inputs(plan, loaded.fingerprint, &sets);
+    let file = write_inputs(plan, loaded.fingerprint, (&sets, images.len()));
     plan_file::write(&args.output, &file)?;
     console.summary(
         format!(
             "{}: {} encrypted, {}, in {}",
             args.output.display(),
-            units::count(sets.len(), "input"),
+            units::count(images.len(), "input"),
             units::bytes(file.len() as u64),
             units::duration(start.elapsed())
         ),
@@ -89,11 +94,17 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
             "plan": loaded.fingerprint.to_string(),
             "path": args.output,
             "bytes": file.len(),
-            "inputs": sets.len(),
+            "inputs": images.len(),
             "first": images.start,
             "seconds": start.elapsed().as_secs_f64(),
         }),
     )
+}
+
+/// The tensors of several images, one after the other.
+fn joined(mut images: Vec<Vec<f64>>, next: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    images.iter_mut().zip(next).for_each(|(all, one)| all.extend(one));
+    images
 }
 
 /// `3` or `3..7`.

@@ -154,12 +154,12 @@ fn contents_lines(contents: &Contents, sheet: &mut Sheet) {
             sheet.line("keys", format!("{} for rotations, {others}", rotations));
             sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
         }
-        Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } => {
+        Contents::Ciphertexts { direction, n_images, ciphertexts, .. } => {
             let what = match direction {
                 Direction::Input => "input",
                 Direction::Output => "output",
             };
-            let sets = units::count(*n_sets as usize, what);
+            let sets = units::count(*n_images as usize, what);
             sheet.line(
                 "holds",
                 format!("{sets} of {}", units::count(ciphertexts.len(), "ciphertext")),
@@ -190,13 +190,13 @@ fn contents_json(contents: &Contents) -> Json {
             });
             json["keys"] = section.collect();
         }
-        Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } => {
+        Contents::Ciphertexts { direction, n_images, ciphertexts, .. } => {
             json["direction"] = match direction {
                 Direction::Input => "input",
                 Direction::Output => "output",
             }
             .into();
-            json["sets"] = (*n_sets).into();
+            json["sets"] = (*n_images).into();
             let ciphertext = ciphertexts.iter().map(
                 |c| json!({ "limbs": c.limbs.len(), "scale_bits": c.scale, "seeded": c.seeded }),
             );

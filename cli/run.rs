@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
     let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
-    let sets = read_inputs(plan, loaded.fingerprint, input_file)
+    let (sets, n_images) = read_inputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| bytes_file::refused(&args.input, error))?;
     let beside = beside::evaluation_keys(&args.plan, None);
     let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
@@ -65,13 +65,13 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
     let evaluator = Evaluator::new(plan, &keys, options)?;
     let ring = Ring::new(&plan.params);
-    let n_sets = sets.len();
-    let bar = Progress::new(console, "run", n_sets * plan.ops.len());
+    let n_steps = plan.ops.len() * plan.params.n_instances();
+    let bar = Progress::new(console, "run", sets.len() * n_steps);
     let (mut outputs, mut seconds) = (vec![], vec![]);
     for (i, set) in sets.iter().enumerate() {
         let start = Instant::now();
         let inputs = set.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
-        let before = i * plan.ops.len();
+        let before = i * n_steps;
         outputs.push(evaluator.run(inputs, &|done, _| bar.set(before + done))?);
         seconds.push(start.elapsed().as_secs_f64());
     }
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let total: f64 = seconds.iter().sum();
 
     let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
-    let file = write_outputs(plan, loaded.fingerprint, &outputs);
+    let file = write_outputs(plan, loaded.fingerprint, (&outputs, n_images));
     plan_file::write(&output, &file)?;
     let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();
@@ -87,9 +87,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
         peak.map_or_else(String::new, |peak| format!(", {} of memory", units::bytes(peak)));
     console.summary(
         format!(
-            "{}: {} in {} with {} (predicted for one core: {} each){memory}",
+            "{}: {} in {} with {} (predicted for one core: {} a run){memory}",
             output.display(),
-            units::count(n_sets, "input"),
+            units::count(n_images, "input"),
             units::duration(Duration::from_secs_f64(total)),
             units::count(threads, "thread"),
             units::seconds(predicted),
@@ -98,11 +98,12 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "plan": loaded.fingerprint.to_string(),
             "path": output,
             "bytes": file.len(),
-            "inputs": n_sets,
+            "inputs": n_images,
+            "runs": sets.len(),
             "threads": threads,
             "seconds": total,
             "input_seconds": seconds,
-            "predicted_seconds_one_core": predicted * n_sets as f64,
+            "predicted_seconds_one_core": predicted * sets.len() as f64,
             "peak_memory_bytes": peak,
         }),
     )

@@ -62,7 +62,10 @@ impl<'a> Twin<'a> {
                 }
             }
         });
-        Ok(Trace { layers, outputs: read_outputs(self.plan, &outputs) })
+        let mut outputs = read_outputs(self.plan, &outputs);
+        // Of a batch there is one.
+        outputs.iter_mut().for_each(|tensor| tensor.truncate(tensor.len() / self.plan.batch));
+        Ok(Trace { layers, outputs })
     }
 
     /// Runs the original network, if it is stored. A layer that is no tensor of it has no elements.

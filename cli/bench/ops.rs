@@ -36,8 +36,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LOG_N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(12..=16))]
     log_n: u32,
     /// Number of primes that ciphertexts live on.
-    #[arg(long, value_name = "LIMBS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(4..=48))]
+    #[arg(long, value_name = "LIMBS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=48))]
     limbs: u16,
+    /// Approximate numbers (ckks) or exact integers (bfv), modulo the prime 65537 at ring degrees up to 2^15.
+    #[arg(long, value_enum, default_value_t = Arithmetic::Ckks)]
+    scheme: Arithmetic,
     /// Number of threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
@@ -46,11 +49,27 @@ pub(crate) struct Args {
     repeats: u16,
 }
 
+/// What `--scheme` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Arithmetic {
+    /// Approximate numbers.
+    Ckks,
+    /// Exact integers.
+    Bfv,
+}
+
+/// The plaintext prime of BFV, ≡ 1 mod 2^16.
+const PLAINTEXT_PRIME: u64 = 65537;
+
 pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
-    let params = params(args.log_n, usize::from(args.limbs))?;
+    let params = params(args)?;
     let runs = (usize::from(args.threads), usize::from(args.repeats));
     let mut rows = vec![("ntt", ntt(&params, usize::from(args.repeats)))];
-    for (name, operation) in OPERATIONS {
+    let operations = match args.scheme {
+        Arithmetic::Ckks => &CKKS_OPERATIONS[..],
+        Arithmetic::Bfv => &BFV_OPERATIONS[..],
+    };
+    for &(name, operation) in operations {
         let plan = VerifiedPlan::new(plan_of(&params, operation)?)?;
         let tensor = vec![0.5; params.n_slots()];
         let measured = measure(&plan, &[tensor.clone(), tensor], runs, console)?;
@@ -72,6 +91,7 @@ pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "system": "hecc",
+            "scheme": if args.scheme == Arithmetic::Bfv { "bfv" } else { "ckks" },
             "log_n": args.log_n,
             "limbs": args.limbs,
             "special_primes": params.p.len(),
@@ -87,14 +107,14 @@ pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
 /// Appends an operation on two ciphertexts and returns its results.
 type Operation = fn(&mut Emit<'_>, [Value; 2]) -> Result<Vec<Value>, TypeError>;
 
-const OPERATIONS: [(&str, Operation); 5] = [
+const CKKS_OPERATIONS: [(&str, Operation); 5] = [
     ("add", |emit, [x, y]| Ok(vec![emit.op(Op::Add(x, y))?])),
     ("mul_relin_rescale", |emit, [x, y]| {
         let product = emit.op(Op::Mul(x, y))?;
         let linear = emit.switch(product, Key::Relinearize)?;
         Ok(vec![emit.op(Op::Rescale(linear))?])
     }),
-    ("rotate", |emit, [x, _]| Ok(vec![emit.switch(x, Key::Rotate(1))?])),
+    ("rotate", rotate),
     ("rotate_hoisted_8", |emit, [x, _]| {
         let digits = emit.op(Op::Decompose(x))?;
         let mut rotate = |steps: u32| {
@@ -106,8 +126,22 @@ const OPERATIONS: [(&str, Operation); 5] = [
     ("rescale", |emit, [x, _]| Ok(vec![emit.op(Op::Rescale(x))?])),
 ];
 
+const BFV_OPERATIONS: [(&str, Operation); 3] = [
+    ("add", |emit, [x, y]| Ok(vec![emit.op(Op::Add(x, y))?])),
+    ("mul_relin", |emit, [x, y]| {
+        let product = emit.op(Op::Mul(x, y))?;
+        Ok(vec![emit.switch(product, Key::Relinearize)?])
+    }),
+    ("rotate", rotate),
+];
+
+fn rotate(emit: &mut Emit<'_>, [x, _]: [Value; 2]) -> Result<Vec<Value>, TypeError> {
+    Ok(vec![emit.switch(x, Key::Rotate(1))?])
+}
+
 /// Primes of equal length for so many limbs and three digits, as long as is secure.
-fn params(log_n: u32, limbs: usize) -> Result<Params> {
+fn params(args: &Args) -> Result<Params> {
+    let (log_n, limbs) = (args.log_n, usize::from(args.limbs));
     let security = Security::Bits128;
     let n_special = limbs.div_ceil(DIGITS);
     let allowed = max_log_qp(log_n, security).map_or(0.0, f64::from);
@@ -124,13 +158,16 @@ fn params(log_n: u32, limbs: usize) -> Result<Params> {
     }
     primes.sort_unstable();
     let p = primes.split_off(limbs);
-    // Of a product, so that it can be rescaled.
-    let top_scale = 1.5 * bits;
+    let (scheme, t, top_scale) = match args.scheme {
+        // Of a product, so that it can be rescaled.
+        Arithmetic::Ckks => (Scheme::Ckks, vec![], 1.5 * bits),
+        Arithmetic::Bfv => (Scheme::Bfv, vec![PLAINTEXT_PRIME], 0.0),
+    };
     Ok(Params {
-        scheme: Scheme::Ckks,
+        scheme,
         log_n,
         q: primes,
-        t: vec![],
+        t,
         p,
         input_level: limbs - 1,
         top_scale,

@@ -32,6 +32,8 @@ pub struct Config {
     pub certify: bool,
     /// Integers: bits of room for results beyond the largest one in calibration, if not certified.
     pub margin_bits: f64,
+    /// Whether slots hold one element of many inputs, for throughput, or many elements of one input.
+    pub batch: bool,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
 }
@@ -62,6 +64,7 @@ impl Config {
             scheme: SchemeChoice::Auto,
             certify: false,
             margin_bits: 1.0,
+            batch: false,
             quantize: None,
         }
     }

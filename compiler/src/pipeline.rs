@@ -60,6 +60,8 @@ pub struct IntegerReport {
     pub approximations: Vec<(String, f64)>,
     /// Parameters considered; the chosen ones first.
     pub candidates: Vec<IntegerCandidate>,
+    /// How many bits fewer would make the plan notably cheaper, and with which parameters.
+    pub worth_training_away: Option<(u32, IntegerCandidate)>,
 }
 
 /// Compiles a model that was observed on calibration inputs.
@@ -199,7 +201,7 @@ fn compile_bfv(
         quantizers: &lifted.inputs,
         limit: (!is_certified).then_some(limit),
     };
-    let FoundIntegers { plan, packing, candidates } =
+    let FoundIntegers { plan, packing, candidates, worth_training_away } =
         search_integers(&integers.graph, required, config, &lower)?;
     let report = IntegerReport {
         widths,
@@ -207,6 +209,7 @@ fn compile_bfv(
         certified: is_certified,
         approximations: integers.approximations,
         candidates,
+        worth_training_away,
     };
     Ok(Compiled {
         plan: VerifiedPlan::new(plan)?,

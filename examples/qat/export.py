@@ -76,13 +76,14 @@ def save_float(path, network):
 
 
 def save_qdq(path, network):
-    """Writes QuantizeLinear - Clip - DequantizeLinear on the input, DequantizeLinear on INT8 weights."""
+    """Writes QuantizeLinear - Clip - DequantizeLinear on x, DequantizeLinear on INT8 weights."""
     graph, config, weights = _Graph(), network.config, []
     scale = graph.constant("x_scale", config.input_scale, np.float32)
     zero = graph.constant("x_zero", 0, np.uint8)
-    limits = [graph.constant("x_min", 0, np.uint8), graph.constant("x_max", config.levels, np.uint8)]
+    low = graph.constant("x_min", 0, np.uint8)
+    high = graph.constant("x_max", config.levels, np.uint8)
     x = graph.node("QuantizeLinear", ["x", scale, zero], "x_wide")
-    x = graph.node("Clip", [x] + limits, "x_integer")
+    x = graph.node("Clip", [x, low, high], "x_integer")
     x = graph.node("DequantizeLinear", [x, scale, zero], "x_quantised")
 
     def dequantise(name, integers, scale, dtype):
@@ -104,7 +105,7 @@ def save_qdq(path, network):
 
 
 def save_qonnx(path, network):
-    """Writes `Quant` nodes on the input, the float weights and biases; Transpose and MatMul for FC."""
+    """Writes `Quant` on x and on the float weights and biases; Transpose and MatMul for FC."""
     graph, config, weights = _Graph(), network.config, []
     zero = graph.constant("zero", 0, np.float32)
 

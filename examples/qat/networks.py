@@ -1,11 +1,12 @@
-"""HCNN's MNIST network with quantised input and weights, and differentiable bounds on its integers.
+"""HCNN's MNIST network with quantised input and weights, and bounds on its integers to train with.
 
-Input [0, 1], 28x28 - quantise - conv 5x5 stride 2 (5) - square - conv 5x5 stride 2 (50) - square - FC 10
-(eprint 2018/1056). Nothing is requantised between the layers: every tensor is an integer times a scale that
-is known beforehand, so an exact encrypted evaluation only has to hold the integers of the logits.
+Input [0, 1], 28x28 - quantise - conv 5x5 stride 2 (5) - square - conv 5x5 stride 2 (50) - square
+- FC 10 (eprint 2018/1056). Nothing is requantised between the layers: every tensor is integers
+times a scale known beforehand, so an exact encrypted evaluation only has to hold the integers of
+the logits.
 
-Weights are quantised symmetrically with one learned scale per layer (LSQ, ICLR 2020): rounding has the
-gradient of the identity, and the scale its own gradient through what rounding and clipping change.
+Weights are quantised symmetrically with one learned scale per layer (LSQ, ICLR 2020): rounding has
+the gradient of the identity, and the scale has what rounding and clipping change.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from torch import nn
 
 CLASSES = 10
 
-# Five filters 5x5 as (row, column, weight): four differences of pixels two steps apart, and the centre.
-# On a binary image the square of such a difference is an exclusive or: 0 or 1, as narrow as can be.
+# Five filters 5x5 as (row, column, weight): four differences of pixels two steps apart, and the
+# centre. On a binary image the square of such a difference is an exclusive or: 0 or 1, as narrow
+# as can be.
 EDGES = [
     [(2, 1, 1), (2, 3, -1)],
     [(1, 2, 1), (3, 2, -1)],
@@ -36,13 +38,14 @@ class Config:
     # The input is round(pixel / input_scale), at most `levels`.
     levels: int = 4
     input_scale: float = 0.25
-    # Integer biases of conv2 and FC, and of conv1 unless `edges`: they centre the ranges around zero.
+    # Integer biases of conv2 and FC, and of conv1 unless `edges`; they can centre the ranges.
     bias: bool = False
     # Fixes conv1 to `EDGES`.
     edges: bool = False
     # Bits that the logits should take over the training images, and by interval arithmetic.
     calibrated: float = None
     certified: float = None
+    rate: float = 5e-3
     epochs: int = 12
     seed: int = 1
 
@@ -62,7 +65,7 @@ class Network(nn.Module):
         self.log_scales = nn.Parameter(torch.zeros(3), requires_grad=config.bits is not None)
 
     def start(self, x, teacher=None):
-        """Sets the weights, from a network of the same shape if there is one, then scales to suit them.
+        """Sets the weights, those of `teacher` if there is one, then scales that suit them.
 
         `x` is a batch of images.
         """
@@ -88,7 +91,7 @@ class Network(nn.Module):
                 weight[number, 0, row, column] = value
 
     def _normalise(self, x):
-        """Divides the weights of each layer so that its outputs have standard deviation 1 on `x`."""
+        """Divides each layer's weights so that its outputs have standard deviation 1 on `x`."""
         if self.config.bits is not None:
             x = self.quantise_input(x) * self.config.input_scale
         for layer in self.layers:
@@ -117,7 +120,7 @@ class Network(nn.Module):
         return units
 
     def integers(self):
-        """Returns (weight, bias) of the three layers as integers in float tensors; bias may be None."""
+        """Returns (weight, bias) of each layer, integers in float tensors; bias may be None."""
         result = []
         for number, (layer, scale, unit) in enumerate(
             zip(self.layers, self.scales(), self.units())
@@ -147,7 +150,7 @@ class Network(nn.Module):
         return evaluate(x, parameters)
 
     def certified_width(self):
-        """Returns the mean over the classes of the bits that interval arithmetic gives the logits."""
+        """Returns the bits of the logits by interval arithmetic, their mean over the classes."""
         low, high = torch.zeros(1), torch.full([1], float(self.config.levels))
         for weight, bias in self.integers():
             # All places of a channel share one interval.

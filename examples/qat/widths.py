@@ -1,6 +1,6 @@
 """Exact integer evaluation of a quantised network, and the bits that its logits need.
 
-Bits of a largest |logit| L: log2(2 L + 1). A plaintext modulus of at least 2 L + 1 holds such logits.
+Bits of a largest |logit| L: log2(2 L + 1). A plaintext modulus of 2 L + 1 or more holds them.
 """
 
 import math
@@ -34,7 +34,7 @@ def calibrated(x, parameters):
 
 
 def certified(levels, parameters):
-    """Returns the largest |logit| that interval arithmetic allows for inputs in 0..levels, exactly."""
+    """Returns the largest |logit| that interval arithmetic allows for x in 0..levels, exactly."""
     low, high = [0], [levels]
     for weight, bias in parameters:
         rows = weight.reshape(len(weight), len(low), -1)

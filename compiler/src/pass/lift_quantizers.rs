@@ -1,16 +1,20 @@
 //! Takes rounding out of a network: what inputs are rounded to is left to the client, rounding between layers is dropped.
 //!
-//! Before: `FakeQuant` anywhere. After: none. Integers that are multiplied and added stay integers without rounding, they
+//! Before: `FakeQuant` anywhere. After: none, and where one clamped much, as those that stand for a ReLU do, the clamping
+//! as an activation. Integers that are multiplied and added stay integers without rounding, they
 //! only grow wider; so dropping it changes a value by at most half a step, unless the quantiser also clamped it.
 
-use hecc_grammar::model::{Model, Node, Op, Quantizer, Tensor};
+use hecc_grammar::model::{Function, Model, Node, Op, Quantizer, Tensor};
 
 use crate::calibrate::{Calibration, Stats};
+
+/// Values outside a quantiser's range by less than this part of it are outliers.
+const NEGLIGIBLE_EXCESS: f64 = 0.1;
 
 /// A network without rounding.
 #[derive(Clone, Debug)]
 pub struct Lifted {
-    /// The network. Tensors keep their numbers: where a quantiser was is a `Reshape` to the same shape.
+    /// The network. Tensors keep their numbers: where a quantiser was is its clamping, or a `Reshape` to the same shape.
     pub model: Model,
     /// For each input what the client rounds it by, if the network does so before anything else.
     pub inputs: Vec<Option<Quantizer>>,
@@ -34,8 +38,10 @@ pub struct Requantization {
 pub enum Effect {
     /// All values are within its range: dropping it moves each by at most half a step.
     Rounds,
-    /// Some are outside its range: dropping it also moves these.
+    /// Some are a little outside its range: dropping it also moves these.
     Clamps,
+    /// Some are far outside: it is an activation, of which only the rounding is dropped.
+    Activates,
 }
 
 /// Lifts the quantisers of a model that was observed on calibration inputs.
@@ -62,9 +68,17 @@ pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
         }
         let (lo, hi) = stats.ranges[x.index()];
         let (least, most) = quantizer.levels();
-        let fits = lo >= (least as f64 - 0.5) * quantizer.scale
-            && hi <= (most as f64 + 0.5) * quantizer.scale;
-        let effect = if fits { Effect::Rounds } else { Effect::Clamps };
+        let (least, most) = (least as f64 * quantizer.scale, most as f64 * quantizer.scale);
+        let excess = f64::max(least - lo, hi - most);
+        let effect = if excess <= quantizer.scale / 2.0 {
+            Effect::Rounds
+        } else if excess <= NEGLIGIBLE_EXCESS * (most - least) {
+            Effect::Clamps
+        } else {
+            let function = clamping((lo, hi), (least, most));
+            new.nodes[tensor.index()].op = Op::Activation { x: *x, function };
+            Effect::Activates
+        };
         dropped.push(Requantization { node: name.clone(), effect, scale: quantizer.scale });
     }
     Lifted { model: new, inputs, dropped }
@@ -80,6 +94,16 @@ impl Lifted {
             }
         }
         quantized
+    }
+}
+
+/// What clamping to a range does to values of another, on the sides where it does anything.
+fn clamping((lo, hi): (f64, f64), (least, most): (f64, f64)) -> Function {
+    let lo = if lo < least { least } else { f64::NEG_INFINITY };
+    let hi = if hi > most { most } else { f64::INFINITY };
+    match (lo, hi) {
+        (0.0, f64::INFINITY) => Function::Relu,
+        _ => Function::Clip { lo, hi },
     }
 }
 

@@ -62,7 +62,10 @@ pub fn lower(
     packing: &Packing,
     config: &LowerConfig<'_>,
 ) -> Result<Plan, TypeError> {
-    let plan = Plan::new(config.ladder.params.clone(), &config.model.name);
+    let mut plan = Plan::new(config.ladder.params.clone(), &config.model.name);
+    if packing.is_batch() {
+        plan.batch = plan.params.n_slots();
+    }
     let mut lowering =
         Lowering { graph, packing, config, plan, tables: Tables::default(), values: vec![] };
     for id in graph.ids() {
@@ -262,16 +265,21 @@ impl Lowering<'_> {
                 let mut emit = self.emit(id);
                 let factor = sum.factor(&mut emit, operands[input], (rotation, period))?;
                 let scale = target - emit.scale(factor.operand);
-                let mut pairs = vec![];
-                for copy in 0..n_slots / window {
-                    pairs.extend(entries.iter().map(|&(slot, value)| {
-                        let slot =
-                            (slot as usize + copy * window + factor.giant as usize) % n_slots;
-                        (slot as u32, self.tables.index(table, value))
-                    }));
-                }
-                pairs.sort_unstable();
-                let view = View::Table { table, factor: 1.0, runs: Runs::from_pairs(&pairs) };
+                let slots = |&(slot, value): &(u32, f64)| {
+                    let element = self.tables.index(table, value);
+                    let first = slot as usize + factor.giant as usize;
+                    let copies = (0..n_slots / window).map(move |copy| first + copy * window);
+                    copies.map(move |slot| ((slot % n_slots) as u32, element))
+                };
+                let view = match entries[..] {
+                    // One number in all slots.
+                    [(_, weight)] if window == 1 => View::Splat(weight),
+                    _ => {
+                        let mut pairs: Vec<(u32, u32)> = entries.iter().flat_map(slots).collect();
+                        pairs.sort_unstable();
+                        View::Table { table, factor: 1.0, runs: Runs::from_pairs(&pairs) }
+                    }
+                };
                 let constant = self.emit(id).constant(view, scale);
                 sum.add(out, &factor, constant);
             }
@@ -281,6 +289,10 @@ impl Lowering<'_> {
 
     /// The bias on every copy of every element, per ciphertext: views to be added in turn, none where it is zero.
     fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Vec<View>> {
+        if self.plan.batch > 1 {
+            let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
+            return bias.iter().map(splat).collect();
+        }
         let runs = self.rows(layout.runs(true));
         let mut views = vec![vec![]; runs.len()];
         for (factor, digit) in self.digits(bias) {
@@ -315,9 +327,9 @@ impl Lowering<'_> {
         digits
     }
 
-    /// In BFV both rows of slots hold the same.
+    /// In BFV both rows of slots hold the same, but in a batch.
     fn rows(&self, runs: Vec<Runs>) -> Vec<Runs> {
-        if self.plan.params.scheme == Scheme::Ckks {
+        if self.plan.params.scheme == Scheme::Ckks || self.plan.batch > 1 {
             return runs;
         }
         let row = self.plan.params.row_length() as u32;

@@ -24,6 +24,13 @@ pub struct Packing {
     pub seconds: f64,
 }
 
+impl Packing {
+    /// Whether it is that of a batch, of [`pack_batch`].
+    pub fn is_batch(&self) -> bool {
+        self.layouts.iter().all(|layout| layout.log_slots == 0)
+    }
+}
+
 /// Prints a step a line: its layout (lowest slot bit first) and its schedule.
 impl std::fmt::Display for Packing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -92,6 +99,20 @@ pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileErr
         .map(|(layout, schedule)| (search.layouts[layout].clone(), schedule))
         .unzip();
     Ok(Packing { layouts, schedules, seconds: best.seconds })
+}
+
+/// The packing of a batch: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
+/// ICML 2016). Nothing is ever rotated, and weights are numbers.
+pub fn pack_batch(graph: &Graph) -> Packing {
+    let layout = |id: NodeId| Layout::compact(&[graph.len(id)], 0, Bit::Gap);
+    let nothing = Schedule { stride: 1, centred: false, extended: false, seconds: 0.0 };
+    let schedule =
+        |id: NodeId| matches!(graph.node(id).step, Step::Affine { .. }).then_some(nothing);
+    Packing {
+        layouts: graph.ids().map(layout).collect(),
+        schedules: graph.ids().map(schedule).collect(),
+        seconds: 0.0,
+    }
 }
 
 /// Predicted seconds of every step, for each level up to `top` that its result may be at, with the layouts of a packing.

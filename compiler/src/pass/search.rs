@@ -14,7 +14,7 @@ use crate::ladder::Ladder;
 
 use super::choose_params::{MAX_SCALE, Request, is_secure, params_for};
 use super::lower::{LowerConfig, lower};
-use super::pack::{PackConfig, Packing, pack};
+use super::pack::{PackConfig, Packing, pack, pack_batch};
 use super::{eliminate_common::eliminate_common, eliminate_dead::eliminate_dead};
 
 /// log2 of the smallest and largest ring degrees considered.
@@ -135,6 +135,9 @@ fn pack_for(
     log_n: u32,
     n_special: usize,
 ) -> Result<Packing, CompileError> {
+    if input.config.batch {
+        return Ok(pack_batch(input.graph));
+    }
     pack(
         input.graph,
         PackConfig {

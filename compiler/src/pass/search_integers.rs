@@ -16,7 +16,7 @@ use crate::ladder::Ladder;
 
 use super::choose_params::{is_secure, prime_near};
 use super::lower::{LowerConfig, lower};
-use super::pack::{PackConfig, Packing, pack};
+use super::pack::{PackConfig, Packing, pack, pack_batch};
 use super::search::optimise;
 
 /// log2 of the ring degrees considered.
@@ -24,6 +24,9 @@ const LOG_N: std::ops::RangeInclusive<u32> = 12..=16;
 
 /// Rings considered beyond the smallest that fits.
 const MORE_RINGS: usize = 1;
+
+/// Most bits that are looked for to be trained away.
+const MOST_BITS_AWAY: u32 = 24;
 
 /// Most plaintext primes.
 const MAX_PLAINTEXT_PRIMES: usize = 8;
@@ -57,7 +60,7 @@ pub struct IntegerCandidate {
     pub log_qp: f64,
     /// What the ring carries.
     pub max_log_qp: u32,
-    /// Predicted seconds on one core; `None` if not secure.
+    /// Predicted seconds for one input on one core; `None` if not secure.
     pub seconds: Option<f64>,
 }
 
@@ -69,6 +72,8 @@ pub struct FoundIntegers {
     pub packing: Packing,
     /// Parameters considered; the chosen ones first.
     pub candidates: Vec<IntegerCandidate>,
+    /// How many bits fewer would make the plan notably cheaper, and with which parameters.
+    pub worth_training_away: Option<(u32, IntegerCandidate)>,
 }
 
 /// A ring with the network packed and lowered for it, to read its noise off.
@@ -91,6 +96,7 @@ pub fn search_integers(
     let mut candidates: Vec<IntegerCandidate> = vec![];
     let mut best: Option<(Plan, Packing, f64)> = None;
     let mut rings_left = MORE_RINGS + 1;
+    let mut trials = vec![];
     for log_n in rings {
         let mut trial = Trial::new(graph, config, lower_config, log_n)?;
         let mut feasible = false;
@@ -108,7 +114,8 @@ pub fn search_integers(
                     let levels = levels(graph, &noise, &params);
                     let built = build(graph, config, lower_config, (params, &levels))?;
                     let Some((plan, packing)) = built else { continue };
-                    let seconds = cost::plan_seconds(&config.costs, &plan);
+                    // Of one input: larger rings hold larger batches.
+                    let seconds = cost::plan_seconds(&config.costs, &plan) / plan.batch as f64;
                     candidate.seconds = Some(seconds);
                     if best.as_ref().is_none_or(|(_, _, least)| seconds < *least) {
                         best = Some((plan, packing, seconds));
@@ -119,6 +126,7 @@ pub fn search_integers(
                 candidates.push(candidate);
             }
         }
+        trials.push(trial);
         rings_left -= usize::from(feasible);
         if rings_left == 0 {
             break;
@@ -128,7 +136,8 @@ pub fn search_integers(
         let log_n = config.log_n.unwrap_or(*LOG_N.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
     };
-    Ok(FoundIntegers { plan, packing, candidates })
+    let worth_training_away = worth_training_away(&mut trials, width, &candidates[0], config);
+    Ok(FoundIntegers { plan, packing, candidates, worth_training_away })
 }
 
 impl Trial {
@@ -215,6 +224,38 @@ impl Trial {
     }
 }
 
+/// The fewest bits by which results must be narrower for parameters that cost at least a fifth less.
+fn worth_training_away(
+    trials: &mut [Trial],
+    width: f64,
+    chosen: &IntegerCandidate,
+    config: &Config,
+) -> Option<(u32, IntegerCandidate)> {
+    (1..=MOST_BITS_AWAY).find_map(|bits| {
+        let narrower = trials.iter_mut().flat_map(|trial| {
+            let primes = 1..=chosen.t.len();
+            primes.filter_map(|n_primes| {
+                trial.plan.params.t =
+                    plaintext_primes(width - f64::from(bits), n_primes, trial.log_n)?;
+                let (candidate, params) = trial.candidate(&trial.noise(), chosen.n_special, config)?;
+                (is_secure(&params) && candidate.work() < 0.8 * chosen.work()).then_some(candidate)
+            })
+            .collect::<Vec<_>>()
+        });
+        let cheapest = narrower.min_by(|a, b| a.work().total_cmp(&b.work()));
+        cheapest.map(|candidate| (bits, candidate))
+    })
+}
+
+impl IntegerCandidate {
+    /// What costs are nearly proportional to: limbs times digits of all plaintext primes.
+    fn work(&self) -> f64 {
+        let limbs = self.n_limbs as f64;
+        let digits = (limbs / self.n_special as f64).ceil();
+        f64::from(self.log_n).exp2() * self.t.len() as f64 * (limbs + 1.0) * (digits + 1.0)
+    }
+}
+
 /// The level of each step's result: primes are dropped as soon as noise allows.
 fn levels(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> {
     let floor = noise::rounding_variance(params, 1).log2() / 2.0 + DROP_MARGIN;
@@ -266,7 +307,7 @@ fn lowered(
         n_lowest: 1,
         costs: &config.costs,
     };
-    let packing = pack(graph, pack_config)?;
+    let packing = if config.batch { pack_batch(graph) } else { pack(graph, pack_config)? };
     let ladder = Ladder::new(params, 1);
     let lower_config = LowerConfig { ladder, levels, ..lower_config.clone() };
     let plan = optimise(&lower(graph, &packing, &lower_config)?)?;

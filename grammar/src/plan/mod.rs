@@ -106,6 +106,9 @@ pub struct Plan {
     pub params: Params,
     /// Name of the model.
     pub name: String,
+    /// How many inputs one run takes. With more than one every element has a ciphertext of its own, whose slot b is that of
+    /// input b; then inputs, outputs and layers name slot 0 only, and no instruction moves slots.
+    pub batch: usize,
     /// What the client encrypts. Ciphertexts are numbered through all inputs.
     pub inputs: Vec<Input>,
     /// What the client decrypts.
@@ -141,6 +144,7 @@ impl Plan {
         Plan {
             params,
             name: name.to_owned(),
+            batch: 1,
             inputs: vec![],
             outputs: vec![],
             tables: vec![],
@@ -174,6 +178,11 @@ impl Plan {
     /// Number of ciphertexts that the client sends for each plaintext prime.
     pub fn n_input_ciphertexts(&self) -> usize {
         self.inputs.iter().map(|input| input.slots.len()).sum()
+    }
+
+    /// How many runs some inputs take.
+    pub fn n_runs(&self, n_images: usize) -> usize {
+        n_images.div_ceil(self.batch)
     }
 
     /// The values that leave the plan, in order of the outputs.

@@ -156,6 +156,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
         security: security
             .ok_or_else(|| error(&statement, "expected security=128, 192, 256 or insecure"))?,
     };
+    let batch = of.optional("batch")?.unwrap_or(1);
     of.finish()?;
     // Typing relies on these; the verifier has the exact bounds.
     if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 || params.input_level > 63 {
@@ -163,7 +164,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
             "expected log_n from 1 to 31, at most 64 message primes and input_level up to 63";
         return Err(error(&statement, what));
     }
-    Ok(Plan::new(params, &name))
+    Ok(Plan { batch, ..Plan::new(params, &name) })
 }
 
 fn read_input(statement: Piece<'_>) -> Result<Input, LineError> {

@@ -11,7 +11,11 @@ use crate::text::{ClientChain, Number, list};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "plan 1 name={:?} {}", self.name, self.params)?;
+        write!(f, "plan 1 name={:?} {}", self.name, self.params)?;
+        match self.batch {
+            1 => writeln!(f)?,
+            batch => writeln!(f, " batch={batch}")?,
+        }
         self.inputs.iter().try_for_each(|input| write_input(f, input))?;
         for (i, table) in self.tables.iter().enumerate() {
             writeln!(f, "t{i} = {}", list(table.iter().map(|&x| Number(x))))?;

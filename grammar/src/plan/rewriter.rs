@@ -15,6 +15,7 @@ impl<'a> Rewriter<'a> {
         let new = Plan {
             params: old.params.clone(),
             name: old.name.clone(),
+            batch: old.batch,
             inputs: old.inputs.clone(),
             outputs: old.outputs.clone(),
             tables: old.tables.clone(),

@@ -7,7 +7,8 @@
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
 //! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
-//! 6. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, and results
+//! 6. Batches: one input or as many as slots; then maps name slot 0 and no key moves slots.
+//! 7. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, and results
 //!    decrypt exactly, the noise staying below a quarter of Q/t.
 
 use std::ops::Deref;
@@ -97,7 +98,7 @@ pub enum PlanError {
         /// What is wrong.
         what: String,
     },
-    /// Promise 6, in BFV.
+    /// Promise 7, in BFV.
     #[error("output {name}: its noise exceeds what its modulus holds by {missing:.1} bits")]
     Noise {
         /// Name of the output.
@@ -105,7 +106,7 @@ pub enum PlanError {
         /// How many bits too few the modulus has.
         missing: f64,
     },
-    /// Promise 6.
+    /// Promise 7.
     #[error("instruction {value}: scale 2^{scale:.1} does not fit its modulus of {log_q:.1} bits")]
     Headroom {
         /// The instruction.
@@ -126,6 +127,7 @@ impl VerifiedPlan {
         check_types(&plan)?;
         check_ephemeral(&plan)?;
         check_outputs(&plan)?;
+        check_batch(&plan)?;
         check_exact(&plan)?;
         Ok(VerifiedPlan(plan))
     }
@@ -194,6 +196,29 @@ pub(super) fn check_params(params: &Params) -> Result<(), PlanError> {
         Scheme::Ckks => fail(format!("top scale {scale} is outside (0, 256)")),
         Scheme::Bfv if scale == 0.0 => Ok(()),
         Scheme::Bfv => fail(format!("top scale {scale}, expected 0 in BFV")),
+    }
+}
+
+fn check_batch(plan: &Plan) -> Result<(), PlanError> {
+    let fail = |what: String| Err(PlanError::Params(what));
+    if plan.batch == 1 {
+        return Ok(());
+    }
+    let n_slots = plan.params.n_slots();
+    if plan.batch != n_slots {
+        return fail(format!("a batch of {}, expected 1 or the {n_slots} slots", plan.batch));
+    }
+    let moves = |key: Key| matches!(key, Key::Rotate(_) | Key::Conjugate);
+    if let Some(key) = plan.keys().into_iter().find(|key_use| moves(key_use.key)) {
+        return fail(format!("{:?} in a batch, whose inputs it would mix", key.key));
+    }
+    let inputs = plan.inputs.iter().flat_map(|input| &input.slots);
+    let outputs = plan.outputs.iter().flat_map(|output| &output.slots);
+    let layers = plan.layers.iter().flat_map(|layer| &layer.slots);
+    let mut runs = inputs.chain(outputs.chain(layers).map(|(_, runs)| runs));
+    match runs.any(|runs| runs.0.iter().any(|run| run.slot != 0 || !run.dims.is_empty())) {
+        true => fail("a batch with an element outside slot 0".to_owned()),
+        false => Ok(()),
     }
 }
 

@@ -143,8 +143,8 @@ fn check_limits(plan: &VerifiedPlan, slots: &[Vec<f64>]) -> Result<(), RunError>
             let slots = slots.next().expect("one slot vector for each output ciphertext");
             let Some(limit) = output.limit else { continue };
             for (slot, element) in runs.pairs() {
-                let value = slots[slot as usize];
-                if value.abs() > limit {
+                let images = &slots[slot as usize..slot as usize + plan.batch];
+                if let Some(&value) = images.iter().find(|value| value.abs() > limit) {
                     let (name, index) = (output.name.clone(), element as usize);
                     return Err(RunError::Overflow { name, index, value, limit });
                 }

@@ -99,7 +99,7 @@ fn slot_value(scheme: Scheme, input: &Input, element: f64) -> f64 {
     }
 }
 
-/// The slots of every input ciphertext for the given tensors.
+/// The slots of every input ciphertext for the given tensors; of a batch, those of one input after those of the other.
 ///
 /// # Errors
 /// If the tensors do not fit the plan's inputs, or a number is out of range and the policy refuses it.
@@ -114,7 +114,8 @@ pub fn place_inputs(
     let mut ciphertexts = vec![];
     for (input, tensor) in plan.inputs.iter().zip(tensors) {
         let expected = input.shape.iter().product();
-        if tensor.len() != expected {
+        let n_images = tensor.len() / usize::max(expected, 1);
+        if !tensor.len().is_multiple_of(expected) || !(1..=plan.batch).contains(&n_images) {
             let (name, shape) = (input.name.clone(), input.shape.clone());
             return Err(RunError::TensorLength { name, found: tensor.len(), expected, shape });
         }
@@ -135,8 +136,10 @@ pub fn place_inputs(
         for runs in &input.slots {
             let mut slots = vec![0.0; plan.params.n_slots()];
             for (slot, element) in runs.pairs() {
-                slots[slot as usize] =
-                    slot_value(plan.params.scheme, input, tensor[element as usize]);
+                for (image, tensor) in tensor.chunks(expected).enumerate() {
+                    let value = slot_value(plan.params.scheme, input, tensor[element as usize]);
+                    slots[slot as usize + image] = value;
+                }
             }
             ciphertexts.push(slots);
         }
@@ -144,18 +147,23 @@ pub fn place_inputs(
     Ok(ciphertexts)
 }
 
-/// The plan's output tensors, flattened in row-major order, from the slots of its output ciphertexts.
+/// The plan's output tensors, flattened in row-major order, from the slots of its output ciphertexts; of a batch, those of
+/// one input after those of the other, also where there was none.
 ///
 /// # Panics
 /// If the number of ciphertexts is not the plan's.
 pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut ciphertexts = ciphertexts.iter();
     let read = |output: &hecc_grammar::plan::Output| {
-        let mut tensor = vec![0.0; output.shape.iter().product()];
+        let n_elements: usize = output.shape.iter().product();
+        let mut tensor = vec![0.0; n_elements * plan.batch];
         for (_, runs) in &output.slots {
             let slots = ciphertexts.next().expect("one slot vector for each output ciphertext");
             for (slot, element) in runs.pairs() {
-                tensor[element as usize] = slots[slot as usize] * output.factor;
+                for image in 0..plan.batch {
+                    let value = slots[slot as usize + image] * output.factor;
+                    tensor[image * n_elements + element as usize] = value;
+                }
             }
         }
         tensor

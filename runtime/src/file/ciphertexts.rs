@@ -1,4 +1,4 @@
-//! Ciphertexts: parameters, direction, number of sets, the ciphertexts of a set, then the sets.
+//! Ciphertexts: parameters, direction, number of images, the ciphertexts of a set, then the sets.
 //!
 //! A set is what one run of the plan takes or gives, in BFV for the first plaintext prime, then for the next. A seeded ciphertext is its seed and `c_0`; any other is all its
 //! polynomials. Limbs are packed.
@@ -27,18 +27,18 @@ pub struct Signature {
 
 /// Bytes of a [`Signature`] in a file.
 const ENTRY_BYTES: usize = 24;
-/// Bytes of direction, number of sets and number of ciphertexts in a set.
+/// Bytes of direction, number of images and number of ciphertexts in a set.
 const COUNTS_BYTES: usize = 12;
 const SEED_BYTES: usize = 16;
 
-/// The exact size of a file with `n_sets` inputs of a plan.
-pub fn input_bytes(plan: &Plan, n_sets: usize) -> u64 {
-    file_bytes(plan, &input_signatures(plan), n_sets)
+/// The exact size of a file with `n_images` inputs of a plan.
+pub fn input_bytes(plan: &Plan, n_images: usize) -> u64 {
+    file_bytes(plan, &input_signatures(plan), n_images)
 }
 
-/// The exact size of a file with `n_sets` outputs of a plan.
-pub fn output_bytes(plan: &Plan, n_sets: usize) -> u64 {
-    file_bytes(plan, &output_signatures(plan), n_sets)
+/// The exact size of a file with `n_images` outputs of a plan.
+pub fn output_bytes(plan: &Plan, n_images: usize) -> u64 {
+    file_bytes(plan, &output_signatures(plan), n_images)
 }
 
 /// A file with encrypted inputs of the plan named by `fingerprint`, one set of ciphertexts for each run.
@@ -48,10 +48,11 @@ pub fn output_bytes(plan: &Plan, n_sets: usize) -> u64 {
 pub fn write_inputs(
     plan: &Plan,
     fingerprint: Fingerprint,
-    sets: &[Vec<FreshCiphertext>],
+    (sets, n_images): (&[Vec<FreshCiphertext>], usize),
 ) -> Vec<u8> {
+    assert_eq!(sets.len(), plan.n_runs(n_images), "there is a set for each run");
     let signatures = input_signatures(plan);
-    let mut payload = head(plan, Direction::Input, &signatures, sets.len());
+    let mut payload = head(plan, Direction::Input, &signatures, n_images);
     for set in sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's input ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
@@ -67,9 +68,14 @@ pub fn write_inputs(
 ///
 /// # Panics
 /// If a ciphertext is not what the plan gives.
-pub fn write_outputs(plan: &Plan, fingerprint: Fingerprint, sets: &[Vec<Ciphertext>]) -> Vec<u8> {
+pub fn write_outputs(
+    plan: &Plan,
+    fingerprint: Fingerprint,
+    (sets, n_images): (&[Vec<Ciphertext>], usize),
+) -> Vec<u8> {
+    assert_eq!(sets.len(), plan.n_runs(n_images), "there is a set for each run");
     let signatures = output_signatures(plan);
-    let mut payload = head(plan, Direction::Output, &signatures, sets.len());
+    let mut payload = head(plan, Direction::Output, &signatures, n_images);
     for set in sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's output ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
@@ -80,7 +86,7 @@ pub fn write_outputs(plan: &Plan, fingerprint: Fingerprint, sets: &[Vec<Cipherte
     seal(Kind::Ciphertext, fingerprint, &payload)
 }
 
-/// Reads encrypted inputs of the plan named by `fingerprint`, at least one set.
+/// Reads encrypted inputs of the plan named by `fingerprint`, at least one set, and how many images they are.
 ///
 /// # Errors
 /// If the file is damaged, belongs to another plan, or holds anything else.
@@ -88,7 +94,7 @@ pub fn read_inputs(
     plan: &VerifiedPlan,
     fingerprint: Fingerprint,
     file: Bytes,
-) -> Result<Vec<Vec<FreshCiphertext>>, FileError> {
+) -> Result<(Vec<Vec<FreshCiphertext>>, usize), FileError> {
     let signatures = input_signatures(plan);
     read(plan, fingerprint, file, (Direction::Input, &signatures), |reader, signature| {
         let seed = reader.seed()?;
@@ -97,7 +103,7 @@ pub fn read_inputs(
     })
 }
 
-/// Reads encrypted outputs of the plan named by `fingerprint`, at least one set.
+/// Reads encrypted outputs of the plan named by `fingerprint`, at least one set, and how many images they are.
 ///
 /// # Errors
 /// If the file is damaged, belongs to another plan, or holds anything else.
@@ -105,7 +111,7 @@ pub fn read_outputs(
     plan: &VerifiedPlan,
     fingerprint: Fingerprint,
     file: Bytes,
-) -> Result<Vec<Vec<Ciphertext>>, FileError> {
+) -> Result<(Vec<Vec<Ciphertext>>, usize), FileError> {
     let signatures = output_signatures(plan);
     read(plan, fingerprint, file, (Direction::Output, &signatures), |reader, signature| {
         let polys = (0..=signature.degree).map(|_| read_poly(reader, &plan.params, signature));
@@ -119,12 +125,12 @@ fn read<T>(
     file: Bytes,
     (direction, signatures): (Direction, &[Signature]),
     one: impl Fn(&mut Reader<'_>, &Signature) -> Result<T, FileError>,
-) -> Result<Vec<Vec<T>>, FileError> {
+) -> Result<(Vec<Vec<T>>, usize), FileError> {
     let envelope = open(file, Kind::Ciphertext)?;
     envelope.expect_plan(fingerprint)?;
     let mut reader = Reader::new(Kind::Ciphertext, &envelope.payload);
     check_params(&mut reader, &plan.params)?;
-    let (found_direction, n_sets, found) = Signature::read_table(&mut reader)?;
+    let (found_direction, n_images, found) = Signature::read_table(&mut reader)?;
     if found_direction != direction {
         let what = format!("{found_direction:?} ciphertexts, expected {direction:?} ciphertexts");
         return Err(reader.malformed(what));
@@ -134,17 +140,18 @@ fn read<T>(
         return Err(reader.malformed(what));
     }
     let per_set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    let expected = per_set.checked_mul(n_sets as usize);
+    let n_sets = plan.n_runs(n_images as usize);
+    let expected = per_set.checked_mul(n_sets);
     if n_sets == 0 || expected != Some(reader.left()) {
         let left = reader.left();
         let what =
-            format!("{left} bytes for {n_sets} sets of {per_set} bytes, expected at least one");
+            format!("{left} bytes for {n_images} images, {n_sets} sets of {per_set} bytes, expected at least one");
         return Err(reader.malformed(what));
     }
     let mut set = || signatures.iter().map(|signature| one(&mut reader, signature)).collect();
     let sets = (0..n_sets).map(|_| set()).collect::<Result<_, _>>()?;
     reader.finish()?;
-    Ok(sets)
+    Ok((sets, n_images as usize))
 }
 
 impl Signature {
@@ -178,7 +185,7 @@ impl Signature {
         }
     }
 
-    /// Direction, number of sets, and the ciphertexts of a set.
+    /// Direction, number of images, and the ciphertexts of a set.
     pub(super) fn read_table(
         reader: &mut Reader<'_>,
     ) -> Result<(Direction, u32, Vec<Signature>), FileError> {
@@ -187,12 +194,12 @@ impl Signature {
             1 => Direction::Output,
             code => return Err(reader.malformed(format!("direction {code}, expected 0 or 1"))),
         };
-        let (n_sets, count) = (reader.u32()?, reader.u32()? as usize);
+        let (n_images, count) = (reader.u32()?, reader.u32()? as usize);
         if count > reader.left() / ENTRY_BYTES {
             return Err(reader.malformed(format!("{count} ciphertexts do not fit the file")));
         }
         let signatures = (0..count).map(|_| Signature::read(reader)).collect::<Result<_, _>>()?;
-        Ok((direction, n_sets, signatures))
+        Ok((direction, n_images, signatures))
     }
 }
 
@@ -211,23 +218,23 @@ fn output_signatures(plan: &Plan) -> Vec<Signature> {
     signatures.repeat(plan.params.n_instances())
 }
 
-fn head(plan: &Plan, direction: Direction, signatures: &[Signature], n_sets: usize) -> Vec<u8> {
-    let n_sets = u32::try_from(n_sets).expect("fewer than 2^32 sets");
+fn head(plan: &Plan, direction: Direction, signatures: &[Signature], n_images: usize) -> Vec<u8> {
+    let n_images = u32::try_from(n_images).expect("fewer than 2^32 images");
     let mut head = vec![];
     put_params(&mut head, &plan.params);
     let code = match direction {
         Direction::Input => 0u32,
         Direction::Output => 1,
     };
-    [code, n_sets, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
+    [code, n_images, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
     signatures.iter().for_each(|signature| signature.put(&mut head));
     head
 }
 
-fn file_bytes(plan: &Plan, signatures: &[Signature], n_sets: usize) -> u64 {
+fn file_bytes(plan: &Plan, signatures: &[Signature], n_images: usize) -> u64 {
     let head = params_bytes(&plan.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
     let set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    Kind::Ciphertext.file_size((head + n_sets * set) as u64)
+    Kind::Ciphertext.file_size((head + plan.n_runs(n_images) * set) as u64)
 }
 
 fn put_poly(out: &mut Vec<u8>, plan: &Plan, signature: &Signature, poly: &Poly) {

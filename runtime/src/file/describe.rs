@@ -37,9 +37,9 @@ pub enum Contents {
         params: Params,
         /// Inputs or outputs.
         direction: Direction,
-        /// How many inputs or outputs of the plan.
-        n_sets: u32,
-        /// The ciphertexts of each.
+        /// How many images.
+        n_images: u32,
+        /// The ciphertexts of each run.
         ciphertexts: Vec<Signature>,
     },
 }
@@ -102,8 +102,8 @@ pub fn describe(envelope: &Envelope) -> Result<Contents, FileError> {
         }
         Kind::Ciphertext => {
             let params = reader.params()?;
-            let (direction, n_sets, ciphertexts) = Signature::read_table(&mut reader)?;
-            Ok(Contents::Ciphertexts { params, direction, n_sets, ciphertexts })
+            let (direction, n_images, ciphertexts) = Signature::read_table(&mut reader)?;
+            Ok(Contents::Ciphertexts { params, direction, n_images, ciphertexts })
         }
     }
 }

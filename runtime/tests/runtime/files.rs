@@ -37,8 +37,8 @@ fn cases() -> Vec<Case> {
     let mut keys = vec![];
     write_evaluation_keys(&plan, PLAN, &setup.keys, &mut keys).expect("a Vec takes all bytes");
     let outputs = run(&plan, &setup, 1, 0);
-    let inputs = write_inputs(&plan, PLAN, &[setup.fresh.clone(), setup.fresh]);
-    let outputs = write_outputs(&plan, PLAN, &[outputs]);
+    let inputs = write_inputs(&plan, PLAN, (&[setup.fresh.clone(), setup.fresh], 2));
+    let outputs = write_outputs(&plan, PLAN, (&[outputs], 1));
     let secret = write_secret_key(&plan, PLAN, &setup.secret).to_vec();
     let plans = [plan.clone(), plan.clone(), plan.clone(), plan];
     let [a, b, c, d] = plans;
@@ -84,14 +84,14 @@ fn files_round_trip_and_have_the_predicted_size() {
     let keys = read_evaluation_keys(&plan, PLAN, file.into()).unwrap();
 
     let sets = [setup.fresh.clone(), setup.fresh.clone()];
-    let file = write_inputs(&plan, PLAN, &sets);
+    let file = write_inputs(&plan, PLAN, (&sets, sets.len()));
     assert_eq!(file.len() as u64, input_bytes(&plan, 2));
     let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
-    let Contents::Ciphertexts { direction, n_sets, ciphertexts, .. } = described else {
+    let Contents::Ciphertexts { direction, n_images, ciphertexts, .. } = described else {
         panic!("{described:?}");
     };
-    assert_eq!((direction, n_sets, ciphertexts.len()), (Direction::Input, 2, 2));
-    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
+    assert_eq!((direction, n_images, ciphertexts.len()), (Direction::Input, 2, 2));
+    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap().0;
     assert_eq!(inputs, sets);
 
     let file = write_secret_key(&plan, PLAN, &setup.secret);
@@ -103,9 +103,9 @@ fn files_round_trip_and_have_the_predicted_size() {
     let fresh = inputs.into_iter().next_back().unwrap();
     let outputs = run(&plan, &Setup { secret, keys, slots: vec![], fresh }, 2, 0);
     assert_eq!(outputs, expected);
-    let file = write_outputs(&plan, PLAN, std::slice::from_ref(&outputs));
+    let file = write_outputs(&plan, PLAN, (std::slice::from_ref(&outputs), 1));
     assert_eq!(file.len() as u64, output_bytes(&plan, 1));
-    assert_eq!(read_outputs(&plan, PLAN, file.into()).unwrap(), [outputs]);
+    assert_eq!(read_outputs(&plan, PLAN, file.into()).unwrap().0, [outputs]);
 }
 
 #[test]
@@ -195,14 +195,14 @@ fn residues_that_are_not_reduced_are_refused() {
 #[test]
 fn sets_are_counted_before_anything_is_allocated() {
     let (plan, setup) = small_plan();
-    let file = write_inputs(&plan, PLAN, &[setup.fresh]);
+    let file = write_inputs(&plan, PLAN, (&[setup.fresh], 1));
     let (kind, payload) = content(&file);
     let at = 36 + 6 * 8 + 4;
     for n_sets in [0u32, 2, 3, 1 << 20, u32::MAX] {
         let mut changed = payload.clone();
         changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());
         let error = read_inputs(&plan, PLAN, seal(kind, PLAN, &changed).into()).unwrap_err();
-        assert!(error.to_string().contains(&format!("{n_sets} sets")), "{error}");
+        assert!(error.to_string().contains(&format!("{n_sets} images")), "{error}");
     }
 }
 

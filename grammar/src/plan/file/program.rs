@@ -17,6 +17,7 @@ const OP_BYTES: usize = 24;
 
 pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan) {
     write_params(w, &plan.params);
+    w.varint(plan.batch as u64);
     w.varint(plan.tables.len() as u64);
     for table in &plan.tables {
         w.u64(table.len() as u64);
@@ -37,6 +38,7 @@ pub(super) fn read(
     runs: &mut RunsReader,
     plan: &mut Plan,
 ) -> Result<(), Invalid> {
+    plan.batch = r.number()?;
     plan.tables = list(r.count(8)?, || read_table(r))?;
     plan.inputs = list(r.at_most(MAX_TENSORS)?, || read_input(r, runs))?;
     plan.constants = list(r.count(17)?, || read_constant(r, runs, &plan.tables))?;

@@ -1,5 +1,7 @@
 //! `hecc compile --explain`: what was chosen, and what else was considered.
 
+mod integers;
+
 use std::fmt::Write as _;
 
 use hecc_compiler::pass::approximate::LayerReport;
@@ -28,7 +30,17 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             units::number(report.divergence)
         );
     }
-    let _ = write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
+    match &compiled.integers {
+        Some(report) => text += &integers::text(report, &compiled.dropped),
+        None => {
+            let _ = write!(
+                text,
+                "Parameters (first: chosen)\n{}",
+                parameters(&compiled.candidates)
+            );
+        }
+    }
+    text += &integers::scheme_text(compiled);
     if let Some(report) = &compiled.bootstraps {
         let _ = write!(text, "\n{}", bootstraps(report));
     }
@@ -138,6 +150,8 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
         "divergence": report.divergence,
         "validation_inputs": report.n_validation,
         "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "integers": compiled.integers.as_ref().map(integers::json),
+        "other_scheme": integers::scheme_json(compiled),
         "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({
             "steps": report.steps.iter().map(|(name, from, to)| {
                 json!({ "after": name, "level": from, "to_level": to })
