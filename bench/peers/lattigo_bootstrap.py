@@ -14,7 +14,6 @@ EvalMod in eight of 60 bits, SlotsToCoeffs in three of 39 bits. Below them, a pr
 - seconds: wall time, median of --reps bootstraps with no warm-up.
 """
 
-import argparse
 import json
 import statistics
 
@@ -30,17 +29,6 @@ CIRCUIT_LIMBS = 4 + 8 + 3
 # Keys of full size by log N and log of the values, counted in what the package orion-v2-lattigo serialises for the
 # same circuit.
 KEYS = {(14, 13): 37, (15, 13): 42, (15, 14): 45, (16, 14): 50, (16, 15): 50}
-
-
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log-n", type=int, default=16)
-    parser.add_argument("--values", type=int, default=16384)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--reps", type=int, default=1)
-    parser.add_argument("--levels", type=int, default=6)
-    parser.add_argument("--digits", type=int, default=3)
-    return parser.parse_args()
 
 
 def make_bootstrapper(options, log_q, log_p):
@@ -74,7 +62,7 @@ def key_bytes(options, limbs, special):
 
 
 def main():
-    options = parse()
+    options = measuring.bootstrap_parser(__doc__).parse_args()
     measuring.use_threads(options.threads, GARBAGE_PERCENT)
     log_q = [55] + [40] * options.levels
     limbs = len(log_q) + CIRCUIT_LIMBS

@@ -13,7 +13,6 @@ These are parameters for timing. Seconds are wall time, medians.
 - ntt, rotate_hoisted_8: null. The library exports neither; linear_map_8 does less than eight hoisted rotations.
 """
 
-import argparse
 import json
 
 import numpy as np
@@ -24,21 +23,6 @@ import measuring
 STEPS = list(range(1, 9))
 # The library takes the logarithm; negative means no baby and giant steps, only hoisting.
 ONLY_HOISTING = 0.1
-
-
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log-n", type=int, default=16)
-    parser.add_argument("--limbs", type=int, default=24, help="primes of the ciphertexts")
-    parser.add_argument(
-        "--chain", type=int, help="primes of the scheme and its keys; --limbs if not given"
-    )
-    parser.add_argument("--digits", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--reps", type=int, default=5)
-    options = parser.parse_args()
-    options.chain = options.chain or options.limbs
-    return options
 
 
 def make_scheme(options):
@@ -106,7 +90,7 @@ def measure(options):
 
 
 def main():
-    options = parse()
+    options = measuring.parse_ops(__doc__)
     measuring.use_threads(options.threads)
     ops = measure(options)
     sizes = {"log_n": options.log_n, "limbs": options.limbs, "chain": options.chain}

@@ -1,5 +1,6 @@
 """What the scripts that time single operations and bootstraps share. Needs NumPy only."""
 
+import argparse
 import os
 import resource
 import statistics
@@ -7,6 +8,40 @@ import sys
 import time
 
 import numpy as np
+
+# Slots hold integers modulo this prime, which is 1 modulo 2N for every ring here.
+PLAINTEXT_MODULUS = 65537
+
+
+def parser(doc, log_n=16, reps=5):
+    """Returns the arguments that every script takes; `doc` is its docstring."""
+    arguments = argparse.ArgumentParser(description=doc.splitlines()[0])
+    arguments.add_argument("--log-n", type=int, default=log_n)
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--reps", type=int, default=reps)
+    return arguments
+
+
+def parse_ops(doc):
+    """Returns the options of a script that times CKKS operations."""
+    arguments = parser(doc)
+    arguments.add_argument("--limbs", type=int, default=24, help="primes of the ciphertexts")
+    arguments.add_argument(
+        "--chain", type=int, help="primes of the scheme and its keys; --limbs if not given"
+    )
+    arguments.add_argument("--digits", type=int, default=3)
+    options = arguments.parse_args()
+    options.chain = options.chain or options.limbs
+    return options
+
+
+def bootstrap_parser(doc):
+    """Returns the arguments of a script that times a CKKS bootstrap."""
+    arguments = parser(doc, reps=1)
+    arguments.add_argument("--values", type=int, default=16384)
+    arguments.add_argument("--levels", type=int, default=6)
+    arguments.add_argument("--digits", type=int, default=3)
+    return arguments
 
 
 def use_threads(threads, extra=None):
@@ -45,6 +80,16 @@ def test_values(count):
     return np.random.default_rng(1).uniform(-1, 1, count)
 
 
+def test_integers(count):
+    """Returns `count` integers below the plaintext modulus, the same in every run."""
+    return np.random.default_rng(1).integers(0, PLAINTEXT_MODULUS, count)
+
+
+def rotated_rows(integers):
+    """Returns BFV slots, two rows, after a rotation of both by one step to the left."""
+    return np.roll(integers.reshape(2, -1), -1, axis=1).ravel()
+
+
 def precision(values, expected):
     """Returns the bits of the largest and of the mean error."""
     error = np.abs(np.asarray(values) - expected)
@@ -56,6 +101,13 @@ def check(name, values, expected):
     bits = precision(values, expected)["bits"]
     if not bits > 12:
         raise ValueError(f"{name} is right to {bits:.1f} bits only")
+
+
+def check_integers(name, values, expected):
+    """Raises an error if an operation on integers that was timed computed something else."""
+    wrong = np.count_nonzero((np.asarray(values) - expected) % PLAINTEXT_MODULUS)
+    if wrong:
+        raise ValueError(f"{name} is wrong in {wrong} of {len(expected)} slots")
 
 
 def peak_memory():

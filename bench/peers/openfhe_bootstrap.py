@@ -14,7 +14,6 @@ of 60 bits and the others of --scale-bits. `--order stc-first` runs SlotsToCoeff
 - seconds: wall time, median of --reps bootstraps with no warm-up.
 """
 
-import argparse
 import json
 import math
 import os
@@ -30,14 +29,8 @@ SPECIAL_PRIME_BITS = 60
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log-n", type=int, default=16)
-    parser.add_argument("--values", type=int, default=16384)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--reps", type=int, default=1)
-    parser.add_argument("--levels", type=int, default=6)
+    parser = measuring.bootstrap_parser(__doc__)
     parser.add_argument("--scale-bits", type=int, default=52)
-    parser.add_argument("--digits", type=int, default=3)
     parser.add_argument("--order", choices=["stc-first", "modraise-first"], default="stc-first")
     return parser.parse_args()
 

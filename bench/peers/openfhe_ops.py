@@ -13,27 +13,11 @@ security check is off: these are parameters for timing. Seconds are wall time, m
 OpenFHE refuses some pairs of chain and digits, such as four primes in three digits.
 """
 
-import argparse
 import json
 
 import numpy as np
 
 import measuring
-
-
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log-n", type=int, default=16)
-    parser.add_argument("--limbs", type=int, default=24, help="primes of the ciphertexts")
-    parser.add_argument(
-        "--chain", type=int, help="primes of the context and its keys; --limbs if not given"
-    )
-    parser.add_argument("--digits", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--reps", type=int, default=5)
-    options = parser.parse_args()
-    options.chain = options.chain or options.limbs
-    return options
 
 
 def make_context(options):
@@ -112,7 +96,7 @@ def measure(options):
 
 
 def main():
-    options = parse()
+    options = measuring.parse_ops(__doc__)
     measuring.use_threads(options.threads)
     ops = measure(options)
     sizes = {"log_n": options.log_n, "limbs": options.limbs, "chain": options.chain}

@@ -121,4 +121,5 @@ def main():
         args.save.write_text(json.dumps(kept, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

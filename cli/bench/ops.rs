@@ -18,9 +18,6 @@ use crate::console::Console;
 use crate::table::{Align, Table};
 use crate::{memory, units};
 
-/// Digits of the gadget decomposition of a ciphertext on all limbs.
-const DIGITS: usize = 3;
-
 /// The largest primes, in bits.
 const MAX_PRIME_BITS: f64 = 49.9;
 
@@ -29,7 +26,7 @@ const HOISTED: u32 = 8;
 
 /// Time products, rotations and rescaling of ciphertexts
 ///
-/// Key switching has three digits. Primes are as large as 128-bit security allows, which does not change the times.
+/// Primes are as large as 128-bit security allows, which does not change the times.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// log2 of the ring degree.
@@ -38,6 +35,9 @@ pub(crate) struct Args {
     /// Number of primes that ciphertexts live on.
     #[arg(long, value_name = "LIMBS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=48))]
     limbs: u16,
+    /// Digits of key switching: fewer leave more of the modulus to keys.
+    #[arg(long, value_name = "DIGITS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    digits: u16,
     /// Approximate numbers (ckks) or exact integers (bfv), modulo the prime 65537 at ring degrees up to 2^15.
     #[arg(long, value_enum, default_value_t = Arithmetic::Ckks)]
     scheme: Arithmetic,
@@ -95,6 +95,7 @@ pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
             "log_n": args.log_n,
             "limbs": args.limbs,
             "special_primes": params.p.len(),
+            "log_q": params.log_total_q(),
             "log_qp": params.log_qp(),
             "security": params.security.bits(),
             "threads": args.threads,
@@ -143,7 +144,7 @@ fn rotate(emit: &mut Emit<'_>, [x, _]: [Value; 2]) -> Result<Vec<Value>, TypeErr
 fn params(args: &Args) -> Result<Params> {
     let (log_n, limbs) = (args.log_n, usize::from(args.limbs));
     let security = Security::Bits128;
-    let n_special = limbs.div_ceil(DIGITS);
+    let n_special = limbs.div_ceil(usize::from(args.digits));
     let allowed = max_log_qp(log_n, security).map_or(0.0, f64::from);
     let bits = (allowed / (limbs + n_special) as f64 - 0.1).min(MAX_PRIME_BITS);
     let (mut taken, mut primes) = (vec![], vec![]);
@@ -151,8 +152,9 @@ fn params(args: &Args) -> Result<Params> {
         match prime_near(bits, log_n, &mut taken) {
             Some(prime) if bits > f64::from(log_n) + 5.0 => primes.push(prime),
             _ => bail!(
-                "{limbs} limbs and three digits leave {bits:.0} bits for each prime at N = 2^{log_n} and 128-bit \
-                 security, too few; take fewer limbs or a larger ring"
+                "{limbs} limbs and {} leave {bits:.0} bits for each prime at N = 2^{log_n} and 128-bit \
+                 security, too few; take fewer limbs, more digits or a larger ring",
+                units::count(usize::from(args.digits), "digit")
             ),
         }
     }
@@ -163,16 +165,7 @@ fn params(args: &Args) -> Result<Params> {
         Arithmetic::Ckks => (Scheme::Ckks, vec![], 1.5 * bits),
         Arithmetic::Bfv => (Scheme::Bfv, vec![PLAINTEXT_PRIME], 0.0),
     };
-    Ok(Params {
-        scheme,
-        log_n,
-        q: primes,
-        t,
-        p,
-        input_level: limbs - 1,
-        top_scale,
-        security,
-    })
+    Ok(Params { scheme, log_n, q: primes, t, p, input_level: limbs - 1, top_scale, security })
 }
 
 fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {

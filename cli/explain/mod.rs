@@ -33,11 +33,8 @@ pub(crate) fn text(compiled: &Compiled) -> String {
     match &compiled.integers {
         Some(report) => text += &integers::text(report, &compiled.dropped),
         None => {
-            let _ = write!(
-                text,
-                "Parameters (first: chosen)\n{}",
-                parameters(&compiled.candidates)
-            );
+            let _ =
+                write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
         }
     }
     text += &integers::scheme_text(compiled);

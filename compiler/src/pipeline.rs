@@ -131,7 +131,7 @@ fn compile_ckks(
     let (approximated, approximation) =
         approximate(&lifted.model, &stats, calibration, &config.approximate)?;
     let ranges = observe(&approximated, calibration)?.ranges;
-    let range = |tensor: Tensor| ranges[tensor.index()];
+    let range = |tensor: Tensor| lifted.range(&ranges, tensor);
     let widened =
         |tensor: Tensor| (range(tensor).0 * config.margin, range(tensor).1 * config.margin);
     let graph = normalize(&approximated, &linearize(&approximated)?, &widened);
@@ -182,7 +182,7 @@ fn compile_bfv(
 ) -> Result<Compiled, CompileError> {
     let integers = integers(&lifted.model, &lifted.inputs)?;
     let ranges = observe(&lifted.model, calibration)?.ranges;
-    let range = |tensor: Tensor| ranges[tensor.index()];
+    let range = |tensor: Tensor| lifted.range(&ranges, tensor);
     let widths = widths(&integers, &lifted.inputs, &range);
     let outputs = || integers.graph.outputs.iter().map(|output| &widths[output.node.0]);
     let calibrated = outputs().map(|width| width.calibrated).fold(0.0, f64::max);

@@ -45,13 +45,15 @@ class Config:
     # Bits that the logits should take over the training images, and by interval arithmetic.
     calibrated: float = None
     certified: float = None
+    # Learning rate, and strength of the augmentation.
     rate: float = 5e-3
+    augment: float = 1.0
     epochs: int = 12
     seed: int = 1
 
 
 class Network(nn.Module):
-    """The network of one `Config`; logits are floats, `logits / unit()[-1]` are the integers."""
+    """The network of one `Config`; logits are floats, `logits / units()[-1]` are the integers."""
 
     def __init__(self, config):
         super().__init__()

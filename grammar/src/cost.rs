@@ -171,8 +171,8 @@ pub fn plan_seconds(costs: &Costs, plan: &Plan) -> f64 {
 
 /// Seconds to encode every plaintext of a plan once, on one core.
 pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    let once: f64 = encodings(plan).map(|(shape, extended)| shape.encode(costs, extended)).sum();
-    once * plan.params.n_instances() as f64
+    let each = encodings(plan).map(|(shape, extended)| shape.encode(costs, extended));
+    each.fold(0.0, |sum, seconds| sum + seconds) * plan.params.n_instances() as f64
 }
 
 /// Bytes of all plaintexts of a plan when encoded.

@@ -9,7 +9,7 @@ use hecc_grammar::model::{Function, Model, Node, Op, Quantizer, Tensor};
 use crate::calibrate::{Calibration, Stats};
 
 /// Values outside a quantiser's range by less than this part of it are outliers.
-const NEGLIGIBLE_EXCESS: f64 = 0.1;
+const NEGLIGIBLE_EXCESS: f64 = 0.02;
 
 /// A network without rounding.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Lifted {
     pub model: Model,
     /// For each input what the client rounds it by, if the network does so before anything else.
     pub inputs: Vec<Option<Quantizer>>,
+    /// For each input its tensor and its range on the calibration data, before it is rounded.
+    pub ranges: Vec<(Tensor, (f64, f64))>,
     /// Quantisers that were dropped.
     pub dropped: Vec<Requantization>,
 }
@@ -81,10 +83,17 @@ pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
         };
         dropped.push(Requantization { node: name.clone(), effect, scale: quantizer.scale });
     }
-    Lifted { model: new, inputs, dropped }
+    let ranges = positions.iter().map(|&input| (input, stats.ranges[input.index()])).collect();
+    Lifted { model: new, inputs, ranges, dropped }
 }
 
 impl Lifted {
+    /// The range of a tensor: of an input before it is rounded, of any other as observed.
+    pub fn range(&self, observed: &[(f64, f64)], tensor: Tensor) -> (f64, f64) {
+        let input = self.ranges.iter().find(|(input, _)| *input == tensor);
+        input.map_or(observed[tensor.index()], |(_, range)| *range)
+    }
+
     /// The calibration inputs as the client sends them.
     pub fn quantized(&self, calibration: &Calibration) -> Calibration {
         let mut quantized = calibration.clone();

@@ -234,13 +234,16 @@ fn worth_training_away(
     (1..=MOST_BITS_AWAY).find_map(|bits| {
         let narrower = trials.iter_mut().flat_map(|trial| {
             let primes = 1..=chosen.t.len();
-            primes.filter_map(|n_primes| {
-                trial.plan.params.t =
-                    plaintext_primes(width - f64::from(bits), n_primes, trial.log_n)?;
-                let (candidate, params) = trial.candidate(&trial.noise(), chosen.n_special, config)?;
-                (is_secure(&params) && candidate.work() < 0.8 * chosen.work()).then_some(candidate)
-            })
-            .collect::<Vec<_>>()
+            primes
+                .filter_map(|n_primes| {
+                    trial.plan.params.t =
+                        plaintext_primes(width - f64::from(bits), n_primes, trial.log_n)?;
+                    let (candidate, params) =
+                        trial.candidate(&trial.noise(), chosen.n_special, config)?;
+                    (is_secure(&params) && candidate.work() < 0.8 * chosen.work())
+                        .then_some(candidate)
+                })
+                .collect::<Vec<_>>()
         });
         let cheapest = narrower.min_by(|a, b| a.work().total_cmp(&b.work()));
         cheapest.map(|candidate| (bits, candidate))

@@ -49,6 +49,7 @@ pub fn widths(
     let mut widths = vec![];
     for id in graph.ids() {
         let node = graph.node(id);
+        let mut limit = f64::INFINITY;
         let (kind, elements, format) = match &node.step {
             Step::Input(index) => {
                 let quantizer = quantizers[*index].expect("inputs of integer networks are rounded");
@@ -56,6 +57,7 @@ pub fn widths(
                 let (lo, hi) = (quantizer.quantize(lo), quantizer.quantize(hi));
                 let interval = Interval { lo: lo.into(), hi: hi.into() };
                 let most = lo.unsigned_abs().max(hi.unsigned_abs()) as f64;
+                limit = most;
                 ("input", vec![interval; graph.len(id)], most)
             }
             Step::Affine { terms, bias } => {
@@ -78,7 +80,8 @@ pub fn widths(
             kind,
             format: bits(format),
             certified: elements.iter().map(Interval::bits).fold(0.0, f64::max),
-            calibrated: bits(lo.abs().max(hi.abs()) / step),
+            // Beyond a quantiser's levels inputs are clamped.
+            calibrated: bits((lo.abs().max(hi.abs()) / step).min(limit)),
             widest_channel: widest_channel(graph, id, &elements),
         });
         intervals.push(elements);

@@ -144,8 +144,9 @@ fn read<T>(
     let expected = per_set.checked_mul(n_sets);
     if n_sets == 0 || expected != Some(reader.left()) {
         let left = reader.left();
-        let what =
-            format!("{left} bytes for {n_images} images, {n_sets} sets of {per_set} bytes, expected at least one");
+        let what = format!(
+            "{left} bytes for {n_images} images, {n_sets} sets of {per_set} bytes, expected at least one"
+        );
         return Err(reader.malformed(what));
     }
     let mut set = || signatures.iter().map(|signature| one(&mut reader, signature)).collect();
