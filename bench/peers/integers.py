@@ -4,9 +4,9 @@
     python integers.py --hecc target/release/hecc --openfhe VENV --seal VENV --fhe-rs TARGET/release/fhe-rs-times
 
 The environments hold the packages that openfhe_bfv.py and seal_bfv.py name. Plaintext modulus 65537 and a modulus
-within what each system takes for 128-bit security. They divide it differently: hecc's three digits take a third as
-many special primes, its peers have one special prime or none and so keep more for the message (log2 Q). At N = 2^14
-the first group has peers with about as much as hecc, the second with as much as they can. SEAL and fhe.rs have no
+within what each system takes for 128-bit security. They divide it differently: hecc has four digits, at N = 2^13 of one
+prime, its peers have one special prime or none and so keep more for the message at N = 2^14 (log2 Q); there the
+first group has peers with about as much as hecc, the second with as much as they can. SEAL and fhe.rs have no
 threads within an operation: their one-core times stand beside those of two threads.
 
 Every command is a process of its own; its standard output is one JSON object, and all of them go to `--save` if that is
@@ -20,7 +20,7 @@ import pathlib
 from primitives import FOLDER, run
 
 # log2 of the ring degree, primes of the ciphertexts of hecc and, longer ones, of its peers.
-SIZES = [(13, 4, 3), (14, 9, 6), (14, 9, 7)]
+SIZES = [(13, 4, 3), (14, 8, 6), (14, 8, 7)]
 OPERATIONS = ["mul_relin", "rotate"]
 
 
@@ -28,7 +28,8 @@ def threaded(args, size, threads):
     """Returns the name and the command of each system that has threads."""
     log_n, limbs, peer_limbs = size
     ring = ["--log-n", log_n, "--threads", threads]
-    hecc = [args.hecc, "bench", "ops", "--scheme", "bfv", "--json", *ring, "--limbs", limbs]
+    hecc = [args.hecc, "bench", "ops", "--scheme", "bfv", "--json", *ring]
+    hecc += ["--limbs", limbs, "--digits", 4]
     found = [("hecc", [*hecc, "--repeats", args.reps])]
     if args.openfhe:
         script = [args.openfhe / "bin" / "python", FOLDER / "openfhe_bfv.py", *ring]
@@ -86,7 +87,7 @@ def show(rows):
 
 
 def log_q(report):
-    """Returns the bits of the ciphertext primes; hecc does not say, and its primes are equally long."""
+    """Returns the bits of the ciphertext primes; where a system does not say, its primes are equally long."""
     limbs = report["limbs"]
     equal = report["log_qp"] * limbs / (limbs + report["special_primes"])
     return report.get("log_q", equal)
