@@ -120,11 +120,14 @@ fn clamping((lo, hi): (f64, f64), (least, most): (f64, f64)) -> Function {
 fn input_origins(model: &Model) -> Vec<Option<Tensor>> {
     let mut origins: Vec<Option<Tensor>> = vec![];
     for (tensor, node) in model.tensors() {
-        origins.push(match &node.op {
-            Op::Input => Some(tensor),
-            Op::Reshape(x) | Op::Transpose { x, .. } | Op::Slice { x, .. } => origins[x.index()],
-            _ => None,
-        });
+        let origin = if let Op::Input = node.op {
+            Some(tensor)
+        } else if let Op::Reshape(x) | Op::Transpose { x, .. } | Op::Slice { x, .. } = &node.op {
+            origins[x.index()]
+        } else {
+            None
+        };
+        origins.push(origin);
     }
     origins
 }
@@ -134,15 +137,14 @@ fn own_quantizer(model: &Model, origins: &[Option<Tensor>], input: Tensor) -> Op
     let mut found = None;
     for (tensor, node) in model.tensors() {
         let reads = node.op.operands().iter().any(|x| origins[x.index()] == Some(input));
-        match &node.op {
-            Op::FakeQuant { quantizer, .. } if reads => match found {
-                None => found = Some(*quantizer),
-                Some(other) if other == *quantizer => {}
-                Some(_) => return None,
-            },
-            _ if reads && origins[tensor.index()] != Some(input) => return None,
-            _ => {}
+        if !reads || origins[tensor.index()] == Some(input) {
+            continue;
         }
+        let Op::FakeQuant { quantizer, .. } = &node.op else { return None };
+        if found.is_some_and(|other| other != *quantizer) {
+            return None;
+        }
+        found = Some(*quantizer);
     }
     found
 }

@@ -103,7 +103,7 @@ fn add_products(acc: &mut [Square], terms: &[(&[Square], &[Square])], q: Q) {
     }
 }
 
-/// As [`dot`], eight coefficients of both results at a time: every limb is read once, in order.
+/// As [`dot`], eight coefficients of both results at a time: of up to eight terms every limb is read once, in order.
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus) {
     let n = out[0].len();
@@ -128,25 +128,18 @@ pub(super) fn dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus) {
     let (first, _) = first.as_chunks_mut::<4>().0.as_chunks_mut::<2>();
     let (second, _) = second.as_chunks_mut::<4>().0.as_chunks_mut::<2>();
     for (i, out) in first.iter_mut().zip(second).enumerate() {
-        let mut totals = [[_mm256_setzero_pd(); 2]; 2];
-        for terms in terms.chunks(RESIDUE_TERMS) {
-            let mut sums = [[Sum::zero(); 2]; 2];
-            for (shared, own) in terms {
-                for quad in 0..2 {
-                    let factor = load_residues(&shared[i][quad]);
-                    for part in 0..2 {
-                        sums[part][quad].add_product(factor, load_residues(&own[part][i][quad]));
-                    }
+        let mut sums = [[Sum::zero(); 2]; 2];
+        for (shared, own) in &terms {
+            for quad in 0..2 {
+                let factor = load_residues(&shared[i][quad]);
+                for part in 0..2 {
+                    sums[part][quad].add_product(factor, load_residues(&own[part][i][quad]));
                 }
             }
-            // Bound 3 and, of what came before, 1/2.
-            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                *total = _mm256_add_pd(sum.reduce(lanes), reduce(*total, lanes));
-            }
         }
-        for (out, totals) in [out.0, out.1].into_iter().zip(totals) {
-            for (out, total) in out.iter_mut().zip(totals) {
-                store_canonical(out, total, lanes);
+        for (out, sums) in [out.0, out.1].into_iter().zip(sums) {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                store_canonical(out, sum.reduce(lanes), lanes);
             }
         }
     }

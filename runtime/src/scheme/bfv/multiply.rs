@@ -39,10 +39,8 @@ struct Extension {
 impl Multiplier {
     /// What the multiplications of a plan need.
     pub fn new(plan: &Plan, ring: &Ring) -> Multiplier {
-        let sets = plan.values().filter_map(|(value, op)| match op {
-            Op::Mul(..) => Some(plan.ty(value).limbs),
-            _ => None,
-        });
+        let products = plan.values().filter(|(_, op)| matches!(op, Op::Mul(..)));
+        let sets = products.map(|(value, _)| plan.ty(value).limbs);
         let mut sets: Vec<LimbSet> = sets.collect();
         sets.sort_unstable_by_key(|set| set.0);
         sets.dedup();
