@@ -136,6 +136,9 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         text = format!("{text}\n{}", explain::text(&compiled));
         json["explanation"] = explain::json(&compiled);
     }
+    if !args.explain && compiled.fidelity.is_some() {
+        console.note(explain::fidelity(&compiled));
+    }
     let seconds = start.elapsed();
     json["compile_seconds"] = seconds.as_secs_f64().into();
     console.note(format!("compiled in {}", units::duration(seconds)));

@@ -14,6 +14,11 @@ use serde_json::{Value as Json, json};
 use crate::table::{Align, Table};
 use crate::units;
 
+/// What rounding changed, in a sentence.
+pub(crate) fn fidelity(compiled: &Compiled) -> String {
+    integers::fidelity_text(compiled).trim().to_owned()
+}
+
 /// The choices for people.
 pub(crate) fn text(compiled: &Compiled) -> String {
     let mut text = String::new();
@@ -37,6 +42,7 @@ pub(crate) fn text(compiled: &Compiled) -> String {
                 write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
         }
     }
+    text += &integers::fidelity_text(compiled);
     text += &integers::scheme_text(compiled);
     if let Some(report) = &compiled.bootstraps {
         let _ = write!(text, "\n{}", bootstraps(report));
@@ -148,6 +154,7 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
         "validation_inputs": report.n_validation,
         "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "integers": compiled.integers.as_ref().map(integers::json),
+        "fidelity": integers::fidelity_json(compiled),
         "other_scheme": integers::scheme_json(compiled),
         "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({
             "steps": report.steps.iter().map(|(name, from, to)| {

@@ -11,6 +11,7 @@ use crate::graph::Graph;
 use crate::ladder::Ladder;
 use crate::pass::approximate::{ApproximateReport, approximate};
 use crate::pass::assign_levels::assign_levels;
+use crate::pass::fidelity::{Fidelity, fidelity};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
@@ -39,6 +40,8 @@ pub struct Compiled {
     pub candidates: Vec<Candidate>,
     /// Where values are refreshed, if the network is too deep to do without.
     pub bootstraps: Option<BootstrapReport>,
+    /// What rounding weights and inputs, or dropping rounding between layers, changes on the calibration data, if any was.
+    pub fidelity: Option<Fidelity>,
     /// Quantisers between layers that were dropped.
     pub dropped: Vec<Requantization>,
     /// BFV: how wide integers are, and what was chosen for it.
@@ -79,6 +82,7 @@ pub fn compile(
         None => lift_quantizers(model, &stats),
         Some(quantized) => lift_quantizers(quantized, &observe(quantized, calibration)?),
     };
+    let given = (model, calibration);
     let calibration = lifted.quantized(calibration);
     let is_quantized = lifted.inputs.iter().all(Option::is_some);
     let mut compiled = match config.scheme {
@@ -91,6 +95,9 @@ pub fn compile(
             config,
         )?,
     };
+    if quantized.is_some() || !lifted.dropped.is_empty() {
+        compiled.fidelity = Some(fidelity(given, (&lifted.model, &calibration))?);
+    }
     compiled.dropped = lifted.dropped;
     check_memory(&compiled.plan, config)?;
     Ok(compiled)
@@ -168,6 +175,7 @@ fn compile_ckks(
         packing,
         candidates,
         bootstraps,
+        fidelity: None,
         dropped: vec![],
         integers: None,
         other_scheme: None,
@@ -219,6 +227,7 @@ fn compile_bfv(
         packing,
         candidates: vec![],
         bootstraps: None,
+        fidelity: None,
         dropped: vec![],
         integers: Some(report),
         other_scheme: None,

@@ -14,7 +14,7 @@ QONNX_DOMAIN, QONNX_VERSION = "qonnx.custom_op.general", 2
 LAYERS = ["conv1", "conv2", "fc"]
 
 
-class _Graph:
+class Graph:
     """Nodes and constants of a graph that is being written, each named after its output."""
 
     def __init__(self):
@@ -28,12 +28,31 @@ class _Graph:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-    def save(self, path, opsets):
-        """Checks the graph and writes it."""
+    def quantised_input(self, scale, levels):
+        """Adds QuantizeLinear - Clip - DequantizeLinear of x to the integers 0..levels."""
+        scale = self.constant("x_scale", scale, np.float32)
+        zero = self.constant("x_zero", 0, np.uint8)
+        low = self.constant("x_min", 0, np.uint8)
+        high = self.constant("x_max", levels, np.uint8)
+        x = self.node("QuantizeLinear", ["x", scale, zero], "x_wide")
+        x = self.node("Clip", [x, low, high], "x_integer")
+        return self.node("DequantizeLinear", [x, scale, zero], "x_quantised")
+
+    def dequantised(self, name, integers, scale, dtype):
+        """Adds integers that DequantizeLinear multiplies by their scale."""
+        inputs = [
+            self.constant(f"{name}_integer", integers, dtype),
+            self.constant(f"{name}_scale", scale, np.float32),
+            self.constant(f"{name}_zero", 0, dtype),
+        ]
+        return self.node("DequantizeLinear", inputs, name)
+
+    def save(self, path, opsets, shape=(1, 1, 28, 28)):
+        """Checks the graph and writes it; `shape` is that of x."""
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes, path.name.split(".")[0],
-            [value("x", TensorProto.FLOAT, [1, 1, 28, 28])],
+            [value("x", TensorProto.FLOAT, shape)],
             [value("logits", TensorProto.FLOAT, [1, CLASSES])],
             self.constants,
         )  # fmt: skip
@@ -64,7 +83,7 @@ def _layers(graph, x, weights, transpose):
 
 def save_float(path, network):
     """Writes the network without any quantiser, with Gemm."""
-    graph, weights = _Graph(), []
+    graph, weights = Graph(), []
     for name, layer in zip(LAYERS, network.layers):
         weight = graph.constant(f"{name}_weight", layer.weight.detach(), np.float32)
         bias = layer.bias
@@ -77,28 +96,15 @@ def save_float(path, network):
 
 def save_qdq(path, network):
     """Writes QuantizeLinear - Clip - DequantizeLinear on x, DequantizeLinear on INT8 weights."""
-    graph, config, weights = _Graph(), network.config, []
-    scale = graph.constant("x_scale", config.input_scale, np.float32)
-    zero = graph.constant("x_zero", 0, np.uint8)
-    low = graph.constant("x_min", 0, np.uint8)
-    high = graph.constant("x_max", config.levels, np.uint8)
-    x = graph.node("QuantizeLinear", ["x", scale, zero], "x_wide")
-    x = graph.node("Clip", [x, low, high], "x_integer")
-    x = graph.node("DequantizeLinear", [x, scale, zero], "x_quantised")
-
-    def dequantise(name, integers, scale, dtype):
-        inputs = [
-            graph.constant(f"{name}_integer", integers.detach(), dtype),
-            graph.constant(f"{name}_scale", scale.detach(), np.float32),
-            graph.constant(f"{name}_zero", 0, dtype),
-        ]
-        return graph.node("DequantizeLinear", inputs, name)
-
+    graph, config, weights = Graph(), network.config, []
+    x = graph.quantised_input(config.input_scale, config.levels)
     parts = zip(LAYERS, network.integers(), network.scales(), network.units())
     for name, (weight, bias), scale, unit in parts:
-        weight = dequantise(f"{name}_weight", weight, scale, np.int8)
+        weight = graph.dequantised(
+            f"{name}_weight", weight.detach(), scale.detach(), np.int8
+        )
         if bias is not None:
-            bias = dequantise(f"{name}_bias", bias, unit, np.int32)
+            bias = graph.dequantised(f"{name}_bias", bias.detach(), unit.detach(), np.int32)
         weights.append((weight, bias))
     _layers(graph, x, weights, transpose=False)
     graph.save(path, [helper.make_opsetid("", OPSET)])
@@ -106,7 +112,7 @@ def save_qdq(path, network):
 
 def save_qonnx(path, network):
     """Writes `Quant` on x and on the float weights and biases; Transpose and MatMul for FC."""
-    graph, config, weights = _Graph(), network.config, []
+    graph, config, weights = Graph(), network.config, []
     zero = graph.constant("zero", 0, np.float32)
 
     def quant(source, name, scale, bits, signed):

@@ -5,6 +5,7 @@ pub mod assign_levels;
 pub mod choose_params;
 pub mod eliminate_common;
 pub mod eliminate_dead;
+pub mod fidelity;
 pub mod integers;
 pub mod lift_quantizers;
 pub mod linearize;

@@ -8,7 +8,7 @@ use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Type, Value, VerifiedPlan}
 use rayon::prelude::*;
 
 use crate::error::RunError;
-use crate::kernel::{Term, active};
+use crate::kernel::{Multiple, Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
     BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly, by_blocks,
@@ -274,11 +274,12 @@ impl<'a> Evaluator<'a> {
                     })
                     .collect();
                 (active().dot_pair)(sums.each_mut().map(|sum| &mut **sum), &products, modulus);
-                for (polys, residues) in &scalar {
-                    for (part, sum) in sums.iter_mut().enumerate() {
-                        let limb = &polys[part].limb(k)[range.clone()];
-                        (active().scale_add)(sum, limb, residues[k], modulus);
-                    }
+                for (part, sum) in sums.iter_mut().enumerate() {
+                    let multiples: Vec<Multiple<'_>> = scalar
+                        .iter()
+                        .map(|(polys, residues)| (&polys[part].limb(k)[range.clone()], residues[k]))
+                        .collect();
+                    (active().add_multiples)(sum, &multiples, modulus);
                 }
             });
         });

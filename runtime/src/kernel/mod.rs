@@ -17,6 +17,9 @@ pub type Pair<'a> = (&'a [u64], &'a [u64]);
 /// A limb, and two that it is to be multiplied by.
 pub type Term<'a> = (&'a [u64], [&'a [u64]; 2]);
 
+/// A limb, and a number in `[0, q)` that it is to be multiplied by.
+pub type Multiple<'a> = (&'a [u64], u64);
+
 /// Limbs to be written.
 pub type Limbs<'a, 'limb> = &'a mut [&'limb mut [u64]];
 
@@ -42,6 +45,8 @@ pub struct Kernels {
     pub scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `acc[i] += a[i]·factor`, factor in `[0, q)`.
     pub scale_add: fn(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
+    /// `acc[i] += Σ_k multiples[k].0[i]·multiples[k].1`.
+    pub add_multiples: fn(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus),
     /// `out[i] = (a[i] − out[i])·factor`, factor in `[0, q)`.
     pub sub_scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `out[i] = Σ_k pairs[k].0[i]·pairs[k].1[i]`.
@@ -157,6 +162,11 @@ mod tests {
                 let uniform: Vec<_> = (0..count).map(|k| (limbs[k], limbs[44 - k])).collect();
                 for pairs in [largest, mixed, uniform] {
                     agree(limbs[5], "dot", |kernels, out| (kernels.dot)(out, &pairs, &q));
+                    let first = |limb: &[u64]| limb.first().copied().unwrap_or(0);
+                    let multiples: Vec<_> = pairs.iter().map(|&(a, b)| (a, first(b))).collect();
+                    agree(limbs[0], "add_multiples", |kernels, acc| {
+                        (kernels.add_multiples)(acc, &multiples, &q);
+                    });
                     let term = |(k, &(a, b)): (usize, &(_, _))| (a, [b, limbs[k % 9]]);
                     let terms: Vec<Term<'_>> = pairs.iter().enumerate().map(term).collect();
                     agree(&vec![7; 2 * n], "dot_pair", |kernels, out| {

@@ -1,6 +1,6 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
-use super::{Kernels, Limbs, Pair, Term};
+use super::{Kernels, Limbs, Multiple, Pair, Term};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// Products of two residues whose sum `Modulus::reduce_wide` takes.
@@ -18,6 +18,7 @@ pub(super) static TABLE: Kernels = Kernels {
     mul_add,
     scale,
     scale_add,
+    add_multiples,
     sub_scale,
     dot,
     dot_pair,
@@ -142,6 +143,16 @@ pub(super) fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
 }
 
 /// Sums below 2^114, reduced once.
+pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus) {
+    assert!(multiples.iter().all(|(a, _)| a.len() == acc.len()));
+    for (i, acc) in acc.iter_mut().enumerate() {
+        let product = |(a, factor): &Multiple<'_>| u128::from(a[i]) * u128::from(*factor);
+        let reduced =
+            multiples.chunks(MAX_TERMS).map(|some| q.reduce_wide(some.iter().map(product).sum()));
+        *acc = reduced.fold(*acc, |sum, r| q.add(sum, r));
+    }
+}
+
 pub(super) fn dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus) {
     assert!(pairs.iter().all(|(a, b)| a.len() == out.len() && b.len() == out.len()));
     for (i, out) in out.iter_mut().enumerate() {

@@ -7,7 +7,7 @@ mod limbs;
 mod sums;
 mod transform;
 
-use super::{Kernels, Limbs, Pair, Term, portable};
+use super::{Kernels, Limbs, Multiple, Pair, Term, portable};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// `None` where the processor lacks AVX2 or FMA; the only way to reach the functions below.
@@ -23,6 +23,7 @@ pub(super) fn table() -> Option<&'static Kernels> {
         mul_add,
         scale,
         scale_add,
+        add_multiples,
         sub_scale,
         dot,
         dot_pair,
@@ -55,6 +56,7 @@ entry!(limbs::mul_add(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus));
 entry!(limbs::scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(limbs::scale_add(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(limbs::sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
+entry!(sums::add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus));
 entry!(sums::dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus));
 entry!(sums::dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus));
 entry!(sums::base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter));

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::lanes::{
     Q, Quad, W, load, load_residues, reduce, remainder, store, store_canonical, times,
 };
-use crate::kernel::{Limbs, Pair, Term, portable};
+use crate::kernel::{Limbs, Multiple, Pair, Term, portable};
 use crate::ring::{BaseConverter, Modulus};
 
 /// Products of two residues that one [`Sum`] holds.
@@ -94,6 +94,45 @@ fn add_products(acc: &mut [Square], terms: &[(&[Square], &[Square])], q: Q) {
         for (a, b) in terms {
             for ((sum, a), b) in sums.iter_mut().zip(&a[i]).zip(&b[i]) {
                 sum.add_product(load_residues(a), load_residues(b));
+            }
+        }
+        for (acc, sum) in acc.iter_mut().zip(sums) {
+            let total = _mm256_add_pd(sum.reduce(q), reduce(load_residues(acc), q));
+            store_canonical(acc, total, q);
+        }
+    }
+}
+
+/// Adds eight multiples at a time to a tile of results.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus) {
+    assert!(multiples.iter().all(|(a, _)| a.len() == acc.len()));
+    let lanes = Q::new(q);
+    let (whole, rest) = acc.split_at_mut(acc.len() / 16 * 16);
+    let start = whole.len();
+    let rests: Vec<_> = multiples.iter().map(|(a, factor)| (&a[start..], *factor)).collect();
+    portable::add_multiples(rest, &rests, q);
+    let (whole, _) = whole.as_chunks_mut::<4>().0.as_chunks_mut::<4>();
+    for (i, acc) in whole.chunks_mut(TILE / 4).enumerate() {
+        let range = i * (TILE / 4)..i * (TILE / 4) + acc.len();
+        for multiples in multiples.chunks(RESIDUE_TERMS) {
+            let mut terms = [(&[][..], _mm256_setzero_pd()); RESIDUE_TERMS];
+            for (term, (a, factor)) in terms.iter_mut().zip(multiples) {
+                *term = (&squares(a)[range.clone()], _mm256_set1_pd(*factor as f64));
+            }
+            add_tile(acc, &terms[..multiples.len()], lanes);
+        }
+    }
+}
+
+/// Adds up to eight multiples to residues. Bound of the sum: 3 + 1/2.
+#[target_feature(enable = "avx2,fma")]
+fn add_tile(acc: &mut [Square], terms: &[(&[Square], __m256d)], q: Q) {
+    for (i, acc) in acc.iter_mut().enumerate() {
+        let mut sums = [Sum::zero(); 4];
+        for (a, factor) in terms {
+            for (sum, a) in sums.iter_mut().zip(&a[i]) {
+                sum.add_product(load_residues(a), *factor);
             }
         }
         for (acc, sum) in acc.iter_mut().zip(sums) {
