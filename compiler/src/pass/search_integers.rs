@@ -148,23 +148,18 @@ impl Trial {
         log_n: u32,
     ) -> Result<Trial, CompileError> {
         let mut taken = vec![];
-        let mut primes = |count: usize| -> Vec<u64> {
-            (0..count).filter_map(|_| prime_near(MAX_PRIME_BITS, log_n, &mut taken)).collect()
-        };
-        let (mut q, p) = (primes(TRIAL_LIMBS), primes(1));
-        // Of the special prime's size at most.
+        let next = |_| prime_near(MAX_PRIME_BITS, log_n, &mut taken);
+        let mut q: Vec<u64> = (0..=TRIAL_LIMBS).filter_map(next).collect();
         q.sort_unstable();
-        let largest = p[0].max(q[q.len() - 1]);
-        let special = vec![largest];
-        q.retain(|&prime| prime != largest);
-        q.extend(p.into_iter().filter(|&prime| prime != largest));
+        // The largest is the special one: digits are of one message prime each.
+        let p = vec![q.pop().expect("there are primes of 50 bits for every ring")];
         let params = Params {
             scheme: Scheme::Bfv,
             log_n,
             input_level: q.len() - 1,
             q,
             t: vec![2],
-            p: special,
+            p,
             top_scale: 0.0,
             security: Security::Insecure,
         };
