@@ -154,6 +154,13 @@ pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
             params.log_qp() - params.log_total_q()
         ),
     );
+    if !params.t.is_empty() {
+        let bits: f64 = params.t.iter().map(|&t| (t as f64).log2()).sum();
+        let primes: Vec<String> = params.t.iter().map(u64::to_string).collect();
+        let count = units::count(primes.len(), "prime");
+        let runs = if primes.len() > 1 { ", one run for each" } else { "" };
+        sheet.line("integers", format!("{bits:.1} bits: {count} ({}){runs}", primes.join(", ")));
+    }
     let (promise, proof) = security(params);
     sheet.line("security", promise);
     sheet.line("", proof);
