@@ -63,12 +63,12 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
                 builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor, step)
             }
             Op::Mul(a, b) => {
-                let (a, b) = (builder.materialize(*a), builder.materialize(*b));
-                let of = |id: NodeId| &builder.integers.steps[id.0];
-                let step = of(a).iter().zip(of(b)).map(|(a, b)| a * b).collect();
-                builder.step(Step::Mul(a, b), vec![node.name.clone()], tensor, step)
+                let (x, y) = (builder.operand(*a), builder.operand(*b));
+                let of = |tensor: &Tensor| builder.expressions[tensor.index()].steps.iter();
+                let step = of(a).zip(of(b)).map(|(a, b)| a * b).collect();
+                builder.step(Step::Mul(x, y), vec![node.name.clone()], tensor, step)
             }
-            Op::MulConst(x, c) => builder.scaled(tensor, *x, model.array(*c).iter().copied()),
+            Op::MulConst(x, _) => builder.scaled(tensor, *x),
             Op::Activation { function, .. } => {
                 let what = format!("{function:?}");
                 return Err(not_integer(&node.name, &what, "only squares and products stay exact"));
@@ -120,8 +120,7 @@ impl Builder<'_> {
         steps: Vec<f64>,
     ) -> Expression {
         let shape = self.model.shape(tensor).to_vec();
-        let factor =
-            if steps.windows(2).all(|pair| pair[0] == pair[1]) { 1.0 / steps[0] } else { 1.0 };
+        let factor = if is_uniform(&steps) { 1.0 / steps[0] } else { 1.0 };
         let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
         let id = self.integers.graph.push(node);
         self.integers.steps.push(steps.clone());
@@ -129,13 +128,23 @@ impl Builder<'_> {
         Expression { terms, bias: vec![0.0; steps.len()], steps, names: vec![] }
     }
 
+    /// The step of the graph that holds the integers of `tensor`, whatever they stand for.
+    fn holder(&self, tensor: Tensor) -> Option<NodeId> {
+        let Expression { terms, bias, .. } = &self.expressions[tensor.index()];
+        let (&id, matrix) = terms.iter().next()?;
+        let is_it = terms.len() == 1 && bias.iter().all(|&b| b == 0.0) && matrix.is_identity();
+        is_it.then_some(id)
+    }
+
+    /// The operand of a product.
+    fn operand(&mut self, tensor: Tensor) -> NodeId {
+        self.holder(tensor).unwrap_or_else(|| self.materialize(tensor))
+    }
+
     /// The step of the graph that holds `tensor`, appended if there is none yet.
     fn materialize(&mut self, tensor: Tensor) -> NodeId {
         let expression = &self.expressions[tensor.index()];
-        if let Some((&id, matrix)) = expression.terms.iter().next()
-            && expression.terms.len() == 1
-            && expression.bias.iter().all(|&b| b == 0.0)
-            && matrix.is_identity()
+        if let Some(id) = self.holder(tensor)
             && self.integers.steps[id.0] == expression.steps
         {
             return id;
@@ -148,14 +157,8 @@ impl Builder<'_> {
     }
 
     /// The product with a constant that broadcasts: it only changes the steps.
-    fn scaled(
-        &mut self,
-        tensor: Tensor,
-        x: Tensor,
-        constant: impl ExactSizeIterator<Item = f64>,
-    ) -> Expression {
+    fn scaled(&mut self, tensor: Tensor, x: Tensor) -> Expression {
         let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
-        debug_assert!(constant.len() <= affine.terms[0].1.n_rows());
         let mut result = self.expressions[x.index()].clone();
         let (_, diagonal) = &affine.terms[0];
         for o in 0..diagonal.n_rows() {
@@ -259,8 +262,7 @@ impl Builder<'_> {
     /// Gives all elements of a result one step, which the client multiplies by.
     fn equalize_output(&mut self, tensor: Tensor) {
         let expression = self.expressions[tensor.index()].clone();
-        let first = expression.steps[0];
-        if expression.steps.iter().all(|&step| step == first) {
+        if is_uniform(&expression.steps) {
             return;
         }
         let largest = expression.steps.iter().fold(0.0f64, |most, s| most.max(s.abs()));
@@ -287,6 +289,11 @@ impl Builder<'_> {
         }
         self.expressions[tensor.index()] = Expression { terms, steps, ..expression };
     }
+}
+
+/// Whether all elements have one step, up to the rounding of products.
+fn is_uniform(steps: &[f64]) -> bool {
+    steps.iter().all(|step| (step / steps[0] - 1.0).abs() <= TOLERANCE)
 }
 
 /// A matrix as integers times a number for each row: that number is 1 where the row is whole, else its entry of least
