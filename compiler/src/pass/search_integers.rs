@@ -50,8 +50,6 @@ pub struct IntegerCandidate {
     pub log_n: u32,
     /// The plaintext primes.
     pub t: Vec<u64>,
-    /// Bits that the message primes must have in all.
-    pub needed: f64,
     /// Number of message primes.
     pub n_limbs: usize,
     /// Number of special primes.
@@ -214,7 +212,7 @@ impl Trial {
         let log_qp = params.log_qp();
         let seconds = None;
         let candidate =
-            IntegerCandidate { log_n, t, needed, n_limbs, n_special, log_qp, max_log_qp, seconds };
+            IntegerCandidate { log_n, t, n_limbs, n_special, log_qp, max_log_qp, seconds };
         Some((candidate, params))
     }
 }
