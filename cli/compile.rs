@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long)]
     certify: bool,
     /// Integers: room for results beyond the largest one in calibration, in bits.
-    #[arg(long, value_name = "BITS", default_value_t = 1.0, value_parser = parse_margin, conflicts_with = "certify")]
+    #[arg(long, value_name = "BITS", default_value_t = 1.0, value_parser = parse_margin, conflicts_with = "certify", allow_hyphen_values = true)]
     margin: f64,
     /// Refuse a plan that takes more memory than this to run, such as 8G.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
@@ -225,13 +225,13 @@ fn parse_range(text: &str) -> Result<(f64, f64), String> {
 }
 
 fn parse_quantize(text: &str) -> Result<QuantizeBits, String> {
-    let wrong = || format!("`{text}`, expected w=BITS,in=BITS with 1 to 16 bits");
+    let wrong = || format!("`{text}`, expected w=BITS,in=BITS with 2 to 16 and 1 to 16 bits");
     let (weights, inputs) = text.split_once(',').ok_or_else(wrong)?;
-    let bits = |part: &str, name: &str| {
+    let bits = |part: &str, name: &str, least: u32| {
         let bits = part.trim().strip_prefix(name).and_then(|bits| bits.parse::<u32>().ok());
-        bits.filter(|bits| (1..=16).contains(bits)).ok_or_else(wrong)
+        bits.filter(|bits| (least..=16).contains(bits)).ok_or_else(wrong)
     };
-    Ok(QuantizeBits { weights: bits(weights, "w=")?, inputs: bits(inputs, "in=")? })
+    Ok(QuantizeBits { weights: bits(weights, "w=", 2)?, inputs: bits(inputs, "in=", 1)? })
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {

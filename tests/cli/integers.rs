@@ -72,7 +72,7 @@ fn a_float_network_is_rounded_on_request() {
     let data = format!("--calibration {EXAMPLES}/mnist/calibration.npz");
     let error = workshop.fails(&format!("compile {network} -o again.bin --scheme bfv {data}"));
     assert!(error.contains("--quantize"), "{error}");
-    for wrong in ["w=4", "w=0,in=2", "in=2,w=4", "w=4,in=17"] {
+    for wrong in ["w=4", "w=1,in=2", "in=2,w=4", "w=4,in=17"] {
         let error = workshop.fails(&format!("compile {network} -o again.bin --quantize {wrong}"));
         assert!(error.contains("w=BITS,in=BITS"), "{error}");
     }
