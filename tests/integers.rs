@@ -188,6 +188,34 @@ output \"y\" t5
 }
 
 #[test]
+fn elements_of_a_result_keep_their_own_steps() {
+    // As weights with one scale for each output channel leave them.
+    let model: Model = "model 1 \"channels\"
+c0 : [4,4] = [1, -2, 0, 3, 2, 1, -1, 1, 0, 1, 1, -1, 2, 0, -3, 1]
+c1 : [4] = [0.3, 0.0171, 1.9, -0.5]
+t0 = input : [1,4] \"x\"
+t1 = fake_quant t0 scale=0.25 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
+t2 = matmul t1, c0 : [1,4] \"fc\"
+t3 = mul t2, c1 : [1,4] \"scale\"
+output \"y\" t3
+"
+    .parse()
+    .unwrap();
+    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
+    let x = x.into_shape_with_order(IxDyn(&[40, 4])).unwrap();
+    let config = Config { certify: true, ..config() };
+    let compiled = compile(&model, &Calibration::from_data(vec![x.clone()]), &config).unwrap();
+    let report = compiled.integers.as_ref().unwrap();
+    assert!(report.approximations.is_empty() && report.required < 6.0, "{report:?}");
+    for i in [0, 7, 23u8] {
+        let image = x.index_axis(Axis(0), i.into()).to_owned().insert_axis(Axis(0));
+        let outputs = run_all(&compiled.plan, &[image.iter().copied().collect()], i);
+        assert_eq!(outputs.clear, outputs.encrypted);
+        assert_near(&outputs.clear[0], &expected(&model, &image), 1e-12);
+    }
+}
+
+#[test]
 fn post_training_quantisation_gives_an_integer_network() {
     // The same network with weights that are no integers.
     let text = network(1, "reshape t4").to_string();

@@ -185,8 +185,8 @@ fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
     let results = operation(&mut emit, inputs)?;
     for value in results {
         let (name, shape, slots) = (value.to_string(), shape.clone(), vec![(value, all.clone())]);
-        let (factor, limit, client) = (1.0, None, vec![]);
-        plan.outputs.push(Output { name, shape, factor, limit, slots, client });
+        let (factor, steps, limit, client) = (1.0, vec![], None, vec![]);
+        plan.outputs.push(Output { name, shape, factor, steps, limit, slots, client });
     }
     Ok(plan)
 }

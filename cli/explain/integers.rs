@@ -129,7 +129,11 @@ fn parameters(candidates: &[IntegerCandidate]) -> Table {
             candidate.n_special.to_string(),
             format!("{:.1}", candidate.log_qp),
             candidate.max_log_qp.to_string(),
-            candidate.seconds.map_or("not secure".to_owned(), units::seconds),
+            match candidate.seconds {
+                Some(seconds) => units::seconds(seconds),
+                None if candidate.is_secure() => "not tried".to_owned(),
+                None => "not secure".to_owned(),
+            },
         ]);
     }
     table

@@ -152,6 +152,7 @@ fn compile_ckks(
         normalization: config.normalization.clone(),
         quantizers: &lifted.inputs,
         limit: None,
+        steps: &[],
     };
     let (found, bootstraps) = match search(SearchInput {
         graph: &graph,
@@ -208,6 +209,7 @@ fn compile_bfv(
         normalization: config.normalization.clone(),
         quantizers: &lifted.inputs,
         limit: (!is_certified).then_some(limit),
+        steps: &integers.steps,
     };
     let FoundIntegers { plan, packing, candidates, worth_training_away } =
         search_integers(&integers.graph, required, config, &lower)?;

@@ -24,7 +24,7 @@ use crate::plan::PlanError;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const FIELDS: usize = 56;
 const CHECKSUM: usize = blake3::OUT_LEN;

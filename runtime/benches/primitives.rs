@@ -140,6 +140,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         name: "z".to_owned(),
         shape: vec![n_slots as usize],
         factor: 1.0,
+        steps: vec![],
         limit: None,
         slots: vec![(x, all.clone())],
         client: vec![],

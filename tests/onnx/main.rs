@@ -14,8 +14,19 @@ use hecc_compiler::{interpret, onnx};
 use ndarray::ArrayD;
 use prost::Message;
 
-const MODELS: [&str; 10] =
-    ["external", "gelu", "half", "lenet", "old", "qcdq", "qdq", "qoperator", "residual", "silu"];
+const MODELS: [&str; 11] = [
+    "external",
+    "gelu",
+    "half",
+    "lenet",
+    "old",
+    "qcdq",
+    "qdq",
+    "qoperator",
+    "residual",
+    "silu",
+    "torch",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/models")
@@ -81,4 +92,7 @@ fn quantized_models_have_one_form() {
     let integers =
         [&["input", "fake_quant"], &layer[..], &square, &layer, &["reshape", "fake_quant"], &last];
     assert_eq!(operations("qoperator"), integers.concat());
+    let squares = ["fake_quant", "mul", "reshape"];
+    let torch = [&["input", "fake_quant"], &layer[..], &squares, &last];
+    assert_eq!(operations("torch"), torch.concat());
 }

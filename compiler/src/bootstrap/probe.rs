@@ -47,6 +47,7 @@ pub fn probe(
             name: format!("y{i}"),
             shape: shape.clone(),
             factor: 1.0,
+            steps: vec![],
             limit: None,
             slots: vec![(value, runs(along.clone()))],
             client: vec![],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hecc_grammar::plan::{ConstantId, Form, Key, Op, TypeError, Value};
+use hecc_grammar::plan::{ConstantId, Key, Op, TypeError, Value};
 
 use crate::emit::Emit;
 
@@ -13,7 +13,7 @@ pub struct RotationSum {
     schedule: Schedule,
     babies: BTreeMap<(Value, u32), Value>,
     /// By result and giant step.
-    sums: BTreeMap<usize, BTreeMap<u32, Vec<(Value, ConstantId)>>>,
+    sums: BTreeMap<usize, Sums>,
 }
 
 /// What a product is made with.
@@ -63,30 +63,65 @@ impl RotationSum {
     }
 
     /// One result, form Q, not rescaled; `None` if nothing was added to it.
+    ///
+    /// Where sums stay in QP giant steps are chained: the sum for the largest one moves by its distance to the one below,
+    /// joins that one's sum, and so on. It takes the operations of separate steps, and one key where they are equidistant.
     pub fn finish(
         &mut self,
         emit: &mut Emit<'_>,
         result: usize,
     ) -> Result<Option<Value>, TypeError> {
-        let (mut in_q, mut in_qp) = (None, None);
-        for (giant, products) in self.sums.remove(&result).unwrap_or_default() {
-            let mut part = emit.op(Op::DotPlain(products))?;
-            if giant != 0 {
-                if emit.plan.ty(part).form == Form::QP {
-                    part = emit.op(Op::ModDown(part))?;
-                }
-                part = emit.apply(part, Key::Rotate(giant))?;
-            }
-            let total = if emit.plan.ty(part).form == Form::QP { &mut in_qp } else { &mut in_q };
-            *total = Some(match *total {
-                Some(others) => emit.op(Op::Add(others, part))?,
-                None => part,
-            });
+        let sums = self.sums.remove(&result).unwrap_or_default();
+        match self.schedule.extended {
+            true => chained(emit, sums),
+            false => separate(emit, sums),
         }
-        let from_qp = in_qp.map(|value| emit.op(Op::ModDown(value))).transpose()?;
-        match (in_q, from_qp) {
-            (Some(a), Some(b)) => emit.op(Op::Add(a, b)).map(Some),
-            (one, None) | (None, one) => Ok(one),
+    }
+}
+
+/// Products by giant step.
+type Sums = BTreeMap<u32, Vec<(Value, ConstantId)>>;
+
+fn chained(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {
+    let mut total: Option<(u32, Value)> = None;
+    for (giant, products) in sums.into_iter().rev() {
+        let moved = match total {
+            Some((above, sum)) => Some(move_in_qp(emit, sum, above - giant)?),
+            None => None,
+        };
+        let part = emit.op(Op::DotPlain(products))?;
+        let sum = match moved {
+            Some(moved) => emit.op(Op::Add(part, moved))?,
+            None => part,
+        };
+        total = Some((giant, sum));
+    }
+    let Some((last, sum)) = total else { return Ok(None) };
+    let sum = if last == 0 { sum } else { move_in_qp(emit, sum, last)? };
+    emit.op(Op::ModDown(sum)).map(Some)
+}
+
+fn move_in_qp(emit: &mut Emit<'_>, value: Value, steps: u32) -> Result<Value, TypeError> {
+    let value = emit.op(Op::ModDown(value))?;
+    emit.apply(value, Key::Rotate(steps))
+}
+
+fn separate(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {
+    let (mut in_place, mut moved) = (None, None);
+    for (giant, products) in sums {
+        let mut part = emit.op(Op::DotPlain(products))?;
+        let total = if giant == 0 { &mut in_place } else { &mut moved };
+        if giant != 0 {
+            part = emit.apply(part, Key::Rotate(giant))?;
         }
+        *total = Some(match *total {
+            Some(others) => emit.op(Op::Add(others, part))?,
+            None => part,
+        });
+    }
+    let moved = moved.map(|value| emit.op(Op::ModDown(value))).transpose()?;
+    match (in_place, moved) {
+        (Some(a), Some(b)) => emit.op(Op::Add(a, b)).map(Some),
+        (one, None) | (None, one) => Ok(one),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A rotation `d` is split into a baby step `b`, shared by all results of one operand and hoisted (one
 //! decomposition), and a giant step `G`, applied once to the sum of all products that need it (Halevi, Shoup,
-//! CRYPTO 2018). If baby steps stay in QP (double hoisting, Bossuat et al., EUROCRYPT 2021) only sums are divided by P.
+//! CRYPTO 2018). If baby steps stay in QP (double hoisting, Bossuat et al., EUROCRYPT 2021) only sums are divided by P, and
+//! giant steps are chained, so that one key serves all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

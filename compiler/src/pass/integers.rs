@@ -96,7 +96,6 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
         builder.expressions.push(expression);
     }
     for output in &model.outputs {
-        builder.equalize_output(output.tensor);
         let node = builder.materialize(output.tensor);
         let (name, client) = (output.name.clone(), output.client.clone());
         builder.integers.graph.outputs.push(GraphOutput { name, node, client });
@@ -258,41 +257,10 @@ impl Builder<'_> {
         let steps = (0..n_out).map(step).collect();
         (steps, worst)
     }
-
-    /// Gives all elements of a result one step, which the client multiplies by.
-    fn equalize_output(&mut self, tensor: Tensor) {
-        let expression = self.expressions[tensor.index()].clone();
-        if is_uniform(&expression.steps) {
-            return;
-        }
-        let largest = expression.steps.iter().fold(0.0f64, |most, s| most.max(s.abs()));
-        let unit = largest * f64::from(-2 * RATIO_BITS).exp2();
-        let mut worst = 0.0f64;
-        let ratios: Vec<f64> = expression
-            .steps
-            .iter()
-            .map(|step| {
-                let ratio = (step / unit).round();
-                worst = worst.max((ratio * unit / step - 1.0).abs());
-                ratio
-            })
-            .collect();
-        let scale = |matrix: &Matrix| {
-            Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
-                entries.extend(matrix.row(o).map(|(i, w)| (i as u32, w * ratios[o])));
-            })
-        };
-        let terms = expression.terms.iter().map(|(&id, matrix)| (id, scale(matrix))).collect();
-        let steps = vec![unit; expression.steps.len()];
-        if worst > TOLERANCE {
-            self.integers.approximations.push((self.model.node(tensor).name.clone(), worst));
-        }
-        self.expressions[tensor.index()] = Expression { terms, steps, ..expression };
-    }
 }
 
 /// Whether all elements have one step, up to the rounding of products.
-fn is_uniform(steps: &[f64]) -> bool {
+pub(super) fn is_uniform(steps: &[f64]) -> bool {
     steps.iter().all(|step| (step / steps[0] - 1.0).abs() <= TOLERANCE)
 }
 

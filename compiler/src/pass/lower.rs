@@ -18,6 +18,7 @@ use crate::layout::{Diagonals, Layout, RotationSum, diagonals};
 use crate::linear::Matrix;
 use crate::poly;
 
+use super::integers::is_uniform;
 use super::pack::Packing;
 use super::table::Tables;
 
@@ -43,6 +44,8 @@ pub struct LowerConfig<'a> {
     pub quantizers: &'a [Option<Quantizer>],
     /// BFV: the largest magnitude of results, if any is promised.
     pub limit: Option<f64>,
+    /// BFV: what an integer stands for, one number for each element of each step's result.
+    pub steps: &'a [Vec<f64>],
 }
 
 /// Which results are refreshed, and how.
@@ -87,6 +90,7 @@ pub fn lower(
             name: output.name.clone(),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
+            steps: lowering.own_steps(output.node).to_vec(),
             limit: config.limit,
             slots,
             client: output.client.clone(),
@@ -357,6 +361,12 @@ impl Lowering<'_> {
         values.iter().copied().zip(self.packing.layouts[id.0].runs(copies)).collect()
     }
 
+    /// What the integers of a result stand for, if its elements differ in that.
+    fn own_steps(&self, id: NodeId) -> &[f64] {
+        let steps = self.config.steps.get(id.0).map_or(&[][..], Vec::as_slice);
+        if is_uniform(steps) { &[] } else { steps }
+    }
+
     fn finish_layer(&mut self, id: NodeId, values: &[Value]) {
         let node = self.graph.node(id);
         let (kind, degree) = match &node.step {
@@ -369,7 +379,8 @@ impl Lowering<'_> {
         self.plan.layers.push(Layer {
             name: node.name.clone(),
             kind: kind.to_owned(),
-            tensor: Some(node.tensor.0),
+            // Integers of different steps are not the tensor times a number.
+            tensor: self.own_steps(id).is_empty().then_some(node.tensor.0),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
             offset: -node.offset / node.factor,

@@ -14,7 +14,7 @@ use crate::error::CompileError;
 use crate::graph::{Graph, Step};
 use crate::ladder::Ladder;
 
-use super::choose_params::{is_secure, prime_near};
+use super::choose_params::prime_near;
 use super::lower::{LowerConfig, lower};
 use super::pack::{PackConfig, Packing, pack, pack_batch};
 use super::search::optimise;
@@ -40,6 +40,10 @@ const MAX_SPECIAL: usize = 3;
 /// Limbs of the modulus that noise is first analysed for.
 const TRIAL_LIMBS: usize = 16;
 
+/// More special primes change predictions by a tenth at most, more plaintext primes mostly for the worse: neither is tried
+/// where the fewest take so much longer than the best.
+const NOTABLY: f64 = 1.1;
+
 /// A prime is dropped when the noise divided by it still exceeds rounding by so many bits.
 const DROP_MARGIN: f64 = 3.0;
 
@@ -58,7 +62,7 @@ pub struct IntegerCandidate {
     pub log_qp: f64,
     /// What the ring carries.
     pub max_log_qp: u32,
-    /// Predicted seconds for one input on one core; `None` if not secure.
+    /// Predicted seconds for one input on one core; `None` if not secure or not tried.
     pub seconds: Option<f64>,
 }
 
@@ -91,51 +95,82 @@ pub fn search_integers(
     lower_config: &LowerConfig<'_>,
 ) -> Result<FoundIntegers, CompileError> {
     let rings: Vec<u32> = config.log_n.map_or(LOG_N.collect(), |log_n| vec![log_n]);
-    let mut candidates: Vec<IntegerCandidate> = vec![];
-    let mut best: Option<(Plan, Packing, f64)> = None;
+    let mut found = Found { candidates: vec![], best: None };
     let mut rings_left = MORE_RINGS + 1;
     let mut trials = vec![];
     for log_n in rings {
         let mut trial = Trial::new(graph, config, lower_config, log_n)?;
-        let mut feasible = false;
+        let mut least = f64::INFINITY;
         for n_primes in 1..=MAX_PLAINTEXT_PRIMES {
             let Some(t) = plaintext_primes(width, n_primes, log_n) else { continue };
             trial.plan.params.t = t;
             let noise = trial.noise();
+            // Seconds with the fewest special primes that are secure; infinite where noise does not fit after all.
+            let mut first = None;
             for n_special in 1..=MAX_SPECIAL {
                 let Some((mut candidate, params)) = trial.candidate(&noise, n_special, config)
                 else {
                     continue;
                 };
-                if is_secure(&params) {
-                    feasible = true;
-                    let levels = levels(graph, &noise, &params);
-                    let built = build(graph, config, lower_config, (params, &levels))?;
-                    let Some((plan, packing)) = built else { continue };
-                    // Of one input: larger rings hold larger batches.
-                    let seconds = cost::plan_seconds(&config.costs, &plan) / plan.batch as f64;
-                    candidate.seconds = Some(seconds);
-                    if best.as_ref().is_none_or(|(_, _, least)| seconds < *least) {
-                        best = Some((plan, packing, seconds));
-                        candidates.insert(0, candidate);
-                        continue;
-                    }
+                let promising = first.is_none_or(|first| first < NOTABLY * found.seconds());
+                if !(candidate.is_secure() && promising) {
+                    found.candidates.push(candidate);
+                    continue;
                 }
-                candidates.push(candidate);
+                let levels = levels(graph, &noise, &params);
+                let built = build(graph, config, lower_config, (params, &levels))?;
+                // Of one input: larger rings hold larger batches.
+                let seconds =
+                    |plan: &Plan| cost::plan_seconds(&config.costs, plan) / plan.batch as f64;
+                candidate.seconds = built.as_ref().map(|(plan, _)| seconds(plan));
+                first.get_or_insert(candidate.seconds.unwrap_or(f64::INFINITY));
+                if let Some(built) = built {
+                    found.add(candidate, built);
+                }
             }
+            let Some(first) = first.filter(|seconds| seconds.is_finite()) else { continue };
+            if first > NOTABLY * least {
+                break;
+            }
+            least = least.min(first);
         }
         trials.push(trial);
-        rings_left -= usize::from(feasible);
+        rings_left -= usize::from(least < f64::INFINITY);
         if rings_left == 0 {
             break;
         }
     }
-    let Some((plan, packing, _)) = best else {
+    let Found { candidates, best } = found;
+    let Some((plan, packing)) = best else {
         let log_n = config.log_n.unwrap_or(*LOG_N.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
     };
     let worth_training_away = worth_training_away(&mut trials, width, &candidates[0], config);
     Ok(FoundIntegers { plan, packing, candidates, worth_training_away })
+}
+
+/// What was considered so far.
+struct Found {
+    /// The best one first.
+    candidates: Vec<IntegerCandidate>,
+    best: Option<(Plan, Packing)>,
+}
+
+impl Found {
+    /// Predicted seconds of the best plan.
+    fn seconds(&self) -> f64 {
+        let best = self.candidates.first().filter(|_| self.best.is_some());
+        best.and_then(|candidate| candidate.seconds).unwrap_or(f64::INFINITY)
+    }
+
+    fn add(&mut self, candidate: IntegerCandidate, built: (Plan, Packing)) {
+        if candidate.seconds.is_some_and(|seconds| seconds < self.seconds()) {
+            self.candidates.insert(0, candidate);
+            self.best = Some(built);
+        } else {
+            self.candidates.push(candidate);
+        }
+    }
 }
 
 impl Trial {
@@ -231,9 +266,9 @@ fn worth_training_away(
                 .filter_map(|n_primes| {
                     trial.plan.params.t =
                         plaintext_primes(width - f64::from(bits), n_primes, trial.log_n)?;
-                    let (candidate, params) =
+                    let (candidate, _) =
                         trial.candidate(&trial.noise(), chosen.n_special, config)?;
-                    (is_secure(&params) && candidate.work() < 0.8 * chosen.work())
+                    (candidate.is_secure() && candidate.work() < 0.8 * chosen.work())
                         .then_some(candidate)
                 })
                 .collect::<Vec<_>>()
@@ -244,6 +279,11 @@ fn worth_training_away(
 }
 
 impl IntegerCandidate {
+    /// Whether the ring carries the modulus at the security wanted.
+    pub fn is_secure(&self) -> bool {
+        self.log_qp <= f64::from(self.max_log_qp)
+    }
+
     /// What costs are nearly proportional to: limbs times digits of all plaintext primes.
     fn work(&self) -> f64 {
         let limbs = self.n_limbs as f64;

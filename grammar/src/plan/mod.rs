@@ -64,8 +64,10 @@ pub struct Output {
     pub name: String,
     /// Shape of the tensor, batch dimension (1) included.
     pub shape: Vec<usize>,
-    /// An element is `factor · slot`.
+    /// An element is `factor · slot`, times its own entry of `steps`.
     pub factor: f64,
+    /// One number for each element, in row-major order, or none: then all are 1.
+    pub steps: Vec<f64>,
     /// BFV: the largest magnitude that slots were chosen to hold, if it is less than the plaintext primes do.
     pub limit: Option<f64>,
     /// One (value, map of slots to elements) for each ciphertext. Slots outside the map are zero.

@@ -186,8 +186,10 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     let name = unquote(&inner.next())?;
     let mut of = Attributes::of(&statement, &mut inner)?;
     let (shape, factor, limit) = (of.get("shape")?, of.get("factor")?, of.optional("limit")?);
+    let steps = of.optional("steps")?.unwrap_or_default();
     of.finish()?;
-    Ok(Output { name, shape, factor, limit, slots: vec![], client: client_chain(&mut inner)? })
+    let client = client_chain(&mut inner)?;
+    Ok(Output { name, shape, factor, steps, limit, slots: vec![], client })
 }
 
 /// What a `layer` line says.

@@ -179,9 +179,12 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
 }
 
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
-    let Output { name, shape, factor, limit, slots, client } = output;
+    let Output { name, shape, factor, steps, limit, slots, client } = output;
     let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
     write!(f, "output {name:?} shape={shape} factor={factor}")?;
+    if !steps.is_empty() {
+        write!(f, " steps={}", numbers(steps))?;
+    }
     if let Some(limit) = limit {
         write!(f, " limit={}", Number(*limit))?;
     }

@@ -456,6 +456,12 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
         if !output.factor.is_finite() {
             return fail("factor is not finite");
         }
+        if !(output.steps.is_empty() || output.steps.len() == n_elements) {
+            return fail("it has neither no step nor one for each element");
+        }
+        if !output.steps.iter().all(|step| step.is_finite()) {
+            return fail("a step is not finite");
+        }
         let client = output.client.iter();
         let shape = client.clone().try_fold(output.shape.clone(), |shape, op| op.shape(&shape));
         if let Err(error) = shape {

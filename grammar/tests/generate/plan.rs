@@ -201,5 +201,6 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
     let client = chains[of.below(4)].clone();
     let slots = vec![(last, identity(shape[1]))];
     let limit = of.coin().then(|| of.number());
-    Output { name: of.name(), shape, factor: of.number(), limit, slots, client }
+    let steps = if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };
+    Output { name: of.name(), shape, factor: of.number(), steps, limit, slots, client }
 }

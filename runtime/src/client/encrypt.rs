@@ -160,8 +160,9 @@ pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
         for (_, runs) in &output.slots {
             let slots = ciphertexts.next().expect("one slot vector for each output ciphertext");
             for (slot, element) in runs.pairs() {
+                let step = output.steps.get(element as usize).unwrap_or(&1.0);
                 for image in 0..plan.batch {
-                    let value = slots[slot as usize + image] * output.factor;
+                    let value = slots[slot as usize + image] * output.factor * step;
                     tensor[image * n_elements + element as usize] = value;
                 }
             }

@@ -96,6 +96,7 @@ impl Build {
                 name: format!("y{i}"),
                 shape: vec![1, n_slots],
                 factor: 1.0,
+                steps: vec![],
                 limit: None,
                 slots: vec![(value, identity(n_slots))],
                 client: vec![],

@@ -124,10 +124,11 @@ fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malfor
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
-    let Output { name, shape, factor, limit, slots, client } = output;
+    let Output { name, shape, factor, steps, limit, slots, client } = output;
     w.string(name);
     write_shape(w, shape);
     w.f64(*factor);
+    w.f64s(steps);
     w.varint(u64::from(limit.is_some()));
     limit.iter().for_each(|&limit| w.f64(limit));
     super::write_places(w, shapes, slots);
@@ -174,11 +175,11 @@ fn read_quantizer(r: &mut Reader<'_>, rounding: usize) -> Result<Quantizer, Malf
 fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malformed> {
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
-    let factor = r.f64()?;
+    let (factor, steps) = (r.f64()?, r.f64s()?);
     let limit = if r.bool()? { Some(r.f64()?) } else { None };
     let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
     let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
-    Ok(Output { name, shape, factor, limit, slots, client })
+    Ok(Output { name, shape, factor, steps, limit, slots, client })
 }
 
 fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {
