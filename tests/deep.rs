@@ -58,6 +58,7 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         normalization: None,
         quantizers: &[None],
         limit: None,
+        steps: &[],
     };
     let none = CompileError::Calibration("no placement".to_owned());
     search_bootstrapped(&graph, &config, lower, none).expect("there is a placement")

@@ -113,6 +113,7 @@ fn stages(
         normalization: None,
         quantizers: &vec![None; model.inputs().count()],
         limit: None,
+        steps: &[],
     };
     let lowered = lower(&graph, &packing, &lower_config).unwrap();
     show("lower", &instructions(&lowered));

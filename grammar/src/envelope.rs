@@ -361,7 +361,7 @@ mod tests {
         let file = seal(Kind::SecretKey, PLAN, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 4;
+        newer[8] = 5;
         let messages = [
             open(file.clone().into(), Kind::Plan).unwrap_err(),
             error(&newer),
@@ -373,7 +373,7 @@ mod tests {
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "the file has format version 4, this program reads version 3 only",
+            "the file has format version 5, this program reads version 4 only",
             "the file has 100 bytes, expected 107: it is truncated",
             "the file has 3 bytes, expected 96: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",
