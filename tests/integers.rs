@@ -188,6 +188,32 @@ output \"y\" t5
 }
 
 #[test]
+fn neurons_without_weights_change_nothing() {
+    // Training for few bits leaves some. Their integers have no step of their own.
+    let model: Model = "model 1 \"sparse\"
+c0 : [4,4] = [1, 0, 0, 3, 2, 0, -1, 1, 0, 0, 1, -1, 2, 0, -3, 1]
+c1 : [] = [0.3]
+c2 : [4,2] = [1, 2, -1, 3, 0, 1, 2, -2]
+t0 = input : [1,4] \"x\"
+t1 = fake_quant t0 scale=0.3 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
+t2 = matmul t1, c0 : [1,4] \"fc\"
+t3 = mul t2, c1 : [1,4] \"scale\"
+t4 = mul t3, t3 : [1,4] \"square\"
+t5 = matmul t4, c2 : [1,2] \"last\"
+output \"y\" t5
+"
+    .parse()
+    .unwrap();
+    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
+    let x = x.into_shape_with_order(IxDyn(&[40, 4])).unwrap();
+    let compiled = compile(&model, &Calibration::from_data(vec![x.clone()]), &config()).unwrap();
+    assert_eq!(compiled.integers.as_ref().unwrap().approximations, []);
+    let image = x.index_axis_move(Axis(0), 7).insert_axis(Axis(0));
+    let outputs = run_all(&compiled.plan, &[image.iter().copied().collect()], 5);
+    assert_near(&outputs.clear[0], &expected(&model, &image), 1e-12);
+}
+
+#[test]
 fn elements_of_a_result_keep_their_own_steps() {
     // As weights with one scale for each output channel leave them.
     let model: Model = "model 1 \"channels\"

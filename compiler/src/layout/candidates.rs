@@ -1,25 +1,26 @@
 //! Layouts worth considering for the result of an affine map.
 
-use crate::linear::{Matrix, unflatten};
-
+use super::strides::Strides;
 use super::{Bit, Layout, bits_for};
 
-/// Candidate layouts for a result of this shape, given the matrices and operand layouts it is computed from.
+/// Candidate layouts for a result of this shape, given how matrices slide over operands, and their layouts.
 ///
 /// Always the compact layouts (row-major, with copies or gaps above). For each operand that the matrix slides over
 /// (convolution, pooling), also those that keep the operand's pixels where they are: a stride leaves gaps in the low
 /// bits, which either stay or are filled with channels (multiplexed packing, Lee et al., ICML 2022).
-pub fn candidates(shape: &[usize], log_slots: usize, terms: &[(&Matrix, &Layout)]) -> Vec<Layout> {
+pub fn candidates(
+    shape: &[usize],
+    log_slots: usize,
+    terms: &[(Option<&Strides>, &Layout)],
+) -> Vec<Layout> {
     let mut list = vec![
         Layout::compact(shape, log_slots, Bit::Replica),
         Layout::compact(shape, log_slots, Bit::Gap),
     ];
-    for (matrix, input) in terms {
-        if let Some(strides) = strides(matrix, &input.shape, shape) {
-            for fill_low in [false, true] {
-                for top in [Bit::Replica, Bit::Gap] {
-                    list.extend(inherited(shape, input, &strides, fill_low, top));
-                }
+    for (strides, input) in terms {
+        for fill_low in [false, true] {
+            for top in [Bit::Replica, Bit::Gap] {
+                list.extend(strides.and_then(|s| inherited(shape, input, s, fill_low, top)));
             }
         }
     }
@@ -28,43 +29,12 @@ pub fn candidates(shape: &[usize], log_slots: usize, terms: &[(&Matrix, &Layout)
     list
 }
 
-/// log2 of the step in the operand's index for one step of the result's, per dimension; `None` in a dimension whose
-/// results all read the same elements (the channels of a convolution). No value at all if nothing slides.
-fn strides(matrix: &Matrix, input: &[usize], output: &[usize]) -> Option<Vec<Option<u32>>> {
-    if input.len() != output.len() {
-        return None;
-    }
-    let middle: Vec<usize> = output.iter().map(|&n| n.saturating_sub(1) / 2).collect();
-    let mean = |index: &[usize], dim: usize| {
-        let (mut sum, mut count) = (0.0, 0usize);
-        for (i, _) in matrix.row(crate::linear::flatten(index, output)) {
-            sum += unflatten(i, input)[dim] as f64;
-            count += 1;
-        }
-        (count > 0).then(|| sum / count as f64)
-    };
-    let mut strides = vec![];
-    for dim in 0..output.len() {
-        if output[dim] == 1 {
-            strides.push(Some(0));
-            continue;
-        }
-        let mut next = middle.clone();
-        next[dim] += 1;
-        let step = mean(&next, dim)? - mean(&middle, dim)?;
-        let log = (0..4).find(|&log| (step - f64::from(1u32 << log)).abs() < 0.25);
-        strides.push(if step.abs() < 0.25 { None } else { Some(log?) });
-    }
-    let slides = strides.iter().zip(output).any(|(stride, &n)| n > 1 && stride.is_some());
-    slides.then_some(strides)
-}
-
 /// The result's pixels at the operand's positions; the other dimensions in the bits left free, the low ones first if
 /// `fill_low`, else those above the pixels first.
 fn inherited(
     shape: &[usize],
     input: &Layout,
-    strides: &[Option<u32>],
+    strides: &Strides,
     fill_low: bool,
     top: Bit,
 ) -> Option<Layout> {
@@ -111,29 +81,11 @@ fn inherited(
 mod tests {
     use super::*;
 
-    /// A 3x3 convolution of stride 2 over one 8x8 channel to 4 channels.
-    fn strided() -> Matrix {
-        Matrix::from_rows(4 * 9, 64, |o, row| {
-            let (h, w) = (o / 3 % 3, o % 3);
-            for k in 0..9 {
-                row.push((((2 * h + k / 3) * 8 + 2 * w + k % 3) as u32, 1.0 + k as f64 + o as f64));
-            }
-        })
-    }
-
-    #[test]
-    fn strides_are_read_off_the_matrix() {
-        let found = strides(&strided(), &[1, 1, 8, 8], &[1, 4, 3, 3]);
-        assert_eq!(found, Some(vec![Some(0), None, Some(1), Some(1)]));
-        let dense = Matrix::from_rows(6, 6, |_, row| row.extend((0..6).map(|i| (i, 1.0))));
-        assert_eq!(strides(&dense, &[1, 6], &[1, 6]), None);
-    }
-
     #[test]
     fn strided_results_stay_in_place_or_are_multiplexed() {
         let input = Layout::compact(&[1, 1, 8, 8], 9, Bit::Replica);
-        let matrix = strided();
-        let list = candidates(&[1, 4, 3, 3], 9, &[(&matrix, &input)]);
+        let strides = vec![Some(0), None, Some(1), Some(1)];
+        let list = candidates(&[1, 4, 3, 3], 9, &[(Some(&strides), &input)]);
         let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
         assert!(
             texts.contains(&"gap*1 d3[0..2] gap*1 d2[0..2] d1[0..2] copy*1".to_owned()),

@@ -6,9 +6,11 @@ mod diagonals;
 mod layout;
 mod rotation_sum;
 mod schedule;
+mod strides;
 
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Pattern, diagonals, pattern};
 pub use layout::{Bit, Layout, bits_for};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, schedule};
+pub use strides::{Strides, strides};

@@ -225,7 +225,7 @@ impl Builder<'_> {
     }
 
     /// A step for each row that the steps of all its summands are multiples of, or nearly, and the largest relative error
-    /// that this makes.
+    /// that this makes. A row without summands takes that of another: it is zero, or a bias, in any.
     fn common_steps(&self, terms: &[(Tensor, Matrix, Vec<f64>)], n_out: usize) -> (Vec<f64>, f64) {
         let mut worst = 0.0f64;
         let step = |o: usize| {
@@ -238,7 +238,7 @@ impl Builder<'_> {
             let magnitudes = || summands().map(f64::abs).filter(|&s| s > f64::MIN_POSITIVE);
             let least = magnitudes().fold(f64::INFINITY, f64::min);
             if least == f64::INFINITY {
-                return 1.0;
+                return None;
             }
             let error = |unit: f64| {
                 let off = |s: f64| (s / unit - (s / unit).round()).abs() / (s / unit).abs();
@@ -246,16 +246,17 @@ impl Builder<'_> {
             };
             // Signs stay in the matrix.
             if error(least) <= TOLERANCE {
-                return least;
+                return Some(least);
             }
             let largest = magnitudes().fold(0.0, f64::max);
             let unit =
                 least.max(largest * f64::from(-RATIO_BITS).exp2()) * f64::from(-RATIO_BITS).exp2();
             worst = worst.max(error(unit));
-            unit
+            Some(unit)
         };
-        let steps = (0..n_out).map(step).collect();
-        (steps, worst)
+        let steps: Vec<Option<f64>> = (0..n_out).map(step).collect();
+        let any = steps.iter().find_map(|step| *step).unwrap_or(1.0);
+        (steps.into_iter().map(|step| step.unwrap_or(any)).collect(), worst)
     }
 }
 

@@ -9,7 +9,9 @@ use hecc_grammar::cost::{Costs, Shape};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
-use crate::layout::{Bit, Layout, Pattern, Schedule, ScheduleTerm, candidates, pattern, schedule};
+use crate::layout::{
+    Bit, Layout, Pattern, Schedule, ScheduleTerm, Strides, candidates, pattern, schedule, strides,
+};
 use crate::linear::Matrix;
 use crate::poly::multiplications;
 
@@ -151,6 +153,8 @@ struct State {
 struct Search<'a> {
     graph: &'a Graph,
     config: PackConfig<'a>,
+    /// How the matrices of each step slide over its operands.
+    strides: Vec<Vec<Option<Strides>>>,
     /// Interned layouts.
     layouts: Vec<Layout>,
     ids: HashMap<Layout, usize>,
@@ -160,7 +164,17 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(graph: &'a Graph, config: PackConfig<'a>) -> Search<'a> {
-        Search { graph, config, layouts: vec![], ids: HashMap::new(), cache: HashMap::new() }
+        let of_step = |id: NodeId| match &graph.node(id).step {
+            Step::Affine { terms, .. } => {
+                let shape = &graph.node(id).shape;
+                let of = |(x, m): &(NodeId, Matrix)| strides(m, &graph.node(*x).shape, shape);
+                terms.iter().map(of).collect()
+            }
+            Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) => vec![],
+        };
+        let strides = graph.ids().map(of_step).collect();
+        let (layouts, ids, cache) = (vec![], HashMap::new(), HashMap::new());
+        Search { graph, config, strides, layouts, ids, cache }
     }
 
     fn intern(&mut self, layout: Layout) -> usize {
@@ -191,14 +205,10 @@ impl<'a> Search<'a> {
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =
                     terms.iter().map(|(source, _)| choices[source.0].0).collect();
-                let inputs: Vec<(&Matrix, Layout)> = terms
-                    .iter()
-                    .zip(&sources)
-                    .map(|((_, m), &s)| (m, self.layouts[s].clone()))
-                    .collect();
-                let borrowed: Vec<(&Matrix, &Layout)> =
-                    inputs.iter().map(|(m, layout)| (*m, layout)).collect();
-                let list = candidates(&node.shape, log_slots, &borrowed);
+                let layouts = sources.iter().map(|&source| &self.layouts[source]);
+                let strides = self.strides[id.0].iter().map(Option::as_ref);
+                let inputs: Vec<(Option<&Strides>, &Layout)> = strides.zip(layouts).collect();
+                let list = candidates(&node.shape, log_slots, &inputs);
                 list.into_iter()
                     .map(|layout| {
                         let layout = self.intern(layout);

@@ -5,7 +5,7 @@
 //! holds it follows. Where noise has outgrown the rounding of a switch by a prime, that prime is dropped on the way.
 
 use hecc_grammar::cost;
-use hecc_grammar::noise::{self, EXACT_TAIL, HEADROOM_BITS};
+use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
 use hecc_grammar::plan::{Params, Plan, Scheme, is_prime};
 use hecc_grammar::security::{Security, max_log_qp};
 
@@ -82,6 +82,7 @@ pub struct FoundIntegers {
 struct Trial {
     log_n: u32,
     plan: Plan,
+    sizes: ConstantSizes,
 }
 
 /// Finds the cheapest secure plan whose plaintext modulus has at least `width` bits.
@@ -198,12 +199,13 @@ impl Trial {
         };
         let levels = vec![params.input_level; graph.nodes.len()];
         let (plan, _) = lowered(graph, config, lower_config, (params, &levels))?;
-        Ok(Trial { log_n, plan })
+        let sizes = ConstantSizes::new(&plan);
+        Ok(Trial { log_n, plan, sizes })
     }
 
     /// For each step of the graph, log2 of the deviation of the noise of its result.
     fn noise(&self) -> Vec<f64> {
-        let noise = noise::analyse_exact(&self.plan);
+        let noise = self.sizes.analyse(&self.plan);
         let of_layer = |layer: &hecc_grammar::plan::Layer| {
             layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
         };

@@ -21,13 +21,68 @@ const DEPENDENCE: f64 = 2.0;
 /// For every value, log2 of the standard deviation of a coefficient of its noise, for the largest plaintext prime. In
 /// the form QP it is that of the value divided by P.
 pub fn analyse_exact(plan: &Plan) -> Vec<f64> {
-    let mut analysis =
-        Analysis { plan, norms: vec![None; plan.constants.len()], variances: vec![] };
-    for (value, op) in plan.values() {
-        let variance = analysis.step(value, op);
-        analysis.variances.push(variance);
+    ConstantSizes::new(plan).analyse(plan)
+}
+
+/// How large the constants of a plan are as polynomials, which takes longer to find out than all the rest, and does not
+/// depend on the plaintext primes.
+pub struct ConstantSizes(Vec<Size>);
+
+enum Size {
+    /// One coefficient.
+    Number(f64),
+    /// So many coefficients, which are as good as uniform modulo t.
+    Uniform(usize),
+}
+
+impl ConstantSizes {
+    /// The sizes of all constants.
+    pub fn new(plan: &Plan) -> ConstantSizes {
+        ConstantSizes((0..plan.constants.len()).map(|c| size(plan, ConstantId(c as u32))).collect())
     }
-    analysis.variances.into_iter().map(|variance| variance.log2() / 2.0).collect()
+
+    /// As [`analyse_exact`], of a plan with the same constants.
+    pub fn analyse(&self, plan: &Plan) -> Vec<f64> {
+        let mut analysis = Analysis { plan, sizes: self, variances: vec![] };
+        for (value, op) in plan.values() {
+            let variance = analysis.step(value, op);
+            analysis.variances.push(variance);
+        }
+        analysis.variances.into_iter().map(|variance| variance.log2() / 2.0).collect()
+    }
+
+    /// The squared norm of the polynomial that a constant is encoded as, modulo t.
+    fn squared_norm(&self, constant: ConstantId, t: f64) -> f64 {
+        match self.0[constant.index()] {
+            Size::Number(0.0) => 0.0,
+            Size::Number(x) => (x * x).min(t * t / 4.0),
+            Size::Uniform(coefficients) => coefficients as f64 * t * t / 12.0,
+        }
+    }
+}
+
+/// Slots that repeat with period w are a polynomial of 2w coefficients, of one if w is 1.
+fn size(plan: &Plan, constant: ConstantId) -> Size {
+    let Constant { view, .. } = &plan.constants[constant.index()];
+    match view {
+        View::Splat(x) | View::Imaginary(x) => Size::Number(*x),
+        View::Table { .. } | View::Embedding(_) => {
+            let Slots { re: slots, .. } = plan.slots_of(constant);
+            match period(&slots) {
+                1 => Size::Number(slots[0]),
+                period => Size::Uniform((2 * period).min(slots.len())),
+            }
+        }
+    }
+}
+
+/// The smallest power of two that slots repeat with.
+fn period(slots: &[f64]) -> usize {
+    let mut period = slots.len();
+    while period > 1 && slots[..period / 2] == slots[period / 2..period] {
+        period /= 2;
+    }
+    period
 }
 
 /// Bits that are left of the modulus of a value whose noise has the deviation 2^`log_noise`: below 0, the result may
@@ -55,13 +110,12 @@ fn to_coefficients(params: &Params, deviation: f64) -> f64 {
 
 struct Analysis<'a> {
     plan: &'a Plan,
-    /// Squared norms of the constants used so far.
-    norms: Vec<Option<f64>>,
+    sizes: &'a ConstantSizes,
     variances: Vec<f64>,
 }
 
 impl Analysis<'_> {
-    fn step(&mut self, value: Value, op: &Op) -> f64 {
+    fn step(&self, value: Value, op: &Op) -> f64 {
         let plan = self.plan;
         let params = &plan.params;
         let of = |v: &Value| self.variances[v.index()];
@@ -73,9 +127,7 @@ impl Analysis<'_> {
             Op::Neg(a) | Op::Decompose(a) | Op::ModUp(a) => of(a),
             Op::AddPlain(a, _) => of(a) + 1.0 / 12.0,
             Op::MulPlain(a, c) => of(a) * self.norm(*c),
-            Op::DotPlain(terms) => {
-                terms.iter().map(|(v, c)| self.variances[v.index()] * self.norm(*c)).sum()
-            }
+            Op::DotPlain(terms) => terms.iter().map(|(v, c)| of(v) * self.norm(*c)).sum(),
             Op::Mul(a, b) => {
                 let n = params.ring_degree() as f64;
                 // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
@@ -97,37 +149,7 @@ impl Analysis<'_> {
         }
     }
 
-    /// The squared norm of the polynomial that a constant is encoded as.
-    fn norm(&mut self, constant: ConstantId) -> f64 {
-        let plan = self.plan;
-        *self.norms[constant.index()].get_or_insert_with(|| squared_norm(plan, constant))
+    fn norm(&self, constant: ConstantId) -> f64 {
+        self.sizes.squared_norm(constant, self.plan.params.largest_t())
     }
-}
-
-/// Slots that repeat with period w are a polynomial of 2w coefficients (of one if w is 1), which are as good as uniform
-/// modulo t.
-fn squared_norm(plan: &Plan, constant: ConstantId) -> f64 {
-    let Constant { view, .. } = &plan.constants[constant.index()];
-    let one = |x: f64| if x == 0.0 { 0.0 } else { x * x };
-    match view {
-        View::Splat(x) | View::Imaginary(x) => one(*x).min(plan.params.largest_t().powi(2) / 4.0),
-        View::Table { .. } | View::Embedding(_) => {
-            let Slots { re: slots, .. } = plan.slots_of(constant);
-            match period(&slots) {
-                1 => one(slots[0]),
-                period => {
-                    (2 * period).min(slots.len()) as f64 * plan.params.largest_t().powi(2) / 12.0
-                }
-            }
-        }
-    }
-}
-
-/// The smallest power of two that slots repeat with.
-fn period(slots: &[f64]) -> usize {
-    let mut period = slots.len();
-    while period > 1 && slots[..period / 2] == slots[period / 2..period] {
-        period /= 2;
-    }
-    period
 }

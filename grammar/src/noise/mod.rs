@@ -9,7 +9,9 @@ mod analysis;
 mod exact;
 
 pub use analysis::{Deviation, analyse};
-pub use exact::{EXACT_TAIL, HEADROOM_BITS, analyse_exact, budget, rounding_variance};
+pub use exact::{
+    ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyse_exact, budget, rounding_variance,
+};
 
 use crate::plan::{LimbSet, Params};
 use crate::security::EPHEMERAL_WEIGHT;
