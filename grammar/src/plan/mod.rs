@@ -231,17 +231,27 @@ impl Plan {
         match &self.constants[constant.index()].view {
             View::Splat(x) => Slots::real(vec![*x; n_slots]),
             View::Imaginary(x) => Slots { re: vec![0.0; n_slots], im: Some(vec![*x; n_slots]) },
-            View::Table { table, factor, runs } => {
-                let table = &self.tables[*table as usize];
-                let mut slots = vec![0.0; n_slots];
-                for run in &runs.0 {
-                    run.for_each(|slot, element| {
-                        slots[slot as usize] = f64::from(table[element as usize]) * factor;
-                    });
-                }
-                Slots::real(slots)
-            }
+            View::Table { .. } => Slots::real(self.real_slots(constant, |x| x)),
             View::Embedding(diagonal) => diagonal.slots(n_slots),
+        }
+    }
+
+    /// What `of` makes of the real part of each slot of a constant. Of tables it is called once for each entry.
+    pub fn real_slots<T: Copy>(&self, constant: ConstantId, of: impl Fn(f64) -> T) -> Vec<T> {
+        let n_slots = self.params.n_slots();
+        match &self.constants[constant.index()].view {
+            View::Splat(x) => vec![of(*x); n_slots],
+            View::Imaginary(_) => vec![of(0.0); n_slots],
+            View::Table { table, factor, runs } => {
+                let table = self.tables[*table as usize].iter();
+                let table: Vec<T> = table.map(|&x| of(f64::from(x) * factor)).collect();
+                let mut slots = vec![of(0.0); n_slots];
+                for run in &runs.0 {
+                    run.for_each(|slot, element| slots[slot as usize] = table[element as usize]);
+                }
+                slots
+            }
+            View::Embedding(diagonal) => diagonal.slots(n_slots).re.into_iter().map(of).collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Type, Value, VerifiedPlan};
+use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Type, Value, VerifiedPlan, View};
 use rayon::prelude::*;
 
 use crate::error::RunError;
@@ -18,6 +18,9 @@ use crate::scheme::{Encoder, Use};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
+
+/// Plaintexts that are encoded before they are multiplied by: so few are still in the caches then.
+const PLAINTEXTS_AT_ONCE: usize = 16;
 
 /// How a plan is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +253,25 @@ impl<'a> Evaluator<'a> {
         ty: Type,
         instance: usize,
     ) -> Ciphertext {
+        let is_scalar = |(_, c): &&(_, ConstantId)| {
+            matches!(self.plan.constants[c.index()].view, View::Splat(_))
+        };
+        let (scalar, full): (Vec<_>, Vec<_>) = terms.iter().partition(is_scalar);
+        let groups = full.chunks(PLAINTEXTS_AT_ONCE);
+        let groups = (!scalar.is_empty()).then_some(&scalar[..]).into_iter().chain(groups);
+        let add = |sum, group: &[_]| Some(self.add_products(sum, group, ty, instance));
+        let pair = groups.fold(None, add).expect("verified sums have terms");
+        Ciphertext { polys: pair.into(), ty }
+    }
+
+    /// The products of some terms, added to a sum if there is one.
+    fn add_products(
+        &self,
+        sum: Option<[Poly; 2]>,
+        terms: &[(&Arc<Ciphertext>, ConstantId)],
+        ty: Type,
+        instance: usize,
+    ) -> [Poly; 2] {
         let ring = &self.context.ring;
         let limbs = terms[0].0.limb_indices(ring);
         let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, ty, Use::Factor, instance);
@@ -261,7 +283,7 @@ impl<'a> Evaluator<'a> {
                 Plaintext::Scalar(residues) => scalar.push((&ciphertext.polys, residues)),
             }
         }
-        let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
+        Poly::build_pair(ring.n(), limbs.len(), |k, out| {
             let modulus = ring.modulus(limbs[k]);
             let mut scratch = vec![0; full.len() * BLOCK.min(ring.n())];
             by_blocks(out, |range, mut sums| {
@@ -274,16 +296,19 @@ impl<'a> Evaluator<'a> {
                     })
                     .collect();
                 (active().dot_pair)(sums.each_mut().map(|sum| &mut **sum), &products, modulus);
-                for (part, sum) in sums.iter_mut().enumerate() {
+                for (part, out) in sums.iter_mut().enumerate() {
                     let multiples: Vec<Multiple<'_>> = scalar
                         .iter()
                         .map(|(polys, residues)| (&polys[part].limb(k)[range.clone()], residues[k]))
                         .collect();
-                    (active().add_multiples)(sum, &multiples, modulus);
+                    (active().add_multiples)(out, &multiples, modulus);
+                    if let Some(sum) = &sum {
+                        let products = out.to_vec();
+                        (active().add)(out, &products, &sum[part].limb(k)[range.clone()], modulus);
+                    }
                 }
             });
-        });
-        Ciphertext { polys: pair.into(), ty }
+        })
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {

@@ -43,6 +43,8 @@ pub struct Kernels {
     pub mul_add: fn(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
     /// `out[i] = a[i]·factor`, factor in `[0, q)`.
     pub scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
+    /// `out[i]` is modulo `to` what `a[i]` stands for modulo `from`, the integer of least magnitude.
+    pub lift: fn(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus),
     /// `acc[i] += a[i]·factor`, factor in `[0, q)`.
     pub scale_add: fn(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
     /// `acc[i] += Σ_k multiples[k].0[i]·multiples[k].1`.
@@ -146,8 +148,23 @@ mod tests {
                 agree(acc, "scale", |kernels, out| (kernels.scale)(out, a, factor, &q));
                 agree(acc, "scale_add", |kernels, out| (kernels.scale_add)(out, a, factor, &q));
                 agree(b, "sub_scale", |kernels, out| (kernels.sub_scale)(out, a, factor, &q));
+                for to in primes() {
+                    agree(acc, "lift", |kernels, out| (kernels.lift)(out, a, &q, &to));
+                }
                 agree(acc, "permute", |kernels, out| (kernels.permute)(out, a, &index));
             }
+        }
+    }
+
+    #[test]
+    fn lifting_keeps_integers_of_least_magnitude() {
+        for (from, to) in primes().flat_map(|from| primes().map(move |to| (from.clone(), to))) {
+            let limb = limbs(&from, 64, 1).concat();
+            let expected: Vec<u64> =
+                limb.iter().map(|&a| to.from_signed(from.centred(a))).collect();
+            let mut out = vec![0; limb.len()];
+            (portable::TABLE.lift)(&mut out, &limb, &from, &to);
+            assert_eq!(out, expected, "{} to {}", from.value(), to.value());
         }
     }
 

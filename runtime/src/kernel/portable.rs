@@ -14,6 +14,7 @@ pub(super) static TABLE: Kernels = Kernels {
     add,
     sub,
     neg,
+    lift,
     mul,
     mul_add,
     scale,
@@ -97,6 +98,21 @@ pub(super) fn sub(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     assert!(out.len() == a.len() && a.len() == b.len());
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = q.sub(a, b);
+    }
+}
+
+/// From `t` to `q`: residues beyond t/2 stand for negative integers, which are `q − t` more modulo q.
+#[inline]
+pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
+    assert_eq!(out.len(), a.len());
+    let (t, q) = (from.value(), to.value());
+    if t / 2 >= q {
+        out.iter_mut().zip(a).for_each(|(out, &a)| *out = to.from_signed(from.centred(a)));
+        return;
+    }
+    let (half, up) = (t / 2, q.wrapping_sub(t));
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = a.wrapping_add(if a > half { up } else { 0 });
     }
 }
 

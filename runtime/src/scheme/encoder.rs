@@ -68,9 +68,7 @@ impl Encoder {
             }
             (Encoder::Bfv(batches), _) => {
                 let batch = &batches[instance];
-                let slots = plan.slots_of(constant).re;
-                let slots: Vec<u64> =
-                    slots.into_iter().map(|x| batch.modulus().from_integer(x)).collect();
+                let slots = plan.real_slots(constant, |x| batch.modulus().from_integer(x));
                 let coefficients = batch.to_coefficients(&slots);
                 let poly = match as_a {
                     Use::Summand => batch.as_summand(ring, &coefficients, &limbs),

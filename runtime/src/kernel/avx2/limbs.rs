@@ -23,6 +23,11 @@ pub(super) fn neg(out: &mut [u64], a: &[u64], q: &Modulus) {
     portable::neg(out, a, q);
 }
 
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
+    portable::lift(out, a, from, to);
+}
+
 /// The product has bound 3/4.
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn mul(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {

@@ -19,6 +19,7 @@ pub(super) fn table() -> Option<&'static Kernels> {
         add,
         sub,
         neg,
+        lift,
         mul,
         mul_add,
         scale,
@@ -51,6 +52,7 @@ entry!(transform::intt(x: &mut [u64], table: &NttTable));
 entry!(limbs::add(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus));
 entry!(limbs::sub(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus));
 entry!(limbs::neg(out: &mut [u64], a: &[u64], q: &Modulus));
+entry!(limbs::lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus));
 entry!(limbs::mul(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus));
 entry!(limbs::mul_add(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus));
 entry!(limbs::scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));

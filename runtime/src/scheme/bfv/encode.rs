@@ -49,8 +49,11 @@ impl Batch {
 
     /// A polynomial modulo t as a factor of ciphertexts: its coefficients of least magnitude, on some limbs.
     pub fn as_factor(&self, ring: &Ring, coefficients: &[u64], limbs: &[usize]) -> Poly {
-        let centred: Vec<i64> = coefficients.iter().map(|&c| self.modulus().centred(c)).collect();
-        Poly::from_signed(ring, limbs, &centred)
+        Poly::build(ring.n(), limbs.len(), |k, out| {
+            let table = &ring.tables[limbs[k]];
+            (active().lift)(out, coefficients, self.modulus(), table.modulus());
+            (active().ntt)(out, table);
+        })
     }
 
     /// A polynomial modulo t as a summand of ciphertexts on the limbs, of product Q: `⌊Q/t·m⌉`.
