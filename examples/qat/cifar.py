@@ -61,11 +61,11 @@ class Config:
 CONFIGS = {
     "float": Config(epochs=24, rate=3e-3),
     "w8": Config(bits=(8,) * 5, max_scale=True, epochs=1, rate=1e-4),
-    "tiny": Config(
-        bits=(3, 3, 3, 3, 4), levels=4, calibrated=73, epochs=24, rate=1.5e-3,
-    ),
     "small": Config(
         bits=(4, 3, 3, 3, 4), levels=10, calibrated=96, epochs=44, rate=1.5e-3,
+    ),
+    "tiny": Config(
+        bits=(3, 3, 3, 3, 4), levels=4, calibrated=73, epochs=24, rate=1.5e-3,
     ),
 }
 

@@ -177,11 +177,12 @@ pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
 
 /// Bytes of all plaintexts of a plan when encoded.
 pub fn plaintext_bytes(plan: &Plan) -> u64 {
-    encodings(plan)
+    let of_one: u64 = encodings(plan)
         .map(|(shape, extended)| {
             (if extended { shape.n_extended() } else { shape.n_limbs }) as u64 * (8 << shape.log_n)
         })
-        .sum()
+        .sum();
+    of_one * plan.params.n_instances() as u64
 }
 
 /// One (shape, whether on QP) for each use of a plaintext that is not one number.
