@@ -10,7 +10,7 @@ use hecc_compiler::interpret;
 use hecc_compiler::pass::lift_quantizers::Effect;
 use hecc_compiler::pipeline::{Compiled, compile};
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::Scheme;
+use hecc_grammar::plan::{Key, Op, Scheme};
 use ndarray::{Array1, ArrayD, Axis, IxDyn};
 
 use evaluators::run_all;
@@ -119,6 +119,10 @@ fn a_batch_computes_every_input_in_its_slot() {
     let model = network(1, "reshape t4");
     let compiled = compiled(&model, &Config { batch: true, ..config() });
     assert_eq!(compiled.plan.batch, compiled.plan.params.n_slots());
+    // The 32 and 8 squares that are read are relinearized in the 8 and 3 sums that they go into.
+    let count = |is: fn(&Op) -> bool| compiled.plan.ops.iter().filter(|op| is(op)).count();
+    assert_eq!(count(|op| matches!(op, Op::Mul(..))), 40);
+    assert_eq!(count(|op| matches!(op, Op::ApplyKey(_, Key::Relinearize))), 11);
     let images = images(5);
     let outputs = run_all(&compiled.plan, &[images.iter().copied().collect()], 5);
     assert_eq!(outputs.clear, outputs.encrypted);

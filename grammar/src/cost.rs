@@ -144,7 +144,10 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
         Op::Add(..) | Op::Sub(..) | Op::Neg(_) => pass(polys * limbs),
         Op::AddPlain(..) => pass(limbs),
         Op::MulPlain(..) => shape.passes(costs.mul_add, polys * limbs),
-        Op::DotPlain(terms) => terms.len() as f64 * shape.dot_term(costs, ty.form == Form::QP),
+        Op::DotPlain(terms) => {
+            let of_two = shape.dot_term(costs, ty.form == Form::QP);
+            (terms.len() * polys) as f64 / 2.0 * of_two
+        }
         Op::Mul(..) => match plan.params.scheme {
             Scheme::Ckks => shape.passes(costs.mul_add, 4 * limbs),
             Scheme::Bfv => shape.exact_square(costs),

@@ -188,11 +188,26 @@ impl Lowering<'_> {
         let (level, result) = (self.work_level(id), self.config.levels[id.0]);
         let ladder = &self.config.ladder;
         let (limbs, settled) = (ladder.limbs(level), ladder.limbs(result));
+        let summed_first = self.is_summed_first(id);
         let mut emit = self.emit(id);
         let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
-        let product = emit.op(Op::Mul(a, b))?;
-        let linear = emit.switch(product, Key::Relinearize)?;
-        emit.settle(linear, settled)
+        let mut product = emit.op(Op::Mul(a, b))?;
+        if !summed_first {
+            product = emit.switch(product, Key::Relinearize)?;
+        }
+        emit.settle(product, settled)
+    }
+
+    /// Whether products are relinearized after they were summed up: in a batch, where sums need no rotations, if there are
+    /// so many fewer sums that their third polynomials cost less.
+    fn is_summed_first(&self, id: NodeId) -> bool {
+        let graph = self.graph;
+        let mut readers = graph.ids().filter(|&x| graph.node(x).step.operands().contains(&id));
+        let (Some(reader), None) = (readers.next(), readers.next()) else { return false };
+        let is_output = graph.outputs.iter().any(|output| output.node == id);
+        let alone =
+            matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
+        self.plan.batch > 1 && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
     }
 
     fn affine(
@@ -229,6 +244,10 @@ impl Lowering<'_> {
                     let zero = emit.splat(0.0, target - emit.scale(any));
                     emit.op(Op::MulPlain(any, zero))?
                 }
+            };
+            let total = match emit.plan.ty(total).degree {
+                2 => emit.switch(total, Key::Relinearize)?,
+                _ => total,
             };
             let mut value = emit.settle(total, settled)?;
             for &step in &collect {

@@ -67,7 +67,7 @@ pub enum Op {
     Neg(Value),
     /// Adds a plaintext of the same scale. Form Q.
     AddPlain(Value, ConstantId),
-    /// Multiplies by a plaintext; scales add up. Form Q or QP, degree 1.
+    /// Multiplies by a plaintext; scales add up. Form Q or QP.
     MulPlain(Value, ConstantId),
     /// `Σ ciphertext · plaintext`; the products have equal types. Form Q or QP.
     DotPlain(Vec<(Value, ConstantId)>),
@@ -412,7 +412,6 @@ fn sum_type(value: Value, a: Type, b: Type) -> Result<Type, TypeError> {
 
 fn product_type(value: Value, a: Type, constant: &Constant) -> Result<Type, TypeError> {
     let a = not_digits(value, a)?;
-    degree(value, a, 1)?;
     Ok(Type { scale: a.scale + constant.scale, ..a })
 }
 

@@ -1,5 +1,6 @@
 //! Runs a plan on ciphertexts.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -260,18 +261,18 @@ impl<'a> Evaluator<'a> {
         let groups = full.chunks(PLAINTEXTS_AT_ONCE);
         let groups = (!scalar.is_empty()).then_some(&scalar[..]).into_iter().chain(groups);
         let add = |sum, group: &[_]| Some(self.add_products(sum, group, ty, instance));
-        let pair = groups.fold(None, add).expect("verified sums have terms");
-        Ciphertext { polys: pair.into(), ty }
+        let polys = groups.fold(None, add).expect("verified sums have terms");
+        Ciphertext { polys, ty }
     }
 
     /// The products of some terms, added to a sum if there is one.
     fn add_products(
         &self,
-        sum: Option<[Poly; 2]>,
+        sum: Option<Vec<Poly>>,
         terms: &[(&Arc<Ciphertext>, ConstantId)],
         ty: Type,
         instance: usize,
-    ) -> [Poly; 2] {
+    ) -> Vec<Poly> {
         let ring = &self.context.ring;
         let limbs = terms[0].0.limb_indices(ring);
         let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, ty, Use::Factor, instance);
@@ -283,7 +284,11 @@ impl<'a> Evaluator<'a> {
                 Plaintext::Scalar(residues) => scalar.push((&ciphertext.polys, residues)),
             }
         }
-        Poly::build_pair(ring.n(), limbs.len(), |k, out| {
+        let multiples = |part: usize, k: usize, range: Range<usize>| -> Vec<Multiple<'_>> {
+            let scalar = scalar.iter();
+            scalar.map(|(polys, c)| (&polys[part].limb(k)[range.clone()], c[k])).collect()
+        };
+        let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
             let modulus = ring.modulus(limbs[k]);
             let mut scratch = vec![0; full.len() * BLOCK.min(ring.n())];
             by_blocks(out, |range, mut sums| {
@@ -297,18 +302,31 @@ impl<'a> Evaluator<'a> {
                     .collect();
                 (active().dot_pair)(sums.each_mut().map(|sum| &mut **sum), &products, modulus);
                 for (part, out) in sums.iter_mut().enumerate() {
-                    let multiples: Vec<Multiple<'_>> = scalar
-                        .iter()
-                        .map(|(polys, residues)| (&polys[part].limb(k)[range.clone()], residues[k]))
-                        .collect();
-                    (active().add_multiples)(out, &multiples, modulus);
+                    (active().add_multiples)(out, &multiples(part, k, range.clone()), modulus);
                     if let Some(sum) = &sum {
                         let products = out.to_vec();
                         (active().add)(out, &products, &sum[part].limb(k)[range.clone()], modulus);
                     }
                 }
             });
-        })
+        });
+        // Sums of products that are not relinearized yet: numbers times ciphertexts, seldom anything else.
+        let third = (ty.degree == 2).then(|| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let modulus = ring.modulus(limbs[k]);
+                match &sum {
+                    Some(sum) => out.copy_from_slice(sum[2].limb(k)),
+                    None => out.fill(0),
+                }
+                for (polys, blocks) in &full {
+                    let mut scratch = vec![0; ring.n()];
+                    let plain = blocks.part(k, 0..ring.n(), &mut scratch);
+                    (active().mul_add)(out, polys[2].limb(k), plain, modulus);
+                }
+                (active().add_multiples)(out, &multiples(2, k, 0..ring.n()), modulus);
+            })
+        });
+        pair.into_iter().chain(third).collect()
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {
