@@ -85,10 +85,8 @@ type Sums = BTreeMap<u32, Vec<(Value, ConstantId)>>;
 fn chained(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {
     let mut total: Option<(u32, Value)> = None;
     for (giant, products) in sums.into_iter().rev() {
-        let moved = match total {
-            Some((above, sum)) => Some(move_in_qp(emit, sum, above - giant)?),
-            None => None,
-        };
+        let move_on = |(above, sum)| move_in_qp(emit, sum, above - giant);
+        let moved = total.map(move_on).transpose()?;
         let part = emit.op(Op::DotPlain(products))?;
         let sum = match moved {
             Some(moved) => emit.op(Op::Add(part, moved))?,

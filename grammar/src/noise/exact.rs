@@ -4,6 +4,8 @@
 //! exact while every coefficient of e stays below Q/2t. Deviations are heuristic average case, as in the rest of this
 //! module, but of coefficients instead of slots.
 
+use std::collections::BTreeMap;
+
 use crate::plan::{Constant, ConstantId, Op, Params, Plan, Slots, Value, View};
 
 use super::{SIGMA, key_product, rounding};
@@ -127,7 +129,14 @@ impl Analysis<'_> {
             Op::Neg(a) | Op::Decompose(a) | Op::ModUp(a) => of(a),
             Op::AddPlain(a, _) => of(a) + 1.0 / 12.0,
             Op::MulPlain(a, c) => of(a) * self.norm(*c),
-            Op::DotPlain(terms) => terms.iter().map(|(v, c)| of(v) * self.norm(*c)).sum(),
+            Op::DotPlain(terms) => {
+                // A value that is read several times brings the same noise each time.
+                let mut norms: BTreeMap<&Value, f64> = BTreeMap::new();
+                for (v, c) in terms {
+                    *norms.entry(v).or_default() += self.norm(*c).sqrt();
+                }
+                norms.into_iter().map(|(v, norm)| of(v) * norm * norm).sum()
+            }
             Op::Mul(a, b) => {
                 let n = params.ring_degree() as f64;
                 // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.

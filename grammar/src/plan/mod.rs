@@ -236,18 +236,25 @@ impl Plan {
         }
     }
 
-    /// What `of` makes of the real part of each slot of a constant. Of tables it is called once for each entry.
+    /// What `of` makes of the real part of each slot of a constant. Of small tables it is called once for each entry.
     pub fn real_slots<T: Copy>(&self, constant: ConstantId, of: impl Fn(f64) -> T) -> Vec<T> {
         let n_slots = self.params.n_slots();
         match &self.constants[constant.index()].view {
             View::Splat(x) => vec![of(*x); n_slots],
             View::Imaginary(_) => vec![of(0.0); n_slots],
             View::Table { table, factor, runs } => {
-                let table = self.tables[*table as usize].iter();
-                let table: Vec<T> = table.map(|&x| of(f64::from(x) * factor)).collect();
+                let table = &self.tables[*table as usize];
+                let value = |x: f32| of(f64::from(x) * factor);
+                let made: Option<Vec<T>> =
+                    (table.len() < n_slots).then(|| table.iter().map(|&x| value(x)).collect());
                 let mut slots = vec![of(0.0); n_slots];
                 for run in &runs.0 {
-                    run.for_each(|slot, element| slots[slot as usize] = table[element as usize]);
+                    run.for_each(|slot, element| {
+                        let element = element as usize;
+                        slots[slot as usize] = made
+                            .as_ref()
+                            .map_or_else(|| value(table[element]), |made| made[element]);
+                    });
                 }
                 slots
             }

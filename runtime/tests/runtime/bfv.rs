@@ -58,6 +58,14 @@ fn everything(params: Params) -> (Build, Vec<Value>) {
     ];
     let product = build.op(Op::Mul(x, y));
     outputs.push(build.op(Op::Relinearize(product)));
+    // One number, several times, and more vectors than are encoded at once.
+    let mut terms = vec![(product, splat); 20];
+    for step in 1..20 {
+        let moved = build.op(Op::Rotate(y, step));
+        terms.push((build.op(Op::Mul(x, moved)), table));
+    }
+    let sum = build.op(Op::DotPlain(terms));
+    outputs.push(build.op(Op::Relinearize(sum)));
     let digits = build.op(Op::Decompose(x));
     let up = build.op(Op::ModUp(x));
     let one = build.op(Op::ApplyKey(digits, Key::Rotate(1)));
