@@ -4,9 +4,10 @@
     python integers.py --hecc target/release/hecc --openfhe VENV --seal VENV --fhe-rs TARGET/release/fhe-rs-times
 
 The environments hold the packages that openfhe_bfv.py and seal_bfv.py name. Plaintext modulus 65537 and a modulus
-within what each system takes for 128-bit security. They divide it differently: hecc has four digits, at N = 2^13 of one
-prime, its peers have one special prime or none and so keep more for the message at N = 2^14 (log2 Q); there the
-first group has peers with about as much as hecc, the second with as much as they can. SEAL and fhe.rs have no
+within what each system takes for 128-bit security. They divide it differently. At N = 2^13 hecc has about as much for the
+message as its peers (log2 Q) in four primes of 43 bits; the second group has it with three of 50 bits, its largest, which
+is a tenth less. At N = 2^14 it has four digits, while its peers have one special prime or none and so keep more for the
+message: the third group has peers with about as much as hecc, the fourth with as much as they can. SEAL and fhe.rs have no
 threads within an operation: their one-core times stand beside those of two threads.
 
 Every command is a process of its own; its standard output is one JSON object, and all of them go to `--save` if that is
@@ -19,17 +20,17 @@ import pathlib
 
 from primitives import FOLDER, run
 
-# log2 of the ring degree, primes of the ciphertexts of hecc and, longer ones, of its peers.
-SIZES = [(13, 4, 3), (14, 8, 6), (14, 8, 7)]
+# log2 of the ring degree, primes and digits of hecc's ciphertexts, and primes, longer ones, of its peers'.
+SIZES = [(13, (4, 4), 3), (13, (3, 3), 3), (14, (8, 4), 6), (14, (8, 4), 7)]
 OPERATIONS = ["mul_relin", "rotate"]
 
 
 def threaded(args, size, threads):
     """Returns the name and the command of each system that has threads."""
-    log_n, limbs, peer_limbs = size
+    log_n, (limbs, digits), peer_limbs = size
     ring = ["--log-n", log_n, "--threads", threads]
     hecc = [args.hecc, "bench", "ops", "--scheme", "bfv", "--json", *ring]
-    hecc += ["--limbs", limbs, "--digits", 4]
+    hecc += ["--limbs", limbs, "--digits", digits]
     found = [("hecc", [*hecc, "--repeats", args.reps])]
     if args.openfhe:
         script = [args.openfhe / "bin" / "python", FOLDER / "openfhe_bfv.py", *ring]
