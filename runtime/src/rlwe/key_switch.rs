@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hecc_grammar::plan::{Form, Key, KeyUse, LimbSet, Plan, Type};
+use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::kernel::{Term, active};
@@ -131,7 +132,7 @@ impl Context {
             extension.update(|k, out| (active().ntt)(out, &self.ring.tables[others[k]]));
             Digit { index: digit, own, others, extension }
         };
-        let digits = self.params.digits(source.ty.limbs).into_iter().map(digit).collect();
+        let digits = self.params.digits(source.ty.limbs).into_par_iter().map(digit).collect();
         Digits { source, divided, digits }
     }
 
@@ -273,7 +274,7 @@ impl Context {
             });
             result
         };
-        Ciphertext { polys: source.polys.iter().map(divide).collect(), ty }
+        Ciphertext { polys: source.polys.par_iter().map(divide).collect(), ty }
     }
 }
 

@@ -64,7 +64,8 @@ impl Multiplier {
             let high: Vec<_> = terms.iter().map(|&(i, j)| [&left[i], &right[j]]).collect();
             self.scaled_product(ring, extension, [&low, &high], instance)
         };
-        let polys = vec![product(&[(0, 0)]), product(&[(0, 1), (1, 0)]), product(&[(1, 1)])];
+        let terms: [&[(usize, usize)]; 3] = [&[(0, 0)], &[(0, 1), (1, 0)], &[(1, 1)]];
+        let polys = terms.into_par_iter().map(product).collect();
         Ciphertext { polys, ty: Type { degree: 2, ..a.ty } }
     }
 
@@ -79,7 +80,7 @@ impl Multiplier {
             result.update(|k, out| (active().ntt)(out, &self.auxiliary[k]));
             result
         };
-        source.polys.iter().map(extend).collect()
+        source.polys.par_iter().map(extend).collect()
     }
 
     /// `⌊t/Q·Σ x·y⌉` of polynomials modulo Q (`low`) and B (`high`).
