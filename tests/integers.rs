@@ -162,87 +162,85 @@ fn a_quantiser_that_stands_for_an_activation_is_no_ring_operation() {
     assert!(compiled.other_scheme.unwrap().unwrap_err().contains("middle"));
 }
 
+/// A layer of four neurons on four inputs of two bits with the step `step`, in t2, and what follows.
+fn layer(step: f64, weights: &str, constants: &str, rest: &str) -> Model {
+    let text = format!(
+        "model 1 \"layer\"
+c0 : [4,4] = [{weights}]
+{constants}
+t0 = input : [1,4] \"x\"
+t1 = fake_quant t0 scale={step} zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
+t2 = matmul t1, c0 : [1,4] \"fc\"
+{rest}
+"
+    );
+    text.parse().unwrap()
+}
+
+const WEIGHTS: &str = "1, -2, 0, 3, 2, 1, -1, 1, 0, 1, 1, -1, 2, 0, -3, 1";
+
+/// Forty inputs of [`layer`].
+fn vectors() -> ArrayD<f64> {
+    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
+    x.into_shape_with_order(IxDyn(&[40, 4])).unwrap()
+}
+
+fn compiled_layer(model: &Model, config: &Config) -> Compiled {
+    compile(model, &Calibration::from_data(vec![vectors()]), config).unwrap()
+}
+
+/// All evaluators on some of [`vectors`]; the largest error allowed is `tolerance`.
+fn check_layer(model: &Model, compiled: &Compiled, tolerance: f64) {
+    for i in [0, 7, 23u8] {
+        let x = vectors().index_axis_move(Axis(0), i.into()).insert_axis(Axis(0));
+        let outputs = run_all(&compiled.plan, &[x.iter().copied().collect()], i);
+        assert_eq!(outputs.clear, outputs.encrypted);
+        assert_near(&outputs.clear[0], &expected(model, &x), tolerance);
+    }
+}
+
 #[test]
 fn steps_without_a_common_measure_are_approximated_and_said_so() {
     // The square is added to its operand, whose step is another: 0.3·0.25 against its square.
-    let model: Model = "model 1 \"residual\"
-c0 : [4,4] = [1, -2, 0, 3, 2, 1, -1, 1, 0, 1, 1, -1, 2, 0, -3, 1]
-c1 : [] = [0.3]
-t0 = input : [1,4] \"x\"
-t1 = fake_quant t0 scale=0.25 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
-t2 = matmul t1, c0 : [1,4] \"fc\"
-t3 = mul t2, c1 : [1,4] \"fc\"
+    let rest = "t3 = mul t2, c1 : [1,4] \"fc\"
 t4 = mul t3, t3 : [1,4] \"square\"
 t5 = add t3, t4 : [1,4] \"add\"
-output \"y\" t5
-"
-    .parse()
-    .unwrap();
-    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
-    let x = x.into_shape_with_order(IxDyn(&[40, 4])).unwrap();
-    let compiled = compile(&model, &Calibration::from_data(vec![x.clone()]), &config()).unwrap();
+output \"y\" t5";
+    let model = layer(0.25, WEIGHTS, "c1 : [] = [0.3]", rest);
+    let compiled = compiled_layer(&model, &config());
     let [(node, error)] = &compiled.integers.as_ref().unwrap().approximations[..] else {
         panic!("{:?}", compiled.integers)
     };
     assert!(node == "add" && *error > 0.0 && *error < 0.02, "{node}: {error}");
-    let image = x.index_axis_move(Axis(0), 7).insert_axis(Axis(0));
-    let outputs = run_all(&compiled.plan, &[image.iter().copied().collect()], 5);
-    assert_eq!(outputs.clear, outputs.encrypted);
-    assert_near(&outputs.clear[0], &expected(&model, &image), 0.02);
+    check_layer(&model, &compiled, 0.02);
 }
 
 #[test]
 fn neurons_without_weights_change_nothing() {
-    // Training for few bits leaves some. Their integers have no step of their own.
-    let model: Model = "model 1 \"sparse\"
-c0 : [4,4] = [1, 0, 0, 3, 2, 0, -1, 1, 0, 0, 1, -1, 2, 0, -3, 1]
-c1 : [] = [0.3]
-c2 : [4,2] = [1, 2, -1, 3, 0, 1, 2, -2]
-t0 = input : [1,4] \"x\"
-t1 = fake_quant t0 scale=0.3 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
-t2 = matmul t1, c0 : [1,4] \"fc\"
-t3 = mul t2, c1 : [1,4] \"scale\"
+    // Training for few bits leaves some. Their integers have no step of their own, nor has what is multiplied by zero.
+    let sparse = "1, 0, 0, 3, 2, 0, -1, 1, 0, 0, 1, -1, 2, 0, -3, 1";
+    let rest = "t3 = mul t2, c1 : [1,4] \"scale\"
 t4 = mul t3, t3 : [1,4] \"square\"
 t5 = matmul t4, c2 : [1,2] \"last\"
-output \"y\" t5
-"
-    .parse()
-    .unwrap();
-    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
-    let x = x.into_shape_with_order(IxDyn(&[40, 4])).unwrap();
-    let compiled = compile(&model, &Calibration::from_data(vec![x.clone()]), &config()).unwrap();
-    assert_eq!(compiled.integers.as_ref().unwrap().approximations, []);
-    let image = x.index_axis_move(Axis(0), 7).insert_axis(Axis(0));
-    let outputs = run_all(&compiled.plan, &[image.iter().copied().collect()], 5);
-    assert_near(&outputs.clear[0], &expected(&model, &image), 1e-12);
+output \"y\" t5";
+    for factors in ["c1 : [] = [0.3]", "c1 : [4] = [0.3, 0.3, 0, 0.3]"] {
+        let constants = format!("{factors}\nc2 : [4,2] = [1, 2, -1, 3, 0, 1, 2, -2]");
+        let model = layer(0.3, sparse, &constants, rest);
+        let compiled = compiled_layer(&model, &config());
+        assert_eq!(compiled.integers.as_ref().unwrap().approximations, []);
+        check_layer(&model, &compiled, 1e-12);
+    }
 }
 
 #[test]
 fn elements_of_a_result_keep_their_own_steps() {
     // As weights with one scale for each output channel leave them.
-    let model: Model = "model 1 \"channels\"
-c0 : [4,4] = [1, -2, 0, 3, 2, 1, -1, 1, 0, 1, 1, -1, 2, 0, -3, 1]
-c1 : [4] = [0.3, 0.0171, 1.9, -0.5]
-t0 = input : [1,4] \"x\"
-t1 = fake_quant t0 scale=0.25 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
-t2 = matmul t1, c0 : [1,4] \"fc\"
-t3 = mul t2, c1 : [1,4] \"scale\"
-output \"y\" t3
-"
-    .parse()
-    .unwrap();
-    let x: Array1<f64> = (0..160).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
-    let x = x.into_shape_with_order(IxDyn(&[40, 4])).unwrap();
-    let config = Config { certify: true, ..config() };
-    let compiled = compile(&model, &Calibration::from_data(vec![x.clone()]), &config).unwrap();
+    let rest = "t3 = mul t2, c1 : [1,4] \"scale\"\noutput \"y\" t3";
+    let model = layer(0.25, WEIGHTS, "c1 : [4] = [0.3, 0.0171, 1.9, -0.5]", rest);
+    let compiled = compiled_layer(&model, &Config { certify: true, ..config() });
     let report = compiled.integers.as_ref().unwrap();
     assert!(report.approximations.is_empty() && report.required < 6.0, "{report:?}");
-    for i in [0, 7, 23u8] {
-        let image = x.index_axis(Axis(0), i.into()).to_owned().insert_axis(Axis(0));
-        let outputs = run_all(&compiled.plan, &[image.iter().copied().collect()], i);
-        assert_eq!(outputs.clear, outputs.encrypted);
-        assert_near(&outputs.clear[0], &expected(&model, &image), 1e-12);
-    }
+    check_layer(&model, &compiled, 1e-12);
 }
 
 #[test]

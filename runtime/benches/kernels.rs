@@ -22,7 +22,8 @@ impl std::fmt::Display for Case {
 }
 
 fn cases() -> Vec<Case> {
-    let sizes = |kernels| (14..=16).map(move |log_n| Case { kernels, log_n });
+    // A limb of 2^12 fits the first-level cache.
+    let sizes = |kernels| [12, 14, 15, 16].map(move |log_n| Case { kernels, log_n });
     available().into_iter().flat_map(sizes).collect()
 }
 
@@ -44,6 +45,20 @@ fn ntt(bencher: Bencher<'_, '_>, case: &Case) {
     let table = NttTable::new(primes(1).remove(0), 1 << case.log_n);
     let mut x = residues(0, table.modulus(), table.n());
     bencher.bench_local(|| (case.kernels.ntt)(black_box(&mut x), &table));
+}
+
+/// Of 24 limbs in turn: each has left the second-level cache when it is its turn again.
+#[divan::bench(args = cases())]
+fn ntt_in_turn(bencher: Bencher<'_, '_>, case: &Case) {
+    let tables: Vec<NttTable> =
+        primes(24).into_iter().map(|q| NttTable::new(q, 1 << case.log_n)).collect();
+    let mut limbs: Vec<Vec<u64>> =
+        tables.iter().map(|table| residues(0, table.modulus(), table.n())).collect();
+    bencher.bench_local(|| {
+        for (limb, table) in black_box(&mut limbs).iter_mut().zip(&tables) {
+            (case.kernels.ntt)(limb, table);
+        }
+    });
 }
 
 #[divan::bench(args = cases())]
@@ -96,10 +111,10 @@ fn permute(bencher: Bencher<'_, '_>, case: &Case) {
     bencher.bench_local(|| (case.kernels.permute)(black_box(&mut out), &a, &index));
 }
 
-/// From 8 limbs to 16.
+/// From 8 limbs to 24.
 #[divan::bench(args = cases())]
 fn base_convert(bencher: Bencher<'_, '_>, case: &Case) {
-    let (mut from, n) = (primes(24), 1 << case.log_n);
+    let (mut from, n) = (primes(32), 1 << case.log_n);
     let to = from.split_off(8);
     let converter = BaseConverter::new(&from, &to);
     let limbs: Vec<Vec<u64>> = from.iter().map(|q| residues(0, q, n)).collect();

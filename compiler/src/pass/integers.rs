@@ -160,11 +160,21 @@ impl Builder<'_> {
         let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
         let mut result = self.expressions[x.index()].clone();
         let (_, diagonal) = &affine.terms[0];
-        for o in 0..diagonal.n_rows() {
-            let factor = diagonal.row(o).next().map_or(0.0, |(_, factor)| factor);
+        let factor = |o: usize| diagonal.row(o).next().map_or(0.0, |(_, factor)| factor);
+        let factors: Vec<f64> = (0..diagonal.n_rows()).map(factor).collect();
+        // Zero is zero in any step.
+        let any = factors.iter().copied().find(|&factor| factor != 0.0).unwrap_or(1.0);
+        for (o, &factor) in factors.iter().enumerate() {
             result.bias[o] *= factor;
-            // An element times 0 keeps its integer, which then stands for nothing.
-            result.steps[o] *= if factor == 0.0 { f64::MIN_POSITIVE } else { factor };
+            result.steps[o] *= if factor == 0.0 { any } else { factor };
+        }
+        if factors.contains(&0.0) {
+            for matrix in result.terms.values_mut() {
+                *matrix = Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
+                    let kept = matrix.row(o).filter(|_| factors[o] != 0.0);
+                    entries.extend(kept.map(|(i, w)| (i as u32, w)));
+                });
+            }
         }
         result.names.push(self.model.node(tensor).name.clone());
         result.names.dedup();
@@ -235,7 +245,7 @@ impl Builder<'_> {
                     matrix.row(o).map(move |(i, _)| rows[o] * steps[i])
                 })
             };
-            let magnitudes = || summands().map(f64::abs).filter(|&s| s > f64::MIN_POSITIVE);
+            let magnitudes = || summands().map(f64::abs);
             let least = magnitudes().fold(f64::INFINITY, f64::min);
             if least == f64::INFINITY {
                 return None;
