@@ -155,7 +155,7 @@ impl Builder<'_> {
         NodeId(self.integers.graph.nodes.len() - 1)
     }
 
-    /// The product with a constant that broadcasts: it only changes the steps.
+    /// The product with a constant that broadcasts: it changes the steps, and what is multiplied by zero loses its weights.
     fn scaled(&mut self, tensor: Tensor, x: Tensor) -> Expression {
         let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
         let mut result = self.expressions[x.index()].clone();
