@@ -58,7 +58,7 @@ fn counts(op: &Op) -> (usize, usize, usize) {
         Op::Rotate(..) | Op::Conjugate(_) | Op::ApplyKey(_, Key::Rotate(_) | Key::Conjugate) => {
             (1, 0, 0)
         }
-        Op::Mul(..) => (0, 1, 0),
+        Op::Mul(..) | Op::MulBgv(..) => (0, 1, 0),
         Op::MulPlain(..) => (0, 0, 1),
         Op::DotPlain(terms) => (0, 0, terms.len()),
         Op::Input(_)

@@ -8,7 +8,6 @@ use hecc_grammar::cost;
 use hecc_grammar::envelope::Kind;
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{read_evaluation_keys, read_inputs, write_outputs};
-use hecc_runtime::ring::Ring;
 use serde_json::json;
 
 use crate::console::Console;
@@ -64,15 +63,14 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let cache = args.cache.unwrap_or(if sets.len() > 1 { DEFAULT_CACHE } else { 0 });
     let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
     let evaluator = Evaluator::new(plan, &keys, options)?;
-    let ring = Ring::new(&plan.params);
     let n_steps = plan.ops.len() * plan.params.n_instances();
-    let bar = Progress::new(console, "run", sets.len() * n_steps);
+    let n_runs = sets.len();
+    let bar = Progress::new(console, "run", n_runs * n_steps);
     let (mut outputs, mut seconds) = (vec![], vec![]);
-    for (i, set) in sets.iter().enumerate() {
+    for (i, set) in sets.into_iter().enumerate() {
         let start = Instant::now();
-        let inputs = set.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
         let before = i * n_steps;
-        outputs.push(evaluator.run(inputs, &|done, _| bar.set(before + done))?);
+        outputs.push(evaluator.run(evaluator.expand(set), &|done, _| bar.set(before + done))?);
         seconds.push(start.elapsed().as_secs_f64());
     }
     drop(bar);
@@ -99,11 +97,11 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "path": output,
             "bytes": file.len(),
             "inputs": n_images,
-            "runs": sets.len(),
+            "runs": n_runs,
             "threads": threads,
             "seconds": total,
             "input_seconds": seconds,
-            "predicted_seconds_one_core": predicted * sets.len() as f64,
+            "predicted_seconds_one_core": predicted * n_runs as f64,
             "peak_memory_bytes": peak,
         }),
     )

@@ -14,7 +14,7 @@ use hecc_compiler::config::Config;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys};
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::ring::SecretRng;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
 
@@ -45,7 +45,6 @@ fn main() -> Result<()> {
     let keys = timed("keys", || evaluation_keys(plan, &secret, &mut rng, &|_, _| {}));
     let threads = std::thread::available_parallelism()?.get();
     let evaluator = Evaluator::new(plan, &keys, Options { threads, cache_bytes: 2 << 30 })?;
-    let ring = Ring::new(params);
 
     println!("\nlabel  encrypted  plaintext  largest error      time");
     let (digits, labels) = load(&folder.join("digits.npz"))?;
@@ -56,7 +55,7 @@ fn main() -> Result<()> {
             interpret::run(&model, std::slice::from_ref(&image))?[0].iter().copied().collect();
         let pixels = vec![image.iter().copied().collect()];
         let sent = encrypt(plan, &secret, &mut rng, &pixels, RangePolicy::Refuse)?;
-        let inputs = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
+        let inputs = evaluator.expand(sent);
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         let time = start.elapsed();

@@ -7,7 +7,7 @@ use hecc_compiler::config::Config;
 use hecc_compiler::error::CompileError;
 use hecc_compiler::ladder::Ladder;
 use hecc_compiler::pass::linearize::linearize;
-use hecc_compiler::pass::lower::LowerConfig;
+use hecc_compiler::pass::lower::{LowerConfig, Products};
 use hecc_compiler::pass::normalize::normalize;
 use hecc_compiler::pass::search_bootstrapped::{Deep, search_bootstrapped};
 use hecc_grammar::model::{Model, Tensor};
@@ -59,6 +59,7 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         quantizers: &[None],
         limit: None,
         steps: &[],
+        products: Products::Own,
     };
     let none = CompileError::Calibration("no placement".to_owned());
     search_bootstrapped(&graph, &config, lower, none).expect("there is a placement")

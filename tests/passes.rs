@@ -19,7 +19,7 @@ use hecc_compiler::pass::choose_params::{Request, params_for};
 use hecc_compiler::pass::eliminate_common::eliminate_common;
 use hecc_compiler::pass::eliminate_dead::eliminate_dead;
 use hecc_compiler::pass::linearize::linearize;
-use hecc_compiler::pass::lower::{LowerConfig, lower};
+use hecc_compiler::pass::lower::{LowerConfig, Products, lower};
 use hecc_compiler::pass::normalize::normalize;
 use hecc_compiler::pass::pack::{PackConfig, pack};
 use hecc_grammar::model::{Model, Tensor};
@@ -114,6 +114,7 @@ fn stages(
         quantizers: &vec![None; model.inputs().count()],
         limit: None,
         steps: &[],
+        products: Products::Own,
     };
     let lowered = lower(&graph, &packing, &lower_config).unwrap();
     show("lower", &instructions(&lowered));

@@ -6,7 +6,7 @@ use anyhow::Result;
 use hecc_grammar::plan::VerifiedPlan;
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys};
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::ring::SecretRng;
 
 use crate::console::Console;
 use crate::progress::Progress;
@@ -34,9 +34,8 @@ pub(crate) fn measure(
     let keys = evaluation_keys(plan, &secret, &mut rng, &|done, _| bar.set(done));
     drop(bar);
     let fresh = encrypt(plan, &secret, &mut rng, tensors, RangePolicy::Refuse)?;
-    let ring = Ring::new(&plan.params);
-    let inputs: Vec<_> = fresh.iter().map(|fresh| fresh.expand(&ring)).collect();
     let evaluator = Evaluator::new(plan, &keys, Options { threads, cache_bytes: usize::MAX })?;
+    let inputs = evaluator.expand(fresh);
     let bar = Progress::new(console, "runs", (repeats + 1) * plan.ops.len());
     let mut runs = vec![];
     let mut by_instruction = vec![vec![]; plan.ops.len()];

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use hecc_compiler::pass::lift_quantizers::{Effect, Requantization};
+use hecc_compiler::pass::lower::Products;
 use hecc_compiler::pass::search_integers::IntegerCandidate;
 use hecc_compiler::pass::widths::Width;
 use hecc_compiler::pipeline::{Compiled, IntegerReport};
@@ -113,6 +114,7 @@ fn widths(widths: &[Width]) -> Table {
 fn parameters(candidates: &[IntegerCandidate]) -> Table {
     let mut table = Table::new(&[
         ("ring degree", Align::Right),
+        ("products", Align::Left),
         ("plaintext primes", Align::Right),
         ("message primes", Align::Right),
         ("key primes", Align::Right),
@@ -124,6 +126,7 @@ fn parameters(candidates: &[IntegerCandidate]) -> Table {
         let bits = candidate.t.iter().map(|&t| (t as f64).log2()).fold(0.0, f64::max);
         table.row(vec![
             format!("2^{}", candidate.log_n),
+            products(candidate).to_uppercase(),
             format!("{} of {bits:.1} bits", candidate.t.len()),
             candidate.n_limbs.to_string(),
             candidate.n_special.to_string(),
@@ -137,6 +140,14 @@ fn parameters(candidates: &[IntegerCandidate]) -> Table {
         ]);
     }
     table
+}
+
+/// The scheme whose products of ciphertexts are used.
+fn products(candidate: &IntegerCandidate) -> &'static str {
+    match candidate.products {
+        Products::Own => "bfv",
+        Products::Bgv => "bgv",
+    }
 }
 
 fn in_words(candidate: &IntegerCandidate) -> String {
@@ -163,6 +174,7 @@ pub(super) fn json(report: &IntegerReport) -> Json {
     let candidate = |candidate: &IntegerCandidate| {
         json!({
             "log_n": candidate.log_n,
+            "products": products(candidate),
             "plaintext_primes": candidate.t,
             "message_primes": candidate.n_limbs,
             "special_primes": candidate.n_special,

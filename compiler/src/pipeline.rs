@@ -15,7 +15,7 @@ use crate::pass::fidelity::{Fidelity, fidelity};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
-use crate::pass::lower::LowerConfig;
+use crate::pass::lower::{LowerConfig, Products};
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
 use crate::pass::quantize::quantize;
@@ -153,6 +153,7 @@ fn compile_ckks(
         quantizers: &lifted.inputs,
         limit: None,
         steps: &[],
+        products: Products::Own,
     };
     let (found, bootstraps) = match search(SearchInput {
         graph: &graph,
@@ -210,6 +211,7 @@ fn compile_bfv(
         quantizers: &lifted.inputs,
         limit: (!is_certified).then_some(limit),
         steps: &integers.steps,
+        products: Products::Own,
     };
     let FoundIntegers { plan, packing, candidates, worth_training_away } =
         search_integers(&integers.graph, required, config, &lower)?;

@@ -32,7 +32,7 @@ fn main() {
     let fresh = encrypt(&plan, &secret, &mut rng, &numbers, RangePolicy::Refuse);
     let ring = Ring::new(&plan.params);
     let inputs: Vec<_> =
-        fresh.expect("0.5 is in range").iter().map(|fresh| fresh.expand(&ring)).collect();
+        fresh.expect("0.5 is in range").into_iter().map(|fresh| fresh.expand(&ring)).collect();
     println!("N = 2^{LOG_N}, 6 limbs, 2 special primes, {threads} threads");
     for (cached, cache_bytes) in [("plaintexts cached", usize::MAX), ("encoded just in time", 0)] {
         let evaluator = Evaluator::new(&plan, &keys, Options { threads, cache_bytes })

@@ -5,7 +5,7 @@ use hecc_runtime::client::{
     RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
 };
 use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::ring::SecretRng;
 
 /// The output tensors, flattened.
 pub(crate) struct Outputs {
@@ -22,11 +22,9 @@ pub(crate) fn run_all(plan: &VerifiedPlan, tensors: &[Vec<f64>], seed: u8) -> Ou
     let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     let sent = encrypt(plan, &secret, &mut rng, tensors, RangePolicy::Refuse);
-    let ring = Ring::new(&plan.params);
-    let sent = sent.expect("the inputs are in range");
-    let inputs = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
     let options = Options { threads: 2, cache_bytes: 0 };
     let evaluator = Evaluator::new(plan, &keys, options).expect("the keys are the plan's");
+    let inputs = evaluator.expand(sent.expect("the inputs are in range"));
     let outputs = evaluator.run(inputs, &|_, _| {}).expect("the inputs are the plan's");
     Outputs {
         clear: in_the_clear(Noise::None),

@@ -20,7 +20,7 @@ use hecc_runtime::client::{
     RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
 };
 use hecc_runtime::eval::{ClearEvaluator, Evaluator, Noise, Options};
-use hecc_runtime::ring::{Ring, SecretRng};
+use hecc_runtime::ring::SecretRng;
 use hecc_runtime::rlwe::EvaluationKeys;
 use ndarray::{ArrayD, Axis, Slice};
 use ndarray_npy::NpzReader;
@@ -154,13 +154,12 @@ fn measure(
     options: Options,
 ) -> Result<()> {
     let evaluator = Evaluator::new(plan, keys, options)?;
-    let ring = Ring::new(&plan.params);
     let mut rng = SecretRng::from_os()?;
     let (mut times, mut results) = (vec![], vec![]);
     for image in test.axis_iter(Axis(0)).take(clear.len()) {
         let tensor = vec![image.iter().copied().collect()];
         let sent = encrypt(plan, secret, &mut rng, &tensor, RangePolicy::Allow)?;
-        let inputs = sent.iter().map(|ciphertext| ciphertext.expand(&ring)).collect();
+        let inputs = evaluator.expand(sent);
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         times.push(start.elapsed().as_secs_f64());

@@ -50,6 +50,7 @@ fn share_constants(plan: &Plan) -> Plan {
             | Op::Sub(..)
             | Op::Neg(_)
             | Op::Mul(..)
+            | Op::MulBgv(..)
             | Op::Relinearize(_)
             | Op::Rotate(..)
             | Op::Conjugate(_)

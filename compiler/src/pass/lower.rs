@@ -46,6 +46,17 @@ pub struct LowerConfig<'a> {
     pub limit: Option<f64>,
     /// BFV: what an integer stands for, one number for each element of each step's result.
     pub steps: &'a [Vec<f64>],
+    /// How ciphertexts are multiplied.
+    pub products: Products,
+}
+
+/// How ciphertexts are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// As the scheme does; in BFV scale-invariant.
+    Own,
+    /// BFV: as BGV does.
+    Bgv,
 }
 
 /// Which results are refreshed, and how.
@@ -98,6 +109,17 @@ pub fn lower(
     }
     lowering.plan.tables = lowering.tables.finish();
     Ok(lowering.plan)
+}
+
+/// Whether products are relinearized after they were summed up: in a batch, where sums need no rotations, if there are
+/// so many fewer sums that their third polynomials cost less.
+pub(super) fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
+    let mut readers = graph.ids().filter(|&x| graph.node(x).step.operands().contains(&id));
+    let (Some(reader), None) = (readers.next(), readers.next()) else { return false };
+    let is_product = matches!(graph.node(id).step, Step::Mul(..));
+    let is_output = graph.outputs.iter().any(|output| output.node == id);
+    let alone = matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
+    batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
 }
 
 struct Lowering<'a> {
@@ -188,26 +210,18 @@ impl Lowering<'_> {
         let (level, result) = (self.work_level(id), self.config.levels[id.0]);
         let ladder = &self.config.ladder;
         let (limbs, settled) = (ladder.limbs(level), ladder.limbs(result));
-        let summed_first = self.is_summed_first(id);
+        let summed_first = is_summed_first(self.graph, id, self.plan.batch > 1);
+        let mul = match self.config.products {
+            Products::Own => Op::Mul,
+            Products::Bgv => Op::MulBgv,
+        };
         let mut emit = self.emit(id);
         let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
-        let mut product = emit.op(Op::Mul(a, b))?;
+        let mut product = emit.op(mul(a, b))?;
         if !summed_first {
             product = emit.switch(product, Key::Relinearize)?;
         }
         emit.settle(product, settled)
-    }
-
-    /// Whether products are relinearized after they were summed up: in a batch, where sums need no rotations, if there are
-    /// so many fewer sums that their third polynomials cost less.
-    fn is_summed_first(&self, id: NodeId) -> bool {
-        let graph = self.graph;
-        let mut readers = graph.ids().filter(|&x| graph.node(x).step.operands().contains(&id));
-        let (Some(reader), None) = (readers.next(), readers.next()) else { return false };
-        let is_output = graph.outputs.iter().any(|output| output.node == id);
-        let alone =
-            matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
-        self.plan.batch > 1 && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
     }
 
     fn affine(

@@ -6,6 +6,7 @@ pub mod choose_params;
 pub mod eliminate_common;
 pub mod eliminate_dead;
 pub mod fidelity;
+pub mod integer_trial;
 pub mod integers;
 pub mod lift_quantizers;
 pub mod linearize;

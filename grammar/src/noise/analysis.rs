@@ -141,7 +141,7 @@ fn step(plan: &Plan, value: Value, op: &Op, known: &[Known]) -> Known {
         }
         Op::MulPlain(a, c) => dot(plan, &[(*a, *c)], known),
         Op::DotPlain(terms) => dot(plan, terms, known),
-        Op::Mul(a, b) => plain(product(known, *a, *b)),
+        Op::Mul(a, b) | Op::MulBgv(a, b) => plain(product(known, *a, *b)),
         Op::Relinearize(a) | Op::Rotate(a, _) => plus(of(a), switching(), None),
         Op::Conjugate(a) => plus(of(a), switching(), Some(Relation::Conjugate(*a))),
         Op::ApplyKey(a, key) => {

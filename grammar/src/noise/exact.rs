@@ -144,6 +144,14 @@ impl Analysis<'_> {
                 let sum = if a == b { 4.0 * of(a) } else { of(a) + of(b) };
                 factor * sum + rounding_variance(params, 2)
             }
+            Op::MulBgv(a, b) => {
+                let n = params.ring_degree() as f64;
+                // The phase times t is t·e − [Q·m]_t, and products of messages are as good as uniform modulo t.
+                let phase = |v: &Value| of(v) + 1.0 / 12.0;
+                // A square's products of coefficients come in pairs.
+                let pairs = if a == b { 2.0 } else { 1.0 };
+                params.largest_t().powi(2) * n * phase(a) * phase(b) * DEPENDENCE * pairs
+            }
             Op::Relinearize(a) | Op::Rotate(a, _) | Op::Conjugate(a) => {
                 of(a) + key_variance(plan, value) + linear
             }

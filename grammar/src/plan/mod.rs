@@ -4,6 +4,7 @@
 mod embedding;
 mod file;
 mod limb_set;
+mod message_factors;
 mod op;
 mod params;
 mod parse;
@@ -209,6 +210,7 @@ impl Plan {
                 | Op::MulPlain(..)
                 | Op::DotPlain(_)
                 | Op::Mul(..)
+                | Op::MulBgv(..)
                 | Op::Rescale(_)
                 | Op::ModSwitch(..)
                 | Op::Drop(..)

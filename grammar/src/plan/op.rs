@@ -71,8 +71,11 @@ pub enum Op {
     MulPlain(Value, ConstantId),
     /// `Σ ciphertext · plaintext`; the products have equal types. Form Q or QP.
     DotPlain(Vec<(Value, ConstantId)>),
-    /// Product of two ciphertexts of form Q, degree 1 and equal limbs; scales and degrees add up.
+    /// Product of two ciphertexts of form Q, degree 1 and equal limbs; scales and degrees add up. In BFV scale-invariant.
     Mul(Value, Value),
+    /// BFV: BGV's product of two ciphertexts of form Q, degree 1 and equal limbs of product Q. It needs no auxiliary primes, but
+    /// noise is multiplied by noise, and the message by −Q (see [`Plan::message_factors`]).
+    MulBgv(Value, Value),
     /// Degree 2 to 1: sugar for decompose, apply_key, mod_down.
     Relinearize(Value),
     /// Slots move left by `.1`, cyclically, 0 < steps < N/2 (in BFV within both rows): sugar for decompose, apply_key,
@@ -217,7 +220,7 @@ impl Op {
                 }
                 result
             }
-            Op::Mul(a, b) => {
+            Op::Mul(a, b) | Op::MulBgv(a, b) => {
                 let (x, y) = (form(*a, ty(*a)?, Form::Q)?, form(*b, ty(*b)?, Form::Q)?);
                 degree(*a, x, 1)?;
                 degree(*b, y, 1)?;
@@ -296,7 +299,7 @@ impl Op {
         match self {
             Op::Rescale(_) | Op::Drop(..) | Op::ModRaise(..) => Some(Scheme::Ckks),
             Op::ApplyKey(_, Key::Encapsulate | Key::Decapsulate) => Some(Scheme::Ckks),
-            Op::ModSwitch(..) => Some(Scheme::Bfv),
+            Op::ModSwitch(..) | Op::MulBgv(..) => Some(Scheme::Bfv),
             Op::ApplyKey(_, Key::Relinearize | Key::Rotate(_) | Key::Conjugate)
             | Op::Input(_)
             | Op::Add(..)
@@ -319,7 +322,7 @@ impl Op {
     pub fn operands(&self) -> Vec<Value> {
         match self {
             Op::Input(_) => vec![],
-            Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => vec![*a, *b],
+            Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) | Op::MulBgv(a, b) => vec![*a, *b],
             Op::DotPlain(terms) => terms.iter().map(|(v, _)| *v).collect(),
             Op::Neg(a)
             | Op::AddPlain(a, _)
@@ -347,6 +350,7 @@ impl Op {
             | Op::Add(..)
             | Op::Sub(..)
             | Op::Mul(..)
+            | Op::MulBgv(..)
             | Op::Neg(_)
             | Op::Relinearize(_)
             | Op::Rotate(..)
@@ -369,6 +373,7 @@ impl Op {
             Op::Add(a, b) => Op::Add(f(*a), f(*b)),
             Op::Sub(a, b) => Op::Sub(f(*a), f(*b)),
             Op::Mul(a, b) => Op::Mul(f(*a), f(*b)),
+            Op::MulBgv(a, b) => Op::MulBgv(f(*a), f(*b)),
             Op::Neg(a) => Op::Neg(f(*a)),
             Op::AddPlain(a, c) => Op::AddPlain(f(*a), *c),
             Op::MulPlain(a, c) => Op::MulPlain(f(*a), *c),

@@ -111,6 +111,7 @@ impl Display for Op {
                 })
             }
             Op::Mul(a, b) => write!(f, "mul {a}, {b}"),
+            Op::MulBgv(a, b) => write!(f, "mul_bgv {a}, {b}"),
             Op::Relinearize(a) => write!(f, "relinearize {a}"),
             Op::Rotate(a, steps) => write!(f, "rotate {a}, {steps}"),
             Op::Conjugate(a) => write!(f, "conjugate {a}"),

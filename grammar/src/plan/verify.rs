@@ -8,8 +8,8 @@
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
 //! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
 //! 6. Batches: one input or as many as slots; then maps name slot 0 and no key moves slots.
-//! 7. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, and results
-//!    decrypt exactly, the noise staying below a quarter of Q/t.
+//! 7. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, summands have
+//!    messages with equal factors, and results decrypt exactly, the noise staying below a quarter of Q/t.
 
 use std::ops::Deref;
 
@@ -98,6 +98,9 @@ pub enum PlanError {
         /// What is wrong.
         what: String,
     },
+    /// Promise 7, in BFV.
+    #[error("instruction {0}: messages of its operands are multiplied by different factors")]
+    MessageFactors(Value),
     /// Promise 7, in BFV.
     #[error("output {name}: its noise exceeds what its modulus holds by {missing:.1} bits")]
     Noise {
@@ -222,7 +225,7 @@ fn check_batch(plan: &Plan) -> Result<(), PlanError> {
     }
 }
 
-/// BFV: constants are integers without scale, and the noise of results fits.
+/// BFV: constants are integers without scale, summands have equal factors, and the noise of results fits.
 fn check_exact(plan: &Plan) -> Result<(), PlanError> {
     if plan.params.scheme == Scheme::Ckks {
         return Ok(());
@@ -245,6 +248,9 @@ fn check_exact(plan: &Plan) -> Result<(), PlanError> {
             let what = format!("element {x}, expected integers in BFV");
             return Err(PlanError::View { place: format!("table {i}"), what });
         }
+    }
+    for &t in &plan.params.t {
+        plan.message_factors(t).map_err(PlanError::MessageFactors)?;
     }
     let noise = analyse_exact(plan);
     for output in &plan.outputs {

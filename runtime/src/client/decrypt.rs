@@ -1,6 +1,6 @@
 //! Ciphertexts to slots to tensors.
 
-use hecc_grammar::plan::{Scheme, VerifiedPlan};
+use hecc_grammar::plan::{Scheme, Value, VerifiedPlan};
 
 use crate::error::RunError;
 use crate::kernel::active;
@@ -33,7 +33,7 @@ pub fn decrypt(
     Ok(read_outputs(plan, &slots))
 }
 
-/// The slots of ciphertexts of form Q: one vector for each, but in BFV with several plaintext primes for each group of
+/// The slots of ciphertexts of form Q, the plan's outputs: one vector for each, but in BFV with several plaintext primes for each group of
 /// ciphertexts that differ in nothing else.
 ///
 /// # Errors
@@ -113,13 +113,19 @@ fn decrypt_integers(
     let count = ciphertexts.len() / primes.len();
     let residues = |(i, &t): (usize, &u64)| {
         let batch = Batch::new(ring.n(), t);
-        let slots = |ciphertext: &Ciphertext| {
+        let factors = plan.message_factors(t).expect("a verified plan has them");
+        let slots = |(ciphertext, value): (&Ciphertext, Value)| -> Result<Vec<u64>, RunError> {
             let (message, limbs) = phase(ring, secret, ciphertext);
             let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());
             let fits = messages.noise < LARGEST_NOISE;
-            fits.then(|| batch.to_slots(messages.coefficients)).ok_or(RunError::Noise)
+            let t = batch.modulus();
+            let inverse = t.inverse(factors[value.index()]);
+            let mut coefficients = fits.then_some(messages.coefficients).ok_or(RunError::Noise)?;
+            coefficients.iter_mut().for_each(|m| *m = t.mul(*m, inverse));
+            Ok(batch.to_slots(coefficients))
         };
-        ciphertexts[i * count..][..count].iter().map(slots).collect::<Result<Vec<_>, _>>()
+        let ciphertexts = ciphertexts[i * count..][..count].iter();
+        ciphertexts.zip(plan.output_values()).map(slots).collect::<Result<Vec<_>, _>>()
     };
     let residues = primes.iter().enumerate().map(residues).collect::<Result<Vec<_>, _>>()?;
     let moduli: Vec<Modulus> = primes.iter().map(|&t| Modulus::new(t)).collect();

@@ -106,7 +106,7 @@ impl<'a> Approximate<'a> {
             Op::Add(a, b) => slots::add(operand(a), operand(b), 1.0),
             Op::Sub(a, b) => slots::add(operand(a), operand(b), -1.0),
             Op::Neg(a) => slots::scale(operand(a), -1.0),
-            Op::Mul(a, b) => slots::product(operand(a), operand(b)),
+            Op::Mul(a, b) | Op::MulBgv(a, b) => slots::product(operand(a), operand(b)),
             Op::AddPlain(a, c) => match plain(c) {
                 Plain::Same(c) => slots::shift(operand(a), c),
                 Plain::Held(c) => slots::add(operand(a), c, 1.0),

@@ -12,13 +12,16 @@ use crate::error::RunError;
 use crate::kernel::{Multiple, Term, active};
 use crate::ring::Modulus;
 use crate::rlwe::{
-    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly, by_blocks,
+    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly,
+    by_blocks, limb_indices,
 };
 use crate::scheme::bfv::Multiplier;
 use crate::scheme::{Encoder, Use};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
+use super::sums::{Product, sums_of_multiples};
+use super::units::{is_sum_of_multiples, units};
 
 /// Plaintexts that are encoded before they are multiplied by: so few are still in the caches then.
 const PLAINTEXTS_AT_ONCE: usize = 16;
@@ -35,10 +38,13 @@ pub struct Options {
 /// A plan ready to run with a set of keys; may be used for any number of inputs.
 pub struct Evaluator<'a> {
     plan: &'a VerifiedPlan,
+    units: Vec<Vec<Value>>,
     keys: &'a EvaluationKeys,
     context: Context,
     encoder: Encoder,
     multiplier: Option<Multiplier>,
+    /// BFV: for each plaintext prime, what the message of each value is multiplied by.
+    factors: Vec<Vec<u64>>,
     pool: rayon::ThreadPool,
     cache: PlaintextCache,
     /// Nanoseconds spent on each instruction, in all runs.
@@ -49,6 +55,15 @@ pub struct Evaluator<'a> {
 enum Data {
     Ciphertext(Arc<Ciphertext>),
     Digits(Digits),
+}
+
+impl Data {
+    fn ciphertext(&self) -> &Arc<Ciphertext> {
+        match self {
+            Data::Ciphertext(ciphertext) => ciphertext,
+            Data::Digits(_) => unreachable!("verified operands have their form"),
+        }
+    }
 }
 
 impl<'a> Evaluator<'a> {
@@ -68,12 +83,15 @@ impl<'a> Evaluator<'a> {
         let encoder = pool.install(|| Encoder::new(&plan.params));
         let multiplier = (plan.params.scheme == Scheme::Bfv)
             .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
+        let factors = |&t: &u64| plan.message_factors(t).expect("a verified plan has them");
         Ok(Evaluator {
             plan,
+            units: units(plan),
             keys,
             context,
             encoder,
             multiplier,
+            factors: plan.params.t.iter().map(factors).collect(),
             pool,
             cache: PlaintextCache::new(options.cache_bytes),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -81,8 +99,9 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The ciphertexts of what a client sent.
-    pub fn expand(&self, inputs: &[FreshCiphertext]) -> Vec<Ciphertext> {
-        self.pool.install(|| inputs.iter().map(|input| input.expand(&self.context.ring)).collect())
+    pub fn expand(&self, inputs: Vec<FreshCiphertext>) -> Vec<Ciphertext> {
+        let expand = |input: FreshCiphertext| input.expand(&self.context.ring);
+        self.pool.install(|| inputs.into_par_iter().map(expand).collect())
     }
 
     /// Runs the plan on the ciphertexts of its inputs and returns those of its outputs; with several plaintext primes
@@ -127,12 +146,19 @@ impl<'a> Evaluator<'a> {
         let (n_ops, n_instances) = (self.plan.ops.len(), self.plan.params.n_instances());
         let progress =
             |done: usize, _: usize| progress(instance * n_ops + done, n_instances * n_ops);
-        let outputs = execute(self.plan, &self.pool, &progress, |value, operands| {
+        let units = (&**self.plan, &self.units[..]);
+        let outputs = execute(units, &self.pool, &progress, |values, operands| {
             let start = Instant::now();
-            let result = self.step(value, operands, (inputs, instance));
-            let nanoseconds = start.elapsed().as_nanos() as u64;
-            self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
-            result
+            let results = match (values, operands) {
+                ([value], [operands]) => vec![self.step(*value, operands, (inputs, instance))],
+                _ => self.sums(values, operands, instance),
+            };
+            // Sums in one pass take about as long each.
+            let nanoseconds = start.elapsed().as_nanos() as u64 / values.len() as u64;
+            for value in values {
+                self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
+            }
+            results
         });
         let take = |data: Arc<Data>| match Arc::try_unwrap(data) {
             Ok(Data::Ciphertext(ciphertext)) => Arc::unwrap_or_clone(ciphertext),
@@ -159,10 +185,7 @@ impl<'a> Evaluator<'a> {
     ) -> Data {
         let context = &self.context;
         let ty = self.plan.ty(value);
-        let ct = |i: usize| match &*operands[i] {
-            Data::Ciphertext(ciphertext) => ciphertext,
-            Data::Digits(_) => unreachable!("verified operands have their form"),
-        };
+        let ct = |i: usize| operands[i].ciphertext();
         let result = match &self.plan.ops[value.index()] {
             Op::Input(index) => return Data::Ciphertext(inputs[*index as usize].clone()),
             Op::Add(..) => {
@@ -173,9 +196,13 @@ impl<'a> Evaluator<'a> {
             }
             Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
             Op::AddPlain(_, c) => {
-                self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand, instance), ty)
+                let factor = self.factors.get(instance).map_or(1, |of| of[value.index()]);
+                self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand(factor), instance), ty)
             }
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),
+            op if is_sum_of_multiples(self.plan, op) => {
+                return self.sums(&[value], &[operands.to_vec()], instance).remove(0);
+            }
             Op::DotPlain(terms) => {
                 let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =
                     terms.iter().enumerate().map(|(i, (_, c))| (ct(i), *c)).collect();
@@ -185,6 +212,9 @@ impl<'a> Evaluator<'a> {
                 Some(multiplier) => multiplier.mul(&context.ring, [ct(0), ct(1)], instance),
                 None => self.mul(ct(0), ct(1), ty),
             },
+            // Times t messages are in the least significant bits, where they multiply (Alperin-Sheriff, Peikert, eprint
+            // 2013/372); of t·a times t·b one t stays, to return.
+            Op::MulBgv(..) => self.mul(&self.times_t(ct(0), instance), ct(1), ty),
             Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, value),
             Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), value),
             Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, value),
@@ -246,6 +276,21 @@ impl<'a> Evaluator<'a> {
         });
         let polys = std::iter::once(sum).chain(a.polys[1..].iter().cloned()).collect();
         Ciphertext { polys, ty }
+    }
+
+    /// Sums of ciphertexts times numbers, of one type.
+    fn sums(&self, values: &[Value], operands: &[Vec<Arc<Data>>], instance: usize) -> Vec<Data> {
+        let ring = &self.context.ring;
+        let ty = self.plan.ty(values[0]);
+        let plain = |c: ConstantId| self.plaintext(c, ty, Use::Factor, instance);
+        let products = values.iter().zip(operands).map(|(value, operands)| {
+            let numbers = self.plan.ops[value.index()].constants().into_iter().map(plain);
+            operands.iter().map(|operand| &**operand.ciphertext()).zip(numbers).collect()
+        });
+        let sums: Vec<Vec<Product<'_>>> = products.collect();
+        let shape = (&limb_indices(ring, ty.limbs, ty.form)[..], usize::from(ty.degree) + 1);
+        let results = sums_of_multiples(ring, shape, &sums).into_iter();
+        results.map(|polys| Data::Ciphertext(Arc::new(Ciphertext { polys, ty }))).collect()
     }
 
     fn dot_plain(
@@ -327,6 +372,19 @@ impl<'a> Evaluator<'a> {
             })
         });
         pair.into_iter().chain(third).collect()
+    }
+
+    /// The ciphertext times the plaintext prime.
+    fn times_t(&self, a: &Ciphertext, instance: usize) -> Ciphertext {
+        let ring = &self.context.ring;
+        let limbs = a.limb_indices(ring);
+        let times = |poly: &Poly| {
+            Poly::build(ring.n(), limbs.len(), |k, out| {
+                let q = ring.modulus(limbs[k]);
+                (active().scale)(out, poly.limb(k), q.reduce(self.plan.params.t[instance]), q);
+            })
+        };
+        Ciphertext { polys: a.polys.iter().map(times).collect(), ty: a.ty }
     }
 
     fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {

@@ -80,7 +80,7 @@ impl<'a> Exact<'a> {
             Op::Input(index) => return inputs[*index as usize].clone(),
             Op::Add(a, b) => zip(operand(a), operand(b), active().add),
             Op::Sub(a, b) => zip(operand(a), operand(b), active().sub),
-            Op::Mul(a, b) => zip(operand(a), operand(b), active().mul),
+            Op::Mul(a, b) | Op::MulBgv(a, b) => zip(operand(a), operand(b), active().mul),
             Op::Neg(a) => self.each(|i, t, out| (active().neg)(out, &operand(a)[i], t)),
             Op::AddPlain(a, c) => zip(operand(a), &self.constant(*c), active().add),
             Op::MulPlain(a, c) => zip(operand(a), &self.constant(*c), active().mul),

@@ -1,6 +1,6 @@
 //! Runs the instructions of a plan as a graph: independent ones at the same time, each value freed after its last use.
 //!
-//! Ready instructions are taken lowest index first, which is the order that the compiler scheduled for memory. What is
+//! Ready units of instructions are taken lowest index first, which is the order that the compiler scheduled for memory. What is
 //! computed does not depend on the order, so any number of threads gives the same bits.
 
 use std::cmp::Reverse;
@@ -12,19 +12,21 @@ use hecc_grammar::plan::{Plan, Value};
 /// Called after each instruction with the numbers done and in total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Executes every instruction with `f(value, operands)` and returns the values that leave the plan, in order.
+/// Executes every unit of instructions with `f(values, operands of each)` and returns the values that leave the plan, in order.
 pub(super) fn execute<T: Send + Sync>(
-    plan: &Plan,
+    (plan, units): (&Plan, &[Vec<Value>]),
     pool: &rayon::ThreadPool,
     progress: Progress<'_>,
-    f: impl Fn(Value, &[Arc<T>]) -> T + Sync,
+    f: impl Fn(&[Value], &[Vec<Arc<T>>]) -> Vec<T> + Sync,
 ) -> Vec<Arc<T>> {
-    let state = Mutex::new(State::new(plan));
+    let state = Mutex::new(State::new(plan, units));
     let total = plan.ops.len();
     pool.broadcast(|_| {
         loop {
-            let next =
-                state.lock().expect("workers do not panic while they hold the lock").take(plan);
+            let next = state
+                .lock()
+                .expect("workers do not panic while they hold the lock")
+                .take(plan, units);
             match next {
                 Next::Done => return,
                 Next::Wait => {
@@ -33,14 +35,14 @@ pub(super) fn execute<T: Send + Sync>(
                         std::thread::sleep(std::time::Duration::from_micros(20));
                     }
                 }
-                Next::Run(value, operands) => {
+                Next::Run(unit, operands) => {
                     let working = Working { state: &state, finished: false };
-                    let result = f(value, &operands);
+                    let results = f(&units[unit], &operands);
                     working.finish();
                     drop(operands);
                     let mut state =
                         state.lock().expect("workers do not panic while they hold the lock");
-                    state.finish(plan, value, result);
+                    state.finish(plan, &units[unit], results);
                     let done = state.done;
                     drop(state);
                     progress(done, total);
@@ -76,17 +78,19 @@ impl<T> Drop for Working<'_, T> {
 }
 
 enum Next<T> {
-    Run(Value, Vec<Arc<T>>),
+    Run(usize, Vec<Vec<Arc<T>>>),
     Wait,
     Done,
 }
 
 struct State<T> {
+    /// Units whose operands are computed.
     ready: BinaryHeap<Reverse<usize>>,
-    /// Operands not computed yet.
+    /// Of each unit, operands not computed yet.
     missing: Vec<usize>,
-    /// Reads still to come; one more for values that leave the plan.
+    /// Of each value, reads still to come; one more for values that leave the plan.
     reads: Vec<usize>,
+    /// Of each value, the units that read it, as often as they do.
     users: Vec<Vec<usize>>,
     values: Vec<Option<Arc<T>>>,
     done: usize,
@@ -95,61 +99,63 @@ struct State<T> {
 }
 
 impl<T> State<T> {
-    fn new(plan: &Plan) -> State<T> {
+    fn new(plan: &Plan, units: &[Vec<Value>]) -> State<T> {
         let n = plan.ops.len();
         let mut state = State {
             ready: BinaryHeap::new(),
-            missing: vec![0; n],
+            missing: vec![0; units.len()],
             reads: vec![0; n],
             users: vec![vec![]; n],
             values: (0..n).map(|_| None).collect(),
             done: 0,
             failed: false,
         };
-        for (value, op) in plan.values() {
-            let operands = op.operands();
-            state.missing[value.index()] = operands.len();
-            if operands.is_empty() {
-                state.ready.push(Reverse(value.index()));
-            }
-            for operand in operands {
-                state.users[operand.index()].push(value.index());
+        for (unit, values) in units.iter().enumerate() {
+            for operand in values.iter().flat_map(|value| plan.ops[value.index()].operands()) {
+                state.missing[unit] += 1;
+                state.users[operand.index()].push(unit);
                 state.reads[operand.index()] += 1;
+            }
+            if state.missing[unit] == 0 {
+                state.ready.push(Reverse(unit));
             }
         }
         plan.output_values().for_each(|value| state.reads[value.index()] += 1);
         state
     }
 
-    fn take(&mut self, plan: &Plan) -> Next<T> {
+    fn take(&mut self, plan: &Plan, units: &[Vec<Value>]) -> Next<T> {
         if self.failed || self.done == self.values.len() {
             return Next::Done;
         }
-        let Some(Reverse(index)) = self.ready.pop() else {
+        let Some(Reverse(unit)) = self.ready.pop() else {
             return Next::Wait;
         };
         let operand = |value: &Value| {
             self.values[value.index()].clone().expect("operands are computed and kept")
         };
-        let operands = plan.ops[index].operands().iter().map(operand).collect();
-        Next::Run(Value(index as u32), operands)
+        let operands =
+            |value: &Value| plan.ops[value.index()].operands().iter().map(operand).collect();
+        Next::Run(unit, units[unit].iter().map(operands).collect())
     }
 
-    fn finish(&mut self, plan: &Plan, value: Value, result: T) {
-        self.done += 1;
-        if self.reads[value.index()] > 0 {
-            self.values[value.index()] = Some(Arc::new(result));
-        }
-        for operand in plan.ops[value.index()].operands() {
-            self.reads[operand.index()] -= 1;
-            if self.reads[operand.index()] == 0 {
-                self.values[operand.index()] = None;
+    fn finish(&mut self, plan: &Plan, unit: &[Value], results: Vec<T>) {
+        for (value, result) in unit.iter().zip(results) {
+            self.done += 1;
+            if self.reads[value.index()] > 0 {
+                self.values[value.index()] = Some(Arc::new(result));
             }
-        }
-        for user in std::mem::take(&mut self.users[value.index()]) {
-            self.missing[user] -= 1;
-            if self.missing[user] == 0 {
-                self.ready.push(Reverse(user));
+            for operand in plan.ops[value.index()].operands() {
+                self.reads[operand.index()] -= 1;
+                if self.reads[operand.index()] == 0 {
+                    self.values[operand.index()] = None;
+                }
+            }
+            for user in std::mem::take(&mut self.users[value.index()]) {
+                self.missing[user] -= 1;
+                if self.missing[user] == 0 {
+                    self.ready.push(Reverse(user));
+                }
             }
         }
     }
@@ -161,6 +167,7 @@ mod tests {
     use hecc_grammar::security::Security;
 
     use super::*;
+    use crate::eval::units::units;
 
     /// A chain of negations of each of eight inputs.
     fn plan() -> Plan {
@@ -203,16 +210,17 @@ mod tests {
         let plan = plan();
         for threads in 1..5 {
             let alive = Mutex::new(vec![]);
-            execute(&plan, &pool(threads), &|_, _| {}, |value, operands: &[Arc<Arc<Value>>]| {
-                let result = Arc::new(value);
+            let run = |values: &[Value], operands: &[Vec<Arc<Arc<Value>>>]| {
+                let result = Arc::new(values[0]);
                 let mut alive = alive.lock().unwrap();
                 alive.push(Arc::downgrade(&result));
                 let live = alive.iter().filter(|weak| weak.upgrade().is_some()).count();
                 // Each worker holds an operand and a result; each of the eight chains at most one value.
                 assert!(live <= 8 + 2 * threads, "{live} values are alive");
-                assert!(operands.iter().all(|operand| ***operand < value));
-                result
-            });
+                assert!(operands[0].iter().all(|operand| ***operand < values[0]));
+                vec![result]
+            };
+            execute((&plan, &units(&plan)), &pool(threads), &|_, _| {}, run);
             assert_eq!(alive.into_inner().unwrap().len(), plan.ops.len());
         }
     }
@@ -221,8 +229,9 @@ mod tests {
     fn a_panic_ends_the_run() {
         let plan = plan();
         let run = || {
-            execute(&plan, &pool(3), &|_, _| {}, |value, _| {
-                assert!(value.index() != 90, "as the test wants");
+            execute((&plan, &units(&plan)), &pool(3), &|_, _| {}, |values, _| {
+                assert!(values[0].index() != 90, "as the test wants");
+                vec![()]
             })
         };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());

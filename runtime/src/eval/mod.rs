@@ -9,6 +9,8 @@ mod encrypted;
 mod exact;
 mod executor;
 mod slots;
+mod sums;
+mod units;
 
 pub use clear::{ClearEvaluator, Noise, run_clear};
 pub use encrypted::{Evaluator, Options};

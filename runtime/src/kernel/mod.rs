@@ -180,10 +180,15 @@ mod tests {
                 for pairs in [largest, mixed, uniform] {
                     agree(limbs[5], "dot", |kernels, out| (kernels.dot)(out, &pairs, &q));
                     let first = |limb: &[u64]| limb.first().copied().unwrap_or(0);
-                    let multiples: Vec<_> = pairs.iter().map(|&(a, b)| (a, first(b))).collect();
-                    agree(limbs[0], "add_multiples", |kernels, acc| {
-                        (kernels.add_multiples)(acc, &multiples, &q);
-                    });
+                    let large: Vec<_> = pairs.iter().map(|&(a, b)| (a, first(b))).collect();
+                    let small =
+                        |(k, &(a, _)): (usize, &(_, _))| (a, q.from_signed(k as i64 % 9 - 4));
+                    let small: Vec<_> = pairs.iter().enumerate().map(small).collect();
+                    for multiples in [[&small[..], &large, &small].concat(), large, small] {
+                        agree(limbs[0], "add_multiples", |kernels, acc| {
+                            (kernels.add_multiples)(acc, &multiples, &q);
+                        });
+                    }
                     let term = |(k, &(a, b)): (usize, &(_, _))| (a, [b, limbs[k % 9]]);
                     let terms: Vec<Term<'_>> = pairs.iter().enumerate().map(term).collect();
                     agree(&vec![7; 2 * n], "dot_pair", |kernels, out| {

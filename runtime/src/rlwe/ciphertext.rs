@@ -43,10 +43,10 @@ pub struct FreshCiphertext {
 
 impl FreshCiphertext {
     /// The ciphertext with both polynomials.
-    pub fn expand(&self, ring: &Ring) -> Ciphertext {
+    pub fn expand(self, ring: &Ring) -> Ciphertext {
         let limbs: Vec<usize> = self.ty.limbs.iter().collect();
         let uniform = FreshCiphertext::uniform_half(ring, &self.seed, &limbs);
-        Ciphertext { polys: vec![self.body.clone(), uniform], ty: self.ty }
+        Ciphertext { polys: vec![self.body, uniform], ty: self.ty }
     }
 
     /// `c_1` of a seed.

@@ -68,6 +68,7 @@ impl Context {
                 | Op::MulPlain(..)
                 | Op::DotPlain(_)
                 | Op::Mul(..)
+                | Op::MulBgv(..)
                 | Op::Drop(..)
                 | Op::ApplyKey(..)
                 | Op::ModUp(_) => {}
@@ -147,6 +148,7 @@ fn fused(plan: &Plan) -> Vec<bool> {
         | Op::MulPlain(..)
         | Op::DotPlain(_)
         | Op::Mul(..)
+        | Op::MulBgv(..)
         | Op::Rescale(_)
         | Op::Drop(..)
         | Op::Decompose(_)

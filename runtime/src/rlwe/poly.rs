@@ -41,6 +41,11 @@ impl Poly {
         self.data.chunks_exact_mut(self.n).collect()
     }
 
+    /// All limbs in blocks of so many coefficients, to be written.
+    pub fn blocks_mut(&mut self, length: usize) -> impl Iterator<Item = &mut [u64]> {
+        self.data.chunks_exact_mut(length)
+    }
+
     /// All limbs, one after the other.
     pub fn data(&self) -> &[u64] {
         &self.data

@@ -9,11 +9,11 @@ use crate::rlwe::{Blocks, Plaintext, limb_indices};
 use super::bfv::Batch;
 use super::ckks::{Embedding, encode_slots, encode_splat};
 
-/// What a plaintext is to a ciphertext. In CKKS both are encoded alike.
+/// What a plaintext is to a ciphertext. In CKKS all are encoded alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Use {
-    /// It is added.
-    Summand,
+    /// It is added to a ciphertext whose message is multiplied by this, modulo t.
+    Summand(u64),
     /// It is multiplied by.
     Factor,
 }
@@ -59,7 +59,9 @@ impl Encoder {
                 let batch = &batches[instance];
                 let x = batch.modulus().from_integer(*x);
                 Plaintext::Scalar(match as_a {
-                    Use::Summand => batch.scalar_summand(ring, x, &limbs),
+                    Use::Summand(factor) => {
+                        batch.scalar_summand(ring, batch.modulus().mul(x, factor), &limbs)
+                    }
                     Use::Factor => {
                         let x = batch.modulus().centred(x);
                         limbs.iter().map(|&limb| ring.modulus(limb).from_signed(x)).collect()
@@ -71,7 +73,7 @@ impl Encoder {
                 let slots = plan.real_slots(constant, |x| batch.modulus().from_integer(x));
                 let coefficients = batch.to_coefficients(&slots);
                 let poly = match as_a {
-                    Use::Summand => batch.as_summand(ring, &coefficients, &limbs),
+                    Use::Summand(factor) => batch.as_summand(ring, (&coefficients, factor), &limbs),
                     Use::Factor => batch.as_factor(ring, &coefficients, &limbs),
                 };
                 Plaintext::Full(Blocks::new(ring.n(), poly))

@@ -2,7 +2,7 @@
 
 use hecc_grammar::model::{Quantizer, Rounding};
 use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
-use hecc_grammar::plan::{Key, LimbSet, Op, Params, Scheme, Value, VerifiedPlan};
+use hecc_grammar::plan::{Key, LimbSet, Op, Params, PlanError, Scheme, Value, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise};
 use hecc_runtime::error::RunError;
 use hecc_runtime::eval::{Noise, run_clear};
@@ -20,6 +20,33 @@ fn bfv(log_n: u32, n_limbs: usize, n_special: usize, t: &[u64]) -> Params {
 
 /// Plaintext primes ≡ 1 mod 2^12.
 const T: [u64; 3] = [12289, 40961, 1099511480321];
+
+/// BGV's products in a chain of two squares, between them numbers added, and vectors that others were multiplied by.
+fn bgv_products(params: Params) -> (Build, Vec<Value>) {
+    let (n_slots, n_limbs) = (params.n_slots(), params.q.len());
+    let mut build = build(params, 2);
+    let (x, y) = (Value(0), Value(1));
+    let mut state = 11;
+    let table = build.table(&weights(n_slots, &mut state), 0.0);
+    let splat = build.splat(-12.0, 0.0);
+    let product = build.op(Op::MulBgv(x, y));
+    let mut chain = build.op(Op::Relinearize(product));
+    let mut outputs = vec![chain];
+    for left in (1..n_limbs).rev().take(2) {
+        let product = build.op(Op::MulPlain(chain, table));
+        let switched = build.op(Op::ModSwitch(product, LimbSet::first(left)));
+        let shifted = build.op(Op::AddPlain(switched, table));
+        let shifted = build.op(Op::AddPlain(shifted, splat));
+        let square = build.op(Op::MulBgv(shifted, shifted));
+        chain = build.op(Op::Relinearize(square));
+        outputs.push(chain);
+    }
+    // Both kinds of product, of messages with different factors.
+    let low = build.op(Op::ModSwitch(x, LimbSet::first(n_limbs - 2)));
+    let mixed = build.op(Op::Mul(chain, low));
+    outputs.push(build.op(Op::Relinearize(mixed)));
+    (build, outputs)
+}
 
 fn build(params: Params, n_inputs: u32) -> Build {
     let mut build = Build::new(params, n_inputs);
@@ -117,6 +144,25 @@ fn encrypted_equals_clear_with_one_prime_and_with_several() {
 }
 
 #[test]
+fn products_in_the_least_significant_bits_are_exact() {
+    for (t, n_limbs, n_special) in [(&T[..1], 5, 1), (&T[1..2], 6, 2), (&T[..2], 5, 1)] {
+        let (build, outputs) = bgv_products(bfv(10, n_limbs, n_special, t));
+        let plan = build.finish(&outputs);
+        check(&plan, 0..3, if t.len() > 1 { f64::INFINITY } else { 6.0 });
+    }
+}
+
+#[test]
+fn messages_with_different_factors_are_not_added() {
+    let mut build = build(bfv(10, 4, 1, &T[..1]), 1);
+    let square = build.op(Op::MulBgv(Value(0), Value(0)));
+    let square = build.op(Op::Relinearize(square));
+    let sum = build.op(Op::Add(square, Value(0)));
+    let error = VerifiedPlan::new(build.plan).unwrap_err();
+    assert_eq!(error, PlanError::MessageFactors(sum));
+}
+
+#[test]
 fn results_wrap_around_modulo_the_primes() {
     let params = bfv(10, 4, 1, &T[..2]);
     let modulus = (T[0] * T[1]) as f64;
@@ -167,6 +213,6 @@ fn inputs_are_quantised_as_the_network_does() {
     let mut rng = SecretRng::from_seed([2; 32]);
     let sent = encrypt(&plan, &secret, &mut rng, &[tensor], RangePolicy::Refuse).unwrap();
     let ring = hecc_runtime::ring::Ring::new(&plan.params);
-    let slots = decrypt_slots(&plan, &secret, &[sent[0].expand(&ring)]).unwrap();
+    let slots = decrypt_slots(&plan, &secret, &[sent[0].clone().expand(&ring)]).unwrap();
     assert_eq!(slots[0][..6], [0.0, 2.0, 2.0, 3.0, -1.0, -1.0]);
 }

@@ -156,7 +156,9 @@ pub(crate) fn run(
 ) -> Vec<Ciphertext> {
     let options = Options { threads, cache_bytes };
     let evaluator = Evaluator::new(plan, &setup.keys, options).expect("the keys are the plan's");
-    evaluator.run(evaluator.expand(&setup.fresh), &|_, _| {}).expect("the inputs are the plan's")
+    evaluator
+        .run(evaluator.expand(setup.fresh.clone()), &|_, _| {})
+        .expect("the inputs are the plan's")
 }
 
 /// Slots of the outputs of an encrypted run.

@@ -282,6 +282,7 @@ fn write_ops(w: &mut Writer, ops: &[Op]) {
             Op::ModDown(a) => (16, a.0, 0, 0),
             Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
             Op::ModSwitch(a, limbs) => (18, a.0, 0, limbs.0),
+            Op::MulBgv(a, b) => (19, a.0, b.0, 0),
         };
         w.u64(code);
         w.u32(a);
@@ -345,6 +346,7 @@ fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> 
         (16, 0, 0) => Op::ModDown(x),
         (17, 0, limbs) => Op::ModRaise(x, LimbSet(limbs)),
         (18, 0, limbs) => Op::ModSwitch(x, LimbSet(limbs)),
+        (19, _, 0) => Op::MulBgv(x, y),
         _ => return r.fail(format!("instruction ({code}, {a}, {b}, {long})")),
     })
 }

@@ -19,6 +19,7 @@ pub(super) fn read(operation: Piece<'_>) -> Result<Op, LineError> {
         "mul_plain" => Op::MulPlain(of.value()?, of.constant()?),
         "dot_plain" => Op::DotPlain(of.terms()?),
         "mul" => Op::Mul(of.value()?, of.value()?),
+        "mul_bgv" => Op::MulBgv(of.value()?, of.value()?),
         "relinearize" => Op::Relinearize(of.value()?),
         "rotate" => Op::Rotate(of.value()?, of.integer()?),
         "conjugate" => Op::Conjugate(of.value()?),

@@ -103,7 +103,7 @@ fn add_products(acc: &mut [Square], terms: &[(&[Square], &[Square])], q: Q) {
     }
 }
 
-/// Adds eight multiples at a time to a tile of results.
+/// Adds multiples: by factors of any size eight at a time, by small ones as many as doubles hold the sum of.
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus) {
     assert!(multiples.iter().all(|(a, _)| a.len() == acc.len()));
@@ -113,21 +113,65 @@ pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Mod
     let rests: Vec<_> = multiples.iter().map(|(a, factor)| (&a[start..], *factor)).collect();
     portable::add_multiples(rest, &rests, q);
     let (whole, _) = whole.as_chunks_mut::<4>().0.as_chunks_mut::<4>();
-    for (i, acc) in whole.chunks_mut(TILE / 4).enumerate() {
-        let range = i * (TILE / 4)..i * (TILE / 4) + acc.len();
-        for multiples in multiples.chunks(RESIDUE_TERMS) {
-            let mut terms = [(&[][..], _mm256_setzero_pd()); RESIDUE_TERMS];
-            for (term, (a, factor)) in terms.iter_mut().zip(multiples) {
-                *term = (&squares(a)[range.clone()], _mm256_set1_pd(*factor as f64));
+    let mut left = multiples;
+    while !left.is_empty() {
+        let small = count_small(left, q);
+        // Where doubles hold no more terms than exact sums do, these take fewer reductions.
+        let is_small = small >= left.len().min(RESIDUE_TERMS);
+        let count = if is_small { small } else { left.len().min(RESIDUE_TERMS) };
+        let (now, later) = left.split_at(count);
+        let factor = |factor| if is_small { q.centred(factor) as f64 } else { factor as f64 };
+        let terms: Vec<(&[Square], __m256d)> =
+            now.iter().map(|&(a, x)| (squares(a), _mm256_set1_pd(factor(x)))).collect();
+        match is_small {
+            true => add_small(whole, &terms, lanes),
+            false => add_large(whole, &terms, lanes),
+        }
+        left = later;
+    }
+}
+
+/// How many multiples doubles hold the sum of, with one residue more: magnitudes add up to at most 2^53.
+fn count_small(multiples: &[Multiple<'_>], q: &Modulus) -> usize {
+    let mut most = (1u64 << 53) / q.value() - 1;
+    let fits = |(_, factor): &&Multiple<'_>| {
+        let left = most.checked_sub(q.centred(*factor).unsigned_abs());
+        most = left.unwrap_or(most);
+        left.is_some()
+    };
+    multiples.iter().take_while(fits).count()
+}
+
+/// Adds multiples by small factors (see [`count_small`]) to residues, a few operands at a time from one end to the other:
+/// more than that are not fetched ahead. In between, results are doubles.
+#[target_feature(enable = "avx2,fma")]
+fn add_small(acc: &mut [Square], terms: &[(&[Square], __m256d)], q: Q) {
+    let last = terms.len().div_ceil(RESIDUE_TERMS) - 1;
+    for (round, terms) in terms.chunks(RESIDUE_TERMS).enumerate() {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            let mut sums = [_mm256_setzero_pd(); 4];
+            for (sum, acc) in sums.iter_mut().zip(&*acc) {
+                *sum = if round == 0 { load_residues(acc) } else { load(acc) };
             }
-            add_tile(acc, &terms[..multiples.len()], lanes);
+            for (a, factor) in terms {
+                for (sum, a) in sums.iter_mut().zip(&a[i]) {
+                    *sum = _mm256_fmadd_pd(load_residues(a), *factor, *sum);
+                }
+            }
+            for (acc, sum) in acc.iter_mut().zip(sums) {
+                if round == last {
+                    store_canonical(acc, reduce(sum, q), q);
+                } else {
+                    store(acc, sum);
+                }
+            }
         }
     }
 }
 
 /// Adds up to eight multiples to residues. Bound of the sum: 3 + 1/2.
 #[target_feature(enable = "avx2,fma")]
-fn add_tile(acc: &mut [Square], terms: &[(&[Square], __m256d)], q: Q) {
+fn add_large(acc: &mut [Square], terms: &[(&[Square], __m256d)], q: Q) {
     for (i, acc) in acc.iter_mut().enumerate() {
         let mut sums = [Sum::zero(); 4];
         for (a, factor) in terms {

@@ -56,9 +56,14 @@ impl Batch {
         })
     }
 
-    /// A polynomial modulo t as a summand of ciphertexts on the limbs, of product Q: `⌊Q/t·m⌉`.
-    pub fn as_summand(&self, ring: &Ring, coefficients: &[u64], limbs: &[usize]) -> Poly {
-        let remainders = self.remainders(ring, coefficients, limbs);
+    /// A polynomial modulo t, times a factor, as a summand of ciphertexts on the limbs, of product Q: `⌊Q/t·m⌉`.
+    pub fn as_summand(
+        &self,
+        ring: &Ring,
+        (coefficients, factor): (&[u64], u64),
+        limbs: &[usize],
+    ) -> Poly {
+        let remainders = self.remainders(ring, (coefficients, factor), limbs);
         Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);
             let factor = q.neg(q.inverse(q.reduce(self.modulus().value())));
@@ -73,7 +78,7 @@ impl Batch {
 
     /// As [`Self::as_summand`] of one number in every slot, which is a constant polynomial: a residue for each limb.
     pub fn scalar_summand(&self, ring: &Ring, x: u64, limbs: &[usize]) -> Vec<u64> {
-        let remainder = self.remainders(ring, &[x], limbs)[0];
+        let remainder = self.remainders(ring, (&[x], 1), limbs)[0];
         let residue = |&limb: &usize| {
             let q = ring.modulus(limb);
             let t = q.inverse(q.reduce(self.modulus().value()));
@@ -83,10 +88,15 @@ impl Batch {
     }
 
     /// `Q·m mod t`, centred: `⌊Q/t·m⌉ = (Q·m − remainder)/t`, which modulo every prime of Q is `−remainder/t`.
-    fn remainders(&self, ring: &Ring, coefficients: &[u64], limbs: &[usize]) -> Vec<i64> {
+    fn remainders(
+        &self,
+        ring: &Ring,
+        (coefficients, factor): (&[u64], u64),
+        limbs: &[usize],
+    ) -> Vec<i64> {
         let t = self.modulus();
-        let q = ring.product(limbs.iter().copied(), t);
-        coefficients.iter().map(|&c| t.centred(t.mul(c, q))).collect()
+        let factor = t.mul(factor, ring.product(limbs.iter().copied(), t));
+        coefficients.iter().map(|&c| t.centred(t.mul(c, factor))).collect()
     }
 }
 

@@ -1,0 +1,276 @@
+//! A network over integers lowered once for a ring, with moduli that are too large, to see which would do.
+//!
+//! Products of ciphertexts are all scale-invariant or all BGV's. The former work at any noise, so noise is read off once
+//! and primes are dropped where it has outgrown rounding. The latter multiply noise by noise, so each is followed by a
+//! division that leaves as little of it as there can be: levels are those of the circuit, as in CKKS, and the primes
+//! of each are as large as what is to be divided away.
+
+use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
+use hecc_grammar::plan::{Layer, Op, Params, Plan, Scheme, Value};
+use hecc_grammar::security::Security;
+
+use crate::config::Config;
+use crate::error::CompileError;
+use crate::graph::{Graph, NodeId, Step};
+use crate::ladder::Ladder;
+
+use super::choose_params::prime_near;
+use super::lower::{LowerConfig, Products, is_summed_first, lower};
+use super::pack::{PackConfig, Packing, pack, pack_batch};
+use super::search::optimise;
+
+/// Largest primes.
+pub(super) const MAX_PRIME_BITS: f64 = 49.9;
+
+/// Limbs of the modulus that noise is first analysed for.
+const TRIAL_LIMBS: usize = 16;
+
+/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by so many bits.
+const DROP_MARGIN: f64 = 3.0;
+
+/// Levels above the lowest have stand-ins for their primes in the trial, one number each, of no more bits.
+const MAX_LEVEL_BITS: f64 = 63.0;
+
+/// A network lowered for a ring with a modulus that is too large.
+pub(super) struct Trial {
+    pub(super) log_n: u32,
+    pub(super) products: Products,
+    pub(super) plan: Plan,
+    sizes: ConstantSizes,
+    /// For BGV's products, the level of each step's result.
+    levels: Vec<usize>,
+}
+
+/// The modulus that holds a network's noise.
+pub(super) struct Chain {
+    /// Bits of the primes of each level, the lowest first.
+    level_bits: Vec<f64>,
+    /// log2 of the deviation of the noise of each step's result.
+    noise: Vec<f64>,
+}
+
+impl Trial {
+    /// Lowers a network; `None` if it adds messages that BGV's products multiply by different factors.
+    pub(super) fn new(
+        graph: &Graph,
+        config: &Config,
+        lower_config: &LowerConfig<'_>,
+        (log_n, products): (u32, Products),
+    ) -> Result<Option<Trial>, CompileError> {
+        let levels = match products {
+            Products::Own => vec![TRIAL_LIMBS - 1; graph.nodes.len()],
+            Products::Bgv => levels_of_products(graph, config.batch),
+        };
+        let n_limbs = levels.iter().max().map_or(1, |top| top + 1);
+        let mut taken = vec![];
+        let mut primes: Vec<u64> =
+            (0..=n_limbs).filter_map(|_| prime_near(MAX_PRIME_BITS, log_n, &mut taken)).collect();
+        primes.sort_unstable();
+        // The largest is the special one: digits are of one message prime each.
+        let special = primes.pop().expect("there are primes of 50 bits for every ring");
+        let params = Params {
+            scheme: Scheme::Bfv,
+            log_n,
+            input_level: primes.len() - 1,
+            q: primes,
+            t: vec![2],
+            p: vec![special],
+            top_scale: 0.0,
+            security: Security::Insecure,
+        };
+        let (plan, _) = lowered(graph, config, lower_config, (params, products), &levels)?;
+        // Modulo so large a prime factors agree only if they always do.
+        if plan.message_factors(special).is_err() {
+            return Ok(None);
+        }
+        let sizes = ConstantSizes::new(&plan);
+        Ok(Some(Trial { log_n, products, plan, sizes, levels }))
+    }
+
+    /// What holds the noise with some plaintext primes; `None` if a level would be too large.
+    pub(super) fn chain(&mut self, t: Vec<u64>) -> Option<Chain> {
+        self.plan.params.t = t;
+        let mut above = vec![];
+        if self.products == Products::Bgv {
+            for level in (1..self.plan.params.q.len()).rev() {
+                let bits = self.divided_away(level);
+                if bits > MAX_LEVEL_BITS {
+                    return None;
+                }
+                // Primes that digits are made of are at least this large, so that there are enough.
+                above.push(bits.max(self.least_bits()));
+                self.plan.params.q[level] = bits.exp2() as u64;
+            }
+        }
+        let noise = self.noise();
+        let largest = noise.iter().copied().fold(0.0, f64::max);
+        let last = match self.products {
+            Products::Own => largest,
+            Products::Bgv => self.largest(&mut self.plan.output_values()),
+        };
+        let log_t = self.plan.params.largest_t().log2();
+        let lowest = last + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
+        let level_bits = [lowest].into_iter().chain(above.into_iter().rev()).collect();
+        Some(Chain { level_bits, noise })
+    }
+
+    fn least_bits(&self) -> f64 {
+        f64::from(self.log_n) + 6.0
+    }
+
+    /// log2 of the largest deviation of noise among values.
+    fn largest(&self, values: &mut dyn Iterator<Item = Value>) -> f64 {
+        let noise = self.sizes.analyse(&self.plan);
+        values.map(|value| noise[value.index()]).fold(0.0, f64::max)
+    }
+
+    /// Bits of noise beyond rounding where a level's primes are dropped.
+    fn divided_away(&self, level: usize) -> f64 {
+        let plan = &self.plan;
+        let sources = plan.values().filter_map(|(_, op)| match op {
+            Op::ModSwitch(a, limbs) => {
+                let dropped = plan.ty(*a).limbs.contains(level) && !limbs.contains(level);
+                dropped.then_some(*a)
+            }
+            _ => None,
+        });
+        self.largest(&mut sources.into_iter()) - rounding_bits(&plan.params)
+    }
+
+    /// For each step of the graph, log2 of the deviation of the noise of its result.
+    fn noise(&self) -> Vec<f64> {
+        let noise = self.sizes.analyse(&self.plan);
+        let of_layer = |layer: &Layer| {
+            layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
+        };
+        self.plan.layers.iter().map(of_layer).collect()
+    }
+
+    /// Parameters with that modulus, in as few primes as can be.
+    pub(super) fn params(
+        &self,
+        chain: &Chain,
+        n_special: usize,
+        security: Security,
+    ) -> Option<Params> {
+        let t = self.plan.params.t.clone();
+        let mut taken = t.clone();
+        let mut q = vec![];
+        let mut largest = 0.0f64;
+        for &bits in &chain.level_bits {
+            let count = self.n_primes(bits);
+            let bits = (bits / count as f64).max(self.least_bits());
+            largest = largest.max(bits);
+            for _ in 0..count {
+                q.push(prime_near(bits, self.log_n, &mut taken)?);
+            }
+        }
+        if n_special > q.len() {
+            return None;
+        }
+        // A little larger than message primes, so that every digit is smaller than their product.
+        let special = |_| prime_near((largest + 0.3).min(49.99), self.log_n, &mut taken);
+        let p = (0..n_special).map(special).collect::<Option<Vec<u64>>>()?;
+        Some(Params {
+            scheme: Scheme::Bfv,
+            log_n: self.log_n,
+            input_level: q.len() - 1,
+            q,
+            t,
+            p,
+            top_scale: 0.0,
+            security,
+        })
+    }
+
+    /// Into how many primes a level's bits are cut.
+    fn n_primes(&self, bits: f64) -> usize {
+        let fewest = match self.products {
+            Products::Own => 2.0,
+            Products::Bgv => 1.0,
+        };
+        (bits / MAX_PRIME_BITS).ceil().max(fewest) as usize
+    }
+
+    /// The number of primes, less one, that each step's result is on.
+    pub(super) fn levels(&self, graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
+        match self.products {
+            Products::Own => levels_of_noise(graph, &chain.noise, params),
+            Products::Bgv => {
+                let primes = |level: usize| -> usize {
+                    chain.level_bits[..=level].iter().map(|&bits| self.n_primes(bits)).sum()
+                };
+                self.levels.iter().map(|&level| primes(level) - 1).collect()
+            }
+        }
+    }
+}
+
+/// log2 of the deviation of the noise that division and rounding leave.
+fn rounding_bits(params: &Params) -> f64 {
+    noise::rounding_variance(params, 1).log2() / 2.0
+}
+
+/// Levels for BGV's products: each product has one of its own, dropped as soon as it is linear.
+fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
+    let is_late = |id: NodeId| is_summed_first(graph, id, batch);
+    let mut depths: Vec<usize> = vec![];
+    for id in graph.ids() {
+        let step = &graph.node(id).step;
+        let drops = match step {
+            Step::Mul(..) => !is_late(id),
+            _ => step.operands().iter().any(|&operand| is_late(operand)),
+        };
+        let before = step.operands().iter().map(|operand| depths[operand.0]).max().unwrap_or(0);
+        depths.push(before + usize::from(drops));
+    }
+    let most = depths.iter().copied().max().unwrap_or(0);
+    depths.into_iter().map(|depth| most - depth).collect()
+}
+
+/// Levels for scale-invariant products: primes are dropped as soon as noise allows.
+fn levels_of_noise(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> {
+    let floor = rounding_bits(params) + DROP_MARGIN;
+    let dropped =
+        |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };
+    let mut levels: Vec<usize> = vec![];
+    for id in graph.ids() {
+        let step = &graph.node(id).step;
+        let operands = step.operands();
+        let mut level = operands.iter().map(|x| levels[x.0]).min().unwrap_or(params.input_level);
+        let drops = !matches!(step, Step::Input(_));
+        while drops && level > 0 && noise[id.0] - dropped(level - 1) > floor {
+            level -= 1;
+        }
+        levels.push(level);
+    }
+    levels
+}
+
+/// The network packed and lowered, each step's result on so many primes and one more.
+pub(super) fn lowered(
+    graph: &Graph,
+    config: &Config,
+    lower_config: &LowerConfig<'_>,
+    (params, products): (Params, Products),
+    levels: &[usize],
+) -> Result<(Plan, Packing), CompileError> {
+    // The packing counts levels of results that are one below where they are computed.
+    let below = |id: NodeId| {
+        let operands = graph.node(id).step.operands();
+        operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
+    };
+    let packed_levels: Vec<usize> = graph.ids().map(below).collect();
+    let pack_config = PackConfig {
+        log_n: params.log_n,
+        n_special: params.p.len(),
+        levels: &packed_levels,
+        n_lowest: 1,
+        costs: &config.costs,
+    };
+    let packing = if config.batch { pack_batch(graph) } else { pack(graph, pack_config)? };
+    let ladder = Ladder::new(params, 1);
+    let lower_config = LowerConfig { ladder, levels, products, ..lower_config.clone() };
+    let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
+    Ok((plan, packing))
+}
