@@ -121,7 +121,7 @@ fn a_batch_computes_every_input_in_its_slot() {
     assert_eq!(compiled.plan.batch, compiled.plan.params.n_slots());
     // The 32 and 8 squares that are read are relinearized in the 8 and 3 sums that they go into.
     let count = |is: fn(&Op) -> bool| compiled.plan.ops.iter().filter(|op| is(op)).count();
-    assert_eq!(count(|op| matches!(op, Op::Mul(..))), 40);
+    assert_eq!(count(|op| matches!(op, Op::Mul(..) | Op::MulBgv(..))), 40);
     assert_eq!(count(|op| matches!(op, Op::ApplyKey(_, Key::Relinearize))), 11);
     let images = images(5);
     let outputs = run_all(&compiled.plan, &[images.iter().copied().collect()], 5);
@@ -212,6 +212,8 @@ output \"y\" t5";
         panic!("{:?}", compiled.integers)
     };
     assert!(node == "add" && *error > 0.0 && *error < 0.02, "{node}: {error}");
+    // BGV's product would multiply one summand's message by a factor that the other has not.
+    assert!(compiled.plan.ops.iter().any(|op| matches!(op, Op::Mul(..))));
     check_layer(&model, &compiled, 0.02);
 }
 

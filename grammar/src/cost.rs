@@ -24,6 +24,10 @@ pub struct Costs {
 pub const DEFAULT: Costs =
     Costs { butterfly: 0.53e-9, mul_add: 0.57e-9, convert: 0.29e-9, pass: 0.75e-9, encode: 35e-9 };
 
+/// Share of a multiply-add with two streamed operands that one with a small number takes, where its operand is read once for
+/// many sums, as in batches.
+const MULTIPLE: f64 = 0.4;
+
 /// What the cost of an instruction depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -146,7 +150,8 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
         Op::MulPlain(..) => shape.passes(costs.mul_add, polys * limbs),
         Op::DotPlain(terms) => {
             let of_two = shape.dot_term(costs, ty.form == Form::QP);
-            (terms.len() * polys) as f64 / 2.0 * of_two
+            let in_one_pass = plan.batch > 1;
+            (terms.len() * polys) as f64 / 2.0 * of_two * if in_one_pass { MULTIPLE } else { 1.0 }
         }
         Op::Mul(..) => match plan.params.scheme {
             Scheme::Ckks => shape.passes(costs.mul_add, 4 * limbs),

@@ -6,13 +6,10 @@ use rayon::prelude::*;
 
 use crate::kernel::{Multiple, active};
 use crate::ring::Ring;
-use crate::rlwe::{Ciphertext, Plaintext, Poly};
-
-/// Coefficients taken at a time. The blocks of some hundred operands stay in the caches until the last sum has read them.
-const BLOCK: usize = 512;
+use crate::rlwe::{BLOCK, Ciphertext, Plaintext, Poly};
 
 /// Blocks of results that are worth a task of their own.
-const BLOCKS_A_TASK: usize = 64;
+const BLOCKS_A_TASK: usize = 32;
 
 /// A ciphertext and the number it is multiplied by, as [`Plaintext::Scalar`].
 pub(super) type Product<'a> = (&'a Ciphertext, Arc<Plaintext>);

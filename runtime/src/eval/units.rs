@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use hecc_grammar::plan::{Op, Plan, Value, View};
 
 /// Sums taken together at most: all their operands and results are held until the last is done.
-const MAX_SUMS: usize = 64;
+const MAX_SUMS: usize = 128;
 
 /// The instructions of a plan, each in one unit. Units are in the order of their first instructions, and none needs what
 /// itself computes.
@@ -43,4 +43,61 @@ pub(super) fn units(plan: &Plan) -> Vec<Vec<Value>> {
 pub(super) fn is_sum_of_multiples(plan: &Plan, op: &Op) -> bool {
     let is_number = |c: usize| matches!(plan.constants[c].view, View::Splat(_));
     matches!(op, Op::DotPlain(terms) if terms.iter().all(|(_, c)| is_number(c.index())))
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::plan::{Constant, ConstantId, Input, Params, Runs, Scheme};
+    use hecc_grammar::security::Security;
+
+    use super::*;
+
+    /// Two layers of three sums each, of two inputs, with a negation between them, and one more sum of the inputs.
+    fn plan(batch: usize) -> Plan {
+        let params = Params {
+            scheme: Scheme::Bfv,
+            log_n: 3,
+            q: vec![97],
+            t: vec![17],
+            p: vec![],
+            input_level: 0,
+            top_scale: 0.0,
+            security: Security::Insecure,
+        };
+        let mut plan = Plan::new(params, "sums");
+        plan.batch = batch;
+        plan.constants.push(Constant { view: View::Splat(3.0), scale: 0.0 });
+        plan.inputs.push(Input {
+            name: "x".to_owned(),
+            shape: vec![2],
+            range: (0.0, 1.0),
+            factor: 1.0,
+            quantizer: None,
+            slots: vec![Runs::default(); 2],
+            normalization: None,
+        });
+        let mut push = |op| plan.push(op, 0).unwrap();
+        let sum = |a, b| Op::DotPlain(vec![(a, ConstantId(0)), (b, ConstantId(0))]);
+        let (x, y) = (push(Op::Input(0)), push(Op::Input(1)));
+        for _ in 0..3 {
+            push(sum(x, y));
+        }
+        let negative = push(Op::Neg(Value(2)));
+        for i in 2..5 {
+            push(sum(Value(i), negative));
+        }
+        push(sum(y, y));
+        plan
+    }
+
+    #[test]
+    fn sums_of_the_same_operands_are_one_unit_where_none_needs_another() {
+        let numbers = |units: Vec<Vec<Value>>| -> Vec<Vec<u32>> {
+            units.iter().map(|unit| unit.iter().map(|value| value.0).collect()).collect()
+        };
+        let expected = [vec![0], vec![1], vec![2, 3, 4, 9], vec![5], vec![6, 7, 8]];
+        assert_eq!(numbers(units(&plan(8))), expected);
+        let alone: Vec<Vec<u32>> = (0..10).map(|i| vec![i]).collect();
+        assert_eq!(numbers(units(&plan(1))), alone);
+    }
 }
