@@ -6,9 +6,13 @@
 The environments hold the packages that openfhe_bfv.py and seal_bfv.py name. Plaintext modulus 65537 and a modulus
 within what each system takes for 128-bit security. They divide it differently. At N = 2^13 hecc has about as much for the
 message as its peers (log2 Q) in four primes of 43 bits; the second group has it with three of 50 bits, its largest, which
-is a tenth less. At N = 2^14 it has four digits, while its peers have one special prime or none and so keep more for the
-message: the third group has peers with about as much as hecc, the fourth with as much as they can. SEAL and fhe.rs have no
-threads within an operation: their one-core times stand beside those of two threads.
+is a tenth less, the third with six of 30 bits. At N = 2^14 it has four digits, while its peers have one special prime or none
+and so keep more for the message: the fourth group has peers with about as much as hecc, the fifth with as much as they
+can. SEAL and fhe.rs have no threads within an operation: their one-core times stand beside those of two threads.
+
+hecc has two products for the same ciphertexts, `mul`, scale-invariant as its peers' is, and `mul_bgv`, of messages in the least
+significant bits. After that a prime must be dropped before the next: as many products fit one after the other as there
+are primes but one. A scale-invariant product takes about 30 bits: with six primes of 30 bits both fit equally often.
 
 Every command is a process of its own; its standard output is one JSON object, and all of them go to `--save` if that is
 given. Ratios say how many times as long as hecc with as many threads a peer takes.
@@ -21,8 +25,10 @@ import pathlib
 from primitives import FOLDER, run
 
 # log2 of the ring degree, primes and digits of hecc's ciphertexts, and primes, longer ones, of its peers'.
-SIZES = [(13, (4, 4), 3), (13, (3, 3), 3), (14, (8, 4), 6), (14, (8, 4), 7)]
-OPERATIONS = ["mul_relin", "rotate"]
+SIZES = [(13, (4, 4), 3), (13, (3, 3), 3), (13, (6, 6), 3), (14, (8, 4), 6), (14, (8, 4), 7)]
+OPERATIONS = ["mul_relin", "mul_bgv_relin", "rotate"]
+# What a peer's operation is compared with.
+COUNTERPARTS = {"mul_relin": ["mul_relin", "mul_bgv_relin"], "rotate": ["rotate"]}
 
 
 def threaded(args, size, threads):
@@ -81,9 +87,12 @@ def show(rows):
         cells.append(f"{log_q(report):.0f}" if report else "")
         cells.append(f"{report['log_qp']:.0f}" if report else "")
         for operation in OPERATIONS:
-            seconds, base = times.get(operation), ours.get(operation)
-            ratio = f" ({seconds / base:.1f}x)" if seconds and base and name != "hecc" else ""
-            cells.append(f"{1e3 * seconds:.2f}{ratio}" if seconds else "")
+            seconds = times.get(operation)
+            cell = f"{1e3 * seconds:.2f}" if seconds else ""
+            if seconds and ours and name != "hecc":
+                ratios = [seconds / ours[other] for other in COUNTERPARTS[operation]]
+                cell += " (" + ", ".join(f"{ratio:.1f}x" for ratio in ratios) + ")"
+            cells.append(cell)
         print(f"| 2^{log_n}, {threads} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 

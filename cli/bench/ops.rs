@@ -127,10 +127,14 @@ const CKKS_OPERATIONS: [(&str, Operation); 5] = [
     ("rescale", |emit, [x, _]| Ok(vec![emit.op(Op::Rescale(x))?])),
 ];
 
-const BFV_OPERATIONS: [(&str, Operation); 3] = [
+const BFV_OPERATIONS: [(&str, Operation); 4] = [
     ("add", |emit, [x, y]| Ok(vec![emit.op(Op::Add(x, y))?])),
     ("mul_relin", |emit, [x, y]| {
         let product = emit.op(Op::Mul(x, y))?;
+        Ok(vec![emit.switch(product, Key::Relinearize)?])
+    }),
+    ("mul_bgv_relin", |emit, [x, y]| {
+        let product = emit.op(Op::MulBgv(x, y))?;
         Ok(vec![emit.switch(product, Key::Relinearize)?])
     }),
     ("rotate", rotate),
