@@ -90,6 +90,7 @@ impl Trial {
     /// What holds the noise with some plaintext primes; `None` if a level would be too large.
     pub(super) fn chain(&mut self, t: Vec<u64>) -> Option<Chain> {
         self.plan.params.t = t;
+        self.plan.params.p = vec![MAX_PRIME_BITS.exp2() as u64];
         let mut above = vec![];
         if self.products == Products::Bgv {
             for level in (1..self.plan.params.q.len()).rev() {
@@ -99,7 +100,10 @@ impl Trial {
                 }
                 // Primes that digits are made of are at least this large, so that there are enough.
                 above.push(bits.max(self.least_bits()));
-                self.plan.params.q[level] = bits.exp2() as u64;
+                let params = &mut self.plan.params;
+                params.q[level] = bits.exp2() as u64;
+                // No digit is larger than the special primes.
+                params.p[0] = params.p[0].max(params.q[level]);
             }
         }
         let noise = self.noise();
@@ -127,14 +131,12 @@ impl Trial {
     /// Bits of noise beyond rounding where a level's primes are dropped.
     fn divided_away(&self, level: usize) -> f64 {
         let plan = &self.plan;
-        let sources = plan.values().filter_map(|(_, op)| match op {
-            Op::ModSwitch(a, limbs) => {
-                let dropped = plan.ty(*a).limbs.contains(level) && !limbs.contains(level);
-                dropped.then_some(*a)
-            }
-            _ => None,
+        let mut sources = plan.ops.iter().filter_map(|op| {
+            let Op::ModSwitch(a, limbs) = op else { return None };
+            let dropped = plan.ty(*a).limbs.contains(level) && !limbs.contains(level);
+            dropped.then_some(*a)
         });
-        self.largest(&mut sources.into_iter()) - rounding_bits(&plan.params)
+        self.largest(&mut sources) - rounding_bits(&plan.params)
     }
 
     /// For each step of the graph, log2 of the deviation of the noise of its result.
@@ -219,7 +221,9 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
         let step = &graph.node(id).step;
         let drops = match step {
             Step::Mul(..) => !is_late(id),
-            _ => step.operands().iter().any(|&operand| is_late(operand)),
+            Step::Input(_) | Step::Affine { .. } | Step::Polynomial(..) => {
+                step.operands().iter().any(|&operand| is_late(operand))
+            }
         };
         let before = step.operands().iter().map(|operand| depths[operand.0]).max().unwrap_or(0);
         depths.push(before + usize::from(drops));

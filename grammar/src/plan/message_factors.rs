@@ -17,13 +17,17 @@ impl Plan {
         };
         let mut factors: Vec<u64> = Vec::with_capacity(self.ops.len());
         for (value, op) in self.values() {
-            let mut operands = op.operands().into_iter().map(|operand| factors[operand.index()]);
+            let operands = op.operands();
+            let mut operands = operands.iter().map(|operand| factors[operand.index()]);
             let first = operands.next().unwrap_or(1);
-            let factor = match op {
-                Op::Mul(..) => operands.fold(first, mul),
-                Op::MulBgv(..) => mul(operands.fold(first, mul), minus(self.ty(value).limbs)),
-                _ if operands.all(|other| other == first) => first,
-                _ => return Err(value),
+            let factor = if matches!(op, Op::Mul(..)) {
+                operands.fold(first, mul)
+            } else if matches!(op, Op::MulBgv(..)) {
+                mul(operands.fold(first, mul), minus(self.ty(value).limbs))
+            } else if operands.all(|other| other == first) {
+                first
+            } else {
+                return Err(value);
             };
             factors.push(factor);
         }
