@@ -3,10 +3,16 @@
 //! A ciphertext on primes of product Q decrypts to `Q/t·m + e` (Fan, Vercauteren, eprint 2012/144): the message is
 //! exact while every coefficient of e stays below Q/2t. Deviations are heuristic average case, as in the rest of this
 //! module, but of coefficients instead of slots.
+//!
+//! Coefficients differ in variance. Adding a value to a rotation of itself adds coefficients to those that the automorphism
+//! moves there, up to the sign; some stay where they are, and there errors add up or cancel. After `v + rot(v)` with steps
+//! of N/4, N/8, .., w, nearly all errors are in 2w coefficients. So the mean and the largest variance are followed both:
+//! products with polynomials of many coefficients see the former, decryption the latter.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
-use crate::plan::{Constant, ConstantId, Op, Params, Plan, Slots, Value, View};
+use crate::plan::{Constant, ConstantId, Key, Op, Params, Plan, Slots, Value, View};
 
 use super::{SIGMA, key_product, rounding};
 
@@ -20,8 +26,8 @@ pub const HEADROOM_BITS: f64 = 2.0;
 /// How much a product's variance exceeds that of independent factors: overflow and noise both depend on the secret.
 const DEPENDENCE: f64 = 2.0;
 
-/// For every value, log2 of the standard deviation of a coefficient of its noise, for the largest plaintext prime. In
-/// the form QP it is that of the value divided by P.
+/// For every value, log2 of the largest standard deviation of a coefficient of its noise, for the largest plaintext prime.
+/// In the form QP it is that of the value divided by P.
 pub fn analyse_exact(plan: &Plan) -> Vec<f64> {
     ConstantSizes::new(plan).analyse(plan)
 }
@@ -45,35 +51,65 @@ impl ConstantSizes {
 
     /// As [`analyse_exact`], of a plan with the same constants.
     pub fn analyse(&self, plan: &Plan) -> Vec<f64> {
-        let mut analysis = Analysis { plan, sizes: self, variances: vec![] };
+        let mut analysis = Analysis { plan, sizes: self, variances: vec![], sources: vec![] };
         for (value, op) in plan.values() {
             let variance = analysis.step(value, op);
             analysis.variances.push(variance);
+            let source = moved(op).map_or(value, |operand| analysis.sources[operand.index()]);
+            analysis.sources.push(source);
         }
-        analysis.variances.into_iter().map(|variance| variance.log2() / 2.0).collect()
+        analysis.variances.into_iter().map(|variance| variance.peak.log2() / 2.0).collect()
     }
 
-    /// The squared norm of the polynomial that a constant is encoded as, modulo t.
-    fn squared_norm(&self, constant: ConstantId, t: f64) -> f64 {
+    /// The polynomial that a constant is encoded as: how many coefficients it has, and their mean square modulo t.
+    fn polynomial(&self, constant: ConstantId, t: f64) -> (f64, f64) {
         match self.0[constant.index()] {
-            Size::Number(0.0) => 0.0,
-            Size::Number(x) => (x * x).min(t * t / 4.0),
-            Size::Uniform(coefficients) => coefficients as f64 * t * t / 12.0,
+            Size::Number(0.0) => (1.0, 0.0),
+            Size::Number(x) => (1.0, (x * x).min(t * t / 4.0)),
+            Size::Uniform(coefficients) => (coefficients as f64, t * t / 12.0),
         }
     }
 }
 
-/// Slots that repeat with period w are a polynomial of 2w coefficients, of one if w is 1.
+/// What a value is a moved copy of, noise added.
+fn moved(op: &Op) -> Option<Value> {
+    match op {
+        Op::Rotate(a, _)
+        | Op::Conjugate(a)
+        | Op::Decompose(a)
+        | Op::ApplyKey(a, Key::Rotate(_) | Key::Conjugate)
+        | Op::ModUp(a)
+        | Op::ModDown(a) => Some(*a),
+        Op::ApplyKey(_, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
+        | Op::Input(_)
+        | Op::Add(..)
+        | Op::Sub(..)
+        | Op::Neg(_)
+        | Op::AddPlain(..)
+        | Op::MulPlain(..)
+        | Op::DotPlain(_)
+        | Op::Mul(..)
+        | Op::MulBgv(..)
+        | Op::Relinearize(_)
+        | Op::Rescale(_)
+        | Op::ModSwitch(..)
+        | Op::Drop(..)
+        | Op::ModRaise(..) => None,
+    }
+}
+
+/// Slots that repeat with period w within rows are a polynomial of 2w coefficients, of one if all are the same.
 fn size(plan: &Plan, constant: ConstantId) -> Size {
     let Constant { view, .. } = &plan.constants[constant.index()];
     match view {
         View::Splat(x) | View::Imaginary(x) => Size::Number(*x),
         View::Table { .. } | View::Embedding(_) => {
             let Slots { re: slots, .. } = plan.slots_of(constant);
-            match period(&slots) {
-                1 => Size::Number(slots[0]),
-                period => Size::Uniform((2 * period).min(slots.len())),
+            if slots.iter().all(|x| *x == slots[0]) {
+                return Size::Number(slots[0]);
             }
+            let rows = slots.chunks(plan.params.row_length());
+            Size::Uniform(2 * rows.map(period).max().unwrap_or(1))
         }
     }
 }
@@ -110,63 +146,125 @@ fn to_coefficients(params: &Params, deviation: f64) -> f64 {
     deviation * deviation * 2.0 / params.ring_degree() as f64
 }
 
+/// Variances of the coefficients of a value's noise.
+#[derive(Clone, Copy)]
+struct Variance {
+    mean: f64,
+    peak: f64,
+}
+
+impl Variance {
+    /// The same for all coefficients.
+    fn even(variance: f64) -> Variance {
+        Variance { mean: variance, peak: variance }
+    }
+
+    fn scale(self, factor: f64) -> Variance {
+        Variance { mean: self.mean * factor, peak: self.peak * factor }
+    }
+}
+
+/// Of independent noise.
+impl Add for Variance {
+    type Output = Variance;
+
+    fn add(self, other: Variance) -> Variance {
+        Variance { mean: self.mean + other.mean, peak: self.peak + other.peak }
+    }
+}
+
+/// The largest variance where deviations may add up.
+fn together(a: f64, b: f64) -> f64 {
+    (a.sqrt() + b.sqrt()).powi(2)
+}
+
 struct Analysis<'a> {
     plan: &'a Plan,
     sizes: &'a ConstantSizes,
-    variances: Vec<f64>,
+    variances: Vec<Variance>,
+    /// What each value is a moved copy of, or itself.
+    sources: Vec<Value>,
 }
 
 impl Analysis<'_> {
-    fn step(&self, value: Value, op: &Op) -> f64 {
+    fn step(&self, value: Value, op: &Op) -> Variance {
         let plan = self.plan;
         let params = &plan.params;
+        let n = params.ring_degree() as f64;
         let of = |v: &Value| self.variances[v.index()];
         let linear = rounding_variance(params, 1);
+        let rounded = Variance::even(linear);
+        let switched = || Variance::even(key_variance(plan, value));
         match op {
-            Op::Input(_) => SIGMA * SIGMA,
-            Op::Add(a, b) if a == b => 4.0 * of(a),
-            Op::Add(a, b) | Op::Sub(a, b) => of(a) + of(b),
+            Op::Input(_) => Variance::even(SIGMA * SIGMA),
+            Op::Add(a, b) | Op::Sub(a, b) => self.sum(*a, *b),
             Op::Neg(a) | Op::Decompose(a) | Op::ModUp(a) => of(a),
-            Op::AddPlain(a, _) => of(a) + 1.0 / 12.0,
-            Op::MulPlain(a, c) => of(a) * self.norm(*c),
-            Op::DotPlain(terms) => {
-                // A value that is read several times brings the same noise each time.
-                let mut norms: BTreeMap<&Value, f64> = BTreeMap::new();
-                for (v, c) in terms {
-                    *norms.entry(v).or_default() += self.norm(*c).sqrt();
-                }
-                norms.into_iter().map(|(v, norm)| of(v) * norm * norm).sum()
-            }
+            Op::AddPlain(a, _) => of(a) + Variance::even(1.0 / 12.0),
+            Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
+            Op::DotPlain(terms) => self.dot(terms),
             Op::Mul(a, b) => {
-                let n = params.ring_degree() as f64;
                 // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
                 let factor = params.largest_t().powi(2) * n * linear * DEPENDENCE;
-                let sum = if a == b { 4.0 * of(a) } else { of(a) + of(b) };
-                factor * sum + rounding_variance(params, 2)
+                let (x, y) = (of(a).mean, of(b).mean);
+                let sum = if a == b { 4.0 * x } else { x + y };
+                Variance::even(factor * sum + rounding_variance(params, 2))
             }
             Op::MulBgv(a, b) => {
-                let n = params.ring_degree() as f64;
-                // The phase times t is t·e − [Q·m]_t, and products of messages are as good as uniform modulo t.
-                let phase = |v: &Value| of(v) + 1.0 / 12.0;
+                // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
+                let phase = |v: &Value| of(v) + Variance::even(1.0 / 12.0);
+                let (x, y) = (phase(a), phase(b));
                 // A square's products of coefficients come in pairs.
                 let pairs = if a == b { 2.0 } else { 1.0 };
-                params.largest_t().powi(2) * n * phase(a) * phase(b) * DEPENDENCE * pairs
+                let factor = params.largest_t().powi(2) * n * DEPENDENCE * pairs;
+                let peak = (x.mean * y.peak).min(x.peak * y.mean);
+                Variance { mean: x.mean * y.mean, peak }.scale(factor)
             }
             Op::Relinearize(a) | Op::Rotate(a, _) | Op::Conjugate(a) => {
-                of(a) + key_variance(plan, value) + linear
+                of(a) + switched() + rounded
             }
-            Op::ApplyKey(a, _) => of(a) + key_variance(plan, value),
-            Op::ModDown(a) => of(a) + linear,
+            Op::ApplyKey(a, _) => of(a) + switched(),
+            Op::ModDown(a) => of(a) + rounded,
             Op::ModSwitch(a, limbs) => {
                 let dropped = plan.ty(*a).limbs.difference(*limbs);
                 let log: f64 = dropped.iter().map(|limb| params.log_q(limb)).sum();
-                of(a) * (-2.0 * log).exp2() + rounding_variance(params, plan.ty(value).degree)
+                let rounded = rounding_variance(params, plan.ty(value).degree);
+                of(a).scale((-2.0 * log).exp2()) + Variance::even(rounded)
             }
             Op::Rescale(a) | Op::Drop(a, _) | Op::ModRaise(a, _) => of(a),
         }
     }
 
-    fn norm(&self, constant: ConstantId) -> f64 {
-        self.sizes.squared_norm(constant, self.plan.params.largest_t())
+    fn sum(&self, a: Value, b: Value) -> Variance {
+        let (x, y) = (self.variances[a.index()], self.variances[b.index()]);
+        match self.sources[a.index()] == self.sources[b.index()] {
+            _ if a == b => x.scale(4.0),
+            true => Variance { peak: together(x.peak, y.peak), ..x + y },
+            false => x + y,
+        }
+    }
+
+    fn dot(&self, terms: &[(Value, ConstantId)]) -> Variance {
+        let n = self.plan.params.ring_degree() as f64;
+        let product = |(v, c): &(Value, ConstantId)| {
+            let (count, square) = self.sizes.polynomial(*c, self.plan.params.largest_t());
+            let Variance { mean, peak } = self.variances[v.index()];
+            let peak = (count * peak).min(n * mean);
+            Variance { mean: count * mean, peak }.scale(square)
+        };
+        // A value that is read several times brings the same noise each time, and so do its moved copies where they are
+        // multiplied by the same polynomial.
+        let mut of_value: BTreeMap<Value, Variance> = BTreeMap::new();
+        let mut of_source: BTreeMap<(Value, ConstantId), f64> = BTreeMap::new();
+        let mut own = Variance::even(0.0);
+        for term in terms {
+            let Variance { mean, peak } = product(term);
+            let known = of_value.entry(term.0).or_insert(own);
+            *known =
+                Variance { mean: together(known.mean, mean), peak: together(known.peak, peak) };
+            let known = of_source.entry((self.sources[term.0.index()], term.1)).or_default();
+            *known = together(*known, peak);
+        }
+        own = of_value.into_values().fold(own, Add::add);
+        Variance { peak: own.peak.max(of_source.into_values().sum()), ..own }
     }
 }

@@ -21,6 +21,43 @@ fn bfv(log_n: u32, n_limbs: usize, n_special: usize, t: &[u64]) -> Params {
 /// Plaintext primes ≡ 1 mod 2^12.
 const T: [u64; 3] = [12289, 40961, 1099511480321];
 
+/// Sums of a value and its own rotations, which gather noise in few coefficients, and what they are multiplied by.
+fn sums_over_slots(params: Params) -> (Build, Vec<Value>) {
+    let (n_slots, row) = (params.n_slots(), params.row_length() as u32);
+    let mut build = build(params, 1);
+    let mut state = 3;
+    let table = build.table(&weights(n_slots, &mut state), 0.0);
+    // Repeats every four slots.
+    let few = weights(4, &mut state).repeat(n_slots / 4);
+    let few = build.table(&few, 0.0);
+    let ones = build.splat(1.0, 0.0);
+    let mut sum = build.op(Op::MulPlain(Value(0), table));
+    let mut outputs = vec![];
+    for steps in std::iter::successors(Some(row / 2), |steps| Some(steps / 2)) {
+        if steps == 2 {
+            break;
+        }
+        let rotated = build.op(Op::Rotate(sum, steps));
+        sum = build.op(Op::Add(sum, rotated));
+        outputs.push(sum);
+    }
+    outputs.push(build.op(Op::MulPlain(sum, few)));
+    outputs.push(build.op(Op::MulPlain(sum, table)));
+    let product = build.op(Op::Mul(sum, sum));
+    outputs.push(build.op(Op::Relinearize(product)));
+    let product = build.op(Op::MulBgv(sum, Value(0)));
+    outputs.push(build.op(Op::Relinearize(product)));
+    // All at once, and the same with the rows changed.
+    let mut terms = vec![(Value(0), ones)];
+    for step in (1..row / 4).map(|i| 4 * i) {
+        terms.push((build.op(Op::Rotate(Value(0), step)), ones));
+    }
+    let sum = build.op(Op::DotPlain(terms));
+    let swapped = build.op(Op::Conjugate(sum));
+    outputs.extend([sum, build.op(Op::Add(sum, swapped))]);
+    (build, outputs)
+}
+
 /// BGV's products in a chain of two squares, between them numbers added, and vectors that others were multiplied by.
 fn bgv_products(params: Params) -> (Build, Vec<Value>) {
     let (n_slots, n_limbs) = (params.n_slots(), params.q.len());
@@ -141,6 +178,12 @@ fn encrypted_equals_clear_with_one_prime_and_with_several() {
         // Of several primes the first is measured, the bound is that of the largest.
         check(&plan, 0..3, if t.len() > 1 { f64::INFINITY } else { 6.0 });
     }
+}
+
+#[test]
+fn noise_of_sums_over_slots_gathers_in_few_coefficients() {
+    let (build, outputs) = sums_over_slots(bfv(10, 5, 1, &T[..1]));
+    check(&build.finish(&outputs), 0..8, 6.0);
 }
 
 #[test]
