@@ -97,9 +97,18 @@ fn stages(
     let depth = levels.iter().copied().max().unwrap_or(0);
     let n_special = 2;
     let costs = &config.costs;
-    let packing =
-        pack(&graph, PackConfig { log_n: LOG_N, n_special, levels: &levels, n_lowest: 1, costs })
-            .unwrap();
+    let packing = pack(
+        &graph,
+        PackConfig {
+            log_n: LOG_N,
+            two_rows: false,
+            n_special,
+            levels: &levels,
+            n_lowest: 1,
+            costs,
+        },
+    )
+    .unwrap();
     show("pack", &packing);
     let request =
         Request { log_n: LOG_N, depth, scale: 40.0, n_special, security: config.security };

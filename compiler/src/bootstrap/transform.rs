@@ -4,7 +4,7 @@ use hecc_grammar::cost::{Costs, Shape};
 use hecc_grammar::plan::{EmbeddingDiagonal, Op, TypeError, Value, View};
 
 use crate::emit::Emit;
-use crate::layout::{Pattern, RotationSum, ScheduleTerm, schedule};
+use crate::layout::{Pattern, Period, RotationSum, ScheduleTerm, Shift, schedule};
 
 /// See [`EmbeddingDiagonal`].
 pub(super) struct Transform {
@@ -30,9 +30,9 @@ impl Transform {
         let Transform { log_slots, inverse, bits, factor } = *self;
         let (rotations, period) = (EmbeddingDiagonal::rotations(log_slots, bits), 1 << log_slots);
         let pattern = Pattern {
-            rotations: [((0, 0), rotations.clone())].into(),
+            shifts: [((0, 0), rotations.iter().copied().map(Shift::rotation).collect())].into(),
             collect: vec![],
-            window: period,
+            window: Period { columns: period, rows_differ: false },
         };
         let term = ScheduleTerm { operand: 0, pattern: &pattern, period };
         let limbs = emit.plan.ty(value).limbs;
@@ -41,8 +41,8 @@ impl Transform {
         let last = limbs.last().expect("limb sets are not empty");
         let scale = scale + emit.plan.params.log_q(last) - emit.scale(value);
         for rotation in rotations {
-            let part = sum.factor(emit, value, (rotation, period))?;
-            let shift = part.giant;
+            let part = sum.factor(emit, value, (Shift::rotation(rotation), period))?;
+            let shift = part.giant.steps;
             let diagonal = EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor };
             let constant = emit.constant(View::Embedding(diagonal), scale);
             sum.add(0, &part, constant);

@@ -1,22 +1,21 @@
 //! Layouts worth considering for the result of an affine map.
 
 use super::strides::Strides;
-use super::{Bit, Layout, bits_for};
+use super::{Bit, Layout, SlotSpace, bits_for};
 
 /// Candidate layouts for a result of this shape, given how matrices slide over operands, and their layouts.
 ///
 /// Always the compact layouts (row-major, with copies or gaps above). For each operand that the matrix slides over
 /// (convolution, pooling), also those that keep the operand's pixels where they are: a stride leaves gaps in the low
-/// bits, which either stay or are filled with channels (multiplexed packing, Lee et al., ICML 2022).
+/// bits, which either stay or are filled with channels (multiplexed packing, Lee et al., ICML 2022). Where there are two
+/// rows, all of these also with halves in either.
 pub fn candidates(
     shape: &[usize],
-    log_slots: usize,
+    space: SlotSpace,
     terms: &[(Option<&Strides>, &Layout)],
 ) -> Vec<Layout> {
-    let mut list = vec![
-        Layout::compact(shape, log_slots, Bit::Replica),
-        Layout::compact(shape, log_slots, Bit::Gap),
-    ];
+    let mut list =
+        vec![Layout::compact(shape, space, Bit::Replica), Layout::compact(shape, space, Bit::Gap)];
     for (strides, input) in terms {
         for fill_low in [false, true] {
             for top in [Bit::Replica, Bit::Gap] {
@@ -24,6 +23,8 @@ pub fn candidates(
             }
         }
     }
+    let split: Vec<Layout> = list.iter().filter_map(Layout::split_over_rows).collect();
+    list.extend(split);
     let mut seen = std::collections::BTreeSet::new();
     list.retain(|layout| seen.insert(layout.clone()));
     list
@@ -65,16 +66,18 @@ fn inherited(
             None => bits.push(Some(bit)),
         }
     }
-    while bits.len() > input.log_slots && bits.last() == Some(&None) {
+    let SlotSpace { log_row, .. } = input.space;
+    let log_slots = input.space.log_slots();
+    while bits.len() > log_slots && bits.last() == Some(&None) {
         bits.pop();
     }
-    let last = bits[..input.log_slots].iter().rposition(Option::is_some)?;
+    let last = bits[..log_row].iter().rposition(Option::is_some)?;
     let fill = |(place, bit): (usize, &Option<Bit>)| {
-        let empty = if place > last && place < input.log_slots { top } else { Bit::Gap };
+        let empty = if place > last && place < log_slots { top } else { Bit::Gap };
         bit.unwrap_or(empty)
     };
     let bits = bits.iter().enumerate().map(fill).collect();
-    Some(Layout { shape: shape.to_vec(), log_slots: input.log_slots, bits })
+    Some(Layout { shape: shape.to_vec(), space: input.space, bits })
 }
 
 #[cfg(test)]
@@ -83,9 +86,9 @@ mod tests {
 
     #[test]
     fn strided_results_stay_in_place_or_are_multiplexed() {
-        let input = Layout::compact(&[1, 1, 8, 8], 9, Bit::Replica);
+        let input = Layout::compact(&[1, 1, 8, 8], SlotSpace::one_row(9), Bit::Replica);
         let strides = vec![Some(0), None, Some(1), Some(1)];
-        let list = candidates(&[1, 4, 3, 3], 9, &[(Some(&strides), &input)]);
+        let list = candidates(&[1, 4, 3, 3], SlotSpace::one_row(9), &[(Some(&strides), &input)]);
         let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
         assert!(
             texts.contains(&"gap*1 d3[0..2] gap*1 d2[0..2] d1[0..2] copy*1".to_owned()),

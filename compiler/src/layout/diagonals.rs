@@ -8,12 +8,16 @@
 //!   slot congruent to the result's, and log2(p_in/p_out) rotate-and-add steps collect them (the hybrid method of
 //!   Juvekar, Vaikuntanathan, Chandrakasan, USENIX Security 2018). The steps run over a closed orbit, so that every
 //!   copy of the result is valid, without a mask.
+//!
+//! Two rows of slots are one more bit of the position, along which slots move by changing rows: where both the operand's and
+//! the result's rows differ, entries from one row to the other are diagonals of their own; where only the operand's do,
+//! products stay in its row and a change of rows collects them.
 
 use std::collections::BTreeMap;
 
 use crate::linear::Matrix;
 
-use super::Layout;
+use super::{Layout, Period, Shift, SlotSpace};
 
 /// Result ciphertext, operand ciphertext.
 pub type Pair = (usize, usize);
@@ -21,31 +25,31 @@ pub type Pair = (usize, usize);
 /// Which diagonals are not zero, and how the result is collected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    /// For each pair of ciphertexts, the rotations, ascending.
-    pub rotations: BTreeMap<Pair, Vec<u32>>,
-    /// Rotate-and-add steps after the sum of products, in order.
-    pub collect: Vec<u32>,
-    /// The plaintexts repeat with this period.
-    pub window: usize,
+    /// For each pair of ciphertexts, the shifts, ascending.
+    pub shifts: BTreeMap<Pair, Vec<Shift>>,
+    /// Shift-and-add steps after the sum of products, in order.
+    pub collect: Vec<Shift>,
+    /// How far the plaintexts repeat.
+    pub window: Period,
 }
 
-/// The entries of the diagonals: for each pair and rotation, (slot below `window`, value) in ascending order.
-pub type Diagonals = BTreeMap<Pair, BTreeMap<u32, Vec<(u32, f64)>>>;
+/// The entries of the diagonals: for each pair and shift, (first slot, value) in ascending order.
+pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, f64)>>>;
 
 /// How entries of a matrix fall on diagonals.
 struct Geometry {
-    n: usize,
-    p_in: usize,
-    p_out: usize,
+    space: SlotSpace,
+    p_in: Period,
+    p_out: Period,
     in_positions: Vec<usize>,
     out_positions: Vec<usize>,
 }
 
 impl Geometry {
     fn new(input: &Layout, output: &Layout) -> Geometry {
-        assert_eq!(input.log_slots, output.log_slots, "layouts of one ring");
+        assert_eq!(input.space, output.space, "layouts of one ring");
         Geometry {
-            n: input.n_slots(),
+            space: input.space,
             p_in: input.period(),
             p_out: output.period(),
             in_positions: input.positions(),
@@ -53,38 +57,49 @@ impl Geometry {
         }
     }
 
-    fn window(&self) -> usize {
-        self.p_in.max(self.p_out)
-    }
-
-    /// The pair, rotation and slot of the product of operand element `i` for result element `o`.
-    fn place(&self, o: usize, i: usize) -> (Pair, u32, u32) {
+    /// The pair, shift and slot of the product of operand element `i` for result element `o`.
+    fn place(&self, o: usize, i: usize) -> (Pair, Shift, u32) {
+        let Geometry { space, p_in, p_out, .. } = *self;
+        let (n, length) = (space.n_slots(), space.row_length());
         let (out, input) = (self.out_positions[o], self.in_positions[i]);
-        let pair = (out / self.n, input / self.n);
-        let (out, input) = (out % self.n, input % self.n);
-        let rotation = (input + self.n - out) % self.p_in.min(self.p_out);
-        let slot =
-            if self.p_out >= self.p_in { out } else { (input + self.p_in - rotation) % self.p_in };
-        (pair, rotation as u32, slot as u32)
+        let pair = (out / n, input / n);
+        let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
+        let steps = (input + length - out) % p_in.columns.min(p_out.columns);
+        let swap = p_in.rows_differ && p_out.rows_differ && in_row != out_row;
+        let column = match p_out.columns >= p_in.columns {
+            true => out,
+            false => (input + p_in.columns - steps) % p_in.columns,
+        };
+        let row = if p_out.rows_differ { out_row } else { in_row };
+        (pair, Shift { swap, steps: steps as u32 }, (row * length + column) as u32)
     }
 }
 
 /// The nonzero diagonals of a matrix between two layouts.
 pub fn pattern(matrix: &Matrix, input: &Layout, output: &Layout) -> Pattern {
     let geometry = Geometry::new(input, output);
-    let mut seen: BTreeMap<Pair, Vec<bool>> = BTreeMap::new();
-    let period = geometry.p_in.min(geometry.p_out);
+    let mut seen: BTreeMap<Pair, [Vec<bool>; 2]> = BTreeMap::new();
+    let Geometry { p_in, p_out, .. } = geometry;
+    let n_steps = p_in.columns.min(p_out.columns);
     for o in 0..matrix.n_rows() {
         for (i, _) in matrix.row(o) {
-            let (pair, rotation, _) = geometry.place(o, i);
-            seen.entry(pair).or_insert_with(|| vec![false; period])[rotation as usize] = true;
+            let (pair, shift, _) = geometry.place(o, i);
+            let seen = seen.entry(pair).or_insert_with(|| [(); 2].map(|()| vec![false; n_steps]));
+            seen[usize::from(shift.swap)][shift.steps as usize] = true;
         }
     }
-    let list = |seen: Vec<bool>| (0..period as u32).filter(|&d| seen[d as usize]).collect();
+    let list = |seen: [Vec<bool>; 2]| {
+        let all = [false, true].into_iter().zip(seen);
+        let listed = all.flat_map(|(swap, seen)| {
+            let steps = (0..n_steps as u32).zip(seen).filter(|&(_, seen)| seen);
+            steps.map(move |(steps, _)| Shift { swap, steps })
+        });
+        listed.collect()
+    };
     Pattern {
-        rotations: seen.into_iter().map(|(pair, seen)| (pair, list(seen))).collect(),
-        collect: steps(geometry.p_out, geometry.p_in),
-        window: geometry.window(),
+        shifts: seen.into_iter().map(|(pair, seen)| (pair, list(seen))).collect(),
+        collect: collect(p_in, p_out),
+        window: p_in.common(p_out),
     }
 }
 
@@ -94,8 +109,8 @@ pub fn diagonals(matrix: &Matrix, input: &Layout, output: &Layout) -> Diagonals 
     let mut diagonals = Diagonals::new();
     for o in 0..matrix.n_rows() {
         for (i, value) in matrix.row(o) {
-            let (pair, rotation, slot) = geometry.place(o, i);
-            diagonals.entry(pair).or_default().entry(rotation).or_default().push((slot, value));
+            let (pair, shift, slot) = geometry.place(o, i);
+            diagonals.entry(pair).or_default().entry(shift).or_default().push((slot, value));
         }
     }
     for entries in diagonals.values_mut().flat_map(BTreeMap::values_mut) {
@@ -104,11 +119,13 @@ pub fn diagonals(matrix: &Matrix, input: &Layout, output: &Layout) -> Diagonals 
     diagonals
 }
 
-/// `from, 2·from, ..` below `to`.
-fn steps(from: usize, to: usize) -> Vec<u32> {
-    std::iter::successors(Some(from as u32), |step| Some(step * 2))
-        .take_while(|&step| (step as usize) < to)
-        .collect()
+/// The steps that add up what of a result lies in slots that are the same to it but not to the operand.
+fn collect(p_in: Period, p_out: Period) -> Vec<Shift> {
+    let doubled = std::iter::successors(Some(p_out.columns), |steps| Some(steps * 2));
+    let steps = doubled.take_while(|&steps| steps < p_in.columns);
+    let rotations = steps.map(|steps| Shift::rotation(steps as u32));
+    let swap = (p_in.rows_differ && !p_out.rows_differ).then_some(Shift { swap: true, steps: 0 });
+    rotations.chain(swap).collect()
 }
 
 #[cfg(test)]
@@ -126,22 +143,21 @@ mod tests {
                 slots[ct][slot as usize] = x[element as usize];
             }
         }
-        let pattern = pattern(matrix, input, output);
+        let (space, pattern) = (input.space, pattern(matrix, input, output));
         let mut result = vec![vec![0.0; n]; output.n_ciphertexts()];
         for ((o, i), map) in diagonals(matrix, input, output) {
-            assert_eq!(map.keys().copied().collect::<Vec<_>>(), pattern.rotations[&(o, i)]);
-            for (d, entries) in map {
-                for copy in 0..n / pattern.window {
-                    for &(slot, value) in &entries {
-                        let t = slot as usize + copy * pattern.window;
-                        result[o][t] += value * slots[i][(t + d as usize) % n];
+            assert_eq!(map.keys().copied().collect::<Vec<_>>(), pattern.shifts[&(o, i)]);
+            for (shift, entries) in map {
+                for (slot, value) in entries {
+                    for t in space.copies(slot as usize, pattern.window) {
+                        result[o][t] += value * slots[i][space.source(t, shift)];
                     }
                 }
             }
         }
         for step in pattern.collect {
             for slots in &mut result {
-                *slots = (0..n).map(|t| slots[t] + slots[(t + step as usize) % n]).collect();
+                *slots = (0..n).map(|t| slots[t] + slots[space.source(t, step)]).collect();
             }
         }
         let expected = matrix.apply(&x);
@@ -161,11 +177,29 @@ mod tests {
     #[test]
     fn matrices_between_all_kinds_of_layouts() {
         let m = dense(6, 20);
-        for top_in in [Bit::Gap, Bit::Replica] {
-            for top_out in [Bit::Gap, Bit::Replica] {
-                for log_slots in [3, 5, 7] {
-                    let input = Layout::compact(&[4, 5], log_slots, top_in);
-                    let output = Layout::compact(&[6], log_slots, top_out);
+        for space in [3, 5, 7].map(SlotSpace::one_row) {
+            for top_in in [Bit::Gap, Bit::Replica] {
+                for top_out in [Bit::Gap, Bit::Replica] {
+                    let input = Layout::compact(&[4, 5], space, top_in);
+                    check(&m, &input, &Layout::compact(&[6], space, top_out));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matrices_between_layouts_of_two_rows() {
+        let m = dense(6, 20);
+        for log_row in [2, 4, 6] {
+            let space = SlotSpace { log_row, two_rows: true };
+            let all = |shape: &[usize]| -> Vec<Layout> {
+                let compact =
+                    [Bit::Gap, Bit::Replica].map(|top| Layout::compact(shape, space, top));
+                let split = compact.iter().filter_map(Layout::split_over_rows).collect::<Vec<_>>();
+                compact.into_iter().chain(split).collect()
+            };
+            for input in all(&[4, 5]) {
+                for output in all(&[6]) {
                     check(&m, &input, &output);
                 }
             }
@@ -174,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_wide_result_of_a_periodic_operand() {
-        let input = Layout::compact(&[4], 6, Bit::Replica);
-        check(&dense(20, 4), &input, &Layout::compact(&[20], 6, Bit::Replica));
+        let space = SlotSpace::one_row(6);
+        let input = Layout::compact(&[4], space, Bit::Replica);
+        check(&dense(20, 4), &input, &Layout::compact(&[20], space, Bit::Replica));
     }
 }

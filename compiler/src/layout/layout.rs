@@ -6,6 +6,8 @@ use hecc_grammar::plan::Runs;
 
 use crate::linear::unflatten;
 
+use super::{Period, SlotSpace};
+
 /// What one bit of the position (ciphertext index · slots + slot) stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bit {
@@ -18,7 +20,8 @@ pub enum Bit {
     },
     /// Nothing: elements lie where this bit is 0; what lies at 1 is undefined.
     Gap,
-    /// A copy: elements lie at both values. Only as the highest bits of the slot, so that the content has a period.
+    /// A copy: elements lie at both values. Only as the highest bits of the column and as the row, so that the content has a
+    /// period.
     Replica,
 }
 
@@ -27,9 +30,9 @@ pub enum Bit {
 pub struct Layout {
     /// Shape of the tensor.
     pub shape: Vec<usize>,
-    /// log2 of the number of slots of a ciphertext.
-    pub log_slots: usize,
-    /// Bits of the position, lowest first; those from `log_slots` on number the ciphertexts.
+    /// The slots of a ciphertext.
+    pub space: SlotSpace,
+    /// Bits of the position, lowest first: of the column, of the row if there are two, of the ciphertext.
     pub bits: Vec<Bit>,
 }
 
@@ -40,31 +43,49 @@ pub fn bits_for(n: usize) -> usize {
 
 impl Layout {
     /// Elements in row-major order, dimensions padded to powers of two, above them `top` up to the last slot bit.
-    pub fn compact(shape: &[usize], log_slots: usize, top: Bit) -> Layout {
+    pub fn compact(shape: &[usize], space: SlotSpace, top: Bit) -> Layout {
         let mut bits = vec![];
         for (dim, &n) in shape.iter().enumerate().rev() {
             bits.extend((0..bits_for(n)).map(|bit| Bit::Dim { dim: dim as u8, bit: bit as u8 }));
         }
-        Layout::filled(shape, log_slots, bits, top)
+        Layout::filled(shape, space, bits, top)
     }
 
     /// The given bits, and above them `top` up to the last slot bit.
-    pub fn filled(shape: &[usize], log_slots: usize, mut bits: Vec<Bit>, top: Bit) -> Layout {
-        while bits.len() < log_slots {
+    pub fn filled(shape: &[usize], space: SlotSpace, mut bits: Vec<Bit>, top: Bit) -> Layout {
+        while bits.len() < space.log_slots() {
             bits.push(top);
         }
-        Layout { shape: shape.to_vec(), log_slots, bits }
+        Layout { shape: shape.to_vec(), space, bits }
+    }
+
+    /// The same with half of the elements in the second row, where that holds nothing of its own: the highest bit of the
+    /// column that stands for something moves there, and halves repeat twice as often.
+    pub fn split_over_rows(&self) -> Option<Layout> {
+        let (row, in_rows) = (self.space.log_row, &self.bits[..self.space.log_row]);
+        let is_free = self.space.two_rows && !matches!(self.bits[row], Bit::Dim { .. });
+        let highest = in_rows.iter().rposition(|bit| matches!(bit, Bit::Dim { .. }))?;
+        is_free.then(|| {
+            let mut split = self.clone();
+            split.bits[row] = split.bits[highest];
+            split.bits[highest] = self.bits[row];
+            split
+        })
     }
 
     /// Slots of one ciphertext.
     pub fn n_slots(&self) -> usize {
-        1 << self.log_slots
+        self.space.n_slots()
     }
 
-    /// The content of every ciphertext repeats with this period (the number of slots if it does not repeat).
-    pub fn period(&self) -> usize {
-        let slots = &self.bits[..self.log_slots];
-        1 << slots.iter().rposition(|&bit| bit != Bit::Replica).map_or(0, |highest| highest + 1)
+    /// How far the content of every ciphertext repeats.
+    pub fn period(&self) -> Period {
+        let (columns, row) = self.bits[..self.space.log_slots()].split_at(self.space.log_row);
+        let highest = columns.iter().rposition(|&bit| bit != Bit::Replica);
+        Period {
+            columns: 1 << highest.map_or(0, |highest| highest + 1),
+            rows_differ: row.iter().any(|&bit| bit != Bit::Replica),
+        }
     }
 
     /// The position of every element (its first copy), in row-major order of the elements.
@@ -88,11 +109,12 @@ impl Layout {
 
     /// For each ciphertext, which slot holds which element; every copy if `copies`, else the first.
     pub fn runs(&self, copies: bool) -> Vec<Runs> {
-        let (n, period) = (self.n_slots(), if copies { self.period() } else { self.n_slots() });
+        let (n, period) = (self.n_slots(), self.period());
         let mut pairs = vec![vec![]; self.n_ciphertexts()];
         for (element, position) in self.positions().into_iter().enumerate() {
-            for copy in 0..n / period {
-                pairs[position / n].push(((position % n + copy * period) as u32, element as u32));
+            let slots = self.space.copies(position % n, period);
+            for slot in slots.take(if copies { n } else { 1 }) {
+                pairs[position / n].push((slot as u32, element as u32));
             }
         }
         pairs
@@ -105,15 +127,25 @@ impl Layout {
     }
 }
 
-/// Prints bits from the lowest, as runs: `d3[0..5] d2[0..5] d1[0..2] copy*1 | d1[2..3]`.
+/// Prints bits from the lowest, as runs: `d3[0..5] d2[0..5] d1[0..2] copy*1 | d1[2..3]`, with `/` before that of the row.
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SlotSpace { log_row, two_rows } = self.space;
+        let log_slots = self.space.log_slots();
         let mut i = 0;
         while i < self.bits.len() {
             if i > 0 {
-                f.write_str(if i == self.log_slots { " | " } else { " " })?;
+                f.write_str(match i {
+                    _ if i == log_slots => " | ",
+                    _ if i == log_row && two_rows => " / ",
+                    _ => " ",
+                })?;
             }
-            let boundary = if i < self.log_slots { self.log_slots } else { self.bits.len() };
+            let boundary = match i {
+                _ if i < log_row => log_row,
+                _ if i < log_slots => log_slots,
+                _ => self.bits.len(),
+            };
             let continues = |k: usize| match (self.bits[i], self.bits[k]) {
                 (Bit::Dim { dim, bit }, Bit::Dim { dim: d, bit: b }) => {
                     d == dim && usize::from(b) == usize::from(bit) + k - i
@@ -146,11 +178,11 @@ mod tests {
 
     #[test]
     fn compact_pads_and_copies() {
-        let layout = Layout::compact(&[1, 5, 12, 12], 11, Bit::Replica);
+        let layout = Layout::compact(&[1, 5, 12, 12], SlotSpace::one_row(11), Bit::Replica);
         assert_eq!(layout.to_string(), "d3[0..4] d2[0..4] d1[0..3]");
-        let layout = Layout::compact(&[1, 3, 4], 6, Bit::Replica);
+        let layout = Layout::compact(&[1, 3, 4], SlotSpace::one_row(6), Bit::Replica);
         assert_eq!(layout.to_string(), "d2[0..2] d1[0..2] copy*2");
-        assert_eq!(layout.period(), 16);
+        assert_eq!(layout.period(), Period { columns: 16, rows_differ: false });
         assert_eq!(layout.positions()[5], 5);
         assert_eq!(layout.runs(true)[0].pairs().len(), 48);
         assert_eq!(layout.n_ciphertexts(), 1);
@@ -158,9 +190,27 @@ mod tests {
 
     #[test]
     fn large_tensors_take_several_ciphertexts() {
-        let layout = Layout::compact(&[1, 3, 4, 4], 4, Bit::Gap);
+        let layout = Layout::compact(&[1, 3, 4, 4], SlotSpace::one_row(4), Bit::Gap);
         assert_eq!(layout.to_string(), "d3[0..2] d2[0..2] | d1[0..2]");
         assert_eq!(layout.n_ciphertexts(), 3);
         assert_eq!(layout.runs(true)[2].pairs()[0], (0, 32));
+    }
+
+    #[test]
+    fn two_rows_hold_copies_or_halves() {
+        let space = SlotSpace { log_row: 5, two_rows: true };
+        let whole = Layout::compact(&[3, 4], space, Bit::Replica);
+        assert_eq!(whole.to_string(), "d1[0..2] d0[0..2] copy*1 / copy*1");
+        assert_eq!(whole.runs(true)[0].pairs().len(), 48);
+        let halves = whole.split_over_rows().unwrap();
+        assert_eq!(halves.to_string(), "d1[0..2] d0[0..1] copy*2 / d0[1..2]");
+        assert_eq!(halves.period(), Period { columns: 8, rows_differ: true });
+        // Element (2, 1) is (0, 1) of the second row.
+        assert_eq!(halves.positions()[9], 32 + 1);
+        assert_eq!(halves.runs(true)[0].pairs().len(), 48);
+        assert_eq!(halves.split_over_rows(), None);
+        // Four times as many as a row holds.
+        let large = Layout::compact(&[8, 16], space, Bit::Replica);
+        assert_eq!(large.to_string(), "d1[0..4] d0[0..1] / d0[1..2] | d0[2..3]");
     }
 }

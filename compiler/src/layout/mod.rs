@@ -6,6 +6,7 @@ mod diagonals;
 mod layout;
 mod rotation_sum;
 mod schedule;
+mod slots;
 mod strides;
 
 pub use candidates::candidates;
@@ -13,4 +14,5 @@ pub use diagonals::{Diagonals, Pair, Pattern, diagonals, pattern};
 pub use layout::{Bit, Layout, bits_for};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, schedule};
+pub use slots::{Period, Shift, SlotSpace};
 pub use strides::{Strides, strides};

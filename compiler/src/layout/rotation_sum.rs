@@ -6,22 +6,22 @@ use hecc_grammar::plan::{ConstantId, Key, Op, TypeError, Value};
 
 use crate::emit::Emit;
 
-use super::Schedule;
+use super::{Schedule, Shift};
 
 /// `Σ_d w_d ⊙ rot_d(x)` for one or more results, under construction.
 pub struct RotationSum {
     schedule: Schedule,
     babies: BTreeMap<(Value, u32), Value>,
     /// By result and giant step.
-    sums: BTreeMap<usize, Sums>,
+    sums: BTreeMap<usize, BTreeMap<Shift, Vec<(Value, ConstantId)>>>,
 }
 
 /// What a product is made with.
 pub struct Factor {
     /// The operand, rotated by the baby step.
     pub operand: Value,
-    /// By how much the product is rotated afterwards: its plaintext is to be shifted as far to the right.
-    pub giant: u32,
+    /// How the product is moved afterwards: its plaintext is to be where that comes from.
+    pub giant: Shift,
 }
 
 impl RotationSum {
@@ -30,14 +30,14 @@ impl RotationSum {
         RotationSum { schedule, babies: BTreeMap::new(), sums: BTreeMap::new() }
     }
 
-    /// Splits a rotation of an operand with this period.
+    /// Splits a shift of an operand with this period.
     pub fn factor(
         &mut self,
         emit: &mut Emit<'_>,
         operand: Value,
-        (rotation, period): (u32, usize),
+        (shift, period): (Shift, usize),
     ) -> Result<Factor, TypeError> {
-        let (baby, giant) = self.schedule.split(rotation, period);
+        let (baby, giant) = self.schedule.split(shift, period);
         Ok(Factor { operand: self.baby(emit, operand, baby)?, giant })
     }
 
@@ -72,14 +72,26 @@ impl RotationSum {
         result: usize,
     ) -> Result<Option<Value>, TypeError> {
         let sums = self.sums.remove(&result).unwrap_or_default();
-        match self.schedule.extended {
-            true => chained(emit, sums),
-            false => separate(emit, sums),
+        let mut total = None;
+        for swap in [true, false] {
+            let of_rows = sums.iter().filter(|(giant, _)| giant.swap == swap);
+            let sums = of_rows.map(|(giant, products)| (giant.steps, products.clone())).collect();
+            let sum = match self.schedule.extended {
+                true => chained(emit, sums)?,
+                false => separate(emit, sums)?,
+            };
+            // What changes rows comes first.
+            total = match (total, sum) {
+                (None, Some(sum)) if swap => Some(emit.switch(sum, Key::Conjugate)?),
+                (Some(total), Some(sum)) => Some(emit.op(Op::Add(total, sum))?),
+                (one, None) | (None, one) => one,
+            };
         }
+        Ok(total)
     }
 }
 
-/// Products by giant step.
+/// Products by the giant step of their rows.
 type Sums = BTreeMap<u32, Vec<(Value, ConstantId)>>;
 
 fn chained(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {

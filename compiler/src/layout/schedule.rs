@@ -5,11 +5,11 @@
 //! CRYPTO 2018). If baby steps stay in QP (double hoisting, Bossuat et al., EUROCRYPT 2021) only sums are divided by P, and
 //! giant steps are chained, so that one key serves all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hecc_grammar::cost::{Costs, Shape};
 
-use super::Pattern;
+use super::{Pattern, Shift};
 
 /// One term of an affine map: its diagonals and the period of its operand.
 pub struct ScheduleTerm<'a> {
@@ -17,7 +17,7 @@ pub struct ScheduleTerm<'a> {
     pub operand: usize,
     /// The diagonals.
     pub pattern: &'a Pattern,
-    /// The operand's period in slots.
+    /// The operand's period within a row.
     pub period: usize,
 }
 
@@ -35,16 +35,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Splits rotation `d` of an operand of this period into (baby, giant) steps, both in `0..period`.
-    pub fn split(&self, d: u32, period: usize) -> (u32, u32) {
+    /// Splits a shift of an operand of this period into a baby step and a giant one, both of steps in `0..period`; rows change
+    /// places with the giant step.
+    pub fn split(&self, shift: Shift, period: usize) -> (u32, Shift) {
         let period = period as i64;
         let stride = i64::from(self.stride);
-        let mut baby = i64::from(d) % stride;
+        let d = i64::from(shift.steps);
+        let mut baby = d % stride;
         if self.centred && 2 * baby >= stride {
             baby -= stride;
         }
-        let giant = (i64::from(d) - baby).rem_euclid(period);
-        (baby.rem_euclid(period) as u32, giant as u32)
+        let giant = (d - baby).rem_euclid(period);
+        (baby.rem_euclid(period) as u32, Shift { steps: giant as u32, ..shift })
     }
 }
 
@@ -56,11 +58,12 @@ pub fn schedule(terms: &[ScheduleTerm<'_>], shape: Shape, costs: &Costs) -> Sche
     let mut best: Option<Schedule> = None;
     for stride in strides {
         for centred in [false, true] {
+            let split = Schedule { stride, centred, extended: false, seconds: 0.0 };
+            let steps = Steps::new(&split, terms);
             for extended in [false, true] {
-                let mut candidate = Schedule { stride, centred, extended, seconds: 0.0 };
-                candidate.seconds = seconds(&candidate, terms, shape, costs);
-                if best.is_none_or(|best| candidate.seconds < best.seconds) {
-                    best = Some(candidate);
+                let seconds = steps.seconds(extended, shape, costs);
+                if best.is_none_or(|best| seconds < best.seconds) {
+                    best = Some(Schedule { extended, seconds, ..split });
                 }
             }
         }
@@ -68,46 +71,86 @@ pub fn schedule(terms: &[ScheduleTerm<'_>], shape: Shape, costs: &Costs) -> Sche
     best.expect("stride 1 is always a candidate")
 }
 
-fn seconds(schedule: &Schedule, terms: &[ScheduleTerm<'_>], shape: Shape, costs: &Costs) -> f64 {
-    let mut babies: BTreeMap<(usize, usize), BTreeSet<u32>> = BTreeMap::new();
-    let mut giants: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
-    let mut products = 0usize;
-    for term in terms {
-        for (&(out, input), rotations) in &term.pattern.rotations {
-            products += rotations.len();
-            for &d in rotations {
-                let (baby, giant) = schedule.split(d, term.period);
-                babies.entry((term.operand, input)).or_default().insert(baby);
-                giants.entry(out).or_default().insert(giant);
+/// What is rotated, and how often.
+struct Steps {
+    n_products: usize,
+    /// Of each operand, which baby steps are taken.
+    babies: BTreeMap<(usize, usize), Vec<bool>>,
+    /// Of each result, which giant steps are taken.
+    giants: BTreeMap<usize, Giants>,
+    /// Shift-and-add steps of each result.
+    n_collect: usize,
+}
+
+#[derive(Default)]
+struct Giants {
+    in_place: Vec<bool>,
+    /// Those after which rows change places.
+    swapped: Vec<bool>,
+}
+
+impl Steps {
+    fn new(schedule: &Schedule, terms: &[ScheduleTerm<'_>]) -> Steps {
+        let n_collect = terms.iter().map(|term| term.pattern.collect.len()).max().unwrap_or(0);
+        let (babies, giants) = (BTreeMap::new(), BTreeMap::new());
+        let mut steps = Steps { n_products: 0, babies, giants, n_collect };
+        for term in terms {
+            for (&(out, input), shifts) in &term.pattern.shifts {
+                steps.n_products += shifts.len();
+                let babies = steps.babies.entry((term.operand, input)).or_default();
+                let giants = steps.giants.entry(out).or_default();
+                for &shift in shifts {
+                    let (baby, giant) = schedule.split(shift, term.period);
+                    mark(babies, baby);
+                    let rows = if giant.swap { &mut giants.swapped } else { &mut giants.in_place };
+                    mark(rows, giant.steps);
+                }
             }
         }
+        steps
     }
-    let mut total = products as f64 * shape.dot_term(costs, schedule.extended);
-    for set in babies.values() {
-        let rotated = set.iter().filter(|&&step| step != 0).count();
-        total += rotated as f64 * shape.apply_key(costs);
-        if rotated > 0 {
-            total += shape.decompose(costs);
+
+    fn seconds(&self, extended: bool, shape: Shape, costs: &Costs) -> f64 {
+        let mut total = self.n_products as f64 * shape.dot_term(costs, extended);
+        for taken in self.babies.values() {
+            let rotated = n_rotations(taken);
+            total += rotated as f64 * shape.apply_key(costs);
+            if rotated > 0 {
+                total += shape.decompose(costs);
+            }
+            if extended {
+                total += if taken.first() == Some(&true) { shape.mod_up(costs) } else { 0.0 };
+            } else {
+                total += rotated as f64 * shape.mod_down(costs);
+            }
         }
-        if schedule.extended {
-            total += if set.contains(&0) { shape.mod_up(costs) } else { 0.0 };
-        } else {
-            total += rotated as f64 * shape.mod_down(costs);
+        let after = Shape { n_limbs: shape.n_limbs.saturating_sub(1).max(1), ..shape };
+        for Giants { in_place, swapped } in self.giants.values() {
+            let rotated = n_rotations(in_place) + n_rotations(swapped);
+            let each = shape.decompose(costs) + shape.apply_key(costs);
+            total += rotated as f64 * (each + if extended { shape.mod_down(costs) } else { 0.0 });
+            if extended || rotated > 0 {
+                total += shape.mod_down(costs);
+            }
+            if !swapped.is_empty() {
+                total += shape.key_switch(costs);
+            }
+            total += shape.rescale(costs, 2) + self.n_collect as f64 * after.key_switch(costs);
         }
+        total
     }
-    let after = Shape { n_limbs: shape.n_limbs.saturating_sub(1).max(1), ..shape };
-    let collect = terms.iter().map(|term| term.pattern.collect.len()).max().unwrap_or(0);
-    for set in giants.values() {
-        let rotated = set.iter().filter(|&&step| step != 0).count();
-        let each = shape.decompose(costs) + shape.apply_key(costs);
-        total +=
-            rotated as f64 * (each + if schedule.extended { shape.mod_down(costs) } else { 0.0 });
-        if schedule.extended || rotated > 0 {
-            total += shape.mod_down(costs);
-        }
-        total += shape.rescale(costs, 2) + collect as f64 * after.key_switch(costs);
+}
+
+fn mark(taken: &mut Vec<bool>, step: u32) {
+    let step = step as usize;
+    if taken.len() <= step {
+        taken.resize(step + 1, false);
     }
-    total
+    taken[step] = true;
+}
+
+fn n_rotations(taken: &[bool]) -> usize {
+    taken.iter().skip(1).filter(|taken| **taken).count()
 }
 
 #[cfg(test)]
@@ -115,6 +158,7 @@ mod tests {
     use hecc_grammar::cost::DEFAULT;
 
     use super::*;
+    use crate::layout::Period;
 
     #[test]
     fn splits_add_up_modulo_the_period() {
@@ -122,8 +166,8 @@ mod tests {
             for centred in [false, true] {
                 let schedule = Schedule { stride, centred, extended: false, seconds: 0.0 };
                 for d in [0, 1, 5, 31, 500, 1022, 1023] {
-                    let (baby, giant) = schedule.split(d, 1024);
-                    assert_eq!((baby + giant) % 1024, d);
+                    let (baby, giant) = schedule.split(Shift::rotation(d), 1024);
+                    assert_eq!((baby + giant.steps) % 1024, d);
                 }
             }
         }
@@ -132,9 +176,9 @@ mod tests {
     #[test]
     fn a_dense_matrix_needs_about_the_square_root_of_its_diagonals() {
         let pattern = Pattern {
-            rotations: [((0, 0), (0..256).collect())].into(),
+            shifts: [((0, 0), (0..256).map(Shift::rotation).collect())].into(),
             collect: vec![],
-            window: 256,
+            window: Period { columns: 256, rows_differ: false },
         };
         let terms = [ScheduleTerm { operand: 0, pattern: &pattern, period: 256 }];
         let shape = Shape { log_n: 14, n_special: 2, n_limbs: 6 };

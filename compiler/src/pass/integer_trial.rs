@@ -267,6 +267,7 @@ pub(super) fn lowered(
     let packed_levels: Vec<usize> = graph.ids().map(below).collect();
     let pack_config = PackConfig {
         log_n: params.log_n,
+        two_rows: true,
         n_special: params.p.len(),
         levels: &packed_levels,
         n_lowest: 1,

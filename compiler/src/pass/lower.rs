@@ -14,7 +14,7 @@ use crate::bootstrap::{Bootstrap, Chain};
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
-use crate::layout::{Diagonals, Layout, RotationSum, diagonals};
+use crate::layout::{Diagonals, Layout, Period, RotationSum, diagonals};
 use crate::linear::Matrix;
 use crate::poly;
 
@@ -146,7 +146,7 @@ impl Lowering<'_> {
             range: (self.config.range)(node.tensor),
             factor: node.factor,
             quantizer,
-            slots: self.rows(self.packing.layouts[id.0].runs(true)),
+            slots: self.packing.layouts[id.0].runs(true),
             normalization: self.config.normalization.clone(),
         });
     }
@@ -185,7 +185,7 @@ impl Lowering<'_> {
     fn refresh(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
         let Some(Refresh { chain, levels, costs }) = self.config.refresh else { return Ok(values) };
         let Some(level) = levels[id.0] else { return Ok(values) };
-        let log_slots = self.packing.layouts[id.0].period().ilog2();
+        let log_slots = self.packing.layouts[id.0].period().columns.ilog2();
         let bootstrap = Bootstrap { chain, costs, log_slots, level };
         let mut emit = self.emit(id);
         let mut refreshed = vec![];
@@ -265,7 +265,8 @@ impl Lowering<'_> {
             };
             let mut value = emit.settle(total, settled)?;
             for &step in &collect {
-                let rotated = emit.switch(value, Key::Rotate(step))?;
+                let key = step.key().expect("steps that collect are rotations or a change of rows");
+                let rotated = emit.switch(value, key)?;
                 value = emit.op(Op::Add(value, rotated))?;
             }
             for view in bias {
@@ -286,8 +287,8 @@ impl Lowering<'_> {
     ) -> Result<(), TypeError> {
         let level = self.work_level(id);
         let (input, output) = (&self.packing.layouts[source.0], &self.packing.layouts[id.0]);
-        let (period, n_slots) = (input.period(), self.plan.params.n_slots());
-        let window = period.max(output.period());
+        let (space, period) = (input.space, input.period());
+        let window = period.common(output.period());
         let entries: Diagonals = diagonals(matrix, input, output);
         let table = self.tables.add(matrix);
         let (limbs, target) =
@@ -297,20 +298,19 @@ impl Lowering<'_> {
         for operand in &mut operands {
             *operand = emit.on(*operand, limbs)?;
         }
-        for ((out, input), rotations) in entries {
-            for (rotation, entries) in rotations {
+        for ((out, input), shifts) in entries {
+            for (shift, entries) in shifts {
                 let mut emit = self.emit(id);
-                let factor = sum.factor(&mut emit, operands[input], (rotation, period))?;
+                let factor = sum.factor(&mut emit, operands[input], (shift, period.columns))?;
                 let scale = target - emit.scale(factor.operand);
                 let slots = |&(slot, value): &(u32, f64)| {
                     let element = self.tables.index(table, value);
-                    let first = slot as usize + factor.giant as usize;
-                    let copies = (0..n_slots / window).map(move |copy| first + copy * window);
-                    copies.map(move |slot| ((slot % n_slots) as u32, element))
+                    let first = space.source(slot as usize, factor.giant);
+                    space.copies(first, window).map(move |slot| (slot as u32, element))
                 };
                 let view = match entries[..] {
                     // One number in all slots.
-                    [(_, weight)] if window == 1 => View::Splat(weight),
+                    [(_, weight)] if window == Period::ONE => View::Splat(weight),
                     _ => {
                         let mut pairs: Vec<(u32, u32)> = entries.iter().flat_map(slots).collect();
                         pairs.sort_unstable();
@@ -330,7 +330,7 @@ impl Lowering<'_> {
             let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
             return bias.iter().map(splat).collect();
         }
-        let runs = self.rows(layout.runs(true));
+        let runs = layout.runs(true);
         let mut views = vec![vec![]; runs.len()];
         for (factor, digit) in self.digits(bias) {
             let column = Matrix::from_rows(digit.len(), 1, |o, row| row.push((0, digit[o])));
@@ -362,21 +362,6 @@ impl Lowering<'_> {
             factor *= TABLE_INTEGERS;
         }
         digits
-    }
-
-    /// In BFV both rows of slots hold the same, but in a batch.
-    fn rows(&self, runs: Vec<Runs>) -> Vec<Runs> {
-        if self.plan.params.scheme == Scheme::Ckks || self.plan.batch > 1 {
-            return runs;
-        }
-        let row = self.plan.params.row_length() as u32;
-        let both = |runs: Runs| {
-            let mut pairs = runs.pairs();
-            let second: Vec<_> = pairs.iter().map(|&(slot, i)| (slot + row, i)).collect();
-            pairs.extend(second);
-            Runs::from_pairs(&pairs)
-        };
-        runs.into_iter().map(both).collect()
     }
 
     /// The level that a step is computed at: in CKKS one above that of its result, in BFV where its operands are.

@@ -10,7 +10,8 @@ use hecc_grammar::cost::{Costs, Shape};
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
-    Bit, Layout, Pattern, Schedule, ScheduleTerm, Strides, candidates, pattern, schedule, strides,
+    Bit, Layout, Pattern, Schedule, ScheduleTerm, SlotSpace, Strides, candidates, pattern,
+    schedule, strides,
 };
 use crate::linear::Matrix;
 use crate::poly::multiplications;
@@ -29,7 +30,7 @@ pub struct Packing {
 impl Packing {
     /// Whether it is that of a batch, of [`pack_batch`].
     pub fn is_batch(&self) -> bool {
-        self.layouts.iter().all(|layout| layout.log_slots == 0)
+        self.layouts.iter().all(|layout| layout.space.log_slots() == 0)
     }
 }
 
@@ -54,6 +55,8 @@ impl std::fmt::Display for Packing {
 pub struct PackConfig<'a> {
     /// log2 of the ring degree.
     pub log_n: u32,
+    /// Whether slots are two rows of half the ring degree, as in BFV, or one of them.
+    pub two_rows: bool,
     /// Number of special primes.
     pub n_special: usize,
     /// Level of each step's result.
@@ -106,7 +109,7 @@ pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileErr
 /// The packing of a batch: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
 /// ICML 2016). Nothing is ever rotated, and weights are numbers.
 pub fn pack_batch(graph: &Graph) -> Packing {
-    let layout = |id: NodeId| Layout::compact(&[graph.len(id)], 0, Bit::Gap);
+    let layout = |id: NodeId| Layout::compact(&[graph.len(id)], SlotSpace::one_row(0), Bit::Gap);
     let nothing = Schedule { stride: 1, centred: false, extended: false, seconds: 0.0 };
     let schedule =
         |id: NodeId| matches!(graph.node(id).step, Step::Affine { .. }).then_some(nothing);
@@ -193,14 +196,13 @@ impl<'a> Search<'a> {
     ) -> Vec<(usize, Option<Schedule>, f64)> {
         let graph = self.graph;
         let node = graph.node(id);
-        let log_slots = self.config.log_n as usize - 1;
+        let PackConfig { log_n, two_rows, .. } = self.config;
+        let space = SlotSpace { log_row: log_n as usize - 1, two_rows };
         let level = self.config.levels[id.0];
         match &node.step {
             Step::Input(_) => {
-                let tops = [Bit::Replica, Bit::Gap];
-                let layouts =
-                    tops.map(|top| self.intern(Layout::compact(&node.shape, log_slots, top)));
-                layouts.into_iter().map(|layout| (layout, None, 0.0)).collect()
+                let layouts = candidates(&node.shape, space, &[]).into_iter();
+                layouts.map(|layout| (self.intern(layout), None, 0.0)).collect()
             }
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =
@@ -208,7 +210,7 @@ impl<'a> Search<'a> {
                 let layouts = sources.iter().map(|&source| &self.layouts[source]);
                 let strides = self.strides[id.0].iter().map(Option::as_ref);
                 let inputs: Vec<(Option<&Strides>, &Layout)> = strides.zip(layouts).collect();
-                let list = candidates(&node.shape, log_slots, &inputs);
+                let list = candidates(&node.shape, space, &inputs);
                 list.into_iter()
                     .map(|layout| {
                         let layout = self.intern(layout);
@@ -273,7 +275,7 @@ impl<'a> Search<'a> {
             .map(|(((operand, _), &source), pattern)| ScheduleTerm {
                 operand: operand.0,
                 pattern,
-                period: self.layouts[source].period(),
+                period: self.layouts[source].period().columns,
             })
             .collect();
         let found = schedule(&list, self.shape(level + 1), self.config.costs);

@@ -142,6 +142,7 @@ fn pack_for(
         input.graph,
         PackConfig {
             log_n,
+            two_rows: false,
             n_special,
             levels: input.levels,
             n_lowest: 1,

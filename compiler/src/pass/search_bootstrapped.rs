@@ -108,6 +108,7 @@ fn recipe(
 fn pack_config<'a>(config: &'a Config, chain: &Chain, levels: &'a [usize]) -> PackConfig<'a> {
     PackConfig {
         log_n: chain.recipe.log_n,
+        two_rows: false,
         n_special: chain.recipe.n_special,
         levels,
         n_lowest: chain.ladder.limbs(0).len(),
@@ -146,7 +147,7 @@ struct BootstrapCosts<'a> {
 impl BootstrapCosts<'_> {
     fn of_step(&mut self, packing: &Packing, id: NodeId, level: usize) -> Result<f64, TypeError> {
         let layout = &packing.layouts[id.0];
-        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().ilog2());
+        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().columns.ilog2());
         let mut seconds = (count / 2) as f64 * self.of_values(log_slots, level, 2)?;
         if count % 2 == 1 {
             seconds += self.of_values(log_slots, level, 1)?;

@@ -1,0 +1,108 @@
+//! The slots of a ciphertext and how they move: cyclically within rows, of which CKKS has one and BFV two that may change
+//! places.
+
+use hecc_grammar::plan::Key;
+
+/// Rows of slots, of the same power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotSpace {
+    /// log2 of the length of a row.
+    pub log_row: usize,
+    /// Whether there are two.
+    pub two_rows: bool,
+}
+
+/// A move of slots: first to the left within rows, cyclically, then from row to row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shift {
+    /// Whether rows change places.
+    pub swap: bool,
+    /// Steps to the left.
+    pub steps: u32,
+}
+
+/// How far the content of slots repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Within a row.
+    pub columns: usize,
+    /// Whether the second row differs from the first.
+    pub rows_differ: bool,
+}
+
+impl SlotSpace {
+    /// A single row.
+    pub fn one_row(log_row: usize) -> SlotSpace {
+        SlotSpace { log_row, two_rows: false }
+    }
+
+    /// log2 of the number of slots.
+    pub fn log_slots(self) -> usize {
+        self.log_row + usize::from(self.two_rows)
+    }
+
+    /// Number of slots.
+    pub fn n_slots(self) -> usize {
+        1 << self.log_slots()
+    }
+
+    /// Length of a row.
+    pub fn row_length(self) -> usize {
+        1 << self.log_row
+    }
+
+    /// Row and column of a slot.
+    pub fn split(self, slot: usize) -> (usize, usize) {
+        (slot / self.row_length(), slot % self.row_length())
+    }
+
+    /// The slot whose content a shift moves to `slot`.
+    pub fn source(self, slot: usize, shift: Shift) -> usize {
+        let (row, column) = self.split(slot);
+        let column = (column + shift.steps as usize) % self.row_length();
+        (row ^ usize::from(shift.swap)) * self.row_length() + column
+    }
+
+    /// All slots that hold what `slot` holds.
+    pub fn copies(self, slot: usize, period: Period) -> impl Iterator<Item = usize> {
+        let (row, column) = self.split(slot);
+        let rows = match self.two_rows && !period.rows_differ {
+            true => 0..2,
+            false => row..row + 1,
+        };
+        let column = column % period.columns;
+        rows.flat_map(move |row| {
+            let first = row * self.row_length() + column;
+            (0..self.row_length() / period.columns).map(move |copy| first + copy * period.columns)
+        })
+    }
+}
+
+impl Shift {
+    /// A rotation of rows.
+    pub fn rotation(steps: u32) -> Shift {
+        Shift { swap: false, steps }
+    }
+
+    /// The key that moves slots so, if it takes a single one.
+    pub fn key(self) -> Option<Key> {
+        match self {
+            Shift { swap: true, steps: 0 } => Some(Key::Conjugate),
+            Shift { swap: false, steps: 1.. } => Some(Key::Rotate(self.steps)),
+            Shift { .. } => None,
+        }
+    }
+}
+
+impl Period {
+    /// One number in all slots.
+    pub const ONE: Period = Period { columns: 1, rows_differ: false };
+
+    /// The common period of two contents.
+    pub fn common(self, other: Period) -> Period {
+        Period {
+            columns: self.columns.max(other.columns),
+            rows_differ: self.rows_differ || other.rows_differ,
+        }
+    }
+}
