@@ -115,11 +115,19 @@ impl fmt::Display for CostSheet {
         );
         sheet.line(
             "time of a run",
-            format!(
-                "about {} on one core, and {} once to encode weights",
-                units::seconds(self.run_seconds),
-                units::seconds(self.encode_seconds)
-            ),
+            if self.weight_memory <= cost::KEPT_BYTES {
+                format!(
+                    "about {} on one core, and {} once to encode weights",
+                    units::seconds(self.run_seconds),
+                    units::seconds(self.encode_seconds)
+                )
+            } else {
+                format!(
+                    "about {} on one core, {} of it to encode weights, which are too many to keep",
+                    units::seconds(self.run_seconds + self.encode_seconds),
+                    units::seconds(self.encode_seconds)
+                )
+            },
         );
         let precision = if let Some(budget) = self.noise_budget {
             format!("exact integers; noise is {budget:.1} bits below what could change them")

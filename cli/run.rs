@@ -41,9 +41,6 @@ pub(crate) struct Args {
     cache: Option<u64>,
 }
 
-/// Memory for encoded weights where none was asked for.
-const DEFAULT_CACHE: u64 = 2_000_000_000;
-
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
@@ -60,7 +57,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let cache = args.cache.unwrap_or(if sets.len() > 1 { DEFAULT_CACHE } else { 0 });
+    let cache = args.cache.unwrap_or(if sets.len() > 1 { cost::KEPT_BYTES } else { 0 });
     let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
     let evaluator = Evaluator::new(plan, &keys, options)?;
     let n_steps = plan.ops.len() * plan.params.n_instances();

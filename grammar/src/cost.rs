@@ -28,6 +28,9 @@ pub const DEFAULT: Costs =
 /// many sums, as in batches.
 const MULTIPLE: f64 = 0.4;
 
+/// Encoded weights are kept from run to run while they take no more than so many bytes, unless a user says otherwise.
+pub const KEPT_BYTES: u64 = 2_000_000_000;
+
 /// What the cost of an instruction depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -182,6 +185,12 @@ pub fn plan_seconds(costs: &Costs, plan: &Plan) -> f64 {
 pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
     let each = encodings(plan).map(|(shape, extended)| shape.encode(costs, extended));
     each.fold(0.0, |sum, seconds| sum + seconds) * plan.params.n_instances() as f64
+}
+
+/// Seconds of each of many runs on one core: weights that are too many to keep are encoded every time.
+pub fn repeated_seconds(costs: &Costs, plan: &Plan) -> f64 {
+    let keeps = plaintext_bytes(plan) <= KEPT_BYTES;
+    plan_seconds(costs, plan) + if keeps { 0.0 } else { encode_seconds(costs, plan) }
 }
 
 /// Bytes of all plaintexts of a plan when encoded.

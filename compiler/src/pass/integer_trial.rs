@@ -25,11 +25,20 @@ pub(super) const MAX_PRIME_BITS: f64 = 49.9;
 /// Limbs of the modulus that noise is first analysed for.
 const TRIAL_LIMBS: usize = 16;
 
-/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by so many bits.
+/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by so many bits,
+/// at first: where key switches add more than that to sums, primes are dropped later.
 const DROP_MARGIN: f64 = 3.0;
 
 /// Levels above the lowest have stand-ins for their primes in the trial, one number each, of no more bits.
 const MAX_LEVEL_BITS: f64 = 63.0;
+
+/// A network over integers, and what it is compiled with.
+#[derive(Clone, Copy)]
+pub(super) struct Network<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) config: &'a Config,
+    pub(super) lower_config: &'a LowerConfig<'a>,
+}
 
 /// A network lowered for a ring with a modulus that is too large.
 pub(super) struct Trial {
@@ -47,16 +56,27 @@ pub(super) struct Chain {
     level_bits: Vec<f64>,
     /// log2 of the deviation of the noise of each step's result.
     noise: Vec<f64>,
+    /// Between scale-invariant products, bits by which noise exceeds rounding when a prime was dropped.
+    drop_margin: f64,
+}
+
+impl Chain {
+    /// Makes room for so many bits more of noise: primes are dropped later, or the modulus of results is larger.
+    pub(super) fn add_room(&mut self, bits: f64, products: Products) {
+        match products {
+            Products::Own => self.drop_margin += bits + 1.0,
+            Products::Bgv => self.level_bits[0] += bits,
+        }
+    }
 }
 
 impl Trial {
     /// Lowers a network; `None` if it adds messages that BGV's products multiply by different factors.
     pub(super) fn new(
-        graph: &Graph,
-        config: &Config,
-        lower_config: &LowerConfig<'_>,
+        network: Network<'_>,
         (log_n, products): (u32, Products),
     ) -> Result<Option<Trial>, CompileError> {
+        let Network { graph, config, .. } = network;
         let levels = match products {
             Products::Own => vec![TRIAL_LIMBS - 1; graph.nodes.len()],
             Products::Bgv => levels_of_products(graph, config.batch),
@@ -78,7 +98,7 @@ impl Trial {
             top_scale: 0.0,
             security: Security::Insecure,
         };
-        let (plan, _) = lowered(graph, config, lower_config, (params, products), &levels)?;
+        let (plan, _) = network.lowered((params, products), &levels)?;
         // Modulo so large a prime factors agree only if they always do.
         if plan.message_factors(special).is_err() {
             return Ok(None);
@@ -106,16 +126,14 @@ impl Trial {
                 params.p[0] = params.p[0].max(params.q[level]);
             }
         }
-        let noise = self.noise();
-        let largest = noise.iter().copied().fold(0.0, f64::max);
         let last = match self.products {
-            Products::Own => largest,
+            Products::Own => self.largest(&mut self.plan.values().map(|(value, _)| value)),
             Products::Bgv => self.largest(&mut self.plan.output_values()),
         };
         let log_t = self.plan.params.largest_t().log2();
         let lowest = last + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
         let level_bits = [lowest].into_iter().chain(above.into_iter().rev()).collect();
-        Some(Chain { level_bits, noise })
+        Some(Chain { level_bits, noise: self.noise(), drop_margin: DROP_MARGIN })
     }
 
     fn least_bits(&self) -> f64 {
@@ -139,9 +157,10 @@ impl Trial {
         self.largest(&mut sources) - rounding_bits(&plan.params)
     }
 
-    /// For each step of the graph, log2 of the deviation of the noise of its result.
+    /// For each step of the graph, log2 of the deviation of the noise of its result, the mean of all coefficients: what the
+    /// next product sees.
     fn noise(&self) -> Vec<f64> {
-        let noise = self.sizes.analyse(&self.plan);
+        let noise = self.sizes.analyse_mean(&self.plan);
         let of_layer = |layer: &Layer| {
             layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
         };
@@ -197,7 +216,7 @@ impl Trial {
     /// The number of primes, less one, that each step's result is on.
     pub(super) fn levels(&self, graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
         match self.products {
-            Products::Own => levels_of_noise(graph, &chain.noise, params),
+            Products::Own => levels_of_noise(graph, chain, params),
             Products::Bgv => {
                 let primes = |level: usize| -> usize {
                     chain.level_bits[..=level].iter().map(|&bits| self.n_primes(bits)).sum()
@@ -233,8 +252,8 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
 }
 
 /// Levels for scale-invariant products: primes are dropped as soon as noise allows.
-fn levels_of_noise(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> {
-    let floor = rounding_bits(params) + DROP_MARGIN;
+fn levels_of_noise(graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
+    let floor = rounding_bits(params) + chain.drop_margin;
     let dropped =
         |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };
     let mut levels: Vec<usize> = vec![];
@@ -243,7 +262,7 @@ fn levels_of_noise(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> 
         let operands = step.operands();
         let mut level = operands.iter().map(|x| levels[x.0]).min().unwrap_or(params.input_level);
         let drops = !matches!(step, Step::Input(_));
-        while drops && level > 0 && noise[id.0] - dropped(level - 1) > floor {
+        while drops && level > 0 && chain.noise[id.0] - dropped(level - 1) > floor {
             level -= 1;
         }
         levels.push(level);
@@ -251,31 +270,32 @@ fn levels_of_noise(graph: &Graph, noise: &[f64], params: &Params) -> Vec<usize> 
     levels
 }
 
-/// The network packed and lowered, each step's result on so many primes and one more.
-pub(super) fn lowered(
-    graph: &Graph,
-    config: &Config,
-    lower_config: &LowerConfig<'_>,
-    (params, products): (Params, Products),
-    levels: &[usize],
-) -> Result<(Plan, Packing), CompileError> {
-    // The packing counts levels of results that are one below where they are computed.
-    let below = |id: NodeId| {
-        let operands = graph.node(id).step.operands();
-        operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
-    };
-    let packed_levels: Vec<usize> = graph.ids().map(below).collect();
-    let pack_config = PackConfig {
-        log_n: params.log_n,
-        two_rows: true,
-        n_special: params.p.len(),
-        levels: &packed_levels,
-        n_lowest: 1,
-        costs: &config.costs,
-    };
-    let packing = if config.batch { pack_batch(graph) } else { pack(graph, pack_config)? };
-    let ladder = Ladder::new(params, 1);
-    let lower_config = LowerConfig { ladder, levels, products, ..lower_config.clone() };
-    let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
-    Ok((plan, packing))
+impl Network<'_> {
+    /// The network packed and lowered, each step's result on so many primes and one more.
+    pub(super) fn lowered(
+        self,
+        (params, products): (Params, Products),
+        levels: &[usize],
+    ) -> Result<(Plan, Packing), CompileError> {
+        let Network { graph, config, lower_config } = self;
+        // The packing counts levels of results that are one below where they are computed.
+        let below = |id: NodeId| {
+            let operands = graph.node(id).step.operands();
+            operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
+        };
+        let packed_levels: Vec<usize> = graph.ids().map(below).collect();
+        let pack_config = PackConfig {
+            log_n: params.log_n,
+            two_rows: true,
+            n_special: params.p.len(),
+            levels: &packed_levels,
+            n_lowest: 1,
+            costs: &config.costs,
+        };
+        let packing = if config.batch { pack_batch(graph) } else { pack(graph, pack_config)? };
+        let ladder = Ladder::new(params, 1);
+        let lower_config = LowerConfig { ladder, levels, products, ..lower_config.clone() };
+        let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
+        Ok((plan, packing))
+    }
 }

@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::{Graph, Step};
 
-use super::integer_trial::{MAX_PRIME_BITS, Trial, lowered};
+use super::choose_params;
+use super::integer_trial::{Chain, MAX_PRIME_BITS, Network, Trial};
 use super::lower::{LowerConfig, Products};
 use super::pack::Packing;
 
@@ -36,7 +37,7 @@ const MAX_SPECIAL: usize = 3;
 /// where the fewest take so much longer than the best.
 const NOTABLY: f64 = 1.1;
 
-/// What is tried later takes more memory, and must be so much faster to be chosen.
+/// A larger ring must be so much faster to be chosen.
 const WORTHWHILE: f64 = 1.03;
 
 /// One set of parameters considered.
@@ -82,6 +83,7 @@ pub fn search_integers(
     config: &Config,
     lower_config: &LowerConfig<'_>,
 ) -> Result<FoundIntegers, CompileError> {
+    let network = Network { graph, config, lower_config };
     let rings: Vec<u32> = config.log_n.map_or(LOG_N.collect(), |log_n| vec![log_n]);
     let multiplies = graph.nodes.iter().any(|node| matches!(node.step, Step::Mul(..)));
     let kinds = if multiplies { &[Products::Own, Products::Bgv][..] } else { &[Products::Own] };
@@ -91,11 +93,8 @@ pub fn search_integers(
     for log_n in rings {
         let mut fits = false;
         for &products in kinds {
-            let Some(mut trial) = Trial::new(graph, config, lower_config, (log_n, products))?
-            else {
-                continue;
-            };
-            fits |= found.search_ring(graph, width, config, lower_config, &mut trial)?;
+            let Some(mut trial) = Trial::new(network, (log_n, products))? else { continue };
+            fits |= found.search_ring(network, width, &mut trial)?;
             trials.push(trial);
         }
         rings_left -= usize::from(fits);
@@ -123,39 +122,37 @@ impl Found {
     /// Tries numbers of plaintext and special primes for one ring and kind of product; whether any do.
     fn search_ring(
         &mut self,
-        graph: &Graph,
+        network: Network<'_>,
         width: f64,
-        config: &Config,
-        lower_config: &LowerConfig<'_>,
         trial: &mut Trial,
     ) -> Result<bool, CompileError> {
+        let config = network.config;
         let mut least = f64::INFINITY;
         for n_primes in 1..=MAX_PLAINTEXT_PRIMES {
             let Some(t) = plaintext_primes(width, n_primes, trial.log_n) else { continue };
-            let Some(chain) = trial.chain(t) else { continue };
+            let Some(mut chain) = trial.chain(t) else { continue };
             // Seconds with the fewest special primes that are secure; infinite where noise does not fit after all.
             let mut first = None;
             for n_special in 1..=MAX_SPECIAL {
+                let promising = first.is_none_or(|first| first < NOTABLY * self.seconds());
                 let Some(params) = trial.params(&chain, n_special, config.security) else {
                     continue;
                 };
-                let Some(mut candidate) = IntegerCandidate::new(&params, trial.products) else {
+                let Some(candidate) = IntegerCandidate::new(&params, trial.products) else {
                     continue;
                 };
-                let promising = first.is_none_or(|first| first < NOTABLY * self.seconds());
                 if !(candidate.is_secure() && promising) {
                     self.candidates.push(candidate);
                     continue;
                 }
-                let levels = trial.levels(graph, &chain, &params);
-                let built = build(graph, config, lower_config, (params, trial.products), &levels)?;
-                // Of one input: larger rings hold larger batches.
-                let seconds =
-                    |plan: &Plan| cost::plan_seconds(&config.costs, plan) / plan.batch as f64;
-                candidate.seconds = built.as_ref().map(|(plan, _)| seconds(plan));
-                first.get_or_insert(candidate.seconds.unwrap_or(f64::INFINITY));
-                if let Some(built) = built {
-                    self.add(candidate, built);
+                let built = build(network, trial, &mut chain, params)?;
+                let seconds = built.as_ref().map_or(f64::INFINITY, |(plan, _)| {
+                    // Of one input: larger rings hold larger batches.
+                    cost::repeated_seconds(&config.costs, plan) / plan.batch as f64
+                });
+                first.get_or_insert(seconds);
+                if let Some((plan, packing)) = built {
+                    self.add(trial.products, seconds, (plan, packing));
                 }
             }
             let Some(first) = first.filter(|seconds| seconds.is_finite()) else { continue };
@@ -173,8 +170,13 @@ impl Found {
         best.and_then(|candidate| candidate.seconds).unwrap_or(f64::INFINITY)
     }
 
-    fn add(&mut self, candidate: IntegerCandidate, built: (Plan, Packing)) {
-        if candidate.seconds.is_some_and(|seconds| WORTHWHILE * seconds < self.seconds()) {
+    fn add(&mut self, products: Products, seconds: f64, built: (Plan, Packing)) {
+        let Some(candidate) = IntegerCandidate::new(&built.0.params, products) else { return };
+        let candidate = IntegerCandidate { seconds: Some(seconds), ..candidate };
+        // Larger rings take more memory.
+        let is_larger = self.candidates.first().is_some_and(|best| best.log_n < candidate.log_n);
+        let worthwhile = if is_larger { WORTHWHILE } else { 1.0 };
+        if worthwhile * seconds < self.seconds() {
             self.candidates.insert(0, candidate);
             self.best = Some(built);
         } else {
@@ -238,18 +240,30 @@ impl IntegerCandidate {
     }
 }
 
-/// The plan for some parameters; `None` if its noise does not fit after all.
+/// The plan for some parameters. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
+/// given the room that it lacks once; `None` if that is not enough, or not secure.
 fn build(
-    graph: &Graph,
-    config: &Config,
-    lower_config: &LowerConfig<'_>,
-    params: (Params, Products),
-    levels: &[usize],
+    network: Network<'_>,
+    trial: &Trial,
+    chain: &mut Chain,
+    mut params: Params,
 ) -> Result<Option<(Plan, Packing)>, CompileError> {
-    let (plan, packing) = lowered(graph, config, lower_config, params, levels)?;
-    let noise = noise::analyse_exact(&plan);
-    let fits = plan.output_values().all(|v| noise::budget(&plan, v, noise[v.index()]) >= 0.0);
-    Ok(fits.then_some((plan, packing)))
+    for _ in 0..2 {
+        let levels = trial.levels(network.graph, chain, &params);
+        let (plan, packing) = network.lowered((params, trial.products), &levels)?;
+        let noise = noise::analyse_exact(&plan);
+        let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
+        let left = left.fold(f64::INFINITY, f64::min);
+        if left >= 0.0 {
+            return Ok(Some((plan, packing)));
+        }
+        chain.add_room(-left, trial.products);
+        let wider = trial.params(chain, plan.params.p.len(), network.config.security);
+        let secure = wider.filter(choose_params::is_secure);
+        let Some(wider) = secure else { return Ok(None) };
+        params = wider;
+    }
+    Ok(None)
 }
 
 /// The smallest `count` primes ≡ 1 mod 2N of nearly equal size whose product has `width` bits; `None` if they would be too

@@ -51,6 +51,17 @@ impl ConstantSizes {
 
     /// As [`analyse_exact`], of a plan with the same constants.
     pub fn analyse(&self, plan: &Plan) -> Vec<f64> {
+        let variances = self.variances(plan).into_iter();
+        variances.map(|variance| variance.peak.log2() / 2.0).collect()
+    }
+
+    /// As [`Self::analyse`], the root mean square over all coefficients.
+    pub fn analyse_mean(&self, plan: &Plan) -> Vec<f64> {
+        let variances = self.variances(plan).into_iter();
+        variances.map(|variance| variance.mean.log2() / 2.0).collect()
+    }
+
+    fn variances(&self, plan: &Plan) -> Vec<Variance> {
         let mut analysis = Analysis { plan, sizes: self, variances: vec![], sources: vec![] };
         for (value, op) in plan.values() {
             let variance = analysis.step(value, op);
@@ -58,7 +69,7 @@ impl ConstantSizes {
             let source = moved(op).map_or(value, |operand| analysis.sources[operand.index()]);
             analysis.sources.push(source);
         }
-        analysis.variances.into_iter().map(|variance| variance.peak.log2() / 2.0).collect()
+        analysis.variances
     }
 
     /// The polynomial that a constant is encoded as: how many coefficients it has, and their mean square modulo t.
