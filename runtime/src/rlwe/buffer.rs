@@ -12,7 +12,7 @@ use memmap2::MmapMut;
 const MAX_POOLED_BYTES: usize = 1 << 30;
 
 /// A buffer is used for anything that leaves at most this share of it unused.
-const MAX_UNUSED: f64 = 0.34;
+const MAX_UNUSED: f64 = 0.5;
 
 /// Buffers of at least so many bytes are mapped, in whole huge pages where the system has them.
 const MAPPED_BYTES: usize = 1 << 20;
