@@ -19,8 +19,8 @@ use super::lower::{LowerConfig, Products, is_summed_first, lower};
 use super::pack::{PackConfig, Packing, pack, pack_batch};
 use super::search::optimise;
 
-/// Largest primes.
-pub(super) const MAX_PRIME_BITS: f64 = 49.9;
+/// Largest primes; special ones are a little larger.
+pub(super) const MAX_PRIME_BITS: f64 = 49.97;
 
 /// Limbs of the modulus that noise is first analysed for.
 const TRIAL_LIMBS: usize = 16;
@@ -51,6 +51,7 @@ pub(super) struct Trial {
 }
 
 /// The modulus that holds a network's noise.
+#[derive(Clone)]
 pub(super) struct Chain {
     /// Bits of the primes of each level, the lowest first.
     level_bits: Vec<f64>,
@@ -67,6 +68,13 @@ impl Chain {
             Products::Own => self.drop_margin += bits + 1.0,
             Products::Bgv => self.level_bits[0] += bits,
         }
+    }
+
+    /// The modulus of results smaller by so many bits.
+    pub(super) fn tightened(&self, bits: f64) -> Chain {
+        let mut tight = self.clone();
+        tight.level_bits[0] -= bits;
+        tight
     }
 }
 
@@ -114,12 +122,11 @@ impl Trial {
         let mut above = vec![];
         if self.products == Products::Bgv {
             for level in (1..self.plan.params.q.len()).rev() {
-                let bits = self.divided_away(level);
+                let bits = self.divided_away(level).max(self.least_bits());
                 if bits > MAX_LEVEL_BITS {
                     return None;
                 }
-                // Primes that digits are made of are at least this large, so that there are enough.
-                above.push(bits.max(self.least_bits()));
+                above.push(bits);
                 let params = &mut self.plan.params;
                 params.q[level] = bits.exp2() as u64;
                 // No digit is larger than the special primes.
@@ -136,6 +143,7 @@ impl Trial {
         Some(Chain { level_bits, noise: self.noise(), drop_margin: DROP_MARGIN })
     }
 
+    /// Bits of the smallest primes of which there are enough.
     fn least_bits(&self) -> f64 {
         f64::from(self.log_n) + 6.0
     }

@@ -4,7 +4,7 @@
 //! and kind of product with a modulus that is too large (see [`integer_trial`](super::integer_trial)), its noise is read off
 //! for each number of plaintext primes, and the modulus that holds it follows.
 
-use hecc_grammar::cost;
+use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Params, Plan, is_prime};
 use hecc_grammar::security::max_log_qp;
@@ -145,15 +145,8 @@ impl Found {
                     self.candidates.push(candidate);
                     continue;
                 }
-                let built = build(network, trial, &mut chain, params)?;
-                let seconds = built.as_ref().map_or(f64::INFINITY, |(plan, _)| {
-                    // Of one input: larger rings hold larger batches.
-                    cost::repeated_seconds(&config.costs, plan) / plan.batch as f64
-                });
+                let seconds = self.try_params(network, trial, &mut chain, params)?;
                 first.get_or_insert(seconds);
-                if let Some((plan, packing)) = built {
-                    self.add(trial.products, seconds, (plan, packing));
-                }
             }
             let Some(first) = first.filter(|seconds| seconds.is_finite()) else { continue };
             if first > NOTABLY * least {
@@ -164,14 +157,43 @@ impl Found {
         Ok(least < f64::INFINITY)
     }
 
+    /// Builds the plan for some parameters, and where a prime is left over, that with one fewer; the former's predicted
+    /// seconds, infinite if its noise does not fit.
+    fn try_params(
+        &mut self,
+        network: Network<'_>,
+        trial: &Trial,
+        chain: &mut Chain,
+        params: Params,
+    ) -> Result<f64, CompileError> {
+        let (n_limbs, n_special) = (params.q.len(), params.p.len());
+        let Some((built, left)) = build(network, trial, chain, params)? else {
+            return Ok(f64::INFINITY);
+        };
+        let costs = &network.config.costs;
+        let seconds = self.add(trial.products, costs, built);
+        let mut tight = chain.tightened(left);
+        let params = trial.params(&tight, n_special, network.config.security);
+        if let Some(params) = params.filter(|params| params.q.len() < n_limbs)
+            && let Some((built, _)) = build(network, trial, &mut tight, params)?
+        {
+            self.add(trial.products, costs, built);
+        }
+        Ok(seconds)
+    }
+
     /// Predicted seconds of the best plan.
     fn seconds(&self) -> f64 {
         let best = self.candidates.first().filter(|_| self.best.is_some());
         best.and_then(|candidate| candidate.seconds).unwrap_or(f64::INFINITY)
     }
 
-    fn add(&mut self, products: Products, seconds: f64, built: (Plan, Packing)) {
-        let Some(candidate) = IntegerCandidate::new(&built.0.params, products) else { return };
+    /// Adds a plan, and returns its predicted seconds.
+    fn add(&mut self, products: Products, costs: &Costs, built: (Plan, Packing)) -> f64 {
+        let plan = &built.0;
+        // Of one input: larger rings hold larger batches.
+        let seconds = cost::repeated_seconds(costs, plan) / plan.batch as f64;
+        let Some(candidate) = IntegerCandidate::new(&plan.params, products) else { return seconds };
         let candidate = IntegerCandidate { seconds: Some(seconds), ..candidate };
         // Larger rings take more memory.
         let is_larger = self.candidates.first().is_some_and(|best| best.log_n < candidate.log_n);
@@ -182,6 +204,7 @@ impl Found {
         } else {
             self.candidates.push(candidate);
         }
+        seconds
     }
 }
 
@@ -240,14 +263,14 @@ impl IntegerCandidate {
     }
 }
 
-/// The plan for some parameters. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
+/// The plan for some parameters, and how many bits of noise it has room for. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
 /// given the room that it lacks once; `None` if that is not enough, or not secure.
 fn build(
     network: Network<'_>,
     trial: &Trial,
     chain: &mut Chain,
     mut params: Params,
-) -> Result<Option<(Plan, Packing)>, CompileError> {
+) -> Result<Option<((Plan, Packing), f64)>, CompileError> {
     for _ in 0..2 {
         let levels = trial.levels(network.graph, chain, &params);
         let (plan, packing) = network.lowered((params, trial.products), &levels)?;
@@ -255,7 +278,7 @@ fn build(
         let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
         let left = left.fold(f64::INFINITY, f64::min);
         if left >= 0.0 {
-            return Ok(Some((plan, packing)));
+            return Ok(Some(((plan, packing), left)));
         }
         chain.add_room(-left, trial.products);
         let wider = trial.params(chain, plan.params.p.len(), network.config.security);
