@@ -37,6 +37,9 @@ const MAX_SPECIAL: usize = 3;
 /// where the fewest take so much longer than the best.
 const NOTABLY: f64 = 1.1;
 
+/// Bits of room for noise that are kept where a modulus is made smaller.
+const SLACK: f64 = 0.5;
+
 /// A larger ring must be so much faster to be chosen.
 const WORTHWHILE: f64 = 1.03;
 
@@ -172,7 +175,7 @@ impl Found {
         };
         let costs = &network.config.costs;
         let seconds = self.add(trial.products, costs, built);
-        let mut tight = chain.tightened(left);
+        let mut tight = chain.tightened(left - SLACK);
         let params = trial.params(&tight, n_special, network.config.security);
         if let Some(params) = params.filter(|params| params.q.len() < n_limbs)
             && let Some((built, _)) = build(network, trial, &mut tight, params)?
