@@ -106,7 +106,7 @@ pub fn search_integers(
         }
     }
     let Found { candidates, best } = found;
-    let Some((plan, packing)) = best else {
+    let Some(Built { plan, packing, .. }) = best else {
         let log_n = config.log_n.unwrap_or(*LOG_N.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
     };
@@ -118,7 +118,14 @@ pub fn search_integers(
 struct Found {
     /// The best one first.
     candidates: Vec<IntegerCandidate>,
-    best: Option<(Plan, Packing)>,
+    best: Option<Built>,
+}
+
+/// A plan, and how many bits more of noise would fit.
+struct Built {
+    plan: Plan,
+    packing: Packing,
+    room: f64,
 }
 
 impl Found {
@@ -170,15 +177,15 @@ impl Found {
         params: Params,
     ) -> Result<f64, CompileError> {
         let (n_limbs, n_special) = (params.q.len(), params.p.len());
-        let Some((built, left)) = build(network, trial, chain, params)? else {
+        let Some(built) = build(network, trial, chain, params)? else {
             return Ok(f64::INFINITY);
         };
         let costs = &network.config.costs;
+        let mut tight = chain.tightened(built.room - SLACK);
         let seconds = self.add(trial.products, costs, built);
-        let mut tight = chain.tightened(left - SLACK);
         let params = trial.params(&tight, n_special, network.config.security);
         if let Some(params) = params.filter(|params| params.q.len() < n_limbs)
-            && let Some((built, _)) = build(network, trial, &mut tight, params)?
+            && let Some(built) = build(network, trial, &mut tight, params)?
         {
             self.add(trial.products, costs, built);
         }
@@ -192,8 +199,8 @@ impl Found {
     }
 
     /// Adds a plan, and returns its predicted seconds.
-    fn add(&mut self, products: Products, costs: &Costs, built: (Plan, Packing)) -> f64 {
-        let plan = &built.0;
+    fn add(&mut self, products: Products, costs: &Costs, built: Built) -> f64 {
+        let plan = &built.plan;
         // Of one input: larger rings hold larger batches.
         let seconds = cost::repeated_seconds(costs, plan) / plan.batch as f64;
         let Some(candidate) = IntegerCandidate::new(&plan.params, products) else { return seconds };
@@ -266,14 +273,14 @@ impl IntegerCandidate {
     }
 }
 
-/// The plan for some parameters, and how many bits of noise it has room for. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
+/// The plan for some parameters. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
 /// given the room that it lacks once; `None` if that is not enough, or not secure.
 fn build(
     network: Network<'_>,
     trial: &Trial,
     chain: &mut Chain,
     mut params: Params,
-) -> Result<Option<((Plan, Packing), f64)>, CompileError> {
+) -> Result<Option<Built>, CompileError> {
     for _ in 0..2 {
         let levels = trial.levels(network.graph, chain, &params);
         let (plan, packing) = network.lowered((params, trial.products), &levels)?;
@@ -281,7 +288,7 @@ fn build(
         let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
         let left = left.fold(f64::INFINITY, f64::min);
         if left >= 0.0 {
-            return Ok(Some(((plan, packing), left)));
+            return Ok(Some(Built { plan, packing, room: left }));
         }
         chain.add_room(-left, trial.products);
         let wider = trial.params(chain, plan.params.p.len(), network.config.security);
