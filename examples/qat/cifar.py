@@ -56,6 +56,8 @@ class Config:
     rate: float = 2e-3
     epochs: int = 10
     seed: int = 1
+    # The network whose weights it starts from, instead of float's.
+    start: str = None
 
 
 CONFIGS = {
@@ -66,6 +68,9 @@ CONFIGS = {
     ),
     "tiny": Config(
         bits=(3, 3, 3, 3, 4), levels=4, calibrated=73, epochs=24, rate=1.5e-3,
+    ),
+    "narrow": Config(
+        bits=(3, 3, 3, 3, 4), levels=4, calibrated=63, epochs=5, rate=5e-4, start="tiny",
     ),
 }
 
@@ -461,6 +466,9 @@ def work(worker, workers, args, store):
         elif name in args.only:
             say(name)
             network.start(teacher)
+            if config.start is not None:
+                start = args.out / f"hcnn_cifar_{config.start}.pt"
+                network.load_state_dict(torch.load(start))
             train(network, data, teacher)
             finish(name, network, data, tests, args.out)
         if name == "float":
