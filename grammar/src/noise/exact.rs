@@ -266,16 +266,16 @@ impl Analysis<'_> {
         // multiplied by the same polynomial.
         let mut of_value: BTreeMap<Value, Variance> = BTreeMap::new();
         let mut of_source: BTreeMap<(Value, ConstantId), f64> = BTreeMap::new();
-        let mut own = Variance::even(0.0);
+        let none = Variance::even(0.0);
         for term in terms {
             let Variance { mean, peak } = product(term);
-            let known = of_value.entry(term.0).or_insert(own);
+            let known = of_value.entry(term.0).or_insert(none);
             *known =
                 Variance { mean: together(known.mean, mean), peak: together(known.peak, peak) };
             let known = of_source.entry((self.sources[term.0.index()], term.1)).or_default();
             *known = together(*known, peak);
         }
-        own = of_value.into_values().fold(own, Add::add);
+        let own = of_value.into_values().fold(none, Add::add);
         Variance { peak: own.peak.max(of_source.into_values().sum()), ..own }
     }
 }
