@@ -26,12 +26,19 @@ const REFUSED: &[(&str, &str)] = &[
     ("test_cast_", "4; instead: leave the cast to the client"),
     ("test_castlike_", "element type FLOAT"),
     ("test_castlike_", "4; instead: leave the cast to the client"),
+    ("test_convtranspose_3d", "(rank 5), expected [n, c, length] or [n, c, height, width]"),
+    // The reference takes the extent before it is rounded for the last position, onnxruntime does not.
+    ("test_resize_downsample_scales_cubic_align_corners", "2.5, expected 2.39"),
+    ("test_resize_downsample_scales_linear_align_corners", "4, expected 3.14"),
+    ("test_resize_tf_crop_and_resize", "expected one that takes the whole image"),
     // Results without elements; encrypted tensors have some.
+    ("test_reduce_l1_empty_set", "dimension 1 is open"),
+    ("test_reduce_sum_square_empty_set", "dimension 1 is open"),
+    ("test_tril_zero", "has no elements"),
+    ("test_triu_zero", "has no elements"),
     ("test_constantofshape_int_shape_zero", "shape [0] has no elements"),
-    ("test_reduce_l1_empty_set_expanded", "dimension 1 is open"),
     ("test_reduce_log_sum_empty_set_expanded", "dimension 1 is open"),
     ("test_reduce_sum_empty_set", "dimension 1 is open"),
-    ("test_reduce_sum_square_empty_set_expanded", "dimension 1 is open"),
     ("test_reshape_allowzero_reordered", "[3, 4, 0] has 0"),
     ("test_rotary_embedding_", "has no elements"),
     ("test_shape_start_greater_than_end", "shape [0] has no elements"),
@@ -50,6 +57,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("test_qlinearmatmul_3D_int8_", "-128, expected 11"),
     ("test_equal_string", "element type STRING"),
     // Not tensors at all.
+    ("test_if_opt", "(Optional): this operator is not supported"),
+    ("test_if_seq", "(SequenceConstruct): this operator is not supported"),
     ("test_identity_opt", "initializer `opt_in`"),
     ("test_identity_sequence", "initializer `x`"),
     ("test_not_", "operator set 1, expected 7 to 28"),
@@ -76,15 +85,18 @@ enum Variant {
 fn variants(op_type: &str) -> &'static [Variant] {
     use Variant::{All, First, Folded, Known, Second};
     match op_type {
-        "Add" | "Concat" | "Max" | "Min" | "Mul" | "Sub" | "Sum" => &[First, Second, All, Folded],
+        "Add" | "Concat" | "Einsum" | "Max" | "Mean" | "Min" | "Mul" | "Sub" | "Sum" => {
+            &[First, Second, All, Folded]
+        }
         "Gemm" | "MatMul" => &[First, Second, Folded],
-        "AveragePool" | "Conv" | "ConvInteger" | "GlobalAveragePool" | "QLinearConv"
-        | "QLinearMatMul" => &[First],
+        "AveragePool" | "Conv" | "ConvInteger" | "ConvTranspose" | "GlobalAveragePool"
+        | "QLinearConv" | "QLinearMatMul" => &[First],
         "MatMulInteger" => &[First, Second],
         "Shape" | "Size" => &[Known, Folded],
         "And" | "Ceil" | "Constant" | "ConstantOfShape" | "Equal" | "Exp" | "Floor" | "Greater"
         | "Less" | "Log" | "Mod" | "Not" | "Or" | "Range" | "Reciprocal" | "ReduceProd"
-        | "Sqrt" | "Where" => &[Folded],
+        | "Sqrt" => &[Folded],
+        "Where" => &[Second, Folded],
         _ => &[First, Folded],
     }
 }
@@ -145,8 +157,8 @@ fn backend_node_cases() {
         cases.len()
     );
     // A mistake in the walk could refuse many cases for a reason that is listed.
-    let expected = cases.len() < 1615 || passed >= 465;
-    assert!(expected, "{passed} passed, expected 465 or more of the cases of ONNX 1.19.1");
+    let expected = cases.len() < 1615 || passed >= 592;
+    assert!(expected, "{passed} passed, expected 592 or more of the cases of ONNX 1.19.1");
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 

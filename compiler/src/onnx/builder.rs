@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hecc_grammar::model::{Const, Function, Model, Op, Quantizer, Tensor};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array2, ArrayD, IxDyn};
 
 use super::error::{Refused, refuse};
 use super::shape::{self, broadcast};
@@ -217,6 +217,54 @@ impl Builder {
         let mut shape = self.shape(x);
         shape[axis] = indices.len();
         self.push(Op::Gather { x, axis, indices }, shape)
+    }
+
+    /// Takes elements by their position in row-major order; there are as many as `shape` has.
+    pub(super) fn pick(
+        &mut self,
+        x: Tensor,
+        positions: Vec<usize>,
+        shape: Vec<usize>,
+    ) -> Result<Tensor, Refused> {
+        let count = shape::count(self.model.shape(x))?;
+        // A batch of one stays the first dimension.
+        let flat =
+            if self.model.shape(x).first() == Some(&1) { vec![1, count] } else { vec![count] };
+        let axis = flat.len() - 1;
+        let x = self.reshape(x, flat)?;
+        let picked = if positions.iter().copied().eq(0..count) {
+            x
+        } else {
+            self.gather(x, axis, positions)?
+        };
+        self.reshape(picked, shape)
+    }
+
+    /// Multiplies every lane along `axis` by a matrix, `[from, to]`.
+    pub(super) fn mat_mul_along(
+        &mut self,
+        x: Tensor,
+        axis: usize,
+        matrix: Array2<f64>,
+    ) -> Result<Tensor, Refused> {
+        let shape = self.shape(x);
+        if axis + 2 == shape.len() {
+            let matrix = matrix.reversed_axes().as_standard_layout().into_owned();
+            return self.mat_mul_left(Weight::plain(matrix.into_dyn()), x);
+        }
+        let weight = Weight::plain(matrix.into_dyn());
+        if shape.len() == 1 {
+            let row = self.reshape(x, vec![1, shape[0]])?;
+            let row = self.mat_mul(row, weight)?;
+            let extent = self.model.shape(row)[1];
+            return self.reshape(row, vec![extent]);
+        }
+        // Exchanging two dimensions is its own inverse.
+        let mut swap: Vec<usize> = (0..shape.len()).collect();
+        swap.swap(axis, shape.len() - 1);
+        let x = self.transpose(x, swap.clone())?;
+        let y = self.mat_mul(x, weight)?;
+        self.transpose(y, swap)
     }
 
     pub(super) fn concat(&mut self, xs: Vec<Tensor>, axis: usize) -> Result<Tensor, Refused> {

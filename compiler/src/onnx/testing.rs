@@ -21,6 +21,7 @@ pub(super) enum Attr<'a> {
     Ints(&'a [i64]),
     Text(&'a str),
     Tensor(Box<TensorProto>),
+    Graph(Box<GraphProto>),
 }
 
 /// A model under construction: inputs, constants, nodes; the outputs are those of the last node.
@@ -207,6 +208,10 @@ fn attribute(name: &str, value: &Attr<'_>) -> AttributeProto {
         Attr::Tensor(v) => {
             attribute.t = Some(TensorProto::clone(v));
             AttributeType::Tensor
+        }
+        Attr::Graph(v) => {
+            attribute.g = Some(GraphProto::clone(v));
+            AttributeType::Graph
         }
     };
     attribute.set_type(r#type);

@@ -28,7 +28,8 @@ const ROUNDS: &str = "rounds encrypted numbers";
 const RECURRENT: &str = "is a loop of gated layers, too deep without bootstrapping";
 const DIVIDES: &str = "divides by, or takes a root of, encrypted numbers";
 const DYNAMIC: &str = "chooses its scale by encrypted data";
-const CONTROL: &str = "control flow cannot depend on encrypted data";
+const LOOPS: &str = "is a loop, which hecc does not unroll";
+const CONTROL: &str = "decides what is computed, which cannot depend on encrypted data";
 
 const BY_POOL: &str = "AveragePool, or a convolution with strides, and train again";
 const BY_BATCH_NORM: &str = "BatchNormalization, which is free after training";
@@ -52,10 +53,8 @@ const KNOWN: &[Known] = known! {
     "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
     "Ceil", ROUNDS, BY_CLIENT, Same;
     "Celu", "is not among the activations that hecc approximates", "Elu", Same;
-    "ConvTranspose", "is not lowered", "nearest-neighbour upsampling outside the network and Conv", Unknown;
     "Cos", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
     "DynamicQuantizeLinear", DYNAMIC, BY_STATIC, Unknown;
-    "Einsum", "is not lowered", "MatMul, Transpose and Reshape", Unknown;
     "Equal", COMPARES, BY_CLIENT, Pair;
     "Exp", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
     "FloatQuant", "rounds to floats of few bits", BY_QUANT, Same;
@@ -73,7 +72,7 @@ const KNOWN: &[Known] = known! {
     "Less", COMPARES, BY_CLIENT, Pair;
     "LessOrEqual", COMPARES, BY_CLIENT, Pair;
     "Log", "is not among the activations that hecc approximates", "LogSoftmax as the last node, or another activation", Same;
-    "Loop", CONTROL, BY_FREEZE, Unknown;
+    "Loop", LOOPS, BY_FREEZE, Unknown;
     "LpNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "MaxPool", "compares encrypted numbers in every window", BY_POOL, Pool;
     "MeanVarianceNormalization", DIVIDES, BY_BATCH_NORM, Same;
@@ -82,15 +81,12 @@ const KNOWN: &[Known] = known! {
     "RMSNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "RNN", RECURRENT, BY_UNROLL, Unknown;
     "Reciprocal", DIVIDES, "a constant factor, or BatchNormalization", Same;
-    "ReduceL1", "is not lowered", "ReduceSum of Abs(x)", Unknown;
-    "ReduceL2", DIVIDES, "ReduceSum of Mul(x, x), without the root", Unknown;
+    "ReduceL2", DIVIDES, "ReduceSumSquare, without the root", Unknown;
     "ReduceMax", COMPARES, "ReduceMean, and train again", Unknown;
     "ReduceMin", COMPARES, "ReduceMean, and train again", Unknown;
     "ReduceProd", "multiplies as many encrypted numbers as there are", "ReduceSum, and train again", Unknown;
-    "ReduceSumSquare", "is not lowered", "ReduceSum of Mul(x, x)", Unknown;
-    "Resize", "is not lowered", "resize before encryption, or AveragePool to shrink", Unknown;
     "Round", ROUNDS, BY_CLIENT, Same;
-    "Scan", CONTROL, BY_FREEZE, Unknown;
+    "Scan", LOOPS, BY_FREEZE, Unknown;
     "Sign", COMPARES, "Tanh, and train again", Same;
     "Sin", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
     "Softsign", DIVIDES, "Tanh", Same;
@@ -98,8 +94,6 @@ const KNOWN: &[Known] = known! {
     "Swish", "is not lowered", "Mul(x, Sigmoid(x))", Same;
     "ThresholdedRelu", "jumps, which no polynomial follows", "Relu", Same;
     "Trunc", "drops bits of encrypted integers", BY_QUANT, Same;
-    "Upsample", "is not lowered", "resize before encryption", Unknown;
-    "Where", COMPARES, "Clip, Min or Max where they say the same", Unknown;
 };
 
 fn find(op_type: &str) -> Option<&'static Known> {

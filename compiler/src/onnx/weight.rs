@@ -73,6 +73,11 @@ impl Weight {
         }
     }
 
+    /// Numbers that are on no grid.
+    pub(super) fn plain(array: ArrayD<f64>) -> Weight {
+        Weight { array, scale: None }
+    }
+
     /// The result times `factor`.
     pub(super) fn times(self, factor: f64) -> Weight {
         match (factor == 1.0, self.scale) {

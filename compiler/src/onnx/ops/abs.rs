@@ -1,6 +1,6 @@
 //! `Abs`, as `2·Relu(x) − x`.
 
-use hecc_grammar::model::Function;
+use hecc_grammar::model::{Function, Tensor};
 
 use super::Importer;
 use crate::onnx::builder::Builder;
@@ -18,8 +18,13 @@ pub(super) const ABS: Importer = Importer {
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let x = node.tensor(0, model)?;
+    Ok(vec![absolute(x, model)?.into()])
+}
+
+/// The magnitudes.
+pub(super) fn absolute(x: Tensor, model: &mut Builder) -> Result<Tensor, Refused> {
     let relu = model.activation(x, Function::Relu)?;
     let double = model.scale(relu, 2.0)?;
     let minus = model.negate(x)?;
-    Ok(vec![model.add(double, minus)?.into()])
+    model.add(double, minus)
 }

@@ -1,5 +1,6 @@
-//! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, with numpy's broadcasting.
+//! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, `Mean`, with numpy's broadcasting.
 
+use hecc_grammar::model::Tensor;
 use ndarray::ArrayD;
 
 use super::Importer;
@@ -26,6 +27,8 @@ pub(super) const NEG: Importer =
     Importer { op_type: "Neg", since: 7, supported: "all", refused: "", import: neg };
 pub(super) const SUM: Importer =
     Importer { op_type: "Sum", since: 7, supported: "all", refused: "", import: sum };
+pub(super) const MEAN: Importer =
+    Importer { op_type: "Mean", since: 8, supported: "all", refused: "", import: mean };
 
 fn add(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let y = match node.pair(model)? {
@@ -92,7 +95,17 @@ fn neg(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
 }
 
 fn sum(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let mut total: Option<hecc_grammar::model::Tensor> = None;
+    Ok(vec![total(node, model)?.into()])
+}
+
+fn mean(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let total = total(node, model)?;
+    Ok(vec![model.scale(total, 1.0 / node.n_inputs() as f64)?.into()])
+}
+
+/// The sum of all inputs.
+fn total(node: &mut Node<'_>, model: &mut Builder) -> Result<Tensor, Refused> {
+    let mut total: Option<Tensor> = None;
     let mut constants: Vec<ArrayD<f64>> = Vec::new();
     for i in 0..node.n_inputs() {
         match (node.operand(i, model)?, total) {
@@ -105,7 +118,7 @@ fn sum(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
     for c in constants {
         y = model.add_const(y, c)?;
     }
-    Ok(vec![y.into()])
+    Ok(y)
 }
 
 #[cfg(test)]
@@ -131,6 +144,8 @@ mod tests {
         let case = Case::new(13, &[2]).floats("c", &[2], &[1.0, 2.0]).input("z", &[1]);
         let y = case.node("Sum", "c x z x", "y", &[]).run(&[&[1.0, 2.0], &[10.0]]).remove(0);
         assert_eq!(y.iter().copied().collect::<Vec<_>>(), [13.0, 16.0]);
+        let case = Case::new(13, &[2]).floats("c", &[2], &[4.0, 5.0]);
+        assert_eq!(case.node("Mean", "x x c", "y", &[]).result(&[1.0, 2.0]).1, [2.0, 3.0]);
     }
 
     #[test]

@@ -71,14 +71,6 @@ pub(super) const REDUCE_PROD: Importer = Importer {
     refused: ENCRYPTED,
     import: reduce_prod,
 };
-pub(super) const WHERE: Importer = Importer {
-    op_type: "Where",
-    since: 9,
-    supported: "constants",
-    refused: ENCRYPTED,
-    import: choose,
-};
-
 /// Input `i`, which must be known.
 fn known(node: &mut Node<'_>, i: usize) -> Result<Constant, Refused> {
     let op_type = node.op_type().to_owned();
@@ -99,7 +91,8 @@ pub(super) fn fold_pair(
     Ok(vec![Constant::new(zip(&a, &b, model, |a, b| map(kind, a, b))?, kind).into()])
 }
 
-fn zip(
+/// The elementwise result of two known operands.
+pub(super) fn zip(
     a: &Constant,
     b: &Constant,
     model: &mut Builder,
@@ -111,7 +104,11 @@ fn zip(
     Ok(Zip::from(a).and(b).map_collect(|&a, &b| map(a, b)))
 }
 
-fn broadcast<'a>(c: &'a Constant, to: &[usize]) -> Result<ndarray::ArrayViewD<'a, f64>, Refused> {
+/// The constant in another shape.
+pub(super) fn broadcast<'a>(
+    c: &'a Constant,
+    to: &[usize],
+) -> Result<ndarray::ArrayViewD<'a, f64>, Refused> {
     let view = c.array.broadcast(to);
     view.ok_or_else(|| refuse(format!("shape {:?} does not broadcast to {to:?}", c.shape())))
 }
@@ -139,17 +136,6 @@ fn reduce_prod(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refus
         if keepdims { product.insert_axis(axis) } else { product }
     });
     Ok(vec![Constant::new(array, kind).into()])
-}
-
-fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let (condition, x, y) = (known(node, 0)?, known(node, 1)?, known(node, 2)?);
-    let to = shape::broadcast(&shape::broadcast(condition.shape(), x.shape())?, y.shape())?;
-    model.spend(shape::count(&to)?)?;
-    let kind = x.kind;
-    let (condition, x, y) = (broadcast(&condition, &to)?, broadcast(&x, &to)?, broadcast(&y, &to)?);
-    let chosen =
-        Zip::from(condition).and(x).and(y).map_collect(|&c, &x, &y| if c != 0.0 { x } else { y });
-    Ok(vec![Constant::new(chosen, kind).into()])
 }
 
 #[cfg(test)]

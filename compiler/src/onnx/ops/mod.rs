@@ -9,6 +9,7 @@ mod arg_max;
 mod arithmetic;
 mod average_pool;
 mod batch_normalization;
+mod branch;
 mod cast;
 mod clip;
 mod concat;
@@ -16,11 +17,16 @@ mod constant;
 mod constant_math;
 mod conv;
 mod conv_integer;
+mod conv_transpose;
+mod cum_sum;
 mod dropout;
+mod einsum;
 mod expand;
 mod flatten;
 mod gather;
+mod gather_elements;
 mod gemm;
+mod mask;
 mod mat_mul;
 mod pad;
 mod pow;
@@ -29,8 +35,11 @@ mod q_gemm;
 mod q_linear;
 mod quant;
 mod quantize_linear;
+mod rearrange;
 mod reduce;
+mod resample;
 mod reshape;
+mod resize;
 mod shape;
 mod slice;
 mod softmax;
@@ -75,9 +84,13 @@ const OPS: &[Importer] = &[
     constant::CONSTANT_OF_SHAPE,
     conv::CONV,
     conv_integer::CONV_INTEGER,
+    conv_transpose::CONV_TRANSPOSE,
+    cum_sum::CUM_SUM,
+    rearrange::DEPTH_TO_SPACE,
     quantize_linear::DEQUANTIZE_LINEAR,
     arithmetic::DIV,
     dropout::DROPOUT,
+    einsum::EINSUM,
     activation::ELU,
     constant_math::EQUAL,
     activation::ERF,
@@ -86,6 +99,8 @@ const OPS: &[Importer] = &[
     flatten::FLATTEN,
     constant_math::FLOOR,
     gather::GATHER,
+    gather_elements::GATHER_ELEMENTS,
+    gather_elements::GATHER_ND,
     activation::GELU,
     gemm::GEMM,
     average_pool::GLOBAL_AVERAGE_POOL,
@@ -93,6 +108,7 @@ const OPS: &[Importer] = &[
     activation::HARD_SIGMOID,
     activation::HARD_SWISH,
     dropout::IDENTITY,
+    branch::IF,
     activation::LEAKY_RELU,
     constant_math::LESS,
     constant_math::LOG,
@@ -100,6 +116,7 @@ const OPS: &[Importer] = &[
     mat_mul::MAT_MUL,
     conv_integer::MAT_MUL_INTEGER,
     clip::MAX,
+    arithmetic::MEAN,
     clip::MIN,
     activation::MISH,
     constant_math::MOD,
@@ -115,11 +132,14 @@ const OPS: &[Importer] = &[
     quantize_linear::QUANTIZE_LINEAR,
     constant::RANGE,
     constant_math::RECIPROCAL,
+    reduce::REDUCE_L1,
     reduce::REDUCE_MEAN,
     constant_math::REDUCE_PROD,
     reduce::REDUCE_SUM,
+    reduce::REDUCE_SUM_SQUARE,
     activation::RELU,
     reshape::RESHAPE,
+    resize::RESIZE,
     activation::SELU,
     shape::SHAPE,
     activation::SIGMOID,
@@ -127,16 +147,20 @@ const OPS: &[Importer] = &[
     slice::SLICE,
     softmax::SOFTMAX,
     activation::SOFTPLUS,
+    rearrange::SPACE_TO_DEPTH,
     split::SPLIT,
     constant_math::SQRT,
     squeeze::SQUEEZE,
     arithmetic::SUB,
     arithmetic::SUM,
     activation::TANH,
+    rearrange::TILE,
     top_k::TOP_K,
     transpose::TRANSPOSE,
+    mask::TRILU,
     squeeze::UNSQUEEZE,
-    constant_math::WHERE,
+    resize::UPSAMPLE,
+    mask::WHERE,
 ];
 
 /// Domains that QONNX's operators have been written in.
@@ -157,8 +181,21 @@ const OTHERS: &[(&[&str], Importer)] = &[
 ];
 
 /// Operators that do nothing but move elements of their first input: the same for integers as for numbers.
-const MOVES: &[&str] =
-    &["Expand", "Flatten", "Gather", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"];
+const MOVES: &[&str] = &[
+    "DepthToSpace",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Reshape",
+    "Slice",
+    "SpaceToDepth",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
 
 /// The importer of an operator.
 pub(super) fn find(domain: &str, op_type: &str) -> Option<&'static Importer> {

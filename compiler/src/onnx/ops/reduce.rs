@@ -1,41 +1,45 @@
-//! `ReduceSum` and `ReduceMean`.
+//! `ReduceSum`, `ReduceMean`, `ReduceSumSquare`, `ReduceL1`.
+
+use hecc_grammar::model::Tensor;
 
 use super::Importer;
+use super::abs::absolute;
 use super::average_pool::mean;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::Refused;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
-use crate::onnx::value::Value;
 
-pub(super) const REDUCE_MEAN: Importer = Importer {
-    op_type: "ReduceMean",
-    since: 7,
-    supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`",
-    refused: "",
-    import: |node, model| import(node, model, true, 18),
-};
-pub(super) const REDUCE_SUM: Importer = Importer {
-    op_type: "ReduceSum",
-    since: 7,
-    supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`",
-    refused: "",
-    import: |node, model| import(node, model, false, 13),
-};
-
-fn import(
-    node: &mut Node<'_>,
-    model: &mut Builder,
-    is_mean: bool,
-    axes_input_since: i64,
-) -> Result<Vec<Value>, Refused> {
-    let x = node.tensor(0, model)?;
-    let keepdims = node.flag("keepdims", true)?;
-    let Some(axes) = axes(node, model.model.shape(x).len(), axes_input_since)? else {
-        return Ok(vec![x.into()]);
+/// An operator that maps every element and then sums.
+macro_rules! reduce {
+    ($name:ident, $op_type:literal, $input_since:literal, $map:expr, $total:ident) => {
+        pub(super) const $name: Importer = Importer {
+            op_type: $op_type,
+            since: 7,
+            supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`",
+            refused: "",
+            import: |node, model| {
+                let (x, keepdims) = (node.tensor(0, model)?, node.flag("keepdims", true)?);
+                let axes = axes(node, model.model.shape(x).len(), $input_since)?;
+                let map: fn(Tensor, &mut Builder) -> Result<Tensor, Refused> = $map;
+                let x = map(x, model)?;
+                Ok(vec![axes.map_or(Ok(x), |axes| $total(x, axes, keepdims, model))?.into()])
+            },
+        };
     };
-    let y = if is_mean { mean(x, axes, keepdims, model)? } else { model.sum(x, axes, keepdims)? };
-    Ok(vec![y.into()])
+}
+reduce!(REDUCE_L1, "ReduceL1", 18, |x, model| absolute(x, model), sum);
+reduce!(REDUCE_MEAN, "ReduceMean", 18, |x, _| Ok(x), mean);
+reduce!(REDUCE_SUM, "ReduceSum", 13, |x, _| Ok(x), sum);
+reduce!(REDUCE_SUM_SQUARE, "ReduceSumSquare", 18, |x, model| model.mul(x, x), sum);
+
+fn sum(
+    x: Tensor,
+    axes: Vec<usize>,
+    keepdims: bool,
+    model: &mut Builder,
+) -> Result<Tensor, Refused> {
+    model.sum(x, axes, keepdims)
 }
 
 /// The axes to reduce, ascending: all if none are given, `None` if that means to do nothing.
@@ -73,5 +77,15 @@ mod tests {
         assert_eq!(Case::new(18, &[2, 2]).node("ReduceMean", "x", "y", &[noop]).result(&x).1, x);
         let twice = Case::new(13, &[2, 2]).ints("a", &[0, -2]).node("ReduceSum", "x a", "y", &[]);
         assert!(twice.error().contains("repeat"));
+    }
+
+    #[test]
+    fn elements_may_be_mapped_first() {
+        let x = [1.0, -2.0, 3.0, 4.0];
+        let axes = || ("axes", Attr::Ints(&[1]));
+        let squares = Case::new(13, &[2, 2]).node("ReduceSumSquare", "x", "y", &[axes()]);
+        assert_eq!(squares.result(&x), (vec![2, 1], vec![5.0, 25.0]));
+        let sizes = Case::new(13, &[2, 2]).node("ReduceL1", "x", "y", &[axes()]);
+        assert_eq!(sizes.result(&x), (vec![2, 1], vec![3.0, 7.0]));
     }
 }

@@ -103,7 +103,11 @@ fn pads(
 }
 
 /// A list of one positive number per spatial dimension; ones by default.
-fn positive(node: &mut Node<'_>, name: &str, rank: usize) -> Result<Vec<usize>, Refused> {
+pub(super) fn positive(
+    node: &mut Node<'_>,
+    name: &str,
+    rank: usize,
+) -> Result<Vec<usize>, Refused> {
     let Some(values) = node.attr::<Vec<i64>>(name)? else { return Ok(vec![1; rank]) };
     let counts = shape::counts(&values, &format!("attribute `{name}`"))?;
     if counts.len() != rank || counts.contains(&0) {
