@@ -9,6 +9,9 @@
 //!   Juvekar, Vaikuntanathan, Chandrakasan, USENIX Security 2018). The steps run over a closed orbit, so that every
 //!   copy of the result is valid, without a mask.
 //!
+//! Terms of one sum share the steps that collect it, so all take the longest period of their operands, `joint`: a product of an operand
+//! that repeats sooner is kept in the first of the places that the steps add up, by zeros in the plaintext.
+//!
 //! Two rows of slots are one more bit of the position, along which slots move by changing rows: where both the operand's and
 //! the result's rows differ, entries from one row to the other are diagonals of their own; where only the operand's do,
 //! products stay in its row and a change of rows collects them.
@@ -27,7 +30,7 @@ pub type Pair = (usize, usize);
 pub struct Pattern {
     /// For each pair of ciphertexts, the shifts, ascending.
     pub shifts: BTreeMap<Pair, Vec<Shift>>,
-    /// Shift-and-add steps after the sum of products, in order.
+    /// Shift-and-add steps after the sum of products, in order; all terms of a sum have the same.
     pub collect: Vec<Shift>,
     /// How far the plaintexts repeat.
     pub window: Period,
@@ -75,8 +78,13 @@ impl Geometry {
     }
 }
 
-/// The nonzero diagonals of a matrix between two layouts.
-pub fn pattern(matrix: &Matrix, input: &Layout, output: &Layout) -> Pattern {
+/// The period of the operands of one sum together.
+pub fn joint_period<'a>(inputs: impl IntoIterator<Item = &'a Layout>) -> Period {
+    inputs.into_iter().map(Layout::period).fold(Period::ONE, Period::common)
+}
+
+/// The nonzero diagonals of a matrix between two layouts, as a term of a sum whose operands repeat with `joint` together.
+pub fn pattern(matrix: &Matrix, input: &Layout, output: &Layout, joint: Period) -> Pattern {
     let geometry = Geometry::new(input, output);
     let mut seen: BTreeMap<Pair, [Vec<bool>; 2]> = BTreeMap::new();
     let Geometry { p_in, p_out, .. } = geometry;
@@ -98,8 +106,8 @@ pub fn pattern(matrix: &Matrix, input: &Layout, output: &Layout) -> Pattern {
     };
     Pattern {
         shifts: seen.into_iter().map(|(pair, seen)| (pair, list(seen))).collect(),
-        collect: collect(p_in, p_out),
-        window: p_in.common(p_out),
+        collect: collect(joint, p_out),
+        window: joint.common(p_out),
     }
 }
 
@@ -120,7 +128,7 @@ pub fn diagonals(matrix: &Matrix, input: &Layout, output: &Layout) -> Diagonals 
 }
 
 /// The steps that add up what of a result lies in slots that are the same to it but not to the operand.
-fn collect(p_in: Period, p_out: Period) -> Vec<Shift> {
+pub fn collect(p_in: Period, p_out: Period) -> Vec<Shift> {
     let doubled = std::iter::successors(Some(p_out.columns), |steps| Some(steps * 2));
     let steps = doubled.take_while(|&steps| steps < p_in.columns);
     let rotations = steps.map(|steps| Shift::rotation(steps as u32));
@@ -133,39 +141,53 @@ mod tests {
     use super::*;
     use crate::layout::Bit;
 
-    /// Evaluates the diagonals on slots and compares with the matrix, on every copy of the result.
     fn check(matrix: &Matrix, input: &Layout, output: &Layout) {
-        let n = input.n_slots();
-        let x: Vec<f64> = (0..matrix.n_cols()).map(|i| (i * i % 7) as f64 - 2.5).collect();
-        let mut slots = vec![vec![0.0; n]; input.n_ciphertexts()];
-        for (ct, runs) in input.runs(true).iter().enumerate() {
-            for (slot, element) in runs.pairs() {
-                slots[ct][slot as usize] = x[element as usize];
-            }
-        }
-        let (space, pattern) = (input.space, pattern(matrix, input, output));
+        check_sum(&[(matrix, input)], output);
+    }
+
+    /// Evaluates the diagonals of a sum on slots and compares with the matrices, on every copy of the result.
+    fn check_sum(terms: &[(&Matrix, &Layout)], output: &Layout) {
+        let (n, space) = (output.n_slots(), output.space);
+        let joint = joint_period(terms.iter().map(|(_, input)| *input));
         let mut result = vec![vec![0.0; n]; output.n_ciphertexts()];
-        for ((o, i), map) in diagonals(matrix, input, output) {
-            assert_eq!(map.keys().copied().collect::<Vec<_>>(), pattern.shifts[&(o, i)]);
-            for (shift, entries) in map {
-                for (slot, value) in entries {
-                    for t in space.copies(slot as usize, pattern.window) {
-                        result[o][t] += value * slots[i][space.source(t, shift)];
+        let mut expected = vec![0.0; terms[0].0.n_rows()];
+        for (matrix, input) in terms {
+            let x: Vec<f64> = (0..matrix.n_cols()).map(|i| (i * i % 7) as f64 - 2.5).collect();
+            expected.iter_mut().zip(matrix.apply(&x)).for_each(|(sum, y)| *sum += y);
+            let pattern = pattern(matrix, input, output, joint);
+            let slots = filled(input, &x);
+            for ((o, i), map) in diagonals(matrix, input, output) {
+                assert_eq!(map.keys().copied().collect::<Vec<_>>(), pattern.shifts[&(o, i)]);
+                for (shift, entries) in map {
+                    for (slot, value) in entries {
+                        for t in space.copies(slot as usize, pattern.window) {
+                            result[o][t] += value * slots[i][space.source(t, shift)];
+                        }
                     }
                 }
             }
         }
-        for step in pattern.collect {
+        for step in collect(joint, output.period()) {
             for slots in &mut result {
                 *slots = (0..n).map(|t| slots[t] + slots[space.source(t, step)]).collect();
             }
         }
-        let expected = matrix.apply(&x);
         for (ct, runs) in output.runs(true).iter().enumerate() {
             for (slot, element) in runs.pairs() {
                 assert!((result[ct][slot as usize] - expected[element as usize]).abs() < 1e-9);
             }
         }
+    }
+
+    /// The slots of a tensor, copies included.
+    fn filled(layout: &Layout, x: &[f64]) -> Vec<Vec<f64>> {
+        let mut slots = vec![vec![0.0; layout.n_slots()]; layout.n_ciphertexts()];
+        for (ct, runs) in layout.runs(true).iter().enumerate() {
+            for (slot, element) in runs.pairs() {
+                slots[ct][slot as usize] = x[element as usize];
+            }
+        }
+        slots
     }
 
     fn dense(rows: usize, cols: usize) -> Matrix {
@@ -201,6 +223,28 @@ mod tests {
             for input in all(&[4, 5]) {
                 for output in all(&[6]) {
                     check(&m, &input, &output);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_operands_that_differ_in_period() {
+        let (wide, narrow) = (dense(6, 20), dense(6, 3));
+        for two_rows in [false, true] {
+            let space = SlotSpace { log_row: 6, two_rows };
+            let all = |shape: &[usize]| -> Vec<Layout> {
+                let compact =
+                    [Bit::Gap, Bit::Replica].map(|top| Layout::compact(shape, space, top));
+                let split = compact.iter().filter_map(Layout::split_over_rows).collect::<Vec<_>>();
+                compact.into_iter().chain(split).collect()
+            };
+            for a in all(&[20]) {
+                for b in all(&[3]) {
+                    for output in all(&[6]) {
+                        check_sum(&[(&wide, &a), (&narrow, &b)], &output);
+                        check_sum(&[(&narrow, &b), (&wide, &a)], &output);
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ mod slots;
 mod strides;
 
 pub use candidates::candidates;
-pub use diagonals::{Diagonals, Pair, Pattern, diagonals, pattern};
+pub use diagonals::{Diagonals, Pair, Pattern, collect, diagonals, joint_period, pattern};
 pub use layout::{Bit, Layout, bits_for};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, schedule};

@@ -14,7 +14,7 @@ use crate::bootstrap::{Bootstrap, Chain};
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
-use crate::layout::{Diagonals, Layout, Period, RotationSum, diagonals};
+use crate::layout::{Diagonals, Layout, Period, RotationSum, collect, diagonals, joint_period};
 use crate::linear::Matrix;
 use crate::poly;
 
@@ -234,14 +234,11 @@ impl Lowering<'_> {
         let schedule = self.packing.schedules[id.0].expect("packing schedules every affine map");
         let layout = self.packing.layouts[id.0].clone();
         let mut sum = RotationSum::new(schedule);
-        let mut collect = vec![];
-        for (source, matrix) in terms {
-            let input = &self.packing.layouts[source.0];
-            let steps = crate::layout::pattern(matrix, input, &layout).collect;
-            if steps.len() > collect.len() {
-                collect = steps;
-            }
-            self.products(&mut sum, id, (*source, matrix))?;
+        let joint = joint_period(terms.iter().map(|(source, _)| &self.packing.layouts[source.0]));
+        let collect = collect(joint, layout.period());
+        let window = joint.common(layout.period());
+        for term in terms {
+            self.products(&mut sum, id, term, window)?;
         }
         let target = 2.0 * self.config.ladder.scale(level);
         let settled = self.config.ladder.limbs(self.config.levels[id.0]);
@@ -278,17 +275,17 @@ impl Lowering<'_> {
         Ok(results)
     }
 
-    /// Adds the products of one term of an affine map to its sums.
+    /// Adds the products of one term of an affine map to its sums. Plaintexts repeat with `window`.
     fn products(
         &mut self,
         sum: &mut RotationSum,
         id: NodeId,
-        (source, matrix): (NodeId, &Matrix),
+        (source, matrix): &(NodeId, Matrix),
+        window: Period,
     ) -> Result<(), TypeError> {
         let level = self.work_level(id);
         let (input, output) = (&self.packing.layouts[source.0], &self.packing.layouts[id.0]);
         let (space, period) = (input.space, input.period());
-        let window = period.common(output.period());
         let entries: Diagonals = diagonals(matrix, input, output);
         let table = self.tables.add(matrix);
         let (limbs, target) =

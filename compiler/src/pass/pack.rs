@@ -10,8 +10,8 @@ use hecc_grammar::cost::{Costs, Shape};
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
-    Bit, Layout, Pattern, Schedule, ScheduleTerm, SlotSpace, Strides, candidates, pattern,
-    schedule, strides,
+    Bit, Layout, Pattern, Schedule, ScheduleTerm, SlotSpace, Strides, candidates, joint_period,
+    pattern, schedule, strides,
 };
 use crate::linear::Matrix;
 use crate::poly::multiplications;
@@ -261,11 +261,12 @@ impl<'a> Search<'a> {
         let Step::Affine { terms, .. } = &self.graph.node(id).step else {
             unreachable!("only affine maps are scheduled");
         };
+        let joint = joint_period(sources.iter().map(|&source| &self.layouts[source]));
         let patterns: Vec<Pattern> = terms
             .iter()
             .zip(sources)
             .map(|((_, matrix), &source)| {
-                pattern(matrix, &self.layouts[source], &self.layouts[layout])
+                pattern(matrix, &self.layouts[source], &self.layouts[layout], joint)
             })
             .collect();
         let list: Vec<ScheduleTerm<'_>> = terms
