@@ -55,6 +55,7 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         levels: &[],
         refresh: None,
         range: &range,
+        quantiles: &[],
         normalization: None,
         quantizers: &[None],
         limit: None,

@@ -119,6 +119,7 @@ fn stages(
         levels: &levels,
         refresh: None,
         range: &range,
+        quantiles: &[],
         normalization: None,
         quantizers: &vec![None; model.inputs().count()],
         limit: None,

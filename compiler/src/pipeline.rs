@@ -137,8 +137,8 @@ fn compile_ckks(
     let stats = observe(&lifted.model, calibration)?;
     let (approximated, approximation) =
         approximate(&lifted.model, &stats, calibration, &config.approximate)?;
-    let ranges = observe(&approximated, calibration)?.ranges;
-    let range = |tensor: Tensor| lifted.range(&ranges, tensor);
+    let observed = observe(&approximated, calibration)?;
+    let range = |tensor: Tensor| lifted.range(&observed.ranges, tensor);
     let widened =
         |tensor: Tensor| (range(tensor).0 * config.margin, range(tensor).1 * config.margin);
     let graph = normalize(&approximated, &linearize(&approximated)?, &widened);
@@ -149,6 +149,7 @@ fn compile_ckks(
         levels: &levels,
         refresh: None,
         range: &range,
+        quantiles: if config.certify { &[] } else { &observed.quantiles },
         normalization: config.normalization.clone(),
         quantizers: &lifted.inputs,
         limit: None,
@@ -207,6 +208,7 @@ fn compile_bfv(
         levels: &[],
         refresh: None,
         range: &range,
+        quantiles: &[],
         normalization: config.normalization.clone(),
         quantizers: &lifted.inputs,
         limit: (!is_certified).then_some(limit),

@@ -1,9 +1,11 @@
 //! What a model does on real inputs: ranges of all tensors, distributions of the operands of activations.
 
 mod histogram;
+mod quantiles;
 mod stats;
 
 pub use histogram::Histogram;
+pub use quantiles::{N_QUANTILES, Quantiles};
 pub use stats::Stats;
 
 use hecc_grammar::model::Model;

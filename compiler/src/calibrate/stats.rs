@@ -6,6 +6,7 @@ use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::interpret::{self, InterpretError};
 
+use super::quantiles::{self, Quantiles};
 use super::{Calibration, Histogram};
 
 /// Bins of the distribution of an activation's operand.
@@ -16,6 +17,8 @@ const N_BINS: usize = 2000;
 pub struct Stats {
     /// Smallest and largest element of each tensor of the model.
     pub ranges: Vec<(f64, f64)>,
+    /// Quantiles of each tensor of the model.
+    pub quantiles: Vec<Quantiles>,
     /// Distributions of the operands of activations.
     pub histograms: BTreeMap<Tensor, Histogram>,
     /// Number of inputs observed.
@@ -25,24 +28,29 @@ pub struct Stats {
 impl Stats {
     /// Observes a model. The same for any number of threads: images are merged in order.
     pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
-        let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<(f64, f64)> {
+        let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<((f64, f64), Vec<f64>)> {
             let fold = |(lo, hi): (f64, f64), &x: &f64| (lo.min(x), hi.max(x));
-            values
-                .iter()
-                .map(|value| value.iter().fold((f64::INFINITY, f64::NEG_INFINITY), fold))
-                .collect()
+            let range = |value: &ndarray::ArrayD<f64>| {
+                value.iter().fold((f64::INFINITY, f64::NEG_INFINITY), fold)
+            };
+            values.iter().map(|value| (range(value), quantiles::sample(value))).collect()
         };
         let per_image = interpret::visit(model, &calibration.inputs, |_, values| bounds(values))?;
         let n_images = per_image.len();
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
+        let mut samples = vec![vec![]; model.nodes.len()];
         for image in per_image {
-            for (range, (lo, hi)) in ranges.iter_mut().zip(image) {
+            for (tensor, ((lo, hi), sample)) in image.into_iter().enumerate() {
+                let range = &mut ranges[tensor];
                 *range = (range.0.min(lo), range.1.max(hi));
+                samples[tensor].extend(sample);
             }
         }
         if let Some(assumed) = calibration.assumed {
             model.inputs().for_each(|(tensor, _)| ranges[tensor.index()] = assumed);
         }
+        let quantiles =
+            samples.into_iter().zip(&ranges).map(|(s, r)| quantiles::of(s, *r)).collect();
         let operands: Vec<Tensor> =
             model.tensors().filter_map(|(_, node)| operand(&node.op)).collect();
         let empty =
@@ -59,7 +67,7 @@ impl Stats {
         for image in per_image {
             histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
         }
-        Ok(Stats { ranges, histograms, n_images })
+        Ok(Stats { ranges, quantiles, histograms, n_images })
     }
 }
 

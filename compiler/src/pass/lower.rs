@@ -11,6 +11,7 @@ use hecc_grammar::plan::{
 };
 
 use crate::bootstrap::{Bootstrap, Chain};
+use crate::calibrate::Quantiles;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
@@ -38,6 +39,8 @@ pub struct LowerConfig<'a> {
     pub refresh: Option<Refresh<'a>>,
     /// Range of a tensor on the calibration data.
     pub range: &'a dyn Fn(Tensor) -> (f64, f64),
+    /// CKKS: quantiles of every tensor on the calibration data; none if results are to be right for all inputs in range.
+    pub quantiles: &'a [Quantiles],
     /// How images are normalized before they are encrypted.
     pub normalization: Option<Normalization>,
     /// What the client rounds each input by.
@@ -403,6 +406,16 @@ impl Lowering<'_> {
             layout: self.packing.layouts[id.0].to_string(),
             degree,
             range: (self.config.range)(node.tensor),
+            quantiles: self.slot_quantiles(id),
         });
+    }
+
+    /// Quantiles of what the slots of a step hold.
+    fn slot_quantiles(&self, id: NodeId) -> Vec<f64> {
+        let node = self.graph.node(id);
+        let Some(quantiles) = self.config.quantiles.get(node.tensor.index()) else { return vec![] };
+        let mut slots: Vec<f64> = quantiles.iter().map(|x| node.factor * x + node.offset).collect();
+        slots.sort_by(f64::total_cmp);
+        slots
     }
 }

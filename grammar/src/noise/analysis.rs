@@ -1,12 +1,17 @@
 //! How errors spread through a plan.
+//!
+//! A value is followed in a few samples of what a slot may hold: quantiles of what calibration saw, or a grid over the range.
+//! Within instructions that work slot by slot errors are linear forms (see [`Errors`]); where slots are mixed they are taken to
+//! be independent.
 
 use std::rc::Rc;
 
 use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
 
+use super::errors::{Errors, SAMPLES, Samples};
 use super::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral};
 
-/// Multiples of the prime, on both sides of none, that samples of a raised value hold.
+/// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
 const MULTIPLES: i32 = 5;
 
 /// Messages that they hold besides.
@@ -24,267 +29,360 @@ pub struct Deviation {
 /// What is known of a value without running the plan.
 #[derive(Clone, Debug)]
 struct Known {
-    slots: Slots,
+    content: Content,
+    errors: Errors,
     /// Variance that its instruction adds to what the operands bring.
     added: f64,
-    /// The value that it is a multiple of, or of whose complex conjugate, and the factor.
-    relation: Option<Relation>,
+    /// Whether any slot may hold the worst sample, rather than a share of them each.
+    is_worst: bool,
+    /// The value that it is the complex conjugate of.
+    conjugate_of: Option<Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Relation {
-    Twice(Value),
-    Conjugate(Value),
-}
-
-/// What slots hold, and the variance of their error.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    content: f64,
-    variance: f64,
-}
-
+/// What slots hold.
 #[derive(Clone, Debug)]
-enum Slots {
-    /// Any slot. The content is a bound, 1, which is how the compiler normalizes values; or in the linear maps of
-    /// bootstrapping the root mean square, `.1` being the multiple of the message's unit that raising added.
-    Alike(Slot, Option<f64>),
-    /// Arguments of the sine that takes multiples away and all that is computed from them slot by slot: how much an error
-    /// matters depends on the multiple.
-    Samples(Rc<[Slot]>),
+enum Content {
+    /// Anything within [−1, 1], which is how the compiler normalizes values.
+    Bounded,
+    /// In the linear maps of bootstrapping: the root mean square, and the multiple of the message's unit that raising added.
+    Raised { size: f64, unit: f64 },
+    /// One number for each sample.
+    Samples(Samples),
 }
 
-impl Slots {
-    fn bounded(variance: f64) -> Slots {
-        Slots::Alike(Slot { content: 1.0, variance }, None)
-    }
-
-    /// The largest variance.
-    fn variance(&self) -> f64 {
+impl Content {
+    /// A bound, or a root mean square.
+    fn size(&self) -> f64 {
         match self {
-            Slots::Alike(slot, _) => slot.variance,
-            Slots::Samples(slots) => slots.iter().map(|slot| slot.variance).fold(0.0, f64::max),
+            Content::Bounded => 1.0,
+            Content::Raised { size, .. } => *size,
+            Content::Samples(samples) => samples.map(f64::abs).largest(),
         }
     }
 
-    fn content(&self) -> f64 {
+    fn samples(&self) -> Samples {
         match self {
-            Slots::Alike(slot, _) => slot.content,
-            Slots::Samples(_) => 1.0,
-        }
-    }
-
-    fn map(&self, f: impl Fn(Slot) -> Slot) -> Slots {
-        match self {
-            Slots::Alike(slot, unit) => Slots::Alike(f(*slot), *unit),
-            Slots::Samples(slots) => Slots::Samples(slots.iter().copied().map(f).collect()),
-        }
-    }
-
-    /// Slot by slot where both are samples.
-    fn zip(&self, other: &Slots, f: impl Fn(Slot, Slot) -> Slot) -> Slots {
-        match (self, other) {
-            (Slots::Samples(a), Slots::Samples(b)) => {
-                Slots::Samples(a.iter().zip(b.iter()).map(|(&a, &b)| f(a, b)).collect())
-            }
-            _ => {
-                let slot = |slots: &Slots| Slot { content: 1.0, variance: slots.variance() };
-                Slots::bounded(f(slot(self), slot(other)).variance)
-            }
+            Content::Bounded => Samples::All(1.0),
+            Content::Raised { size, .. } => Samples::All(*size),
+            Content::Samples(samples) => samples.clone(),
         }
     }
 }
 
-/// The error of every value's slots, as far as it is known without running the plan. Values that are multiplied are taken
-/// to be within [−1, 1], which is how the compiler normalizes them, but for the sine of bootstrapping, whose argument has
-/// a known distribution. Errors of different values are taken to be independent, but for a value, its double and its
-/// conjugate.
+impl Known {
+    /// What a sum over many slots sees of the variance of one of them.
+    fn typical(&self) -> f64 {
+        let variances = self.errors.variances();
+        if self.is_worst { variances.largest() } else { variances.mean() }
+    }
+}
+
+/// The error of every value's slots, as far as it is known without running the plan. What layers hold is taken from their
+/// quantiles, or to be anything within [−1, 1], which is how the compiler normalizes values; the argument of the sine of
+/// bootstrapping has a known distribution. Errors of different slots are taken to be independent.
 pub fn analyse(plan: &Plan) -> Vec<Deviation> {
-    let mut known: Vec<Known> = Vec::with_capacity(plan.ops.len());
+    let layers = layer_of_values(plan);
+    let last_uses = plan.last_uses();
+    let mut known: Vec<Option<Known>> = Vec::with_capacity(plan.ops.len());
+    let mut deviations = Vec::with_capacity(plan.ops.len());
     for (value, op) in plan.values() {
-        let next = step(plan, value, op, &known);
-        known.push(next);
-    }
-    let deviation = |known: Known| Deviation {
-        total: known.slots.variance().sqrt(),
-        added: known.added.sqrt(),
-    };
-    known.into_iter().map(deviation).collect()
-}
-
-fn step(plan: &Plan, value: Value, op: &Op, known: &[Known]) -> Known {
-    let (params, ty) = (&plan.params, plan.ty(value));
-    let of = |v: &Value| known[v.index()].slots.clone();
-    let plain = |slots: Slots| Known { slots, added: 0.0, relation: None };
-    let plus = |slots: Slots, deviation: f64, relation: Option<Relation>| {
-        let added = (deviation * (-ty.scale).exp2()).powi(2);
-        let slots = slots.map(|slot| Slot { variance: slot.variance + added, ..slot });
-        Known { slots, added, relation }
-    };
-    let switching = || key_product(params, ty.limbs).hypot(rounding(params, 1));
-    let passed_on = |v: &Value| known[v.index()].relation;
-    match op {
-        Op::Input(_) => plus(Slots::bounded(0.0), fresh(params), None),
-        Op::Add(a, b) | Op::Sub(a, b) => sum(known, *a, *b, matches!(op, Op::Sub(..))),
-        Op::Neg(a) => plain(of(a).map(|slot| Slot { content: -slot.content, ..slot })),
-        Op::ModSwitch(a, _) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => plain(of(a)),
-        Op::AddPlain(a, c) => {
-            let shift = match plan.constants[c.index()].view {
-                View::Splat(x) => x,
-                View::Imaginary(_) | View::Table { .. } | View::Embedding(_) => 0.0,
-            };
-            let slots = match of(a) {
-                Slots::Samples(_) => of(a).map(|s| Slot { content: s.content + shift, ..s }),
-                alike @ Slots::Alike(..) => alike,
-            };
-            plus(slots, encode(params), None)
+        let mut next = Analysis { plan, value, known: &known }.step(op);
+        if let Some(layer) = layers[value.index()] {
+            next = settled(next, value, &plan.layers[layer].quantiles);
         }
-        Op::MulPlain(a, c) => dot(plan, &[(*a, *c)], known),
-        Op::DotPlain(terms) => dot(plan, terms, known),
-        Op::Mul(a, b) | Op::MulBgv(a, b) => plain(product(known, *a, *b)),
-        Op::Relinearize(a) | Op::Rotate(a, _) => plus(of(a), switching(), None),
-        Op::Conjugate(a) => plus(of(a), switching(), Some(Relation::Conjugate(*a))),
-        Op::ApplyKey(a, key) => {
-            let relation = match (key, &plan.ops[a.index()]) {
-                (Key::Conjugate, Op::Decompose(source)) => Some(Relation::Conjugate(*source)),
-                _ => None,
-            };
-            plus(of(a), key_product(params, ty.limbs), relation)
-        }
-        Op::ModDown(a) | Op::Rescale(a) => {
-            let deviation =
-                if ty.ephemeral { rounding_ephemeral(params) } else { rounding(params, ty.degree) };
-            plus(of(a), deviation, passed_on(a))
-        }
-        Op::ModRaise(a, _) => {
-            let limb = plan.ty(*a).limbs.last().expect("values have limbs");
-            let unit = (params.log_q(limb) - ty.scale).exp2();
-            let content = unit * overflow() * (params.n_slots() as f64).sqrt();
-            plain(Slots::Alike(Slot { content, variance: of(a).variance() }, Some(unit)))
+        let total = next.errors.variances().largest().sqrt();
+        deviations.push(Deviation { total, added: next.added.sqrt() });
+        known.push(Some(next));
+        for operand in op.operands() {
+            if last_uses[operand.index()] == Some(value.index()) {
+                known[operand.index()] = None;
+            }
         }
     }
+    deviations
 }
 
-/// `a + b` or `a − b`.
-fn sum(known: &[Known], a: Value, b: Value, subtract: bool) -> Known {
-    let (x, y) = (&known[a.index()], &known[b.index()]);
-    let conjugate = y.relation == Some(Relation::Conjugate(a));
-    // Twice the value, or its real or imaginary part; what the conjugate has more is its own.
-    let dependent = a == b || conjugate;
-    let variance = |x: f64, y: f64| if dependent { 4.0 * x + (y - x).max(0.0) } else { x + y };
-    let sign = if subtract { -1.0 } else { 1.0 };
-    let slots = match (&x.slots, &y.slots) {
-        (Slots::Alike(x, Some(unit)), Slots::Alike(y, _)) if conjugate => {
-            samples(*x, variance(x.variance, y.variance), *unit)
-        }
-        (Slots::Alike(x, unit), Slots::Alike(y, _)) => {
-            let bounded = x.content <= 1.0 && y.content <= 1.0 && unit.is_none();
-            let content = if bounded { 1.0 } else { x.content.hypot(y.content) };
-            Slots::Alike(Slot { content, variance: variance(x.variance, y.variance) }, *unit)
-        }
-        (x, y) => x.zip(y, |x, y| Slot {
-            content: x.content + sign * y.content,
-            variance: variance(x.variance, y.variance),
-        }),
+/// The layer that a value is the result of.
+fn layer_of_values(plan: &Plan) -> Vec<Option<usize>> {
+    let mut layers = vec![None; plan.ops.len()];
+    for (layer, described) in plan.layers.iter().enumerate() {
+        described.slots.iter().for_each(|(value, _)| layers[value.index()] = Some(layer));
+    }
+    layers
+}
+
+/// The result of a layer: what it holds is known if its instructions do not tell.
+fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
+    if !matches!(known.content, Content::Bounded) {
+        return known;
+    }
+    let is_worst = quantiles.is_empty();
+    let content = if is_worst { grid(value) } else { spread(quantiles, value) };
+    let errors = Errors::own(value, Samples::All(known.errors.variances().largest().sqrt()));
+    Known { content: Content::Samples(content), errors, is_worst, ..known }
+}
+
+/// All of [−1, 1]: the first two samples of all values are the ends, the others meet each other in any order.
+fn grid(value: Value) -> Samples {
+    let inner = (SAMPLES - 2) as f64;
+    let point = |i: usize| ((i as f64 + 0.5) / inner * std::f64::consts::PI).cos();
+    let inner = (0..SAMPLES - 2).map(|i| point(shuffled(i, SAMPLES - 2, value)));
+    Samples::Each([1.0, -1.0].into_iter().chain(inner).collect())
+}
+
+/// Samples with the given quantiles.
+fn spread(quantiles: &[f64], value: Value) -> Samples {
+    let sample = |i: usize| {
+        let place = shuffled(i, SAMPLES, value) * (quantiles.len() - 1);
+        let (below, rest) = (place / (SAMPLES - 1), place % (SAMPLES - 1));
+        let above = quantiles[(below + 1).min(quantiles.len() - 1)];
+        let share = rest as f64 / (SAMPLES - 1) as f64;
+        quantiles[below] * (1.0 - share) + above * share
     };
-    let relation = (a == b && !subtract).then_some(Relation::Twice(a));
-    Known { slots, added: 0.0, relation }
+    Samples::Each((0..SAMPLES).map(sample).collect())
+}
+
+/// The place of sample `i` of `n` in an order of the value's own, so that samples of different values meet as if at random.
+fn shuffled(i: usize, n: usize, value: Value) -> usize {
+    const STRIDES: [usize; 8] = [1, 2, 4, 5, 7, 8, 13, 16];
+    (i * STRIDES[value.index() % STRIDES.len()] + value.index()) % n
+}
+
+struct Analysis<'a> {
+    plan: &'a Plan,
+    value: Value,
+    known: &'a [Option<Known>],
+}
+
+impl Analysis<'_> {
+    fn of(&self, v: Value) -> &Known {
+        self.known[v.index()].as_ref().expect("values are known until their last use")
+    }
+
+    fn step(&self, op: &Op) -> Known {
+        let (params, ty) = (&self.plan.params, self.plan.ty(self.value));
+        let passed_on = |v: &Value| Known { added: 0.0, ..self.of(*v).clone() };
+        let switching = || key_product(params, ty.limbs).hypot(rounding(params, 1));
+        match op {
+            Op::Input(_) => {
+                self.plus(Known::new(Content::Bounded, Errors::default()), fresh(params))
+            }
+            Op::Add(a, b) => self.sum(*a, *b, 1.0),
+            Op::Sub(a, b) => self.sum(*a, *b, -1.0),
+            Op::Neg(a) => self.scaled(*a, -1.0),
+            Op::ModSwitch(a, _) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => passed_on(a),
+            Op::AddPlain(a, c) => self.plus(self.shifted(*a, *c), encode(params)),
+            Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
+            Op::DotPlain(terms) => self.dot(terms),
+            Op::Mul(a, b) | Op::MulBgv(a, b) => self.product(*a, *b),
+            Op::Relinearize(a) => self.plus(self.of(*a).clone(), switching()),
+            Op::Rotate(a, _) => self.plus(self.moved(*a), switching()),
+            Op::Conjugate(a) => self.plus(self.conjugate(*a, *a), switching()),
+            Op::ApplyKey(a, key) => {
+                let moved = match key {
+                    Key::Rotate(_) => self.moved(*a),
+                    Key::Conjugate => match &self.plan.ops[a.index()] {
+                        Op::Decompose(source) => self.conjugate(*a, *source),
+                        _ => self.conjugate(*a, *a),
+                    },
+                    Key::Relinearize | Key::Encapsulate | Key::Decapsulate => self.of(*a).clone(),
+                };
+                self.plus(moved, key_product(params, ty.limbs))
+            }
+            Op::ModDown(a) | Op::Rescale(a) => {
+                let deviation = match ty.ephemeral {
+                    true => rounding_ephemeral(params),
+                    false => rounding(params, ty.degree),
+                };
+                self.plus(self.of(*a).clone(), deviation)
+            }
+            Op::ModRaise(a, _) => {
+                let limb = self.plan.ty(*a).limbs.last().expect("values have limbs");
+                let unit = (params.log_q(limb) - ty.scale).exp2();
+                let size = unit * overflow() * (params.n_slots() as f64).sqrt();
+                let variance = self.of(*a).errors.variances().largest();
+                let errors = Errors::own(self.value, Samples::All(variance.sqrt()));
+                Known::new(Content::Raised { size, unit }, errors)
+            }
+        }
+    }
+
+    /// With an error that the instruction adds, in units of 2^−scale.
+    fn plus(&self, known: Known, deviation: f64) -> Known {
+        let deviation = deviation * (-self.plan.ty(self.value).scale).exp2();
+        let own = Errors::own(self.value, Samples::All(deviation));
+        let errors = known.errors.plus(&own, self.value);
+        Known { errors, added: deviation * deviation, ..known }
+    }
+
+    /// Slots that came from elsewhere: their errors are those of other slots.
+    fn moved(&self, a: Value) -> Known {
+        let known = self.of(a);
+        Known { errors: known.errors.collapsed(self.value), conjugate_of: None, ..known.clone() }
+    }
+
+    fn conjugate(&self, a: Value, of: Value) -> Known {
+        let known = self.of(a);
+        Known { errors: known.errors.conjugated(), conjugate_of: Some(of), ..known.clone() }
+    }
+
+    fn scaled(&self, a: Value, factor: f64) -> Known {
+        let known = self.of(a);
+        let content = match &known.content {
+            Content::Samples(x) => Content::Samples(x.map(|x| factor * x)),
+            Content::Bounded => Content::Bounded,
+            Content::Raised { size, unit } => {
+                Content::Raised { size: size * factor.abs(), unit: *unit }
+            }
+        };
+        let errors = known.errors.times(&Samples::All(factor));
+        Known { is_worst: known.is_worst, ..Known::new(content, errors) }
+    }
+
+    /// `a` plus a plaintext.
+    fn shifted(&self, a: Value, c: ConstantId) -> Known {
+        let known = self.of(a).clone();
+        let content = match (&known.content, &self.plan.constants[c.index()].view) {
+            (Content::Samples(x), View::Splat(shift)) => Content::Samples(x.map(|x| x + shift)),
+            (Content::Samples(_), View::Table { .. }) => Content::Bounded,
+            (content, _) => content.clone(),
+        };
+        Known { content, conjugate_of: None, ..known }
+    }
+
+    /// `a + sign·b`.
+    fn sum(&self, a: Value, b: Value, sign: f64) -> Known {
+        let sum = self.of(a).combined(&self.scaled(b, sign), self.value);
+        match self.of(a).content {
+            Content::Raised { size, unit } if self.of(b).conjugate_of == Some(a) => {
+                Known { content: Content::Samples(raised_samples(size, unit)), ..sum }
+            }
+            _ => sum,
+        }
+    }
+
+    /// `a·b`, to first order in the errors.
+    fn product(&self, a: Value, b: Value) -> Known {
+        let (x, y) = (self.of(a), self.of(b));
+        let (of_x, of_y) = (x.content.samples(), y.content.samples());
+        let errors = x.errors.times(&of_y).plus(&y.errors.times(&of_x), self.value);
+        let content = match (&x.content, &y.content) {
+            (Content::Samples(x), Content::Samples(y)) => Content::Samples(x.zip(y, |x, y| x * y)),
+            _ => Content::Bounded,
+        };
+        let is_worst = x.is_worst || y.is_worst;
+        Known { is_worst, ..Known::new(content, errors) }
+    }
+
+    /// `Σ ciphertext · plaintext`.
+    fn dot(&self, terms: &[(Value, ConstantId)]) -> Known {
+        self.combination(terms).unwrap_or_else(|| self.mixture(terms))
+    }
+
+    /// The sum of values times numbers, each slot for itself; `None` if anything else is in it.
+    fn combination(&self, terms: &[(Value, ConstantId)]) -> Option<Known> {
+        let mut total: Option<Known> = None;
+        let mut rounding = Samples::All(0.0);
+        for (value, constant) in terms {
+            let Constant { view, scale } = &self.plan.constants[constant.index()];
+            let (View::Splat(x) | View::Imaginary(x)) = view else { return None };
+            let content = self.of(*value).content.samples();
+            let off = splat_rounding(*x, (-scale).exp2());
+            rounding = rounding.zip(&content, |sum, content| sum + off * content);
+            let mut term = self.scaled(*value, *x);
+            if matches!(view, View::Imaginary(_)) && terms.len() > 1 {
+                // The real part of the sum takes the imaginary part of the error, which is another one.
+                term.errors = term.errors.collapsed(self.value);
+            }
+            total = Some(match total {
+                None => term,
+                Some(total) => total.combined(&term, self.value),
+            });
+        }
+        let total = total?;
+        let added = rounding.map(f64::abs).largest().powi(2);
+        let errors = total.errors.plus(&Errors::own(self.value, rounding), self.value);
+        Some(Known { errors, added, ..total })
+    }
+
+    /// `Σ ciphertext · plaintext` in the slot where its error is largest: the ciphertexts' errors times the plaintexts, and
+    /// the ciphertexts times the plaintexts' rounding errors.
+    fn mixture(&self, terms: &[(Value, ConstantId)]) -> Known {
+        let plan = self.plan;
+        let mut carried = vec![(0.0f64, 0.0f64); plan.params.n_slots()];
+        let (mut everywhere, mut rounding, mut content) = (0.0, 0.0, Content::Bounded);
+        let mut is_worst = false;
+        for (value, constant) in terms {
+            let operand = self.of(*value);
+            is_worst |= operand.is_worst;
+            let (variance, size) = (operand.typical(), operand.content.size());
+            let beyond = (operand.errors.variances().largest() - variance).max(0.0);
+            let Constant { view, scale } = &plan.constants[constant.index()];
+            let unit = (-scale).exp2();
+            match view {
+                View::Splat(x) | View::Imaginary(x) => {
+                    everywhere += x * x * variance;
+                    rounding += (splat_rounding(*x, unit) * size).powi(2);
+                }
+                View::Table { table, factor, runs } => {
+                    let table = &plan.tables[*table as usize];
+                    for run in &runs.0 {
+                        run.for_each(|slot, element| {
+                            let weight = (f64::from(table[element as usize]) * factor).powi(2);
+                            let (sum, worst) = &mut carried[slot as usize];
+                            *sum += weight * variance;
+                            // One of the operands may be the one whose error is largest.
+                            *worst = worst.max(weight * beyond);
+                        });
+                    }
+                    rounding += (encode(&plan.params) * unit * size).powi(2);
+                }
+                View::Embedding(diagonal) => {
+                    let power = diagonal.density() * diagonal.factor.powi(2);
+                    everywhere += power * variance;
+                    rounding += (encode(&plan.params) * unit * size).powi(2);
+                    if let Content::Raised { unit, .. } = operand.content {
+                        let before =
+                            if let Content::Raised { size, .. } = content { size } else { 0.0 };
+                        let size = f64::hypot(before, power.sqrt() * size);
+                        content = Content::Raised { size, unit };
+                    }
+                }
+            }
+        }
+        let carried = carried.into_iter().map(|(sum, worst)| sum + worst).fold(0.0, f64::max);
+        let variance = carried + everywhere + rounding;
+        let errors = Errors::own(self.value, Samples::All(variance.sqrt()));
+        Known { added: rounding, is_worst, ..Known::new(content, errors) }
+    }
+}
+
+impl Known {
+    fn new(content: Content, errors: Errors) -> Known {
+        Known { content, errors, added: 0.0, is_worst: false, conjugate_of: None }
+    }
+
+    /// The sum with another value, slot by slot.
+    fn combined(&self, other: &Known, value: Value) -> Known {
+        let content = match (&self.content, &other.content) {
+            (Content::Samples(x), Content::Samples(y)) => Content::Samples(x.zip(y, |x, y| x + y)),
+            (Content::Raised { size, unit }, other) | (other, Content::Raised { size, unit }) => {
+                Content::Raised { size: size.hypot(other.size()), unit: *unit }
+            }
+            (Content::Bounded, _) | (_, Content::Bounded) => Content::Bounded,
+        };
+        let errors = self.errors.clone().plus(&other.errors, value);
+        Known { is_worst: self.is_worst || other.is_worst, ..Known::new(content, errors) }
+    }
 }
 
 /// Twice the real part of a value whose slots hold multiples of a unit and messages smaller by the factor `unit`.
-fn samples(complex: Slot, variance: f64, unit: f64) -> Slots {
-    let each = complex.content * std::f64::consts::SQRT_2 / overflow();
-    let multiples = -MULTIPLES..=MULTIPLES;
-    let of = |multiple: i32| {
-        MESSAGES.map(|m| Slot { content: each * (f64::from(multiple) + m / unit), variance })
-    };
-    Slots::Samples(multiples.flat_map(of).collect())
-}
-
-fn product(known: &[Known], a: Value, b: Value) -> Slots {
-    let (x, y) = (&known[a.index()], &known[b.index()]);
-    // The factor between two operands of which one determines the other.
-    let factor = match (x.relation, y.relation) {
-        _ if a == b => Some(1.0),
-        (Some(Relation::Twice(of)), _) if of == b => Some(2.0),
-        (_, Some(Relation::Twice(of))) if of == a => Some(2.0),
-        _ => None,
-    };
-    x.slots.zip(&y.slots, |x, y| {
-        let variance = match factor {
-            Some(factor) => {
-                let content = x.content.abs().min(y.content.abs());
-                (2.0 * factor * content).powi(2) * x.variance.min(y.variance)
-            }
-            None => x.content.powi(2) * y.variance + y.content.powi(2) * x.variance,
-        };
-        Slot { content: x.content * y.content, variance }
-    })
-}
-
-/// `Σ ciphertext · plaintext` in the slot where its error is largest: the ciphertexts' errors times the plaintexts, and
-/// the ciphertexts times the plaintexts' rounding errors.
-fn dot(plan: &Plan, terms: &[(Value, ConstantId)], known: &[Known]) -> Known {
-    if let Some(known) = scaled_samples(plan, terms, known) {
-        return known;
-    }
-    let mut carried = vec![0.0; plan.params.n_slots()];
-    let (mut everywhere, mut rounding, mut content, mut raised) = (0.0, 0.0, 0.0, None);
-    for (value, constant) in terms {
-        let operand = &known[value.index()].slots;
-        let (variance, size) = (operand.variance(), operand.content());
-        let Constant { view, scale } = &plan.constants[constant.index()];
-        let unit = (-scale).exp2();
-        match view {
-            View::Splat(x) | View::Imaginary(x) => {
-                everywhere += x * x * variance;
-                rounding += (splat_rounding(*x, unit) * size).powi(2);
-                content = size;
-            }
-            View::Table { table, factor, runs } => {
-                let table = &plan.tables[*table as usize];
-                for run in &runs.0 {
-                    run.for_each(|slot, element| {
-                        let weight = f64::from(table[element as usize]) * factor;
-                        carried[slot as usize] += weight * weight * variance;
-                    });
-                }
-                rounding += (encode(&plan.params) * unit * size).powi(2);
-                content = 1.0;
-            }
-            View::Embedding(diagonal) => {
-                let power = diagonal.density() * diagonal.factor.powi(2);
-                everywhere += power * variance;
-                rounding += (encode(&plan.params) * unit * size).powi(2);
-                content = f64::hypot(content, power.sqrt() * size);
-                if let Slots::Alike(_, unit) = operand {
-                    raised = *unit;
-                }
-            }
-        }
-    }
-    let variance = carried.into_iter().fold(0.0, f64::max) + everywhere + rounding;
-    let slots = Slots::Alike(Slot { content, variance }, raised);
-    Known { slots, added: rounding, relation: None }
-}
-
-/// The sum of samples times numbers; `None` if anything else is in it.
-fn scaled_samples(plan: &Plan, terms: &[(Value, ConstantId)], known: &[Known]) -> Option<Known> {
-    let (mut total, mut added): (Option<Vec<Slot>>, f64) = (None, 0.0);
-    for (value, constant) in terms {
-        let Slots::Samples(slots) = &known[value.index()].slots else { return None };
-        let Constant { view, scale } = &plan.constants[constant.index()];
-        let (View::Splat(x) | View::Imaginary(x)) = view else { return None };
-        let rounding = splat_rounding(*x, (-scale).exp2()).powi(2);
-        added += rounding;
-        let total =
-            total.get_or_insert_with(|| vec![Slot { content: 0.0, variance: 0.0 }; slots.len()]);
-        for (total, slot) in total.iter_mut().zip(slots.iter()) {
-            total.content += x * slot.content;
-            total.variance += x * x * slot.variance + rounding;
-        }
-    }
-    Some(Known { slots: Slots::Samples(total?.into()), added, relation: None })
+fn raised_samples(size: f64, unit: f64) -> Samples {
+    let each = size * std::f64::consts::SQRT_2 / overflow();
+    let of = |multiple: i32| MESSAGES.map(|m| each * (f64::from(multiple) + m / unit));
+    let samples: Rc<[f64]> = (-MULTIPLES..=MULTIPLES).flat_map(of).collect();
+    debug_assert_eq!(samples.len(), SAMPLES);
+    Samples::Each(samples)
 }
 
 /// By how much an encoded number is off: one coefficient is rounded, and seen alike in all slots.

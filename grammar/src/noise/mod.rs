@@ -6,6 +6,7 @@
 //! of each slot, an error of variance N·V/2. The secret is uniform ternary: its coefficients have variance 2/3.
 
 mod analysis;
+mod errors;
 mod exact;
 
 pub use analysis::{Deviation, analyse};

@@ -222,6 +222,7 @@ fn read_layer(statement: Piece<'_>, n_layers: usize) -> Result<LayerLine, LineEr
         layout: of.get("layout")?,
         degree: of.get("degree")?,
         range: of.get("range")?,
+        quantiles: of.optional("quantiles")?.unwrap_or_default(),
     };
     of.finish()?;
     Ok(LayerLine::New(layer))

@@ -194,13 +194,17 @@ fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
 }
 
 fn write_layer(f: &mut Formatter<'_>, i: usize, layer: &Layer) -> fmt::Result {
-    let Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range } = layer;
+    let Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range, .. } =
+        layer;
     write!(f, "layer {i} {name:?} kind={kind:?}")?;
     if let Some(tensor) = tensor {
         write!(f, " tensor={tensor}")?;
     }
     write!(f, " shape={} factor={}", list(shape), Number(*factor))?;
     write!(f, " offset={} degree={degree} range={}", Number(*offset), pair(range))?;
+    if !layer.quantiles.is_empty() {
+        write!(f, " quantiles={}", numbers(&layer.quantiles))?;
+    }
     writeln!(f, " layout={layout:?}")?;
     write_places(f, slots)
 }

@@ -31,6 +31,8 @@ pub(super) const MAX_TENSORS: usize = 1024;
 const MAX_PLAINTEXT_PRIMES: usize = 16;
 /// The client applies no more operations to an output.
 pub(super) const MAX_CLIENT_OPS: usize = 64;
+/// No layer names more quantiles.
+const MAX_QUANTILES: usize = 64;
 
 /// A plan whose promises hold.
 #[derive(Clone, Debug)]
@@ -354,6 +356,14 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
         let numbers = [layer.factor, layer.offset, layer.range.0, layer.range.1];
         if numbers.iter().any(|x| !x.is_finite()) {
             return fail(format!("layer {}", layer.name), "factor, offset or range is not finite");
+        }
+        let is_ascending =
+            layer.quantiles.is_sorted() && layer.quantiles.iter().all(|x| x.is_finite());
+        if !is_ascending || layer.quantiles.len() == 1 || layer.quantiles.len() > MAX_QUANTILES {
+            return fail(
+                format!("layer {}", layer.name),
+                "quantiles are not none or some, at most 64, finite and ascending",
+            );
         }
     }
     let maps =

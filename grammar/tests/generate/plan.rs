@@ -163,6 +163,13 @@ fn input(of: &mut Choices, n_slots: usize) -> Input {
     Input { name: of.name(), shape, range, factor: of.number(), quantizer, slots, normalization }
 }
 
+fn quantiles(of: &mut Choices) -> Vec<f64> {
+    let count = [0, 2, 5][of.below(3)];
+    let mut quantiles = of.numbers(count);
+    quantiles.sort_by(f64::total_cmp);
+    quantiles
+}
+
 fn layer(of: &mut Choices, plan: &Plan) -> Layer {
     let shape = vec![1, 2, 1 + of.below(3)];
     let n_elements = shape.iter().product();
@@ -182,6 +189,7 @@ fn layer(of: &mut Choices, plan: &Plan) -> Layer {
             .collect(),
         layout: of.name(),
         degree: of.below(30) as u32,
+        quantiles: quantiles(of),
         range: (of.number(), of.number()),
     }
 }

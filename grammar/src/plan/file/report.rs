@@ -31,7 +31,19 @@ pub(super) fn read_layers(
 }
 
 fn write_layer<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, layer: &'a Layer) {
-    let Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range } = layer;
+    let Layer {
+        name,
+        kind,
+        tensor,
+        shape,
+        factor,
+        offset,
+        slots,
+        layout,
+        degree,
+        range,
+        quantiles,
+    } = layer;
     w.string(name);
     w.string(kind);
     w.varint(tensor.map_or(0, |tensor| u64::from(tensor) + 1));
@@ -40,6 +52,8 @@ fn write_layer<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, layer: &'a Layer) {
     write_places(w, shapes, slots);
     w.string(layout);
     w.varint(u64::from(*degree));
+    w.varint(quantiles.len() as u64);
+    quantiles.iter().for_each(|&x| w.f64(x));
 }
 
 fn read_layer(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Layer, Malformed> {
@@ -55,5 +69,6 @@ fn read_layer(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Layer, Malfor
     let (factor, offset, range) = (r.f64()?, r.f64()?, (r.f64()?, r.f64()?));
     let slots = read_places(r, n_elements, |r, n| runs.read(r, n))?;
     let (layout, degree) = (r.string()?, r.number()?);
-    Ok(Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range })
+    let quantiles = list(r.count(8)?, || r.f64())?;
+    Ok(Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range, quantiles })
 }
