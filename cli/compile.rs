@@ -53,9 +53,10 @@ pub(crate) struct Args {
     /// Bits of security: breaking the encryption takes about 2^BITS steps.
     #[arg(long, value_name = "BITS", default_value = "128", value_parser = ["128", "192", "256"])]
     security: String,
-    /// Bits of precision: encryption changes results by less than 2^-BITS of their range.
-    #[arg(long, value_name = "BITS", default_value_t = 12.0, value_parser = parse_precision)]
-    precision: f64,
+    /// Bits of precision: encryption changes results by less than 2^-BITS of their range. By default as few as change no
+    /// decision on the calibration data.
+    #[arg(long, value_name = "BITS", value_parser = parse_precision)]
+    precision: Option<f64>,
     /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
     #[arg(long, value_enum, default_value_t = Scheme::Auto)]
     scheme: Scheme,

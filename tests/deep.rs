@@ -4,11 +4,11 @@ mod evaluators;
 
 use hecc_compiler::calibrate::{Calibration, Stats};
 use hecc_compiler::config::Config;
-use hecc_compiler::error::CompileError;
 use hecc_compiler::ladder::Ladder;
 use hecc_compiler::pass::linearize::linearize;
 use hecc_compiler::pass::lower::{LowerConfig, Products};
 use hecc_compiler::pass::normalize::normalize;
+use hecc_compiler::pass::search::SearchInput;
 use hecc_compiler::pass::search_bootstrapped::{Deep, search_bootstrapped};
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{Op, Params, Scheme, VerifiedPlan};
@@ -62,8 +62,8 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         steps: &[],
         products: Products::Own,
     };
-    let none = CompileError::Calibration("no placement".to_owned());
-    search_bootstrapped(&graph, &config, lower, none).expect("there is a placement")
+    let input = SearchInput { graph: &graph, levels: &[], config: &config, precision: 9.0, lower };
+    search_bootstrapped(&input).expect("it lowers").expect("there is a placement")
 }
 
 #[test]

@@ -12,8 +12,9 @@ use crate::pass::quantize::QuantizeBits;
 pub struct Config {
     /// Security to promise.
     pub security: Security,
-    /// Wanted precision: −log2 of the largest error, as a fraction of the range of the results.
-    pub precision: f64,
+    /// Wanted precision: −log2 of the largest error, as a fraction of the range of the results. Without a wish, the least that
+    /// changes no decision on the calibration inputs, or less where that is out of reach.
+    pub precision: Option<f64>,
     /// log2 of the ring degree, if it is not to be chosen.
     pub log_n: Option<u32>,
     /// Limit on the predicted memory of a run, in bytes.
@@ -50,11 +51,11 @@ pub enum SchemeChoice {
 }
 
 impl Config {
-    /// The settings of `hecc compile` without flags: 128-bit security, 12 bits of precision.
+    /// The settings of `hecc compile` without flags: 128-bit security, precision as decisions ask for.
     pub fn standard() -> Config {
         Config {
             security: Security::Bits128,
-            precision: 12.0,
+            precision: None,
             log_n: None,
             max_memory: None,
             costs: hecc_grammar::cost::DEFAULT,

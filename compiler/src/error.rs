@@ -73,20 +73,20 @@ pub enum CompileError {
         /// The limit.
         allowed: u64,
     },
-    /// The wanted precision is beyond what scales of 45 bits give.
+    /// The wanted precision is beyond what any parameters give.
     #[error(
-        "a precision of {wanted} bits needs scales of {scale:.1} bits, at most {limit} are possible; the error is \
-             largest after node `{node}`"
+        "results can be made precise to {reached:.1} bits, with and without bootstrapping, {wanted:.1} are wanted; the error of \
+         encryption is largest after node `{node}`; {hint}"
     )]
     Precision {
         /// Bits asked for.
         wanted: f64,
-        /// Scale that it would take.
-        scale: f64,
-        /// Largest scale.
-        limit: f64,
+        /// Bits that the best parameters give.
+        reached: f64,
         /// Where the error is largest.
         node: String,
+        /// What to do about it.
+        hint: String,
     },
     /// No calibration data and no range.
     #[error("calibration: {0}")]

@@ -11,6 +11,7 @@ use crate::graph::Graph;
 use crate::ladder::Ladder;
 use crate::pass::approximate::{ApproximateReport, approximate};
 use crate::pass::assign_levels::assign_levels;
+use crate::pass::choose_precision::choose_precision;
 use crate::pass::fidelity::{Fidelity, fidelity};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
@@ -19,10 +20,16 @@ use crate::pass::lower::{LowerConfig, Products};
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
 use crate::pass::quantize::quantize;
-use crate::pass::search::{Candidate, Found, SearchInput, search};
+use crate::pass::search::{Candidate, Found, SearchInput, noisiest_layer, search};
 use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
 use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
 use crate::pass::widths::{Width, widths};
+
+/// Without a wish, results may be less precise by so many bits where bootstrapping could make up for it, at a cost of minutes.
+const SPARE_BITS: f64 = 4.0;
+
+/// Results are never less precise than this, in bits, unless that is wished for.
+const LEAST_BITS: f64 = 5.0;
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
@@ -156,19 +163,13 @@ fn compile_ckks(
         steps: &[],
         products: Products::Own,
     };
-    let (found, bootstraps) = match search(SearchInput {
-        graph: &graph,
-        levels: &levels,
-        config,
-        lower: lower.clone(),
-    }) {
-        Err(error @ CompileError::TooDeep { .. }) => {
-            let deep = search_bootstrapped(&graph, config, lower, error)?;
-            (deep.found, Some(deep.bootstraps))
-        }
-        found => (found?, None),
+    let precision = match config.precision {
+        Some(wish) => wish,
+        None => choose_precision(&approximated, calibration)?,
     };
-    let Found { plan, packing, candidates } = found;
+    let input = SearchInput { graph: &graph, levels: &levels, config, precision, lower };
+    let (found, bootstraps) = search_all(input)?;
+    let Found { plan, packing, candidates, .. } = found;
     let plan = VerifiedPlan::new(plan)?;
     Ok(Compiled {
         plan,
@@ -183,6 +184,40 @@ fn compile_ckks(
         integers: None,
         other_scheme: None,
     })
+}
+
+/// Finds parameters with or without bootstraps: those without where they are precise enough.
+fn search_all(input: SearchInput<'_>) -> Result<(Found, Option<BootstrapReport>), CompileError> {
+    let (wanted, wish) = (input.precision, input.config.precision);
+    let enough = wish.unwrap_or((wanted - SPARE_BITS).max(LEAST_BITS));
+    let leveled = match search(input.clone()) {
+        Ok(found) if found.precision >= enough => return Ok((found, None)),
+        found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,
+        Err(error) => return Err(error),
+    };
+    let deep = search_bootstrapped(&input);
+    let most = |found: &Found| found.precision;
+    let best = match (leveled, deep) {
+        (Ok(one), Ok(Some(deep))) if most(&one) >= most(&deep.found) => (one, None),
+        (_, Ok(Some(deep))) => (deep.found, Some(deep.bootstraps)),
+        (Ok(one), Ok(None)) => (one, None),
+        (Err(error), Ok(None)) | (_, Err(error)) => return Err(error),
+    };
+    if best.0.precision >= wish.unwrap_or(LEAST_BITS) {
+        return Ok(best);
+    }
+    Err(too_imprecise(&best.0, wish))
+}
+
+fn too_imprecise(best: &Found, wish: Option<f64>) -> CompileError {
+    let reached = best.precision;
+    let hint = if reached >= LEAST_BITS {
+        format!("--precision {:.0} is possible", reached.floor())
+    } else {
+        "lower degrees of activations (--degrees) let errors grow less".to_owned()
+    };
+    let node = noisiest_layer(&best.plan);
+    CompileError::Precision { wanted: wish.unwrap_or(LEAST_BITS), reached, node, hint }
 }
 
 /// Compiles for exact integers.

@@ -37,8 +37,8 @@ struct Arguments {
     #[arg(long)]
     test: PathBuf,
     /// Wanted precision in bits.
-    #[arg(long, default_value_t = 12.0)]
-    precision: f64,
+    #[arg(long)]
+    precision: Option<f64>,
     /// Test inputs that are simulated.
     #[arg(long, default_value_t = 10_000)]
     simulate: usize,

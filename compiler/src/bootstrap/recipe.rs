@@ -1,6 +1,6 @@
 //! The primes of plans with bootstrapping, and what they are for.
 
-use hecc_grammar::plan::{Params, Scheme, log2_of};
+use hecc_grammar::plan::{LimbSet, Params, Scheme, log2_of};
 use hecc_grammar::security::{EPHEMERAL_WEIGHT, Security};
 
 use crate::ladder::Ladder;
@@ -83,7 +83,7 @@ impl Recipe {
         left.min(LARGEST_PRIME - 0.03) - self.ratio_bits
     }
 
-    /// The chain; `None` if there are too few primes of some size. Security is not judged.
+    /// The chain; `None` if there are too few primes of some size, or too many in all. Security is not judged.
     pub fn chain(&self) -> Option<Chain> {
         let (mut taken, log_n) = (vec![], self.log_n);
         let scale = hecc_grammar::plan::round_scale(self.scale_bits);
@@ -101,6 +101,9 @@ impl Recipe {
         let input_level = q.len() - 1;
         q.extend(sine);
         q.extend(transform);
+        if q.len() > LimbSet::MOST {
+            return None;
+        }
         let (scheme, security) = (Scheme::Ckks, self.security);
         let params =
             Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };

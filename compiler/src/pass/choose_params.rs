@@ -1,6 +1,6 @@
 //! Chooses primes for a depth, a scale and a ring, and says whether they are secure.
 
-use hecc_grammar::plan::{Params, Scheme, is_prime, log2_of};
+use hecc_grammar::plan::{LimbSet, Params, Scheme, is_prime, log2_of};
 use hecc_grammar::security::{Security, max_log_qp};
 
 /// log2 of the largest prime, and so of the largest scale that leaves room above it.
@@ -27,8 +27,11 @@ pub struct Request {
     pub security: Security,
 }
 
-/// Parameters for a request; `None` if there are too few primes of that size. Security is not judged.
+/// Parameters for a request; `None` if there are too few primes of that size, or a plan cannot have so many. Security is not judged.
 pub fn params_for(request: &Request) -> Option<Params> {
+    if request.depth >= LimbSet::MOST {
+        return None;
+    }
     let mut taken = vec![];
     let first = prime_near(request.scale + HEADROOM, request.log_n, &mut taken)?;
     let mut q = vec![first];

@@ -6,7 +6,7 @@
 //! of each are as large as what is to be divided away.
 
 use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
-use hecc_grammar::plan::{Layer, Op, Params, Plan, Scheme, Value};
+use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plan, Scheme, Value};
 use hecc_grammar::security::Security;
 
 use crate::config::Config;
@@ -79,7 +79,8 @@ impl Chain {
 }
 
 impl Trial {
-    /// Lowers a network; `None` if it adds messages that BGV's products multiply by different factors.
+    /// Lowers a network; `None` if it adds messages that BGV's products multiply by different factors, or takes more levels
+    /// than a plan can have primes.
     pub(super) fn new(
         network: Network<'_>,
         (log_n, products): (u32, Products),
@@ -90,6 +91,9 @@ impl Trial {
             Products::Bgv => levels_of_products(graph, config.batch),
         };
         let n_limbs = levels.iter().max().map_or(1, |top| top + 1);
+        if n_limbs > LimbSet::MOST {
+            return Ok(None);
+        }
         let mut taken = vec![];
         let mut primes: Vec<u64> =
             (0..=n_limbs).filter_map(|_| prime_near(MAX_PRIME_BITS, log_n, &mut taken)).collect();
@@ -194,7 +198,7 @@ impl Trial {
                 q.push(prime_near(bits, self.log_n, &mut taken)?);
             }
         }
-        if n_special > q.len() {
+        if n_special > q.len() || q.len() > LimbSet::MOST {
             return None;
         }
         // A little larger than message primes, so that every digit is smaller than their product.

@@ -3,6 +3,7 @@
 pub mod approximate;
 pub mod assign_levels;
 pub mod choose_params;
+pub mod choose_precision;
 pub mod eliminate_common;
 pub mod eliminate_dead;
 pub mod fidelity;

@@ -4,7 +4,7 @@
 //! Errors are proportional to 2^−scale, so the scale that gives the precision follows; the primes follow from it.
 
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Params, Plan};
+use hecc_grammar::plan::{Layer, Params, Plan};
 use hecc_grammar::security::max_log_qp;
 
 use crate::config::Config;
@@ -42,12 +42,16 @@ pub struct Candidate {
     pub log_qp: f64,
     /// The bound for the ring at the wanted security.
     pub max_log_qp: u32,
+    /// Bits of precision that the scale gives.
+    pub precision: f64,
     /// Predicted seconds on one core; `None` if not secure.
     pub seconds: Option<f64>,
 }
 
 /// The chosen plan with everything that was considered.
 pub struct Found {
+    /// Bits of precision of the results.
+    pub precision: f64,
     /// The plan, optimised.
     pub plan: Plan,
     /// Its packing.
@@ -57,6 +61,7 @@ pub struct Found {
 }
 
 /// What stays the same for every candidate.
+#[derive(Clone)]
 pub struct SearchInput<'a> {
     /// The normalized graph.
     pub graph: &'a Graph,
@@ -64,11 +69,24 @@ pub struct SearchInput<'a> {
     pub levels: &'a [usize],
     /// User's wishes.
     pub config: &'a Config,
+    /// Bits of precision that results are to have.
+    pub precision: f64,
     /// What lowering takes; its levels are replaced.
     pub lower: LowerConfig<'a>,
 }
 
-/// Finds the cheapest secure parameters and the plan for them.
+/// The best parameters so far.
+struct Best {
+    packing: Packing,
+    params: Params,
+    seconds: f64,
+    precision: f64,
+}
+
+/// Finds the cheapest secure parameters that give the precision and the plan for them; if none do, the most precise ones.
+///
+/// # Errors
+/// If no ring carries the levels.
 pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
     let depth = input.levels.iter().copied().max().unwrap_or(0);
     let rings: Vec<u32> = match input.config.log_n {
@@ -76,14 +94,14 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
         None => LOG_N.collect(),
     };
     let mut candidates = vec![];
-    let mut best: Option<(Packing, Params, f64)> = None;
+    let mut best: Option<Best> = None;
     let mut rings_left = 2;
     for log_n in rings {
         let Some(allowed) = max_log_qp(log_n, input.config.security) else { continue };
         if (depth as f64 + 2.0) * MIN_SCALE > f64::from(allowed) {
             continue;
         }
-        let scale = scale_for(&mut input, log_n, depth)?;
+        let Some((scale, precision)) = scale_for(&mut input, log_n, depth)? else { continue };
         let mut feasible = false;
         for n_special in 1..=MAX_SPECIAL.min(depth + 1) {
             let request =
@@ -95,15 +113,17 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
                 n_special,
                 log_qp: params.log_qp(),
                 max_log_qp: allowed,
+                precision,
                 seconds: None,
             };
             if is_secure(&params) {
-                feasible = true;
+                feasible |= precision >= input.precision;
                 let packing = pack_for(&input, log_n, n_special)?;
                 let seconds = packing.seconds;
                 candidate.seconds = Some(seconds);
-                if best.as_ref().is_none_or(|(_, _, least)| seconds < *least) {
-                    best = Some((packing, params, seconds));
+                let found = Best { packing, params, seconds, precision };
+                if best.as_ref().is_none_or(|best| found.is_better(best, input.precision)) {
+                    best = Some(found);
                     candidates.insert(0, candidate);
                     continue;
                 }
@@ -117,12 +137,20 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
             break;
         }
     }
-    let Some((packing, params, _)) = best else {
+    let Some(Best { packing, params, precision, .. }) = best else {
         return Err(too_deep(&input, depth, &candidates));
     };
     input.lower.ladder = Ladder::new(params, 1);
     let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
-    Ok(Found { plan, packing, candidates })
+    Ok(Found { precision, plan, packing, candidates })
+}
+
+impl Best {
+    /// Whether it is to be chosen rather than another one: precision as far as it is wanted comes first.
+    fn is_better(&self, other: &Best, wanted: f64) -> bool {
+        let (this, that) = (self.precision.min(wanted), other.precision.min(wanted));
+        this > that || (this == that && self.seconds < other.seconds)
+    }
 }
 
 /// All optimisations of a lowered plan, in order.
@@ -151,31 +179,41 @@ fn pack_for(
     )
 }
 
-/// The scale at which the results' error is within the wanted precision on a ring.
-fn scale_for(input: &mut SearchInput<'_>, log_n: u32, depth: usize) -> Result<f64, CompileError> {
+/// The smallest scale at which the results' error is within the wanted precision on a ring, or the largest scale that there
+/// is, and the precision that it gives; `None` if the ring cannot have so many levels.
+fn scale_for(
+    input: &mut SearchInput<'_>,
+    log_n: u32,
+    depth: usize,
+) -> Result<Option<(f64, f64)>, CompileError> {
     let request =
         Request { log_n, depth, scale: TRIAL_SCALE, n_special: 2, security: input.config.security };
-    let Some(params) = params_for(&request) else {
-        return Ok(TRIAL_SCALE);
-    };
+    let Some(params) = params_for(&request) else { return Ok(None) };
     let packing = pack_for(input, log_n, request.n_special)?;
     input.lower.ladder = Ladder::new(params, 1);
     let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
-    let errors = noise::analyse(&plan);
+    // Errors are proportional to 2^−scale.
+    let loss = TRIAL_SCALE - precision_of(&plan);
+    let scale = (loss + input.precision).ceil().clamp(MIN_SCALE, MAX_SCALE);
+    Ok(Some((scale, scale - loss)))
+}
+
+/// −log2 of the largest error of the results of a plan, as a fraction of their range: a slot's error exceeds the noise
+/// analysis' deviation `TAIL` times with negligible probability only.
+pub fn precision_of(plan: &Plan) -> f64 {
+    let errors = noise::analyse(plan);
     let largest = plan.output_values().map(|value| errors[value.index()].total).fold(0.0, f64::max);
-    let wanted = input.config.precision;
-    // A slot's error exceeds the noise analysis' deviation TAIL times with negligible probability only.
-    let scale = (TRIAL_SCALE + (largest * noise::TAIL).log2() + wanted).ceil().max(MIN_SCALE);
-    let allowed = max_log_qp(log_n, input.config.security).map_or(0.0, f64::from);
-    if scale > MAX_SCALE && (depth as f64 + 2.0) * MAX_SCALE > allowed {
-        // The ring is too small for any such modulus, which says more than the precision does.
-        return Ok(MAX_SCALE);
-    }
-    if scale > MAX_SCALE {
-        let node = plan.layers.last().map(|layer| layer.name.clone()).unwrap_or_default();
-        return Err(CompileError::Precision { wanted, scale, limit: MAX_SCALE, node });
-    }
-    Ok(scale)
+    -(largest * noise::TAIL).log2()
+}
+
+/// The node after which the error of encryption is largest.
+pub fn noisiest_layer(plan: &Plan) -> String {
+    let errors = noise::analyse(plan);
+    let error = |layer: &Layer| {
+        layer.slots.iter().map(|(value, _)| errors[value.index()].total).fold(0.0, f64::max)
+    };
+    let worst = plan.layers.iter().max_by(|a, b| error(a).total_cmp(&error(b)));
+    worst.map(|layer| layer.name.clone()).unwrap_or_default()
 }
 
 fn too_deep(input: &SearchInput<'_>, depth: usize, candidates: &[Candidate]) -> CompileError {

@@ -13,7 +13,7 @@ use crate::graph::{Graph, NodeId};
 use super::lower::{LowerConfig, Refresh, lower};
 use super::pack::{PackConfig, Packing, pack, seconds_by_level};
 use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
-use super::search::{Candidate, Found, optimise};
+use super::search::{Candidate, Found, SearchInput, optimise, precision_of};
 
 /// log2 of the ring degrees considered.
 const LOG_N: [u32; 2] = [16, 15];
@@ -23,6 +23,9 @@ const MOST_SPARE_LEVELS: usize = 8;
 
 /// −log2 of the largest error of one bootstrap: more than a network is asked for, since errors add up.
 const BITS: f64 = 14.5;
+
+/// Times that bootstraps are made more precise where results are not.
+const MORE_PRECISE: usize = 2;
 
 /// Where values are refreshed.
 #[derive(Clone, Debug)]
@@ -43,23 +46,38 @@ pub struct Deep {
     pub bootstraps: BootstrapReport,
 }
 
-/// Finds the cheapest plan with bootstraps. `too_deep` is the error if there is none.
-pub fn search_bootstrapped(
-    graph: &Graph,
-    config: &Config,
-    mut input: LowerConfig<'_>,
-    too_deep: CompileError,
-) -> Result<Deep, CompileError> {
+/// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
+/// none.
+pub fn search_bootstrapped(input: &SearchInput<'_>) -> Result<Option<Deep>, CompileError> {
+    let (mut bits, mut best) = (BITS, None::<Deep>);
+    for _ in 0..=MORE_PRECISE {
+        let Some(deep) = search_with(input, bits)? else { break };
+        let lacks = input.precision - deep.found.precision;
+        let improves = best.as_ref().is_none_or(|best| deep.found.precision > best.found.precision);
+        if improves {
+            best = Some(deep);
+        }
+        if lacks <= 0.0 || !improves {
+            break;
+        }
+        bits += lacks.max(0.5);
+    }
+    Ok(best)
+}
+
+/// The cheapest plan whose bootstraps have so many bits.
+fn search_with(input: &SearchInput<'_>, bits: f64) -> Result<Option<Deep>, CompileError> {
+    let SearchInput { graph, config, .. } = *input;
     let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
     let mut best: Option<(Chain, Packing, Placements)> = None;
     let mut candidates = vec![];
     for log_n in config.log_n.map_or(LOG_N.to_vec(), |log_n| vec![log_n]) {
         for levels in deepest..=deepest + MOST_SPARE_LEVELS {
-            let Some(chain) = recipe(graph, config, log_n, levels)? else { continue };
+            let Some(chain) = recipe(input, bits, (log_n, levels))? else { continue };
             let (packing, placements) = place(graph, config, &chain)?;
             let Some(placements) = placements else { continue };
             let seconds = placements.best.seconds;
-            let candidate = candidate(&chain, seconds);
+            let candidate = candidate(&chain, bits, seconds);
             let is_best = best.as_ref().is_none_or(|(_, _, found)| seconds < found.best.seconds);
             if is_best {
                 best = Some((chain, packing, placements));
@@ -69,13 +87,18 @@ pub fn search_bootstrapped(
             }
         }
     }
-    let Some((chain, _, placements)) = best else { return Err(too_deep) };
+    let Some((chain, _, placements)) = best else { return Ok(None) };
     let placement = &placements.best;
     let packing = pack(graph, pack_config(config, &chain, &placement.levels))?;
-    input.ladder = chain.ladder.clone();
     let refresh = Refresh { chain: &chain, levels: &placement.refreshed, costs: &config.costs };
-    let input = LowerConfig { levels: &placement.levels, refresh: Some(refresh), ..input };
-    let plan = optimise(&lower(graph, &packing, &input)?)?;
+    let lower_config = LowerConfig {
+        ladder: chain.ladder.clone(),
+        levels: &placement.levels,
+        refresh: Some(refresh),
+        ..input.lower.clone()
+    };
+    let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
+    let precision = precision_of(&plan);
     let steps = graph.ids().filter_map(|id| {
         let to = placement.refreshed[id.0]?;
         Some((graph.node(id).name.clone(), placement.levels[id.0], to))
@@ -83,23 +106,23 @@ pub fn search_bootstrapped(
     let steps = steps.collect();
     let bootstraps =
         BootstrapReport { chain: chain.clone(), placements: placements.clone(), steps };
-    Ok(Deep { found: Found { plan, packing, candidates }, bootstraps })
+    Ok(Some(Deep { found: Found { precision, plan, packing, candidates }, bootstraps }))
 }
 
 /// The fastest recipe for the widest result of the network.
 fn recipe(
-    graph: &Graph,
-    config: &Config,
-    log_n: u32,
-    levels: usize,
+    input: &SearchInput<'_>,
+    bits: f64,
+    (log_n, levels): (u32, usize),
 ) -> Result<Option<Chain>, CompileError> {
+    let SearchInput { graph, config, .. } = *input;
     let log_slots = graph.ids().map(|id| crate::layout::bits_for(graph.len(id)) as u32).max();
     let wish = Wish {
         log_n,
         log_slots: log_slots.unwrap_or(1).clamp(2, log_n - 1),
         n_values: 1,
         levels,
-        bits: BITS,
+        bits,
         security: config.security,
     };
     Ok(bootstrap::search(&wish, &config.costs).into_iter().next().map(|found| found.chain))
@@ -172,7 +195,7 @@ impl BootstrapCosts<'_> {
     }
 }
 
-fn candidate(chain: &Chain, seconds: f64) -> Candidate {
+fn candidate(chain: &Chain, bits: f64, seconds: f64) -> Candidate {
     let params = &chain.ladder.params;
     Candidate {
         log_n: params.log_n,
@@ -180,6 +203,7 @@ fn candidate(chain: &Chain, seconds: f64) -> Candidate {
         n_special: params.p.len(),
         log_qp: params.log_qp(),
         max_log_qp: hecc_grammar::security::max_log_qp(params.log_n, params.security).unwrap_or(0),
+        precision: bits,
         seconds: Some(seconds),
     }
 }

@@ -7,6 +7,9 @@ use std::fmt;
 pub struct LimbSet(pub u64);
 
 impl LimbSet {
+    /// No plan has more message primes.
+    pub const MOST: usize = 64;
+
     /// The first `count` primes.
     pub fn first(count: usize) -> LimbSet {
         LimbSet::range(0, count)
