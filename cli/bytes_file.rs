@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<Bytes> {
 /// The error of a file that does not hold what it should, with a hint where one helps.
 pub(crate) fn refused(path: &Path, error: FileError) -> anyhow::Error {
     let hint = match &error {
-        FileError::OtherPlan { .. } => {
+        FileError::OtherPlan { .. } | FileError::OtherKey { .. } => {
             "keys and ciphertexts work with the plan that they were made for only: give that plan, or make them again \
              with `hecc keygen` and `hecc encrypt`"
         }
@@ -52,6 +52,26 @@ pub(crate) fn refused(path: &Path, error: FileError) -> anyhow::Error {
         }
     };
     hinted(format!("{}: {error}", path.display()), hint)
+}
+
+/// The error of a file of keys or ciphertexts that should belong to the same keys as `other`.
+pub(crate) fn mismatched(path: &Path, error: FileError, other: &Path) -> anyhow::Error {
+    let FileError::OtherKey { kind, found, expected } = error else {
+        return refused(path, error);
+    };
+    let (path, other) = (path.display(), other.display());
+    let message = match kind {
+        Kind::EvaluationKeys => format!(
+            "{path} holds evaluation keys of key {found}, but {other} is encrypted under key {expected}"
+        ),
+        Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => {
+            format!("{path} is encrypted under key {found}, but {other} is key {expected}")
+        }
+    };
+    hinted(
+        message,
+        "they come from different runs of `hecc keygen`; --keys names the keys that go with it",
+    )
 }
 
 fn open(path: &Path) -> Result<File> {

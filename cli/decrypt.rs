@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use hecc_compiler::interpret::apply_client_ops;
-use hecc_grammar::envelope::Kind;
+use hecc_grammar::envelope::{Kind, Origin};
 use hecc_grammar::plan::{ClientOp, Output, Plan};
 use hecc_runtime::client::{decrypt as decrypt_one, read_secret_key};
-use hecc_runtime::file::read_outputs;
+use hecc_runtime::file::{Ciphertexts, read_outputs};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
@@ -58,9 +58,10 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
     let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey)?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| bytes_file::refused(&key_path, error))?;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
-    let (sets, n_images) = read_outputs(plan, loaded.fingerprint, input_file)
-        .map_err(|error| bytes_file::refused(&args.input, error))?;
+    let input_file = bytes_file::read_kind(&args.input, Kind::Result)?;
+    let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
+    let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
+        .map_err(|error| bytes_file::mismatched(&args.input, error, &key_path))?;
 
     let mut images = vec![];
     for set in &sets {

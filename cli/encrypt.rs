@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use hecc_grammar::envelope::Kind;
 use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key};
-use hecc_runtime::file::write_inputs;
+use hecc_runtime::file::{Ciphertexts, write_inputs};
 use hecc_runtime::ring::SecretRng;
 use serde_json::json;
 
@@ -80,7 +80,8 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         batch.for_each(|_| bar.step());
     }
     drop(bar);
-    let file = write_inputs(plan, loaded.fingerprint, (&sets, images.len()));
+    let encrypted = Ciphertexts { key: secret.id(), n_images: images.len(), sets };
+    let file = write_inputs(plan, loaded.fingerprint, &encrypted);
     plan_file::write(&args.output, &file)?;
     console.summary(
         format!(
@@ -92,6 +93,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "plan": loaded.fingerprint.to_string(),
+            "key": secret.id().to_string(),
             "path": args.output,
             "bytes": file.len(),
             "inputs": images.len(),

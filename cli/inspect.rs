@@ -6,7 +6,7 @@ use anyhow::Result;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::envelope::{Kind, kind_of, open_any};
 use hecc_grammar::plan::{ClientOp, Key, Params, Plan};
-use hecc_runtime::file::{Contents, Direction, describe};
+use hecc_runtime::file::{Contents, describe};
 use serde_json::{Value as Json, json};
 
 use crate::console::Console;
@@ -41,12 +41,17 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     let mut sheet = Sheet::default();
     sheet.line("file", format!("{}: {}", path.display(), envelope.kind));
     sheet.line("size", units::exact_bytes(size));
-    sheet.line("of plan", envelope.fingerprint.to_string());
+    sheet.line("of plan", envelope.origin.plan.to_string());
+    sheet.line("of key", envelope.origin.key.to_string());
     let mut json = contents_json(&contents);
-    contents_lines(&contents, &mut sheet);
+    contents_lines(&contents, envelope.kind, &mut sheet);
+    if let Some(direction) = direction(envelope.kind) {
+        json["direction"] = direction.into();
+    }
     json["kind"] = kind_name(envelope.kind).into();
     json["bytes"] = size.into();
-    json["plan"] = envelope.fingerprint.to_string().into();
+    json["plan"] = envelope.origin.plan.to_string().into();
+    json["key"] = envelope.origin.key.to_string().into();
     console.result(sheet, json)
 }
 
@@ -55,7 +60,16 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Plan => "plan",
         Kind::SecretKey => "secret_key",
         Kind::EvaluationKeys => "evaluation_keys",
-        Kind::Ciphertext => "ciphertexts",
+        Kind::Input | Kind::Result => "ciphertexts",
+    }
+}
+
+/// Which way ciphertexts travel.
+fn direction(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Input => Some("input"),
+        Kind::Result => Some("output"),
+        Kind::Plan | Kind::SecretKey | Kind::EvaluationKeys => None,
     }
 }
 
@@ -141,7 +155,7 @@ fn client_name(op: &ClientOp) -> &'static str {
     }
 }
 
-fn contents_lines(contents: &Contents, sheet: &mut Sheet) {
+fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
     params_lines(params_of(contents), sheet);
     match contents {
         Contents::SecretKey { .. } => {
@@ -154,11 +168,8 @@ fn contents_lines(contents: &Contents, sheet: &mut Sheet) {
             sheet.line("keys", format!("{} for rotations, {others}", rotations));
             sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
         }
-        Contents::Ciphertexts { direction, n_images, ciphertexts, .. } => {
-            let what = match direction {
-                Direction::Input => "input",
-                Direction::Output => "output",
-            };
+        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
+            let what = direction(kind).unwrap_or("image");
             let sets = units::count(*n_images as usize, what);
             sheet.line(
                 "holds",
@@ -190,12 +201,7 @@ fn contents_json(contents: &Contents) -> Json {
             });
             json["keys"] = section.collect();
         }
-        Contents::Ciphertexts { direction, n_images, ciphertexts, .. } => {
-            json["direction"] = match direction {
-                Direction::Input => "input",
-                Direction::Output => "output",
-            }
-            .into();
+        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
             json["sets"] = (*n_images).into();
             let ciphertext = ciphertexts.iter().map(
                 |c| json!({ "limbs": c.limbs.len(), "scale_bits": c.scale, "seeded": c.seeded }),

@@ -64,9 +64,10 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
     let key_bytes = evaluation_keys_bytes(plan);
     console.summary(
         format!(
-            "{}: secret key, {}. Keep it to yourself: it reads everything that is encrypted for this plan\n\
+            "{}: secret key {}, {}. Keep it to yourself: it reads everything that is encrypted for this plan\n\
              {}: evaluation keys, {} ({}), made in {}. For the machine that runs the plan",
             secret_path.display(),
+            secret.id(),
             units::bytes(secret_file.len() as u64),
             keys_path.display(),
             units::bytes(key_bytes),
@@ -75,6 +76,7 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "plan": loaded.fingerprint.to_string(),
+            "key": secret.id().to_string(),
             "secret_key": { "path": secret_path, "bytes": secret_file.len() },
             "evaluation_keys": { "path": keys_path, "bytes": key_bytes, "count": n_keys },
             "seconds": start.elapsed().as_secs_f64(),

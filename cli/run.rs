@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hecc_grammar::cost;
-use hecc_grammar::envelope::Kind;
+use hecc_grammar::envelope::{Kind, Origin};
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::file::{read_evaluation_keys, read_inputs, write_outputs};
+use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_outputs};
 use serde_json::json;
 
 use crate::console::Console;
@@ -44,14 +44,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Ciphertext)?;
-    let (sets, n_images) = read_inputs(plan, loaded.fingerprint, input_file)
+    let input_file = bytes_file::read_kind(&args.input, Kind::Input)?;
+    let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| bytes_file::refused(&args.input, error))?;
     let beside = beside::evaluation_keys(&args.plan, None);
     let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
     let key_file = bytes_file::read_kind(&key_path, Kind::EvaluationKeys)?;
-    let keys = read_evaluation_keys(plan, loaded.fingerprint, key_file)
-        .map_err(|error| bytes_file::refused(&key_path, error))?;
+    let origin = Origin { plan: loaded.fingerprint, key };
+    let keys = read_evaluation_keys(plan, origin, key_file)
+        .map_err(|error| bytes_file::mismatched(&key_path, error, &args.input))?;
 
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
@@ -74,7 +75,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let total: f64 = seconds.iter().sum();
 
     let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
-    let file = write_outputs(plan, loaded.fingerprint, (&outputs, n_images));
+    let result = Ciphertexts { key, n_images, sets: outputs };
+    let file = write_outputs(plan, loaded.fingerprint, &result);
     plan_file::write(&output, &file)?;
     let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();
@@ -91,6 +93,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "plan": loaded.fingerprint.to_string(),
+            "key": key.to_string(),
             "path": output,
             "bytes": file.len(),
             "inputs": n_images,

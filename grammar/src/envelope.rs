@@ -1,4 +1,5 @@
-//! The container that every file of hecc is in: what it is, which plan it belongs to, and a checksum of every byte.
+//! The container that every file of hecc is in: what it is, which plan and which keys it belongs to, and a checksum of
+//! every byte.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -7,7 +8,8 @@
 //! | 12..16 | [`Kind`] |
 //! | 16..24 | length of the payload |
 //! | 24..56 | fingerprint of the plan |
-//! | 56.. | zeros up to [`Kind::payload_offset`] |
+//! | 56..72 | id of the keys; zero in a plan |
+//! | 72.. | zeros up to [`Kind::payload_offset`] |
 //! | then | payload |
 //! | last 32 | BLAKE3 of all bytes before |
 //!
@@ -24,9 +26,9 @@ use crate::plan::PlanError;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
-const FIELDS: usize = 56;
+const FIELDS: usize = 72;
 const CHECKSUM: usize = blake3::OUT_LEN;
 
 /// What a file holds.
@@ -38,12 +40,15 @@ pub enum Kind {
     SecretKey,
     /// Evaluation keys.
     EvaluationKeys,
-    /// Ciphertexts, of an input or of an output.
-    Ciphertext,
+    /// Ciphertexts of an input, on their way to the server.
+    Input,
+    /// Ciphertexts of a result, on their way back.
+    Result,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Plan, Kind::SecretKey, Kind::EvaluationKeys, Kind::Ciphertext];
+    const ALL: [Kind; 5] =
+        [Kind::Plan, Kind::SecretKey, Kind::EvaluationKeys, Kind::Input, Kind::Result];
 
     /// The number that stands for it in a file.
     fn code(self) -> u32 {
@@ -51,14 +56,19 @@ impl Kind {
             Kind::Plan => 1,
             Kind::SecretKey => 2,
             Kind::EvaluationKeys => 3,
-            Kind::Ciphertext => 4,
+            Kind::Input => 4,
+            Kind::Result => 5,
         }
+    }
+
+    fn of_code(code: u32) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
     /// The first byte of the payload: a page boundary for evaluation keys, which are memory-mapped.
     pub fn payload_offset(self) -> usize {
         match self {
-            Kind::Plan | Kind::SecretKey | Kind::Ciphertext => 64,
+            Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => 80,
             Kind::EvaluationKeys => 4096,
         }
     }
@@ -76,7 +86,8 @@ impl fmt::Display for Kind {
             Kind::Plan => "a plan",
             Kind::SecretKey => "a secret key",
             Kind::EvaluationKeys => "evaluation keys",
-            Kind::Ciphertext => "a ciphertext",
+            Kind::Input => "an encrypted input",
+            Kind::Result => "an encrypted result",
         })
     }
 }
@@ -98,6 +109,39 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// Names the keys of one key generation: random, the same in the secret key, in its evaluation keys and in all that is
+/// encrypted under it. Not secret. Prints its first six bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId(pub [u8; 16]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0[..6], f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The plan that it is or was made for.
+    pub plan: Fingerprint,
+    /// The keys that it belongs to; zero for a plan, which belongs to none.
+    pub key: KeyId,
+}
+
+impl Origin {
+    /// That of a plan itself.
+    pub fn of_plan(plan: Fingerprint) -> Origin {
+        Origin { plan, key: KeyId([0; 16]) }
+    }
+}
+
 fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
@@ -111,16 +155,18 @@ pub enum FileError {
     )]
     Magic,
     /// Another version of the format.
-    #[error("the file has format version {found}, this program reads version {VERSION} only")]
+    #[error("this is {} of format version {found}, this program reads version {VERSION} only", named(*kind))]
     Version {
+        /// What the file is, if this version has a name for it.
+        kind: Option<Kind>,
         /// The file's version.
         found: u32,
     },
     /// A kind that this version does not have.
-    #[error("the file is of unknown kind {0}, expected 1 to 4")]
+    #[error("the file is of unknown kind {0}, expected 1 to 5")]
     UnknownKind(u32),
     /// Another kind than asked for.
-    #[error("this is {found}, expected {expected}")]
+    #[error("{} {found}, expected {expected}", this_is(*found))]
     Kind {
         /// What the file is.
         found: Kind,
@@ -144,7 +190,7 @@ pub enum FileError {
         expected: Fingerprint,
     },
     /// Keys or ciphertexts of another plan.
-    #[error("this is {kind} made for plan {found}, this plan is {expected}")]
+    #[error("{} {kind} made for plan {found}, this plan is {expected}", this_is(*kind))]
     OtherPlan {
         /// What the file is.
         kind: Kind,
@@ -152,6 +198,16 @@ pub enum FileError {
         found: Fingerprint,
         /// The plan at hand.
         expected: Fingerprint,
+    },
+    /// Keys or ciphertexts of other keys.
+    #[error("{} {kind} of key {found}, expected those of key {expected}", this_is(*kind))]
+    OtherKey {
+        /// What the file is.
+        kind: Kind,
+        /// The keys that it belongs to.
+        found: KeyId,
+        /// The keys at hand.
+        expected: KeyId,
     },
     /// A payload that its own format does not allow.
     #[error("the content of {kind} is malformed: {what}")]
@@ -166,6 +222,17 @@ pub enum FileError {
     Plan(#[from] PlanError),
 }
 
+fn named(kind: Option<Kind>) -> String {
+    kind.map_or_else(|| "a file".to_owned(), |kind| kind.to_string())
+}
+
+fn this_is(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => "this is",
+        Kind::EvaluationKeys => "these are",
+    }
+}
+
 fn cut_or_longer(found: u64, expected: u64) -> &'static str {
     if found < expected { "truncated" } else { "followed by other data" }
 }
@@ -175,8 +242,8 @@ fn cut_or_longer(found: u64, expected: u64) -> &'static str {
 pub struct Envelope {
     /// What it is.
     pub kind: Kind,
-    /// The plan that it is or was made for.
-    pub fingerprint: Fingerprint,
+    /// The plan and the keys that it belongs to.
+    pub origin: Origin,
     /// The content: a part of the bytes that were opened, not a copy.
     pub payload: Bytes,
 }
@@ -184,10 +251,21 @@ pub struct Envelope {
 impl Envelope {
     /// Checks that the file was made for the plan `expected`.
     pub fn expect_plan(&self, expected: Fingerprint) -> Result<(), FileError> {
-        if self.fingerprint == expected {
+        let found = self.origin.plan;
+        if found == expected {
             return Ok(());
         }
-        Err(FileError::OtherPlan { kind: self.kind, found: self.fingerprint, expected })
+        Err(FileError::OtherPlan { kind: self.kind, found, expected })
+    }
+
+    /// Checks that the file was made for the plan and with the keys of `expected`.
+    pub fn expect(&self, expected: Origin) -> Result<(), FileError> {
+        self.expect_plan(expected.plan)?;
+        let (found, expected) = (self.origin.key, expected.key);
+        if found == expected {
+            return Ok(());
+        }
+        Err(FileError::OtherKey { kind: self.kind, found, expected })
     }
 }
 
@@ -224,8 +302,12 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
         let what = "the padding of the header is not zero".to_owned();
         return Err(FileError::Content { kind, what });
     }
-    let fingerprint = Fingerprint(field(&bytes, 24));
-    Ok(Envelope { kind, fingerprint, payload: bytes.slice(offset..end) })
+    let origin = Origin { plan: Fingerprint(field(&bytes, 24)), key: KeyId(field(&bytes, 56)) };
+    if kind == Kind::Plan && origin != Origin::of_plan(origin.plan) {
+        let what = format!("it belongs to key {}, expected none", origin.key);
+        return Err(FileError::Content { kind, what });
+    }
+    Ok(Envelope { kind, origin, payload: bytes.slice(offset..end) })
 }
 
 /// What a file says it is, from its first 16 bytes.
@@ -239,13 +321,22 @@ pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
     if bytes[..8] != MAGIC {
         return Err(FileError::Magic);
     }
+    let code = u32::from_le_bytes(field(bytes, 12));
+    let kind = Kind::of_code(code);
     let found = u32::from_le_bytes(field(bytes, 8));
     if found != VERSION {
-        return Err(FileError::Version { found });
+        return Err(FileError::Version { kind, found });
     }
-    let code = u32::from_le_bytes(field(bytes, 12));
-    let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
     kind.ok_or(FileError::UnknownKind(code))
+}
+
+/// What a file of any version of hecc says it is, from its first 16 bytes; `None` if it is no file of hecc.
+pub fn kind_of_any_version(bytes: &[u8]) -> Option<Kind> {
+    match kind_of(bytes) {
+        Ok(kind) => Some(kind),
+        Err(FileError::Version { kind, .. }) => kind,
+        Err(_) => None,
+    }
 }
 
 /// The `N` bytes at `at`, which the caller knows to be there.
@@ -254,10 +345,10 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 /// A whole file in memory.
-pub fn seal(kind: Kind, fingerprint: Fingerprint, payload: &[u8]) -> Vec<u8> {
+pub fn seal(kind: Kind, origin: Origin, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut file = Vec::with_capacity(kind.file_size(len) as usize);
-    let mut writer = Writer::new(&mut file, kind, fingerprint, len).expect("a Vec takes all bytes");
+    let mut writer = Writer::new(&mut file, kind, origin, len).expect("a Vec takes all bytes");
     writer.write_all(payload).expect("a Vec takes all bytes");
     writer.finish().expect("as many bytes as announced");
     file
@@ -272,18 +363,14 @@ pub struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Writes the header. `payload_len` bytes must follow.
-    pub fn new(
-        inner: W,
-        kind: Kind,
-        fingerprint: Fingerprint,
-        payload_len: u64,
-    ) -> io::Result<Writer<W>> {
+    pub fn new(inner: W, kind: Kind, origin: Origin, payload_len: u64) -> io::Result<Writer<W>> {
         let mut header = vec![0; kind.payload_offset()];
         header[..8].copy_from_slice(&MAGIC);
         header[8..12].copy_from_slice(&VERSION.to_le_bytes());
         header[12..16].copy_from_slice(&kind.code().to_le_bytes());
         header[16..24].copy_from_slice(&payload_len.to_le_bytes());
-        header[24..FIELDS].copy_from_slice(&fingerprint.0);
+        header[24..56].copy_from_slice(&origin.plan.0);
+        header[56..FIELDS].copy_from_slice(&origin.key.0);
         let left = payload_len + header.len() as u64;
         let mut writer = Writer { inner, hasher: blake3::Hasher::new(), left };
         writer.write_all(&header)?;
@@ -324,6 +411,7 @@ mod tests {
     use super::*;
 
     const PLAN: Fingerprint = Fingerprint([0xab; 32]);
+    const KEYS: Origin = Origin { plan: PLAN, key: KeyId([0xef; 16]) };
 
     fn error(file: &[u8]) -> FileError {
         open(Bytes::copy_from_slice(file), Kind::SecretKey).expect_err("the file is wrong")
@@ -332,11 +420,12 @@ mod tests {
     #[test]
     fn what_is_sealed_opens() {
         for kind in Kind::ALL {
+            let origin = if kind == Kind::Plan { Origin::of_plan(PLAN) } else { KEYS };
             for payload in [&b""[..], b"x", &[7; 5000]] {
-                let file = Bytes::from(seal(kind, PLAN, payload));
+                let file = Bytes::from(seal(kind, origin, payload));
                 assert_eq!(file.len() as u64, kind.file_size(payload.len() as u64));
                 let envelope = open(file.clone(), kind).unwrap();
-                assert_eq!((&envelope.payload[..], envelope.fingerprint), (payload, PLAN));
+                assert_eq!((&envelope.payload[..], envelope.origin), (payload, origin));
                 assert_eq!(envelope.payload.as_ptr(), file[kind.payload_offset()..].as_ptr());
             }
         }
@@ -344,7 +433,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_truncation_is_found() {
-        let file = seal(Kind::SecretKey, PLAN, b"eleven more");
+        let file = seal(Kind::SecretKey, KEYS, b"eleven more");
         for bit in 0..file.len() * 8 {
             let mut flipped = file.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -358,33 +447,54 @@ mod tests {
 
     #[test]
     fn errors_name_found_and_expected() {
-        let file = seal(Kind::SecretKey, PLAN, b"eleven more");
+        let file = seal(Kind::SecretKey, KEYS, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 5;
+        newer[8] = 6;
+        let mut unknown = newer.clone();
+        unknown[12] = 77;
         let messages = [
             open(file.clone().into(), Kind::Plan).unwrap_err(),
             error(&newer),
-            error(&file[..100]),
+            error(&unknown),
+            error(&file[..120]),
             error(&file[..3]),
             error(b"PK\x03\x04"),
             envelope.expect_plan(Fingerprint([0xcd; 32])).unwrap_err(),
+            envelope.expect(Origin { key: KeyId([0xcd; 16]), ..KEYS }).unwrap_err(),
         ]
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "the file has format version 5, this program reads version 4 only",
-            "the file has 100 bytes, expected 107: it is truncated",
-            "the file has 3 bytes, expected 96: it is truncated",
+            "this is a secret key of format version 6, this program reads version 5 only",
+            "this is a file of format version 6, this program reads version 5 only",
+            "the file has 120 bytes, expected 123: it is truncated",
+            "the file has 3 bytes, expected 112: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",
             "this is a secret key made for plan abababababab, this plan is cdcdcdcdcdcd",
+            "this is a secret key of key efefefefefef, expected those of key cdcdcdcdcdcd",
         ];
         assert_eq!(messages, expected);
     }
 
     #[test]
+    fn a_plan_belongs_to_no_key() {
+        let file = Bytes::from(seal(Kind::Plan, KEYS, b"plan"));
+        let error = open(file, Kind::Plan).unwrap_err().to_string();
+        assert!(error.contains("it belongs to key efefefefefef, expected none"), "{error}");
+    }
+
+    #[test]
+    fn files_of_other_versions_are_known() {
+        let mut file = seal(Kind::SecretKey, KEYS, b"");
+        file[8] = 1;
+        assert_eq!(kind_of_any_version(&file), Some(Kind::SecretKey));
+        assert_eq!(kind_of_any_version(b"\x08\x07 some network"), None);
+    }
+
+    #[test]
     fn a_writer_wants_as_many_bytes_as_announced() {
-        let mut writer = Writer::new(vec![], Kind::Plan, PLAN, 3).unwrap();
+        let mut writer = Writer::new(vec![], Kind::Plan, Origin::of_plan(PLAN), 3).unwrap();
         writer.write_all(b"ab").unwrap();
         assert!(writer.write_all(b"cd").is_err());
         assert!(writer.finish().is_err());

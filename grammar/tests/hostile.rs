@@ -6,7 +6,7 @@ mod generate;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use hecc_grammar::envelope::{Fingerprint, Kind, open, seal};
+use hecc_grammar::envelope::{Fingerprint, Kind, Origin, open, seal};
 use hecc_grammar::model::{Model, Op};
 use hecc_grammar::plan::{
     self, Constant, ConstantId, Dim, Input, Plan, Run, Runs, VerifiedPlan, View,
@@ -77,7 +77,7 @@ fn read(file: &[u8]) -> bool {
 fn sealed(payload: &[u8]) -> Vec<u8> {
     let len = payload.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
     let program = payload.get(8..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-    seal(Kind::Plan, Fingerprint(blake3::hash(program).into()), payload)
+    seal(Kind::Plan, Origin::of_plan(Fingerprint(blake3::hash(program).into())), payload)
 }
 
 /// Random numbers, the same in every run.

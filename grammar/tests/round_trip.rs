@@ -34,7 +34,7 @@ proptest! {
         prop_assert_eq!(read.source.as_ref(), source);
         prop_assert_eq!(read.fingerprint, plan::fingerprint(&plan));
         prop_assert_eq!(plan::to_bytes(&read.plan, read.source.as_ref()), &bytes[..]);
-        prop_assert_eq!(open(bytes.into(), Kind::Plan).unwrap().fingerprint, read.fingerprint);
+        prop_assert_eq!(open(bytes.into(), Kind::Plan).unwrap().origin.plan, read.fingerprint);
     }
 
     #[test]

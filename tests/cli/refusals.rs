@@ -44,11 +44,20 @@ fn files_of_another_kind() {
         &workshop,
         &[
             ("keygen plan.sk --out keys", "this is a secret key, expected a plan"),
-            ("encrypt x.ct --input x.npy -o y.ct", "this is a ciphertext, expected a plan"),
+            ("encrypt x.ct --input x.npy -o y.ct", "this is an encrypted input, expected a plan"),
             ("encrypt plan.bin --input x.npy --keys plan.ek -o y.ct", "expected a secret key"),
-            ("run plan.bin --input plan.ek", "this is evaluation keys, expected a ciphertext"),
-            ("run plan.bin --input x.out.ct -o y.ct", "Output ciphertexts, expected Input"),
-            ("decrypt plan.bin --input x.ct", "Input ciphertexts, expected Output"),
+            (
+                "run plan.bin --input plan.ek",
+                "these are evaluation keys, expected an encrypted input",
+            ),
+            (
+                "run plan.bin --input x.out.ct -o y.ct",
+                "this is an encrypted result, expected an encrypted input",
+            ),
+            (
+                "decrypt plan.bin --input x.ct",
+                "this is an encrypted input, expected an encrypted result",
+            ),
             ("inspect x.npy", "not a file of hecc"),
             ("keygen data.npz", "not a file of hecc"),
             ("compile plan.bin -o p.bin", "ends neither in .onnx nor in .hecc"),
@@ -209,8 +218,11 @@ fn a_secret_key_is_not_replaced_by_accident() {
     workshop.ok("keygen plan.bin --force");
     let after = workshop.files();
     assert!(before["plan.sk"] != after["plan.sk"] && before["plan.ek"] != after["plan.ek"]);
-    // The old result was encrypted under the old key: what comes out is noise, not a failure.
-    workshop.ok("decrypt plan.bin --input x.out.ct");
+    // The old input and the old result are under the old key.
+    let error = workshop.fails("decrypt plan.bin --input x.out.ct");
+    assert!(error.starts_with("x.out.ct is encrypted under key "), "{error}");
+    let error = workshop.fails("run plan.bin --input x.ct");
+    assert!(error.starts_with("plan.ek holds evaluation keys of key "), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The file of a secret key: parameters and the 32-byte seed.
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, open, seal};
+use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, open, seal};
 use hecc_grammar::plan::{Plan, VerifiedPlan};
 use zeroize::Zeroizing;
 
@@ -25,7 +25,8 @@ pub fn write_secret_key(
     let mut payload = Zeroizing::new(Vec::with_capacity(secret_key_bytes(plan) as usize));
     put_params(&mut payload, &plan.params);
     payload.extend(secret.seed());
-    Zeroizing::new(seal(Kind::SecretKey, fingerprint, &payload))
+    let origin = Origin { plan: fingerprint, key: secret.id() };
+    Zeroizing::new(seal(Kind::SecretKey, origin, &payload))
 }
 
 /// Reads the secret key of the plan named by `fingerprint`.
@@ -44,5 +45,5 @@ pub fn read_secret_key(
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     seed.copy_from_slice(reader.bytes(SEED_BYTES)?);
     reader.finish()?;
-    Ok(SecretKey::from_seed(*seed))
+    Ok(SecretKey::from_stored(envelope.origin.key, *seed))
 }

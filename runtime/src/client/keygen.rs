@@ -27,7 +27,7 @@ pub fn evaluation_keys(
         progress(done + 1, total);
         (key_use.key, key)
     };
-    EvaluationKeys { seed, keys: uses.iter().enumerate().map(make).collect() }
+    EvaluationKeys { id: secret.id(), seed, keys: uses.iter().enumerate().map(make).collect() }
 }
 
 fn key_switch_key(

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use hecc_grammar::envelope::KeyId;
 use hecc_grammar::security::EPHEMERAL_WEIGHT;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -13,6 +14,7 @@ const EPHEMERAL_STREAM: u64 = 1;
 
 /// A uniform ternary secret, kept as the 32-byte seed that it is drawn from. Neither printed nor copied.
 pub struct SecretKey {
+    id: KeyId,
     seed: Zeroizing<[u8; 32]>,
 }
 
@@ -57,12 +59,25 @@ impl SecretKey {
     pub fn generate() -> Result<SecretKey, getrandom::Error> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut())?;
-        Ok(SecretKey { seed })
+        // Random too, and not computed from the seed: nothing about the seed is published.
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)?;
+        Ok(SecretKey { id: KeyId(id), seed })
     }
 
-    /// The key of a stored seed.
+    /// The key of a seed, for keys that never meet others: its id is zero.
     pub fn from_seed(seed: [u8; 32]) -> SecretKey {
-        SecretKey { seed: Zeroizing::new(seed) }
+        SecretKey::from_stored(KeyId([0; 16]), seed)
+    }
+
+    /// The key of a stored id and seed.
+    pub fn from_stored(id: KeyId, seed: [u8; 32]) -> SecretKey {
+        SecretKey { id, seed: Zeroizing::new(seed) }
+    }
+
+    /// Names the key in its files and in all that is encrypted under it.
+    pub fn id(&self) -> KeyId {
+        self.id
     }
 
     /// What to store. As secret as the key.

@@ -1,16 +1,27 @@
-//! Ciphertexts: parameters, direction, number of images, the ciphertexts of a set, then the sets.
+//! Ciphertexts: parameters, number of images, the ciphertexts of a set, then the sets.
 //!
 //! A set is what one run of the plan takes or gives, in BFV for the first plaintext prime, then for the next. A seeded ciphertext is its seed and `c_0`; any other is all its
 //! polynomials. Limbs are packed.
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, open, seal};
+use hecc_grammar::envelope::{Envelope, FileError, Fingerprint, KeyId, Kind, Origin, open, seal};
 use hecc_grammar::plan::{Form, LimbSet, Params, Plan, Type, VerifiedPlan};
 
 use crate::rlwe::{Ciphertext, FreshCiphertext, Poly};
 
 use super::pack::{pack, packed_bytes, unpack};
-use super::{Direction, Reader, check_params, params_bytes, put_params};
+use super::{Reader, check_params, params_bytes, put_params};
+
+/// The ciphertexts of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ciphertexts<T> {
+    /// Names the key that they are encrypted under.
+    pub key: KeyId,
+    /// How many images they are.
+    pub n_images: usize,
+    /// One set for each run of the plan.
+    pub sets: Vec<Vec<T>>,
+}
 
 /// What a ciphertext in a file is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,33 +38,32 @@ pub struct Signature {
 
 /// Bytes of a [`Signature`] in a file.
 const ENTRY_BYTES: usize = 24;
-/// Bytes of direction, number of images and number of ciphertexts in a set.
-const COUNTS_BYTES: usize = 12;
+/// Bytes of the number of images and the number of ciphertexts in a set.
+const COUNTS_BYTES: usize = 8;
 const SEED_BYTES: usize = 16;
 
 /// The exact size of a file with `n_images` inputs of a plan.
 pub fn input_bytes(plan: &Plan, n_images: usize) -> u64 {
-    file_bytes(plan, &input_signatures(plan), n_images)
+    Kind::Input.file_size(payload_bytes(plan, &input_signatures(plan), n_images))
 }
 
 /// The exact size of a file with `n_images` outputs of a plan.
 pub fn output_bytes(plan: &Plan, n_images: usize) -> u64 {
-    file_bytes(plan, &output_signatures(plan), n_images)
+    Kind::Result.file_size(payload_bytes(plan, &output_signatures(plan), n_images))
 }
 
-/// A file with encrypted inputs of the plan named by `fingerprint`, one set of ciphertexts for each run.
+/// A file with encrypted inputs of the plan named by `fingerprint`.
 ///
 /// # Panics
 /// If a ciphertext is not what the plan takes.
 pub fn write_inputs(
     plan: &Plan,
     fingerprint: Fingerprint,
-    (sets, n_images): (&[Vec<FreshCiphertext>], usize),
+    inputs: &Ciphertexts<FreshCiphertext>,
 ) -> Vec<u8> {
-    assert_eq!(sets.len(), plan.n_runs(n_images), "there is a set for each run");
     let signatures = input_signatures(plan);
-    let mut payload = head(plan, Direction::Input, &signatures, n_images);
-    for set in sets {
+    let mut payload = head(plan, &signatures, inputs);
+    for set in &inputs.sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's input ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
             assert_eq!(ciphertext.ty, signature.ty(), "inputs have the plan's type");
@@ -61,7 +71,7 @@ pub fn write_inputs(
             put_poly(&mut payload, plan, signature, &ciphertext.body);
         }
     }
-    seal(Kind::Ciphertext, fingerprint, &payload)
+    seal(Kind::Input, Origin { plan: fingerprint, key: inputs.key }, &payload)
 }
 
 /// A file with encrypted outputs of the plan named by `fingerprint`.
@@ -71,22 +81,21 @@ pub fn write_inputs(
 pub fn write_outputs(
     plan: &Plan,
     fingerprint: Fingerprint,
-    (sets, n_images): (&[Vec<Ciphertext>], usize),
+    outputs: &Ciphertexts<Ciphertext>,
 ) -> Vec<u8> {
-    assert_eq!(sets.len(), plan.n_runs(n_images), "there is a set for each run");
     let signatures = output_signatures(plan);
-    let mut payload = head(plan, Direction::Output, &signatures, n_images);
-    for set in sets {
+    let mut payload = head(plan, &signatures, outputs);
+    for set in &outputs.sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's output ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
             assert_eq!(ciphertext.ty, signature.ty(), "outputs have the plan's types");
             ciphertext.polys.iter().for_each(|poly| put_poly(&mut payload, plan, signature, poly));
         }
     }
-    seal(Kind::Ciphertext, fingerprint, &payload)
+    seal(Kind::Result, Origin { plan: fingerprint, key: outputs.key }, &payload)
 }
 
-/// Reads encrypted inputs of the plan named by `fingerprint`, at least one set, and how many images they are.
+/// Reads encrypted inputs of the plan named by `fingerprint`, at least one set.
 ///
 /// # Errors
 /// If the file is damaged, belongs to another plan, or holds anything else.
@@ -94,26 +103,28 @@ pub fn read_inputs(
     plan: &VerifiedPlan,
     fingerprint: Fingerprint,
     file: Bytes,
-) -> Result<(Vec<Vec<FreshCiphertext>>, usize), FileError> {
-    let signatures = input_signatures(plan);
-    read(plan, fingerprint, file, (Direction::Input, &signatures), |reader, signature| {
+) -> Result<Ciphertexts<FreshCiphertext>, FileError> {
+    let envelope = open(file, Kind::Input)?;
+    envelope.expect_plan(fingerprint)?;
+    read(plan, &envelope, &input_signatures(plan), |reader, signature| {
         let seed = reader.seed()?;
         let body = read_poly(reader, &plan.params, signature)?;
         Ok(FreshCiphertext { seed, body, ty: signature.ty() })
     })
 }
 
-/// Reads encrypted outputs of the plan named by `fingerprint`, at least one set, and how many images they are.
+/// Reads encrypted outputs of the plan, under the key, that `origin` names, at least one set.
 ///
 /// # Errors
-/// If the file is damaged, belongs to another plan, or holds anything else.
+/// If the file is damaged, belongs to another plan or key, or holds anything else.
 pub fn read_outputs(
     plan: &VerifiedPlan,
-    fingerprint: Fingerprint,
+    origin: Origin,
     file: Bytes,
-) -> Result<(Vec<Vec<Ciphertext>>, usize), FileError> {
-    let signatures = output_signatures(plan);
-    read(plan, fingerprint, file, (Direction::Output, &signatures), |reader, signature| {
+) -> Result<Ciphertexts<Ciphertext>, FileError> {
+    let envelope = open(file, Kind::Result)?;
+    envelope.expect(origin)?;
+    read(plan, &envelope, &output_signatures(plan), |reader, signature| {
         let polys = (0..=signature.degree).map(|_| read_poly(reader, &plan.params, signature));
         Ok(Ciphertext { polys: polys.collect::<Result<_, _>>()?, ty: signature.ty() })
     })
@@ -121,20 +132,13 @@ pub fn read_outputs(
 
 fn read<T>(
     plan: &VerifiedPlan,
-    fingerprint: Fingerprint,
-    file: Bytes,
-    (direction, signatures): (Direction, &[Signature]),
+    envelope: &Envelope,
+    signatures: &[Signature],
     one: impl Fn(&mut Reader<'_>, &Signature) -> Result<T, FileError>,
-) -> Result<(Vec<Vec<T>>, usize), FileError> {
-    let envelope = open(file, Kind::Ciphertext)?;
-    envelope.expect_plan(fingerprint)?;
-    let mut reader = Reader::new(Kind::Ciphertext, &envelope.payload);
+) -> Result<Ciphertexts<T>, FileError> {
+    let mut reader = Reader::new(envelope.kind, &envelope.payload);
     check_params(&mut reader, &plan.params)?;
-    let (found_direction, n_images, found) = Signature::read_table(&mut reader)?;
-    if found_direction != direction {
-        let what = format!("{found_direction:?} ciphertexts, expected {direction:?} ciphertexts");
-        return Err(reader.malformed(what));
-    }
+    let (n_images, found) = Signature::read_table(&mut reader)?;
     if found != signatures {
         let what = format!("ciphertexts {found:?}, the plan has {signatures:?}");
         return Err(reader.malformed(what));
@@ -152,7 +156,7 @@ fn read<T>(
     let mut set = || signatures.iter().map(|signature| one(&mut reader, signature)).collect();
     let sets = (0..n_sets).map(|_| set()).collect::<Result<_, _>>()?;
     reader.finish()?;
-    Ok((sets, n_images as usize))
+    Ok(Ciphertexts { key: envelope.origin.key, n_images: n_images as usize, sets })
 }
 
 impl Signature {
@@ -186,21 +190,14 @@ impl Signature {
         }
     }
 
-    /// Direction, number of images, and the ciphertexts of a set.
-    pub(super) fn read_table(
-        reader: &mut Reader<'_>,
-    ) -> Result<(Direction, u32, Vec<Signature>), FileError> {
-        let direction = match reader.u32()? {
-            0 => Direction::Input,
-            1 => Direction::Output,
-            code => return Err(reader.malformed(format!("direction {code}, expected 0 or 1"))),
-        };
+    /// Number of images, and the ciphertexts of a set.
+    pub(super) fn read_table(reader: &mut Reader<'_>) -> Result<(u32, Vec<Signature>), FileError> {
         let (n_images, count) = (reader.u32()?, reader.u32()? as usize);
         if count > reader.left() / ENTRY_BYTES {
             return Err(reader.malformed(format!("{count} ciphertexts do not fit the file")));
         }
         let signatures = (0..count).map(|_| Signature::read(reader)).collect::<Result<_, _>>()?;
-        Ok((direction, n_images, signatures))
+        Ok((n_images, signatures))
     }
 }
 
@@ -219,23 +216,21 @@ fn output_signatures(plan: &Plan) -> Vec<Signature> {
     signatures.repeat(plan.params.n_instances())
 }
 
-fn head(plan: &Plan, direction: Direction, signatures: &[Signature], n_images: usize) -> Vec<u8> {
-    let n_images = u32::try_from(n_images).expect("fewer than 2^32 images");
+fn head<T>(plan: &Plan, signatures: &[Signature], content: &Ciphertexts<T>) -> Vec<u8> {
+    let n_sets = plan.n_runs(content.n_images);
+    assert_eq!(content.sets.len(), n_sets, "there is a set for each run");
+    let n_images = u32::try_from(content.n_images).expect("fewer than 2^32 images");
     let mut head = vec![];
     put_params(&mut head, &plan.params);
-    let code = match direction {
-        Direction::Input => 0u32,
-        Direction::Output => 1,
-    };
-    [code, n_images, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
+    [n_images, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
     signatures.iter().for_each(|signature| signature.put(&mut head));
     head
 }
 
-fn file_bytes(plan: &Plan, signatures: &[Signature], n_images: usize) -> u64 {
+fn payload_bytes(plan: &Plan, signatures: &[Signature], n_images: usize) -> u64 {
     let head = params_bytes(&plan.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
     let set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    Kind::Ciphertext.file_size((head + plan.n_runs(n_images) * set) as u64)
+    (head + plan.n_runs(n_images) * set) as u64
 }
 
 fn put_poly(out: &mut Vec<u8>, plan: &Plan, signature: &Signature, poly: &Poly) {

@@ -7,15 +7,6 @@ use super::Reader;
 use super::ciphertexts::Signature;
 use super::evaluation_keys::{key_code, key_of_code};
 
-/// Which way ciphertexts travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the server.
-    Input,
-    /// Back to the client.
-    Output,
-}
-
 /// The content of a file of keys or ciphertexts, by its own account.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contents {
@@ -31,12 +22,10 @@ pub enum Contents {
         /// The keys.
         sections: Vec<KeySection>,
     },
-    /// Ciphertexts.
+    /// Ciphertexts of an input or of a result.
     Ciphertexts {
         /// The plan's parameters.
         params: Params,
-        /// Inputs or outputs.
-        direction: Direction,
         /// How many images.
         n_images: u32,
         /// The ciphertexts of each run.
@@ -100,10 +89,10 @@ pub fn describe(envelope: &Envelope) -> Result<Contents, FileError> {
             let sections = (0..count).map(|_| KeySection::read(&mut reader));
             Ok(Contents::EvaluationKeys { params, sections: sections.collect::<Result<_, _>>()? })
         }
-        Kind::Ciphertext => {
+        Kind::Input | Kind::Result => {
             let params = reader.params()?;
-            let (direction, n_images, ciphertexts) = Signature::read_table(&mut reader)?;
-            Ok(Contents::Ciphertexts { params, direction, n_images, ciphertexts })
+            let (n_images, ciphertexts) = Signature::read_table(&mut reader)?;
+            Ok(Contents::Ciphertexts { params, n_images, ciphertexts })
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Writer, open};
+use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, Writer, open};
 use hecc_grammar::plan::{Key, KeyUse, Params, Plan, VerifiedPlan};
 
 use crate::ring::Ring;
@@ -39,7 +39,8 @@ pub fn write_evaluation_keys(
     out: impl Write,
 ) -> io::Result<()> {
     let layout = Layout::new(plan);
-    let mut out = Writer::new(out, Kind::EvaluationKeys, fingerprint, layout.payload_len)?;
+    let origin = Origin { plan: fingerprint, key: keys.id };
+    let mut out = Writer::new(out, Kind::EvaluationKeys, origin, layout.payload_len)?;
     let head = layout.head(&plan.params, &keys.seed);
     out.write_all(&head)?;
     let mut end = head.len() as u64;
@@ -56,18 +57,18 @@ pub fn write_evaluation_keys(
     out.finish().map(drop)
 }
 
-/// Reads the evaluation keys of the plan named by `fingerprint`. Copies the stored halves and expands the others: twice
-/// the size of the file in all.
+/// Reads the evaluation keys of the plan and the key that `origin` names. Copies the stored halves and expands the others:
+/// twice the size of the file in all.
 ///
 /// # Errors
-/// If the file is damaged, belongs to another plan, or holds anything but the keys that the plan lists.
+/// If the file is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
 pub fn read_evaluation_keys(
     plan: &VerifiedPlan,
-    fingerprint: Fingerprint,
+    origin: Origin,
     file: Bytes,
 ) -> Result<EvaluationKeys, FileError> {
     let envelope = open(file, Kind::EvaluationKeys)?;
-    envelope.expect_plan(fingerprint)?;
+    envelope.expect(origin)?;
     let payload = &envelope.payload[..];
     let layout = Layout::new(plan);
     let mut reader = Reader::new(Kind::EvaluationKeys, payload);
@@ -101,7 +102,7 @@ pub fn read_evaluation_keys(
             .map_err(|what| reader.malformed(what))?;
         keys.insert(section.key, key);
     }
-    Ok(EvaluationKeys { seed, keys })
+    Ok(EvaluationKeys { id: origin.key, seed, keys })
 }
 
 /// The key of one section, or what is wrong with it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use hecc_grammar::envelope::KeyId;
 use hecc_grammar::plan::{Form, Key, KeyUse, LimbSet, Plan, Type};
 use rayon::prelude::*;
 
@@ -28,6 +29,8 @@ pub struct KeySwitchKey {
 
 /// The keys that a plan needs, and no others.
 pub struct EvaluationKeys {
+    /// Names the secret key that they belong to.
+    pub id: KeyId,
     /// The seed of all uniform halves.
     pub seed: Seed,
     /// Keys by what they switch from.

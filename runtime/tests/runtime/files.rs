@@ -2,16 +2,23 @@
 
 use crate::common::{Build, Setup, next, run, setup, usual};
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, open, open_any, seal};
+use hecc_grammar::envelope::{FileError, Fingerprint, KeyId, Kind, Origin, open, open_any, seal};
 use hecc_grammar::plan::{Op, Value, VerifiedPlan};
 use hecc_runtime::client::{read_secret_key, secret_key_bytes, write_secret_key};
 use hecc_runtime::file::{
-    Contents, Direction, describe, evaluation_keys_bytes, input_bytes, output_bytes,
+    Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, output_bytes,
     read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys, write_inputs,
     write_outputs,
 };
 
 const PLAN: Fingerprint = Fingerprint([3; 32]);
+/// Those of a key of a seed alone.
+const KEY: KeyId = KeyId([0; 16]);
+const ORIGIN: Origin = Origin { plan: PLAN, key: KEY };
+
+fn sent<T>(sets: Vec<Vec<T>>) -> Ciphertexts<T> {
+    Ciphertexts { key: KEY, n_images: sets.len(), sets }
+}
 
 fn small_plan() -> (VerifiedPlan, Setup) {
     let mut build = Build::new(usual(6, 4, 2), 2);
@@ -37,8 +44,8 @@ fn cases() -> Vec<Case> {
     let mut keys = vec![];
     write_evaluation_keys(&plan, PLAN, &setup.keys, &mut keys).expect("a Vec takes all bytes");
     let outputs = run(&plan, &setup, 1, 0);
-    let inputs = write_inputs(&plan, PLAN, (&[setup.fresh.clone(), setup.fresh], 2));
-    let outputs = write_outputs(&plan, PLAN, (&[outputs], 1));
+    let inputs = write_inputs(&plan, PLAN, &sent(vec![setup.fresh.clone(), setup.fresh]));
+    let outputs = write_outputs(&plan, PLAN, &sent(vec![outputs]));
     let secret = write_secret_key(&plan, PLAN, &setup.secret).to_vec();
     let plans = [plan.clone(), plan.clone(), plan.clone(), plan];
     let [a, b, c, d] = plans;
@@ -51,7 +58,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "evaluation keys",
             file: keys,
-            read: Box::new(move |file| read_evaluation_keys(&b, PLAN, file).map(drop)),
+            read: Box::new(move |file| read_evaluation_keys(&b, ORIGIN, file).map(drop)),
         },
         Case {
             name: "inputs",
@@ -61,7 +68,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "outputs",
             file: outputs,
-            read: Box::new(move |file| read_outputs(&d, PLAN, file).map(drop)),
+            read: Box::new(move |file| read_outputs(&d, ORIGIN, file).map(drop)),
         },
     ]
 }
@@ -81,31 +88,32 @@ fn files_round_trip_and_have_the_predicted_size() {
     assert_eq!(params, plan.params);
     assert_eq!(sections.len(), plan.keys().len());
     assert!(sections.iter().all(|section| section.offset % 4096 == 0));
-    let keys = read_evaluation_keys(&plan, PLAN, file.into()).unwrap();
+    let keys = read_evaluation_keys(&plan, ORIGIN, file.into()).unwrap();
 
-    let sets = [setup.fresh.clone(), setup.fresh.clone()];
-    let file = write_inputs(&plan, PLAN, (&sets, sets.len()));
+    let inputs_sent = sent(vec![setup.fresh.clone(), setup.fresh.clone()]);
+    let file = write_inputs(&plan, PLAN, &inputs_sent);
     assert_eq!(file.len() as u64, input_bytes(&plan, 2));
     let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
-    let Contents::Ciphertexts { direction, n_images, ciphertexts, .. } = described else {
+    let Contents::Ciphertexts { n_images, ciphertexts, .. } = described else {
         panic!("{described:?}");
     };
-    assert_eq!((direction, n_images, ciphertexts.len()), (Direction::Input, 2, 2));
-    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap().0;
-    assert_eq!(inputs, sets);
+    assert_eq!((n_images, ciphertexts.len()), (2, 2));
+    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
+    assert_eq!(inputs, inputs_sent);
 
     let file = write_secret_key(&plan, PLAN, &setup.secret);
     assert_eq!(file.len() as u64, secret_key_bytes(&plan));
     let secret = read_secret_key(&plan, PLAN, file.to_vec().into()).unwrap();
-    assert_eq!(secret.seed(), setup.secret.seed());
+    assert_eq!((secret.id(), secret.seed()), (KEY, setup.secret.seed()));
 
     // Keys and inputs that went through files give the same bits.
-    let fresh = inputs.into_iter().next_back().unwrap();
+    let fresh = inputs.sets.into_iter().next_back().unwrap();
     let outputs = run(&plan, &Setup { secret, keys, slots: vec![], fresh }, 2, 0);
     assert_eq!(outputs, expected);
-    let file = write_outputs(&plan, PLAN, (std::slice::from_ref(&outputs), 1));
+    let results = sent(vec![outputs]);
+    let file = write_outputs(&plan, PLAN, &results);
     assert_eq!(file.len() as u64, output_bytes(&plan, 1));
-    assert_eq!(read_outputs(&plan, PLAN, file.into()).unwrap().0, [outputs]);
+    assert_eq!(read_outputs(&plan, ORIGIN, file.into()).unwrap(), results);
 }
 
 #[test]
@@ -113,8 +121,14 @@ fn files_of_another_plan_or_kind_are_refused() {
     let cases = cases();
     for case in &cases {
         let (kind, payload) = content(&case.file);
-        let other = seal(kind, Fingerprint([4; 32]), &payload);
+        let other = seal(kind, Origin { plan: Fingerprint([4; 32]), key: KEY }, &payload);
         assert!(matches!((case.read)(other.into()), Err(FileError::OtherPlan { .. })));
+        let other = seal(kind, Origin { plan: PLAN, key: KeyId([4; 16]) }, &payload);
+        match ((case.read)(other.into()), kind) {
+            (Ok(()), Kind::SecretKey | Kind::Input) => {} // These say which key it is.
+            (Err(FileError::OtherKey { .. }), Kind::EvaluationKeys | Kind::Result) => {}
+            (result, _) => panic!("{}: {result:?}", case.name),
+        }
         for wrong in cases.iter().filter(|wrong| wrong.name != case.name) {
             assert!((case.read)(wrong.file.clone().into()).is_err(), "{}", case.name);
         }
@@ -147,11 +161,11 @@ fn hostile_payloads_are_refused() {
     let mut state = 2;
     for case in cases() {
         let (kind, payload) = content(&case.file);
-        let sealed = |payload: &[u8]| (case.read)(seal(kind, PLAN, payload).into());
+        let sealed = |payload: &[u8]| (case.read)(seal(kind, ORIGIN, payload).into());
         // Everything before the first seed, key table or ciphertext table included.
         let head = match kind {
             Kind::SecretKey => payload.len() - 32,
-            Kind::EvaluationKeys | Kind::Ciphertext => 24 + 6 * 8,
+            Kind::EvaluationKeys | Kind::Input | Kind::Result => 24 + 6 * 8,
             Kind::Plan => unreachable!("no case is a plan"),
         };
         for at in 0..head {
@@ -187,7 +201,7 @@ fn residues_that_are_not_reduced_are_refused() {
         // The last bytes of every payload are residues.
         let end = payload.len();
         payload[end - 16..].fill(0xff);
-        let error = (case.read)(seal(kind, PLAN, &payload).into()).expect_err("not reduced");
+        let error = (case.read)(seal(kind, ORIGIN, &payload).into()).expect_err("not reduced");
         assert!(error.to_string().contains("residue"), "{error}");
     }
 }
@@ -195,13 +209,13 @@ fn residues_that_are_not_reduced_are_refused() {
 #[test]
 fn sets_are_counted_before_anything_is_allocated() {
     let (plan, setup) = small_plan();
-    let file = write_inputs(&plan, PLAN, (&[setup.fresh], 1));
+    let file = write_inputs(&plan, PLAN, &sent(vec![setup.fresh]));
     let (kind, payload) = content(&file);
-    let at = 36 + 6 * 8 + 4;
+    let at = 36 + 6 * 8;
     for n_sets in [0u32, 2, 3, 1 << 20, u32::MAX] {
         let mut changed = payload.clone();
         changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());
-        let error = read_inputs(&plan, PLAN, seal(kind, PLAN, &changed).into()).unwrap_err();
+        let error = read_inputs(&plan, PLAN, seal(kind, ORIGIN, &changed).into()).unwrap_err();
         assert!(error.to_string().contains(&format!("{n_sets} images")), "{error}");
     }
 }

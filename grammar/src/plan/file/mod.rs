@@ -18,7 +18,7 @@ mod wire;
 use bytes::Bytes;
 
 use super::{Plan, PlanError, Runs, Value, VerifiedPlan};
-use crate::envelope::{self, FileError, Fingerprint, Kind};
+use crate::envelope::{self, FileError, Fingerprint, Kind, Origin};
 use crate::model::{MAX_ELEMENTS, MAX_RANK, Model};
 use runs::{Fate, RunsReader, Shapes};
 use wire::{Malformed, Reader, Writer};
@@ -52,7 +52,7 @@ pub fn to_bytes(plan: &VerifiedPlan, source: Option<&Model>) -> Vec<u8> {
             source::write(w, model);
         }
     });
-    envelope::seal(Kind::Plan, fingerprint, &payload.0)
+    envelope::seal(Kind::Plan, Origin::of_plan(fingerprint), &payload.0)
 }
 
 /// Opens a plan's file, which may be hostile: all promises of plan and source are checked.
@@ -87,8 +87,8 @@ fn read(envelope: &envelope::Envelope) -> Result<PlanFile, Invalid> {
     let (program, report, mut source) = (payload.block()?, payload.block()?, payload.block()?);
     payload.finish()?;
     let fingerprint = hash(program.rest());
-    if fingerprint != envelope.fingerprint {
-        let found = envelope.fingerprint;
+    let found = envelope.origin.plan;
+    if fingerprint != found {
         return Ok(payload.fail(format!("fingerprint {found}, its plan's is {fingerprint}"))?);
     }
     // Once without the runs, which are checked and dropped, so that only a sound plan takes its memory.
