@@ -17,7 +17,7 @@ use crate::console::{Console, print};
 use crate::cost_sheet::CostSheet;
 use crate::dataset::{Dataset, specs_of_model};
 use crate::progress::Progress;
-use crate::{costs, explain, model_file, normalization, plan_file, units};
+use crate::{costs, explain, model_file, normalization, plan_check, plan_file, units};
 
 /// Compile a trained network into a plan
 ///
@@ -121,7 +121,9 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let config = config(args)?;
     let compiled = {
         let _working = Progress::spinner(console, "compiling");
-        pipeline::compile(&model, &calibration, &config)?
+        let compiled = pipeline::compile(&model, &calibration, &config)?;
+        plan_check::check(&compiled, &calibration)?;
+        compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);
     if let Some(path) = &args.output {

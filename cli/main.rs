@@ -23,6 +23,7 @@ mod memory;
 mod model_file;
 mod normalization;
 mod npy;
+mod plan_check;
 mod plan_file;
 mod progress;
 mod run;

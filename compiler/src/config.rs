@@ -17,6 +17,8 @@ pub struct Config {
     pub precision: Option<f64>,
     /// log2 of the ring degree, if it is not to be chosen.
     pub log_n: Option<u32>,
+    /// Most levels between a fresh ciphertext and the result, if they are limited: deeper networks are bootstrapped.
+    pub max_levels: Option<usize>,
     /// Limit on the predicted memory of a run, in bytes.
     pub max_memory: Option<u64>,
     /// Seconds per kernel.
@@ -57,6 +59,7 @@ impl Config {
             security: Security::Bits128,
             precision: None,
             log_n: None,
+            max_levels: None,
             max_memory: None,
             costs: hecc_grammar::cost::DEFAULT,
             normalization: None,

@@ -98,6 +98,11 @@ impl Period {
     /// One number in all slots.
     pub const ONE: Period = Period { columns: 1, rows_differ: false };
 
+    /// log2 of the slots that are bootstrapped for contents of this period: what repeats sooner also repeats with four.
+    pub fn log_slots(self) -> u32 {
+        self.columns.ilog2().max(2)
+    }
+
     /// The common period of two contents.
     pub fn common(self, other: Period) -> Period {
         Period {

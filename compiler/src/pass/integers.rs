@@ -18,6 +18,12 @@ use super::linearize::composition_grows;
 /// Bits that ratios of steps are rounded to, where elements of different steps are summed.
 const RATIO_BITS: i32 = 6;
 
+/// Largest relative error of such a ratio.
+const RATIO_ERROR: f64 = 1.0 / 128.0;
+
+/// Largest error of a rounded bias, as a share of the largest result that there can be.
+const BIAS_ERROR: f64 = 1.0 / 256.0;
+
 /// Numbers this near to an integer, relative to it, are that integer: steps are products of 32-bit floats.
 const TOLERANCE: f64 = 1e-6;
 
@@ -50,6 +56,11 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
         model,
         integers: Integers { graph: Graph::default(), steps: vec![], approximations: vec![] },
         expressions: vec![],
+        input_magnitudes: quantizers
+            .iter()
+            .map(|quantizer| quantizer.map_or(1.0, magnitude))
+            .collect(),
+        magnitudes: vec![],
     };
     let mut n_inputs = 0;
     for (tensor, node) in model.tensors() {
@@ -107,6 +118,10 @@ struct Builder<'a> {
     model: &'a Model,
     integers: Integers,
     expressions: Vec<Expression>,
+    /// The largest magnitude of each input's integers.
+    input_magnitudes: Vec<f64>,
+    /// The largest magnitude of each step's integers.
+    magnitudes: Vec<f64>,
 }
 
 impl Builder<'_> {
@@ -120,6 +135,7 @@ impl Builder<'_> {
     ) -> Expression {
         let shape = self.model.shape(tensor).to_vec();
         let factor = if is_uniform(&steps) { 1.0 / steps[0] } else { 1.0 };
+        self.magnitudes.push(self.magnitude(&step));
         let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
         let id = self.integers.graph.push(node);
         self.integers.steps.push(steps.clone());
@@ -148,11 +164,54 @@ impl Builder<'_> {
         {
             return id;
         }
-        let Expression { terms, bias, names, steps } = expression.clone();
+        let Expression { terms, bias, names, mut steps } = expression.clone();
+        let finer = self.finer(&terms, &bias, &steps);
+        steps.iter_mut().for_each(|step| *step /= finer);
         let bias = bias.iter().zip(&steps).map(|(b, step)| (b / step).round_ties_even()).collect();
-        let step = Step::Affine { terms: terms.into_iter().collect(), bias };
+        let terms = terms.into_iter().map(|(id, matrix)| (id, matrix.scaled(finer))).collect();
+        let step = Step::Affine { terms, bias };
         self.expressions[tensor.index()] = self.step(step, names, tensor, steps);
         NodeId(self.integers.graph.nodes.len() - 1)
+    }
+
+    /// The power of two by which steps are to be finer, so that biases rounded to them are off by little of what results can
+    /// be.
+    fn finer(&self, terms: &BTreeMap<NodeId, Matrix>, bias: &[f64], steps: &[f64]) -> f64 {
+        let mut sums = vec![0.0; steps.len()];
+        for (id, matrix) in terms {
+            let size = |o: usize| matrix.row(o).map(|(_, w)| w.abs()).sum::<f64>();
+            let largest = self.magnitudes[id.0];
+            sums.iter_mut().enumerate().for_each(|(o, sum)| *sum += largest * size(o));
+        }
+        let rows = || bias.iter().zip(steps).zip(&sums);
+        let largest =
+            rows().map(|((b, step), sum)| (step * sum).abs() + b.abs()).fold(0.0, f64::max);
+        let off = |factor: f64| {
+            let error = |b: f64, step: f64| b - (b / step).round_ties_even() * step;
+            rows().map(|((b, step), _)| error(*b, step / factor).abs()).fold(0.0, f64::max)
+        };
+        let factors = (0..=RATIO_BITS).map(|bits| f64::from(bits).exp2());
+        let good = factors.clone().find(|&factor| off(factor) <= BIAS_ERROR * largest);
+        good.or(factors.last()).expect("there are factors")
+    }
+
+    /// The largest magnitude of a step's integers.
+    fn magnitude(&self, step: &Step) -> f64 {
+        match step {
+            Step::Input(index) => self.input_magnitudes[*index],
+            Step::Mul(a, b) => self.magnitudes[a.0] * self.magnitudes[b.0],
+            Step::Polynomial(x, _) => self.magnitudes[x.0],
+            Step::Affine { terms, bias } => {
+                let row = |(o, b): (usize, &f64)| {
+                    let term = |(id, matrix): &(NodeId, Matrix)| {
+                        let sum: f64 = matrix.row(o).map(|(_, w)| w.abs()).sum();
+                        self.magnitudes[id.0] * sum
+                    };
+                    terms.iter().map(term).sum::<f64>() + b.abs()
+                };
+                bias.iter().enumerate().map(row).fold(0.0, f64::max)
+            }
+        }
     }
 
     /// The product with a constant that broadcasts: it changes the steps, and what is multiplied by zero loses its weights.
@@ -254,13 +313,10 @@ impl Builder<'_> {
                 let off = |s: f64| (s / unit - (s / unit).round()).abs() / (s / unit).abs();
                 magnitudes().map(off).fold(0.0, f64::max)
             };
-            // Signs stay in the matrix.
-            if error(least) <= TOLERANCE {
-                return Some(least);
-            }
-            let largest = magnitudes().fold(0.0, f64::max);
-            let unit =
-                least.max(largest * f64::from(-RATIO_BITS).exp2()) * f64::from(-RATIO_BITS).exp2();
+            // Signs stay in the matrix. The step of a summand says nothing of its size, so the least one counts as well.
+            let units = (0..=RATIO_BITS).map(|bits| least * f64::from(-bits).exp2());
+            let good = units.clone().find(|&unit| error(unit) <= RATIO_ERROR);
+            let unit = good.or(units.last()).expect("there are units");
             worst = worst.max(error(unit));
             Some(unit)
         };
@@ -268,6 +324,12 @@ impl Builder<'_> {
         let any = steps.iter().find_map(|step| *step).unwrap_or(1.0);
         (steps.into_iter().map(|step| step.unwrap_or(any)).collect(), worst)
     }
+}
+
+/// The largest magnitude of what a quantizer rounds to, in steps.
+fn magnitude(quantizer: Quantizer) -> f64 {
+    let of = |q: i64| (q - quantizer.zero_point).unsigned_abs() as f64;
+    of(quantizer.q_min).max(of(quantizer.q_max))
 }
 
 /// Whether all elements have one step, up to the rounding of products.

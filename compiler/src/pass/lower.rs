@@ -188,7 +188,7 @@ impl Lowering<'_> {
     fn refresh(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
         let Some(Refresh { chain, levels, costs }) = self.config.refresh else { return Ok(values) };
         let Some(level) = levels[id.0] else { return Ok(values) };
-        let log_slots = self.packing.layouts[id.0].period().columns.ilog2();
+        let log_slots = self.packing.layouts[id.0].period().log_slots();
         let bootstrap = Bootstrap { chain, costs, log_slots, level };
         let mut emit = self.emit(id);
         let mut refreshed = vec![];

@@ -94,6 +94,9 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
         None => LOG_N.collect(),
     };
     let mut candidates = vec![];
+    if input.config.max_levels.is_some_and(|most| depth > most) {
+        return Err(too_deep(&input, depth, &candidates));
+    }
     let mut best: Option<Best> = None;
     let mut rings_left = 2;
     for log_n in rings {

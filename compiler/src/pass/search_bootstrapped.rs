@@ -170,7 +170,7 @@ struct BootstrapCosts<'a> {
 impl BootstrapCosts<'_> {
     fn of_step(&mut self, packing: &Packing, id: NodeId, level: usize) -> Result<f64, TypeError> {
         let layout = &packing.layouts[id.0];
-        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().columns.ilog2());
+        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().log_slots());
         let mut seconds = (count / 2) as f64 * self.of_values(log_slots, level, 2)?;
         if count % 2 == 1 {
             seconds += self.of_values(log_slots, level, 1)?;

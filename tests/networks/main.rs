@@ -1,0 +1,198 @@
+//! Random networks through the whole compiler: the plan in the clear equals the network, and its encryption the plan in the
+//! clear, within the bound on noise.
+//!
+//! `HECC_RANDOM_NETWORKS=20000 cargo test --release --test networks` tries so many of each kind. Cases that ever failed are kept in
+//! `tests/networks/regressions.txt` and tried first.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+#[path = "../../grammar/tests/generate/choices.rs"]
+mod choices;
+#[path = "../evaluators/mod.rs"]
+mod evaluators;
+mod generate;
+
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::error::CompileError;
+use hecc_compiler::interpret;
+use hecc_compiler::pass::quantize::QuantizeBits;
+use hecc_compiler::pipeline::{Compiled, compile};
+use hecc_grammar::model::Model;
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Scheme, VerifiedPlan};
+use hecc_grammar::security::Security;
+use ndarray::{ArrayD, Axis};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use choices::Choices;
+use evaluators::{Outputs, run_all};
+use generate::{N_CALIBRATION, Network, network};
+
+/// Largest difference between a plan in the clear and its network, relative to the largest result: weights are 32-bit
+/// floats.
+const EXACT: f64 = 1e-4;
+
+/// As [`EXACT`], over integers, where biases are rounded to the step of what they are added to. Rounded ratios of steps come on top,
+/// up to [`FEEDBACK`] times in a deep network.
+const ROUNDED: f64 = 1.0 / 16.0;
+
+/// See [`ROUNDED`].
+const FEEDBACK: f64 = 4.0;
+
+fn config_of(cases: u32) -> ProptestConfig {
+    let wanted = std::env::var("HECC_RANDOM_NETWORKS").ok().and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: wanted.unwrap_or(cases),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/networks/regressions.txt",
+        ))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config_of(120))]
+
+    #[test]
+    fn approximate_numbers(mut of in Choices::strategy(120)) {
+        let log_n = 7 + of.below(4) as u32;
+        let network = network(&mut of, false);
+        check(&network, &Config { log_n: Some(log_n), scheme: SchemeChoice::Ckks, ..insecure() })?;
+    }
+
+    #[test]
+    fn batches(mut of in Choices::strategy(60)) {
+        let network = network(&mut of, false);
+        let config = Config { log_n: Some(5), scheme: SchemeChoice::Ckks, batch: true, ..insecure() };
+        check(&network, &config)?;
+    }
+
+    #[test]
+    fn integers(mut of in Choices::strategy(100)) {
+        let bits = QuantizeBits { weights: 2 + of.below(3) as u32, inputs: 2 + of.below(3) as u32 };
+        let batch = of.below(4) == 0;
+        let log_n = if batch { 9 } else { 10 + of.below(2) as u32 };
+        let network = network(&mut of, true);
+        let config = Config {
+            log_n: Some(log_n),
+            scheme: SchemeChoice::Bfv,
+            quantize: Some(bits),
+            certify: true,
+            batch,
+            ..insecure()
+        };
+        check(&network, &config)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config_of(3))]
+
+    #[test]
+    fn bootstrapped(mut of in Choices::strategy(120)) {
+        let network = network(&mut of, false);
+        let config = Config {
+            log_n: Some(11),
+            max_levels: Some(3),
+            scheme: SchemeChoice::Ckks,
+            ..insecure()
+        };
+        check(&network, &config)?;
+    }
+}
+
+/// Small rings that promise no security.
+fn insecure() -> Config {
+    Config { security: Security::Insecure, ..Config::standard() }
+}
+
+/// Compiles a network and compares all evaluators on two inputs.
+fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
+    let Network { model, calibration } = network;
+    let compiled = match compile(model, &Calibration::from_data(calibration.clone()), config) {
+        Ok(compiled) => compiled,
+        Err(error) if is_refusal(&error) => return Err(TestCaseError::reject(error.to_string())),
+        Err(error) => return Err(TestCaseError::fail(format!("{error}\n{model}"))),
+    };
+    for image in [0, N_CALIBRATION - 1] {
+        let tensors: Vec<ArrayD<f64>> =
+            calibration.iter().map(|x| x.select(Axis(0), &[image])).collect();
+        compare(&compiled, &tensors, image as u8)?;
+    }
+    Ok(())
+}
+
+/// What some networks may be refused for: a matter of their own, not of the compiler's.
+fn is_refusal(error: &CompileError) -> bool {
+    matches!(
+        error,
+        CompileError::NotInteger { .. }
+            | CompileError::Quantization(_)
+            | CompileError::NoLayout { .. }
+    )
+}
+
+fn compare(compiled: &Compiled, tensors: &[ArrayD<f64>], seed: u8) -> Result<(), TestCaseError> {
+    let plan = &compiled.plan;
+    let flat: Vec<Vec<f64>> = tensors.iter().map(|x| x.iter().copied().collect()).collect();
+    let Outputs { clear, simulated, encrypted } = run_all(plan, &flat, seed);
+    let expected = expected(&compiled.approximated, plan, tensors);
+    let tolerance = match &compiled.integers {
+        Some(report) => {
+            let ratios = report.approximations.iter().map(|(_, error)| error);
+            ROUNDED + FEEDBACK * ratios.sum::<f64>()
+        }
+        None => EXACT,
+    };
+    for (k, expected) in expected.iter().enumerate() {
+        let largest = expected.iter().fold(1e-6, |most: f64, x| most.max(x.abs()));
+        for (i, &expected) in expected.iter().enumerate() {
+            let found = clear[k][i];
+            prop_assert!(
+                (found - expected).abs() <= tolerance * largest,
+                "output {k}, element {i}: {found} in the clear, {expected} expected, of at most {largest}\n{}",
+                compiled.approximated
+            );
+        }
+    }
+    let bounds = bounds(plan);
+    for (name, with_noise) in [("encrypted", encrypted), ("simulated", simulated)] {
+        for (k, (clear, with_noise)) in clear.iter().zip(&with_noise).enumerate() {
+            for (i, (x, y)) in clear.iter().zip(with_noise).enumerate() {
+                prop_assert!(
+                    (x - y).abs() <= bounds[k],
+                    "output {k}, element {i}: {y} {name}, {x} in the clear, bound {}\n{}",
+                    bounds[k],
+                    compiled.approximated
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the network computes of inputs that are rounded as the client does.
+fn expected(model: &Model, plan: &VerifiedPlan, tensors: &[ArrayD<f64>]) -> Vec<Vec<f64>> {
+    let rounded = tensors.iter().zip(&plan.inputs).map(|(tensor, input)| match input.quantizer {
+        Some(quantizer) => tensor.mapv(|x| quantizer.apply(x)),
+        None => tensor.clone(),
+    });
+    let rounded: Vec<ArrayD<f64>> = rounded.collect();
+    let outputs = interpret::run(model, &rounded).unwrap();
+    outputs.iter().map(|output| output.iter().copied().collect()).collect()
+}
+
+/// By how much encryption may change an output: not at all over integers.
+fn bounds(plan: &VerifiedPlan) -> Vec<f64> {
+    if plan.params.scheme == Scheme::Bfv {
+        return vec![0.0; plan.outputs.len()];
+    }
+    let deviations = noise::analyse(plan);
+    let bound = |output: &hecc_grammar::plan::Output| {
+        let largest = output.slots.iter().map(|(value, _)| deviations[value.index()].total);
+        noise::TAIL * largest.fold(0.0, f64::max) * output.factor.abs()
+    };
+    plan.outputs.iter().map(bound).collect()
+}
