@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use hecc_compiler::emit::Emit;
 use hecc_compiler::pass::choose_params::prime_near;
 use hecc_grammar::plan::{
-    Dim, Input, Key, Op, Output, Params, Plan, Run, Runs, Scheme, TypeError, Value, VerifiedPlan,
+    Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme, TypeError, Value,
+    VerifiedPlan,
 };
 use hecc_grammar::security::{Security, max_log_qp};
 use hecc_runtime::kernel::active;
@@ -190,7 +191,8 @@ fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
     for value in results {
         let (name, shape, slots) = (value.to_string(), shape.clone(), vec![(value, all.clone())]);
         let (factor, steps, limit, client) = (1.0, vec![], None, vec![]);
-        plan.outputs.push(Output { name, shape, factor, steps, limit, slots, client });
+        let kind = OutputKind::Values;
+        plan.outputs.push(Output { name, shape, factor, steps, limit, slots, client, kind });
     }
     Ok(plan)
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Key, Op, Output, Params, Plan, Run, Runs, Scheme, Value,
-    VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme,
+    Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, encrypt, evaluation_keys};
@@ -144,6 +144,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         limit: None,
         slots: vec![(x, all.clone())],
         client: vec![],
+        kind: OutputKind::Values,
     };
     plan.outputs.push(output);
     (VerifiedPlan::new(plan).expect("the plan keeps its promises"), names)

@@ -1,7 +1,7 @@
 //! A plan that refreshes its inputs and does nothing else: for tests and benchmarks.
 
 use hecc_grammar::cost::Costs;
-use hecc_grammar::plan::{Dim, Input, Op, Output, Plan, Run, Runs, TypeError, Value};
+use hecc_grammar::plan::{Dim, Input, Op, Output, OutputKind, Plan, Run, Runs, TypeError, Value};
 
 use crate::emit::Emit;
 use crate::pass::eliminate_common::eliminate_common;
@@ -51,6 +51,7 @@ pub fn probe(
             limit: None,
             slots: vec![(value, runs(along.clone()))],
             client: vec![],
+            kind: OutputKind::Values,
         });
     }
     eliminate_common(&plan)

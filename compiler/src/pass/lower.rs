@@ -6,8 +6,8 @@
 use hecc_grammar::cost::Costs;
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Input, Key, Layer, LimbSet, Normalization, Op, Output, Plan, Quantizer, Runs, Scheme,
-    TypeError, Value, View,
+    Input, Key, Layer, LimbSet, Normalization, Op, Output, OutputKind, Plan, Quantizer, Runs,
+    Scheme, TypeError, Value, View,
 };
 
 use crate::bootstrap::{Bootstrap, Chain};
@@ -108,6 +108,7 @@ pub fn lower(
             limit: config.limit,
             slots,
             client: output.client.clone(),
+            kind: OutputKind::Values,
         });
     }
     lowering.plan.tables = lowering.tables.finish();

@@ -3,6 +3,7 @@
 
 mod embedding;
 mod file;
+mod kind;
 mod limb_set;
 mod message_factors;
 mod op;
@@ -12,17 +13,20 @@ mod print;
 mod rewriter;
 mod slot_check;
 mod slots;
+mod validation;
 mod verify;
 mod view;
 
 pub use embedding::EmbeddingDiagonal;
 pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
+pub use kind::{OutputKind, lanes};
 pub use limb_set::LimbSet;
 pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
 pub use parse::parse;
 pub use rewriter::Rewriter;
 pub use slots::Slots;
+pub use validation::{Accuracy, Better, ErrorSize, OutputErrors, Share, Validation};
 pub use verify::{PlanError, VerifiedPlan, is_prime};
 pub use view::{Constant, Dim, Run, Runs, View};
 
@@ -75,6 +79,8 @@ pub struct Output {
     pub slots: Vec<(Value, Runs)>,
     /// What the client applies after decryption.
     pub client: Vec<ClientOp>,
+    /// What its numbers are for.
+    pub kind: OutputKind,
 }
 
 /// Where a layer's result can be observed: for reports, not for execution.
@@ -131,6 +137,8 @@ pub struct Plan {
     pub origins: Vec<u32>,
     /// Layers, for reports.
     pub layers: Vec<Layer>,
+    /// How good it is, if it was compared with the network that it was compiled from. For reports.
+    pub validation: Option<Validation>,
 }
 
 /// An evaluation key that a plan needs.
@@ -159,6 +167,7 @@ impl Plan {
             types: vec![],
             origins: vec![],
             layers: vec![],
+            validation: None,
         }
     }
 

@@ -2,12 +2,13 @@
 //! [`VerifiedPlan`](super::VerifiedPlan)'s to check.
 
 mod operands;
+mod validation;
 
 use std::str::FromStr;
 
 use super::{
-    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output, Params,
-    Plan, Run, Runs, Scheme, Type, Value, View,
+    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output,
+    OutputKind, Params, Plan, Run, Runs, Scheme, Type, Value, View,
 };
 use crate::model::read_quantizer;
 use crate::security::Security;
@@ -94,6 +95,15 @@ impl Reader {
             plan.tables.push(parse_list(&inner.next())?);
         } else if rule == Rule::constant_line {
             plan.constants.push(read_constant(statement, plan.constants.len())?);
+        } else if rule == Rule::validation {
+            plan.validation = Some(validation::read(statement)?);
+        } else if rule == Rule::errors {
+            match &mut plan.validation {
+                Some(validation) => validation.outputs.push(validation::read_errors(statement)?),
+                None => {
+                    return Err(error(&statement, "expected `errors` behind `validation` only"));
+                }
+            }
         } else {
             return Err(error(&statement, "expected one `plan` line only"));
         }
@@ -187,9 +197,17 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     let mut of = Attributes::of(&statement, &mut inner)?;
     let (shape, factor, limit) = (of.get("shape")?, of.get("factor")?, of.optional("limit")?);
     let steps = of.optional("steps")?.unwrap_or_default();
+    let word = if of.has("kind") { Some(of.word("kind")?) } else { None };
+    let kind = match word.as_deref() {
+        None => OutputKind::Values,
+        Some("classes") => OutputKind::Classes { axis: of.get("axis")? },
+        Some("scores") => OutputKind::Scores { axis: of.get("axis")? },
+        Some("threshold") => OutputKind::Threshold { at: of.get("at")? },
+        Some(_) => return Err(error(&statement, "expected kind=classes, scores or threshold")),
+    };
     of.finish()?;
     let client = client_chain(&mut inner)?;
-    Ok(Output { name, shape, factor, steps, limit, slots: vec![], client })
+    Ok(Output { name, shape, factor, steps, limit, slots: vec![], client, kind })
 }
 
 /// What a `layer` line says.

@@ -3,8 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Constant, EmbeddingDiagonal, Form, Input, Key, Layer, Op, Output, Params, Plan, Run, Runs,
-    Scheme, Type, Value, View,
+    Accuracy, Better, Constant, EmbeddingDiagonal, ErrorSize, Form, Input, Key, Layer, Op, Output,
+    OutputErrors, OutputKind, Params, Plan, Run, Runs, Scheme, Share, Type, Validation, Value,
+    View,
 };
 use crate::security::Security;
 use crate::text::{ClientChain, Number, list};
@@ -35,7 +36,8 @@ impl Display for Plan {
             }
             writeln!(f, "{value} = {op} : {}", self.ty(value))?;
         }
-        self.outputs.iter().try_for_each(|output| write_output(f, output))
+        self.outputs.iter().try_for_each(|output| write_output(f, output))?;
+        self.validation.iter().try_for_each(|validation| write_validation(f, validation))
     }
 }
 
@@ -180,7 +182,7 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
 }
 
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
-    let Output { name, shape, factor, steps, limit, slots, client } = output;
+    let Output { name, shape, factor, steps, limit, slots, client, kind } = output;
     let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
     write!(f, "output {name:?} shape={shape} factor={factor}")?;
     if !steps.is_empty() {
@@ -189,8 +191,44 @@ fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
     if let Some(limit) = limit {
         write!(f, " limit={}", Number(*limit))?;
     }
+    match kind {
+        OutputKind::Values => {}
+        OutputKind::Classes { axis } => write!(f, " kind=classes axis={axis}")?,
+        OutputKind::Scores { axis } => write!(f, " kind=scores axis={axis}")?,
+        OutputKind::Threshold { at } => write!(f, " kind=threshold at={}", Number(*at))?,
+    }
     writeln!(f, "{client}")?;
     write_places(f, slots)
+}
+
+fn write_validation(f: &mut Formatter<'_>, validation: &Validation) -> fmt::Result {
+    let Validation { n_inputs, agreement, accuracy, outputs, better } = validation;
+    write!(f, "validation inputs={n_inputs}")?;
+    if let Some(Share { count, of }) = agreement {
+        write!(f, " agreeing={}", list([count, of]))?;
+    }
+    match accuracy {
+        None => {}
+        Some(Accuracy::Classes { original, compiled }) => {
+            write!(f, " right={}", list([original.count, compiled.count, compiled.of]))?;
+        }
+        Some(Accuracy::Values { original, compiled }) => {
+            write!(f, " r2={}", pair(&(*original, *compiled)))?;
+        }
+    }
+    if let Some(Better { degrees, time, agreement, rms }) = better {
+        write!(f, " degrees={} time={} rms={}", list(degrees), Number(*time), Number(*rms))?;
+        agreement.iter().try_for_each(|share| write!(f, " agreement={}", Number(*share)))?;
+    }
+    writeln!(f)?;
+    outputs.iter().try_for_each(|errors| {
+        let OutputErrors { least_spread, spread, approximation, rounding, total } = errors;
+        let size = |size: &ErrorSize| (size.largest, size.rms);
+        let (approximation, rounding) = (size(approximation), size(rounding));
+        write!(f, "errors spread={}", pair(&(*least_spread, *spread)))?;
+        write!(f, " approximation={} rounding={}", pair(&approximation), pair(&rounding))?;
+        writeln!(f, " total={}", pair(&size(total)))
+    })
 }
 
 fn write_layer(f: &mut Formatter<'_>, i: usize, layer: &Layer) -> fmt::Result {

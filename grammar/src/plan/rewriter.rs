@@ -21,6 +21,7 @@ impl<'a> Rewriter<'a> {
             tables: old.tables.clone(),
             constants: old.constants.clone(),
             layers: old.layers.clone(),
+            validation: old.validation.clone(),
             ops: vec![],
             types: vec![],
             origins: vec![],

@@ -6,7 +6,8 @@
 //! 2. Security: log2(QP) within the table's bound for the promised level; so is the key to the sparse secret.
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
-//! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; the client's operations fit.
+//! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; kind and the client's operations
+//!    fit, and so does what is said of their errors.
 //! 6. Batches: one input or as many as slots; then maps name slot 0 and no key moves slots.
 //! 7. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, summands have
 //!    messages with equal factors, and results decrypt exactly, the noise staying below a quarter of Q/t.
@@ -100,6 +101,9 @@ pub enum PlanError {
         /// What is wrong.
         what: String,
     },
+    /// Promise 5.
+    #[error("what is said of its errors: {0}")]
+    Validation(String),
     /// Promise 7, in BFV.
     #[error("instruction {0}: messages of its operands are multiplied by different factors")]
     MessageFactors(Value),
@@ -132,6 +136,9 @@ impl VerifiedPlan {
         check_types(&plan)?;
         check_ephemeral(&plan)?;
         check_outputs(&plan)?;
+        if let Some(validation) = &plan.validation {
+            validation.check(plan.outputs.len()).map_err(PlanError::Validation)?;
+        }
         check_batch(&plan)?;
         check_exact(&plan)?;
         Ok(VerifiedPlan(plan))
@@ -468,6 +475,9 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
             if let Err(element) = runs.0.iter().try_for_each(|run| seen.add(run)) {
                 return fail(&format!("element {element} is in two slots"));
             }
+        }
+        if !output.kind.fits(&output.shape) {
+            return fail("its kind does not fit its shape");
         }
         if !output.factor.is_finite() {
             return fail("factor is not finite");

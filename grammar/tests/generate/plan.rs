@@ -2,8 +2,9 @@
 
 use hecc_grammar::model::ClientOp;
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, EmbeddingDiagonal, Input, Key, Layer, LimbSet, Normalization, Op,
-    Output, Params, Plan, Run, Runs, Scheme, Type, Value, VerifiedPlan, View, is_prime,
+    Accuracy, Better, Constant, ConstantId, Dim, EmbeddingDiagonal, ErrorSize, Input, Key, Layer,
+    LimbSet, Normalization, Op, Output, OutputErrors, OutputKind, Params, Plan, Run, Runs, Scheme,
+    Share, Type, Validation, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use proptest::prelude::*;
@@ -40,6 +41,7 @@ fn plan(of: &mut Choices) -> Plan {
     }
     plan.layers = (0..n_layers).map(|_| layer(of, &plan)).collect();
     plan.outputs = (0..of.below(3)).map(|_| output(of, &plan)).collect();
+    plan.validation = of.coin().then(|| validation(of, plan.outputs.len()));
     plan
 }
 
@@ -210,5 +212,36 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
     let slots = vec![(last, identity(shape[1]))];
     let limit = of.coin().then(|| of.number());
     let steps = if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };
-    Output { name: of.name(), shape, factor: of.number(), steps, limit, slots, client }
+    let kinds = [
+        OutputKind::Values,
+        OutputKind::Classes { axis: 1 },
+        OutputKind::Scores { axis: 0 },
+        OutputKind::Threshold { at: of.number() },
+    ];
+    let kind = kinds[of.below(4)];
+    Output { name: of.name(), shape, factor: of.number(), steps, limit, slots, client, kind }
+}
+
+fn validation(of: &mut Choices, n_outputs: usize) -> Validation {
+    let share = |of: &mut Choices| Share { count: of.below(65) as u64, of: 64 };
+    let agreement = of.coin().then(|| share(of));
+    let right = Accuracy::Classes { original: share(of), compiled: share(of) };
+    let values = Accuracy::Values { original: 0.5, compiled: of.number().min(1.0) };
+    let accuracy = [None, Some(right), Some(values)][of.below(3)];
+    let size = |of: &mut Choices| ErrorSize { largest: of.number().abs(), rms: 0.25 };
+    let outputs = (0..n_outputs).map(|_| OutputErrors {
+        least_spread: of.number().abs().max(1e-9),
+        spread: 2.0,
+        approximation: size(of),
+        rounding: size(of),
+        total: ErrorSize { largest: f64::INFINITY, rms: f64::INFINITY },
+    });
+    let outputs = outputs.collect();
+    let better = of.coin().then(|| Better {
+        degrees: vec![7; of.below(4)],
+        time: of.number().abs(),
+        agreement: of.coin().then_some(0.975),
+        rms: 0.125,
+    });
+    Validation { n_inputs: of.below(200) as u64, agreement, accuracy, outputs, better }
 }

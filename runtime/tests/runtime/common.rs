@@ -1,8 +1,8 @@
 //! Small plans on insecure rings, and how they are run by all evaluators.
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Op, Output, Params, Plan, Run, Runs, Scheme, Value,
-    VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme,
+    Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
@@ -100,6 +100,7 @@ impl Build {
                 limit: None,
                 slots: vec![(value, identity(n_slots))],
                 client: vec![],
+                kind: OutputKind::Values,
             });
         }
         VerifiedPlan::new(self.plan).expect("the test's plan keeps its promises")

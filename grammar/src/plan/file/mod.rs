@@ -13,6 +13,7 @@ mod program;
 mod report;
 mod runs;
 mod source;
+mod validation;
 mod wire;
 
 use bytes::Bytes;
@@ -106,6 +107,7 @@ fn read_plan(mut program: Reader<'_>, mut report: Reader<'_>, fate: Fate) -> Res
     program::read(&mut program, &mut RunsReader::new(fate), &mut plan)?;
     program.finish()?;
     plan.layers = report::read_layers(&mut report, &mut RunsReader::new(fate))?;
+    plan.validation = validation::read(&mut report)?;
     report.finish()?;
     Ok(plan)
 }

@@ -7,7 +7,7 @@ use crate::model::{Quantizer, Rounding};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
     ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op,
-    Output, Params, Plan, PlanError, Scheme, Value, View,
+    Output, OutputKind, Params, Plan, PlanError, Scheme, Value, View,
 };
 use crate::security::Security;
 
@@ -124,7 +124,7 @@ fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malfor
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
-    let Output { name, shape, factor, steps, limit, slots, client } = output;
+    let Output { name, shape, factor, steps, limit, slots, client, kind } = output;
     w.string(name);
     write_shape(w, shape);
     w.f64(*factor);
@@ -132,6 +132,7 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
     w.varint(u64::from(limit.is_some()));
     limit.iter().for_each(|&limit| w.f64(limit));
     super::write_places(w, shapes, slots);
+    write_kind(w, *kind);
     w.varint(client.len() as u64);
     for op in client {
         let (code, axis, rest) = match *op {
@@ -178,8 +179,33 @@ fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malf
     let (factor, steps) = (r.f64()?, r.f64s()?);
     let limit = if r.bool()? { Some(r.f64()?) } else { None };
     let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
+    let kind = read_kind(r)?;
     let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
-    Ok(Output { name, shape, factor, steps, limit, slots, client })
+    Ok(Output { name, shape, factor, steps, limit, slots, client, kind })
+}
+
+fn write_kind(w: &mut Writer, kind: OutputKind) {
+    let (code, axis) = match kind {
+        OutputKind::Values => return w.varint(0),
+        OutputKind::Classes { axis } => (1, axis),
+        OutputKind::Scores { axis } => (2, axis),
+        OutputKind::Threshold { at } => {
+            w.varint(3);
+            return w.f64(at);
+        }
+    };
+    w.varint(code);
+    w.varint(axis as u64);
+}
+
+fn read_kind(r: &mut Reader<'_>) -> Result<OutputKind, Malformed> {
+    Ok(match r.varint()? {
+        0 => OutputKind::Values,
+        1 => OutputKind::Classes { axis: r.number()? },
+        2 => OutputKind::Scores { axis: r.number()? },
+        3 => OutputKind::Threshold { at: r.f64()? },
+        other => return r.fail(format!("kind {other} of an output, expected 0 to 3")),
+    })
 }
 
 fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {

@@ -1,8 +1,8 @@
-//! What a plan says about itself: its name, its layers and which instructions they consist of.
+//! What a plan says about itself: its name, its layers and which instructions they consist of, how good it is.
 
 use super::runs::{RunsReader, Shapes};
 use super::wire::{Malformed, Reader, Writer, list};
-use super::{read_places, shape, write_places, write_shape};
+use super::{read_places, shape, validation, write_places, write_shape};
 use crate::plan::{Layer, Plan};
 
 pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan) {
@@ -13,6 +13,7 @@ pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan)
     for layer in &plan.layers {
         write_layer(w, shapes, layer);
     }
+    validation::write(w, plan.validation.as_ref());
 }
 
 /// Reads the name and the layer of each instruction.
