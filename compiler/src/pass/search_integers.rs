@@ -273,28 +273,39 @@ impl IntegerCandidate {
     }
 }
 
+/// Times that room is made for noise that does not fit, twice as much each time.
+const MAKE_ROOM: i32 = 6;
+
 /// The plan for some parameters. Where the noise does not fit after all, since with fewer primes other layouts are best, it is
-/// given the room that it lacks once; `None` if that is not enough, or not secure.
+/// given the room that it lacks, or more where primes are still dropped too early; `None` if that is not enough, or not
+/// secure.
 fn build(
     network: Network<'_>,
     trial: &Trial,
     chain: &mut Chain,
     mut params: Params,
 ) -> Result<Option<Built>, CompileError> {
-    for _ in 0..2 {
-        let levels = trial.levels(network.graph, chain, &params);
-        let (plan, packing) = network.lowered((params, trial.products), &levels)?;
-        let noise = noise::analyse_exact(&plan);
-        let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
-        let left = left.fold(f64::INFINITY, f64::min);
-        if left >= 0.0 {
-            return Ok(Some(Built { plan, packing, room: left }));
+    let (mut levels, mut lacking) = (vec![], 0.0);
+    for attempt in 0..=MAKE_ROOM {
+        let next = trial.levels(network.graph, chain, &params);
+        if next != levels {
+            levels = next;
+            let (plan, packing) = network.lowered((params.clone(), trial.products), &levels)?;
+            let noise = noise::analyse_exact(&plan);
+            let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
+            let left = left.fold(f64::INFINITY, f64::min);
+            if left >= 0.0 {
+                return Ok(Some(Built { plan, packing, room: left }));
+            }
+            lacking = -left;
         }
-        chain.add_room(-left, trial.products);
-        let wider = trial.params(chain, plan.params.p.len(), network.config.security);
-        let secure = wider.filter(choose_params::is_secure);
-        let Some(wider) = secure else { return Ok(None) };
-        params = wider;
+        chain.add_room(lacking * f64::from(attempt).exp2(), trial.products);
+        let wider = trial.params(chain, params.p.len(), network.config.security);
+        let Some(wider) = wider.filter(choose_params::is_secure) else { return Ok(None) };
+        if wider != params {
+            levels.clear();
+            params = wider;
+        }
     }
     Ok(None)
 }
