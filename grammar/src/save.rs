@@ -1,8 +1,12 @@
 //! Files that are either whole or absent.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::NamedTempFile;
 
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,11 @@ pub enum Access {
     /// Its owner only (mode 0600): secret keys.
     Owner,
 }
+
+/// Temporary files that exist now.
+static PENDING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// Held while files that belong together come into their places.
+static PLACING: Mutex<()> = Mutex::new(());
 
 /// Writes a file through `write`: under a temporary name in the same folder, synced, then renamed. On an error nothing
 /// is left behind and an older file of that name stays. A path that exists but is no regular file (a pipe, a terminal)
@@ -24,17 +33,108 @@ pub fn write_atomically(
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
         return write_all(&fs::OpenOptions::new().write(true).open(path)?, write);
     }
-    // A link keeps pointing to what it points to; the file behind it is replaced.
-    let target = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() };
-    let folder = folder_of(&target);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".hecc-").suffix(".tmp");
-    permit(&mut builder, access);
-    let temporary = builder.tempfile_in(&folder)?;
-    write_all(temporary.as_file(), write)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|failed| failed.error)?;
-    sync_folder(&folder)
+    Staged::write(path, access, write)?.replace()
+}
+
+/// A file that is written whole and not yet in its place. Dropped, it leaves nothing.
+pub struct Staged {
+    // Removed from the disk before it is removed from the list.
+    file: NamedTempFile,
+    _pending: Pending,
+    target: PathBuf,
+    folder: PathBuf,
+}
+
+impl Staged {
+    /// Writes the file meant for `path` under a temporary name in the same folder, synced. Of a link, that is the folder
+    /// of the file that it leads to: a link keeps pointing to what it points to.
+    pub fn write(
+        path: &Path,
+        access: Access,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<Staged> {
+        let target = match fs::canonicalize(path) {
+            Ok(target) if path.is_symlink() => target,
+            _ => path.to_owned(),
+        };
+        let folder = folder_of(&target);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".hecc-").suffix(".tmp");
+        permit(&mut builder, access);
+        let (file, pending) = Pending::create(&builder, &folder)?;
+        let staged = Staged { file, _pending: pending, target, folder };
+        write_all(staged.file.as_file(), write)?;
+        staged.file.as_file().sync_all()?;
+        Ok(staged)
+    }
+
+    /// Puts the file in its place, where it replaces an older one.
+    pub fn replace(self) -> io::Result<()> {
+        self.file.persist(&self.target).map_err(|failed| failed.error)?;
+        sync_folder(&self.folder)
+    }
+
+    /// Puts the file in its place, which must be free: of several that are put there at once, one is.
+    ///
+    /// # Errors
+    /// Of kind `AlreadyExists` if it is taken.
+    pub fn create(self) -> io::Result<()> {
+        self.file.persist_noclobber(&self.target).map_err(|failed| failed.error)?;
+        sync_folder(&self.folder)
+    }
+}
+
+/// Runs what puts files that belong together in their places: [`abandon`] waits for its end.
+pub fn together<T>(place: impl FnOnce() -> T) -> T {
+    let _placing = lock(&PLACING);
+    place()
+}
+
+/// Removes the temporary files of everything that is being written, for a process that is about to end. Whoever wants
+/// to begin another file waits forever.
+pub fn abandon() {
+    let placing = lock(&PLACING);
+    let mut pending = lock(&PENDING);
+    for path in std::mem::take(&mut *pending) {
+        // Nobody is left to tell.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget((placing, pending));
+}
+
+/// A temporary file's place in the list.
+struct Pending(PathBuf);
+
+impl Pending {
+    /// Makes a temporary file that is in the list as long as it exists.
+    fn create(
+        builder: &tempfile::Builder<'_, '_>,
+        folder: &Path,
+    ) -> io::Result<(NamedTempFile, Pending)> {
+        let mut pending = lock(&PENDING);
+        let file = builder.tempfile_in(folder).map_err(without_name)?;
+        pending.insert(file.path().to_owned());
+        let path = file.path().to_owned();
+        Ok((file, Pending(path)))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        lock(&PENDING).remove(&self.0);
+    }
+}
+
+/// The same error without the name of the temporary file, which means nothing to anyone.
+fn without_name(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let reason = text.split(" at path ").next().unwrap_or(&text);
+    io::Error::new(error.kind(), reason.to_owned())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What they guard is sound even after a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write_all(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -95,6 +195,32 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "no more");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["plan.bin"]);
+    }
+
+    #[test]
+    fn of_files_created_at_once_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.sk");
+        let staged = |content: u8| {
+            Staged::write(&path, Access::Owner, |out| out.write_all(&[content])).unwrap()
+        };
+        let all = [1, 2, 3].map(staged);
+        assert_eq!(names(folder.path()).len(), 3);
+        let created = all.map(Staged::create);
+        assert_eq!(created.iter().filter(|created| created.is_ok()).count(), 1);
+        let taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+        assert!(created.iter().flat_map(|created| created.as_ref().err()).all(taken));
+        assert_eq!(fs::read(&path).unwrap(), [1]);
+        assert_eq!(names(folder.path()), ["plan.sk"]);
+    }
+
+    #[test]
+    fn errors_do_not_name_temporary_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none").join("plan.bin");
+        let error = write_atomically(&path, Access::Public, |out| out.write_all(b"x")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(".hecc-"), "{error}");
     }
 
     #[cfg(unix)]
