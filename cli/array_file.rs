@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use hecc_grammar::envelope::kind_of_any_version;
 use zip::ZipArchive;
 
-use crate::bytes_file;
 use crate::failure::hinted;
 use crate::npy::{Array, read_npy};
+use crate::{bytes_file, stream, wrong_file};
 
 /// The arrays of one file. An `.npy` file has one, without a name.
 pub(crate) struct ArrayFile {
@@ -26,6 +27,15 @@ impl ArrayFile {
     /// Opens an `.npy` or `.npz` file.
     pub(crate) fn open(path: &Path) -> Result<ArrayFile> {
         let bytes = bytes_file::read(path)?;
+        if let Some(kind) = kind_of_any_version(&bytes) {
+            return Err(hinted(
+                format!(
+                    "{}: this holds {kind}, expected an array or an image",
+                    stream::input_name(path)
+                ),
+                wrong_file::next_command(path, kind),
+            ));
+        }
         let content = if bytes.starts_with(b"PK") {
             let archive = ZipArchive::new(Cursor::new(bytes));
             Content::Npz(archive.with_context(|| format!("{} is a damaged .npz", path.display()))?)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::failure::hinted;
+use crate::stream::{check_inputs, check_named, name};
 
 /// The secret key's file beside a plan, or in a folder: `plan.bin` has `plan.sk`.
 pub(crate) fn secret_key(plan: &Path, folder: Option<&Path>) -> PathBuf {
@@ -21,16 +22,38 @@ pub(crate) fn result_of(input: &Path) -> PathBuf {
     input.with_extension("out.ct")
 }
 
-/// The key file that was named, or the one beside the plan, which must then exist.
-pub(crate) fn key_file(named: Option<&Path>, beside: PathBuf, plan: &Path) -> Result<PathBuf> {
-    match named {
-        Some(path) => Ok(path.to_owned()),
-        None if beside.exists() => Ok(beside),
-        None => Err(hinted(
-            format!("there is no `{}`", beside.display()),
-            format!("`hecc keygen {}` makes keys; --keys names keys elsewhere", plan.display()),
-        )),
+/// Checks, before anything is read, that standard input is named once at most by a command that takes a plan, keys and
+/// `inputs`; and that there is a place to look for keys if none are named.
+pub(crate) fn check_streams(plan: &Path, keys: Option<&Path>, inputs: &[&Path]) -> Result<()> {
+    if keys.is_none() {
+        check_named(plan, "keys are looked for beside the file of their plan: --keys names them")?;
     }
+    let all: Vec<&Path> = inputs.iter().copied().chain([plan]).chain(keys).collect();
+    check_inputs(&all)
+}
+
+/// The secret key that was named, or the one beside the plan, which must then exist.
+pub(crate) fn find_secret_key(named: Option<&Path>, plan: &Path) -> Result<PathBuf> {
+    let again = format!("`hecc keygen {}` makes keys; --keys names keys elsewhere", name(plan));
+    find(named, secret_key(plan, None), again)
+}
+
+/// The evaluation keys that were named, or those beside the plan, which must then exist.
+pub(crate) fn find_evaluation_keys(named: Option<&Path>, plan: &Path) -> Result<PathBuf> {
+    let only = if secret_key(plan, None).exists() { " --evaluation-only" } else { "" };
+    let again =
+        format!("`hecc keygen {}{only}` makes them; --keys names keys elsewhere", name(plan));
+    find(named, evaluation_keys(plan, None), again)
+}
+
+fn find(named: Option<&Path>, beside: PathBuf, again: String) -> Result<PathBuf> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    if beside.exists() {
+        return Ok(beside);
+    }
+    Err(hinted(format!("there is no `{}`", name(&beside)), again))
 }
 
 fn in_folder(path: PathBuf, folder: Option<&Path>) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Files as bytes: read whole, once it is clear that they are of the right kind.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
@@ -9,26 +9,41 @@ use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, kind_of};
 
 use crate::failure::hinted;
+use crate::stream::{self, input_name, name};
+use crate::wrong_file::wrong_kind;
 
 /// Bytes that tell what a file of hecc is.
 const HEAD: usize = 16;
 
-/// Reads a file of hecc that should be of kind `expected`. A file of another kind is refused before it is read whole.
-pub(crate) fn read_kind(path: &Path, expected: Kind) -> Result<Bytes> {
-    let mut file = open(path)?;
-    let mut head = Vec::with_capacity(HEAD);
-    let problem = |error: FileError| refused(path, error);
-    file.by_ref().take(HEAD as u64).read_to_end(&mut head).with_context(|| cannot_read(path))?;
-    let found = kind_of(&head).map_err(problem)?;
-    if found != expected {
-        return Err(problem(FileError::Kind { found, expected }));
+/// Reads a file of hecc that should be of kind `expected` and go with `plan`. A file of another kind is refused before it
+/// is read whole.
+pub(crate) fn read_kind(path: &Path, (expected, plan): (Kind, &Path)) -> Result<Bytes> {
+    let check = |head: &[u8]| {
+        let found = kind_of(head)?;
+        if found == expected { Ok(()) } else { Err(FileError::Kind { found, expected }) }
+    };
+    let problem = |head: &[u8], error| wrong_kind(path, head, (expected, plan), error);
+    match open(path)? {
+        Source::Stream(bytes) => {
+            check(&bytes).map_err(|error| problem(&bytes, error))?;
+            Ok(bytes)
+        }
+        Source::File(mut file) => {
+            let mut head = Vec::with_capacity(HEAD);
+            let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
+            read.with_context(|| cannot_read(path))?;
+            check(&head).map_err(|error| problem(&head, error))?;
+            rest(path, file, head)
+        }
     }
-    rest(path, file, head)
 }
 
-/// Reads any regular file.
+/// Reads any file, a pipe, or standard input.
 pub(crate) fn read(path: &Path) -> Result<Bytes> {
-    rest(path, open(path)?, vec![])
+    match open(path)? {
+        Source::Stream(bytes) => Ok(bytes),
+        Source::File(file) => rest(path, file, vec![]),
+    }
 }
 
 /// The error of a file that does not hold what it should, with a hint where one helps.
@@ -48,10 +63,10 @@ pub(crate) fn refused(path: &Path, error: FileError) -> anyhow::Error {
             "it was written by another version of hecc: make it again with this one, or use that one"
         }
         FileError::Content { .. } | FileError::Plan(_) => {
-            return anyhow::Error::new(error).context(path.display().to_string());
+            return anyhow::Error::new(error).context(input_name(path));
         }
     };
-    hinted(format!("{}: {error}", path.display()), hint)
+    hinted(format!("{}: {error}", input_name(path)), hint)
 }
 
 /// The error of a file of keys or ciphertexts that should belong to the same keys as `other`.
@@ -59,7 +74,7 @@ pub(crate) fn mismatched(path: &Path, error: FileError, other: &Path) -> anyhow:
     let FileError::OtherKey { kind, found, expected } = error else {
         return refused(path, error);
     };
-    let (path, other) = (path.display(), other.display());
+    let (path, other) = (input_name(path), input_name(other));
     let message = match kind {
         Kind::EvaluationKeys => format!(
             "{path} holds evaluation keys of key {found}, but {other} is encrypted under key {expected}"
@@ -74,13 +89,47 @@ pub(crate) fn mismatched(path: &Path, error: FileError, other: &Path) -> anyhow:
     )
 }
 
-fn open(path: &Path) -> Result<File> {
-    let file = File::open(path).with_context(|| cannot_read(path))?;
-    // A folder, a device or a pipe has no size to judge by.
-    if !file.metadata().with_context(|| cannot_read(path))?.is_file() {
-        bail!("{} is not a regular file", path.display());
+/// What a path leads to.
+enum Source {
+    /// A regular file, to be read.
+    File(File),
+    /// What came out of a pipe.
+    Stream(Bytes),
+}
+
+fn open(path: &Path) -> Result<Source> {
+    if path == Path::new("-") {
+        return stream::read_stdin().map(Source::Stream);
     }
-    Ok(file)
+    if let Some(bytes) = stream::read_before(path) {
+        return Ok(Source::Stream(bytes));
+    }
+    // The kind first: to open a pipe is to wait for whoever writes to it.
+    let found = std::fs::metadata(path).with_context(|| cannot_read(path))?;
+    if found.is_dir() {
+        bail!("`{}` is a folder, expected a file", name(path));
+    }
+    if !found.is_file() && !is_pipe(&found) {
+        bail!("`{}` is a device, expected a file or a pipe", name(path));
+    }
+    let file = File::open(path).with_context(|| cannot_read(path))?;
+    if found.is_file() {
+        Ok(Source::File(file))
+    } else {
+        stream::read_pipe(path, file).map(Source::Stream)
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(found: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    found.file_type().is_fifo()
+}
+
+/// Elsewhere pipes are not files.
+#[cfg(not(unix))]
+fn is_pipe(_: &Metadata) -> bool {
+    false
 }
 
 fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Bytes> {
@@ -93,5 +142,5 @@ fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Bytes> {
 }
 
 fn cannot_read(path: &Path) -> String {
-    format!("cannot read `{}`", path.display())
+    format!("cannot read `{}`", name(path))
 }

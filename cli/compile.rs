@@ -7,17 +7,21 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::error::CompileError;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::pipeline::{self, Compiled};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
+use serde_json::{Value as Json, json};
 
-use crate::console::{Console, print};
+use crate::console::Console;
 use crate::cost_sheet::CostSheet;
 use crate::dataset::{Dataset, specs_of_model};
+use crate::failure::hinted;
+use crate::output::{Content, Output};
 use crate::progress::Progress;
-use crate::{costs, explain, model_file, normalization, plan_check, plan_file, units};
+use crate::{costs, explain, model_file, normalization, plan_check, plan_file, stream, units};
 
 /// Compile a trained network into a plan
 ///
@@ -26,9 +30,9 @@ use crate::{costs, explain, model_file, normalization, plan_check, plan_file, un
 /// will see. No keys are involved; the plan is not secret, but holds the network's weights.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The network: an .onnx file, or a .hecc text with its weights in an .npz beside it.
+    /// The network: an .onnx file (`-`: on standard input), or a .hecc text with its weights in an .npz beside it.
     model: PathBuf,
-    /// The plan to write.
+    /// The plan to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
     output: Option<PathBuf>,
     /// Inputs like those that the network will see, a few hundred: an .npz with an array `x` (or one named after each
@@ -113,24 +117,28 @@ enum Stage {
 
 pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
+    let output = check_files(args)?;
+    let console = &output.as_ref().map_or(*console, |output| output.console(console));
     let model = model_file::read(&args.model)?;
     if args.emit == Some(Stage::Model) && args.output.is_none() {
-        return print(&model.to_string());
+        return console.result(model.to_string(), stage_json(Stage::Model, &model.to_string()));
     }
     let calibration = calibration(args, &model, console)?;
     let config = config(args)?;
     let compiled = {
         let _working = Progress::spinner(console, "compiling");
-        let compiled = pipeline::compile(&model, &calibration, &config)?;
+        let compiled = pipeline::compile(&model, &calibration, &config).map_err(in_units)?;
         plan_check::check(&compiled, &calibration)?;
         compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);
-    if let Some(path) = &args.output {
-        plan_file::write(path, &file)?;
+    if let Some(output) = &output {
+        output.write(&file)?;
     }
     if let Some(stage) = args.emit {
-        return print(&text_of(stage, &model, &compiled));
+        let text = text_of(stage, &model, &compiled);
+        let json = stage_json(stage, &text);
+        return console.result(text, json);
     }
     let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &config.costs);
     let mut text = sheet.to_string();
@@ -146,6 +154,38 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     json["compile_seconds"] = seconds.as_secs_f64().into();
     console.note(format!("compiled in {}", units::duration(seconds)));
     console.summary(text, json)
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args) -> Result<Option<Output>> {
+    let weights = args.model.with_extension("npz");
+    let mut inputs = vec![(args.model.as_path(), "the network that is read")];
+    inputs.extend(args.calibration.iter().map(|path| (path.as_path(), "the calibration data")));
+    stream::check_inputs(&inputs.iter().map(|(path, _)| *path).collect::<Vec<_>>())?;
+    inputs.push((&weights, "the weights of the network"));
+    let check = |path: &PathBuf| Output::new(path, Content::Plan, &inputs);
+    args.output.as_ref().map(check).transpose()
+}
+
+/// The error with sizes that people read, and the limit that would do.
+fn in_units(error: CompileError) -> anyhow::Error {
+    let CompileError::Memory { needed, allowed } = error else { return error.into() };
+    hinted(
+        format!(
+            "the plan needs {} of memory to run, --max-memory allows {}",
+            units::bytes(needed),
+            units::bytes(allowed)
+        ),
+        format!(
+            "--max-memory {}M is enough; fewer bits of precision, or no --batch, need less",
+            needed.div_ceil(1_000_000)
+        ),
+    )
+}
+
+fn stage_json(stage: Stage, text: &str) -> Json {
+    let name = stage.to_possible_value().map(|value| value.get_name().to_owned());
+    json!({ "stage": name, "text": text })
 }
 
 fn config(args: &Args) -> Result<Config> {

@@ -16,13 +16,18 @@ pub(crate) struct Console {
     pub(crate) json: bool,
     /// Results only.
     pub(crate) quiet: bool,
+    /// Whether a file is written to stdout, so that all else goes to stderr.
+    pub(crate) stdout_is_taken: bool,
 }
+
+/// The exit status of a command line that was not understood.
+const USAGE: u8 = 2;
 
 impl Console {
     /// Prints what the command was asked for.
     pub(crate) fn result(&self, text: impl Display, json: Value) -> Result<()> {
         let text = if self.json { format!("{json:#}") } else { text.to_string() };
-        print(&text)
+        if self.stdout_is_taken { write(io::stderr().lock(), &text) } else { print(&text) }
     }
 
     /// Prints what a command that writes a file has done; `--quiet` leaves it out.
@@ -66,9 +71,24 @@ impl Console {
 
 /// Prints what the parser of the command line has to say: help, or what it did not understand.
 pub(crate) fn explain_usage(usage: &clap::Error) -> ExitCode {
-    // Nothing is left to do if it cannot be printed.
-    let _ = usage.print();
-    if usage.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if !usage.use_stderr() {
+        // Nothing is left to do if it cannot be printed.
+        let _ = usage.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let _ = writeln!(io::stderr(), "{}", usage_json(&usage.render().to_string()));
+    } else {
+        let _ = usage.print();
+    }
+    ExitCode::from(USAGE)
+}
+
+/// What the parser says: the error in the first paragraph, then what helps.
+fn usage_json(text: &str) -> Value {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (error, hint) = text.split_once("\n\n").unwrap_or((text, ""));
+    json!({ "error": error.trim(), "hint": hint.trim() })
 }
 
 /// An error and its causes, but for those that the error above them has told already.
@@ -86,7 +106,10 @@ fn message(error: &anyhow::Error) -> String {
 
 /// Prints to stdout, with one newline at the end.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
+    write(io::stdout().lock(), text)
+}
+
+fn write(mut out: impl Write, text: &str) -> Result<()> {
     out.write_all(text.trim_end_matches('\n').as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)

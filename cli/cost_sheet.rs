@@ -93,6 +93,15 @@ impl CostSheet {
     }
 }
 
+impl CostSheet {
+    fn memory_of_weights(&self) -> String {
+        match self.weight_memory {
+            0 => String::new(),
+            bytes => format!(", up to {} more to keep encoded weights", units::bytes(bytes)),
+        }
+    }
+}
+
 impl fmt::Display for CostSheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sheet = Sheet::default();
@@ -106,11 +115,11 @@ impl fmt::Display for CostSheet {
         sheet.line(
             "memory of a run",
             format!(
-                "{} (keys {}, values {}), up to {} more to keep encoded weights",
+                "{} (keys {}, values {}){}",
                 units::bytes(self.key_memory + self.value_memory),
                 units::bytes(self.key_memory),
                 units::bytes(self.value_memory),
-                units::bytes(self.weight_memory)
+                self.memory_of_weights()
             ),
         );
         sheet.line(

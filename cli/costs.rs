@@ -7,7 +7,7 @@ use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
 use hecc_grammar::cost::{Costs, DEFAULT};
 use serde_json::{Value as Json, json};
 
-use crate::plan_file;
+use crate::output::write_file;
 
 /// Names another file than the one in the user's configuration folder.
 const VARIABLE: &str = "HECC_COSTS";
@@ -44,7 +44,7 @@ pub(crate) fn write(costs: &Costs) -> Result<PathBuf> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("{}: the folder cannot be made", folder.display()))?;
     }
-    plan_file::write(&path, format!("{:#}\n", json(costs)).as_bytes())?;
+    write_file(&path, format!("{:#}\n", json(costs)).as_bytes())?;
     Ok(path)
 }
 

@@ -1,5 +1,6 @@
 //! Inputs of a network, and labels: arrays and images, their shapes checked.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -58,9 +59,9 @@ impl Dataset {
     /// Reads a set from an `.npz` (arrays `x`, or named as the inputs, and perhaps `y`), an `.npy`, an image, or a
     /// folder of images.
     pub(crate) fn read(path: &Path, specs: &[InputSpec<'_>]) -> Result<Dataset> {
-        let source = path.to_string_lossy().into_owned();
+        let source = path.as_os_str().to_owned();
         let inputs = read_inputs(std::slice::from_ref(&source), specs)?;
-        let has_labels = path.is_file() && !image_file::is_image(path);
+        let has_labels = !path.is_dir() && !image_file::is_image(path);
         let labels = if has_labels { read_labels(path, n_images(&inputs))? } else { None };
         Ok(Dataset { inputs, labels })
     }
@@ -96,8 +97,11 @@ pub(crate) fn image(inputs: &[ArrayD<f64>], index: usize, n_images: usize) -> Ve
 
 /// Reads one source for each input, in order, or all of them from one `.npz`. A source is an `.npy`, an `.npz` (with
 /// `:NAME` for one of its arrays), an image or a folder of images.
-pub(crate) fn read_inputs(sources: &[String], specs: &[InputSpec<'_>]) -> Result<Vec<ArrayD<f64>>> {
-    let pairs: Vec<(&String, &InputSpec<'_>)> = match sources {
+pub(crate) fn read_inputs(
+    sources: &[OsString],
+    specs: &[InputSpec<'_>],
+) -> Result<Vec<ArrayD<f64>>> {
+    let pairs: Vec<(&OsString, &InputSpec<'_>)> = match sources {
         [only] => specs.iter().map(|spec| (only, spec)).collect(),
         _ => sources.iter().zip(specs).collect(),
     };
@@ -128,7 +132,7 @@ fn n_images(inputs: &[ArrayD<f64>]) -> usize {
     inputs.first().map_or(0, |array| array.shape()[0])
 }
 
-fn read_source(source: &str, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
+fn read_source(source: &OsStr, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
     let (path, member) = split_member(source);
     let array = if path.is_dir() {
         pixels(image_file::read_images(&image_file::list(&path)?, spec.shape)?, spec)
@@ -143,17 +147,39 @@ fn read_source(source: &str, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
         if is_bytes { pixels(array / 255.0, spec) } else { array }
     };
     if let Some((index, x)) = array.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        bail!("{source}: element {index} is {x}, expected a finite number");
+        bail!("{}: element {index} is {x}, expected a finite number", source.to_string_lossy());
     }
     Ok(array)
 }
 
 /// A path, and the array named after its last colon, if the whole is no path.
-fn split_member(source: &str) -> (PathBuf, Option<&str>) {
-    match source.rsplit_once(':') {
+fn split_member(source: &OsStr) -> (PathBuf, Option<&str>) {
+    match split_colon(source) {
         Some((path, member)) if !Path::new(source).exists() => (path.into(), Some(member)),
         _ => (source.into(), None),
     }
+}
+
+/// The file of a source, without the name of an array.
+pub(crate) fn path_of(source: &OsStr) -> PathBuf {
+    split_member(source).0
+}
+
+/// What is before and after the last colon; of a path that is no text too.
+#[cfg(unix)]
+fn split_colon(source: &OsStr) -> Option<(&OsStr, &str)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = source.as_bytes();
+    let colon = bytes.iter().rposition(|&byte| byte == b':')?;
+    let member = std::str::from_utf8(&bytes[colon + 1..]).ok()?;
+    Some((OsStr::from_bytes(&bytes[..colon]), member))
+}
+
+/// What is before and after the last colon.
+#[cfg(not(unix))]
+fn split_colon(source: &OsStr) -> Option<(&OsStr, &str)> {
+    let (path, member) = source.to_str()?.rsplit_once(':')?;
+    Some((OsStr::new(path), member))
 }
 
 fn pixels(array: ArrayD<f64>, spec: &InputSpec<'_>) -> ArrayD<f64> {
@@ -238,7 +264,7 @@ mod tests {
 
     #[test]
     fn arrays_of_archives_are_named_after_a_colon() {
-        assert_eq!(split_member("a.npz:x"), ("a.npz".into(), Some("x")));
-        assert_eq!(split_member("a.npz"), ("a.npz".into(), None));
+        assert_eq!(split_member(OsStr::new("a.npz:x")), ("a.npz".into(), Some("x")));
+        assert_eq!(split_member(OsStr::new("a.npz")), ("a.npz".into(), None));
     }
 }

@@ -15,8 +15,9 @@ use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
 
 use crate::console::Console;
+use crate::output::{Content, Output as Destination};
 use crate::table::{Align, Table};
-use crate::{beside, bytes_file, plan_file, units};
+use crate::{beside, bytes_file, plan_file, stream, units};
 
 /// Decrypt a result and print scores and class
 ///
@@ -25,10 +26,11 @@ use crate::{beside, bytes_file, plan_file, units};
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
-    /// The encrypted result, from `hecc run`.
+    /// The encrypted result, from `hecc run`; `-` is standard input.
     #[arg(long, short, value_name = "FILE")]
     input: PathBuf,
-    /// Also write the network's output to an .npy file, or an .npz if it has several.
+    /// Also write the network's output to an .npy file, or an .npz if it has several; `-` is standard output, and what is
+    /// printed otherwise goes to stderr.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The secret key; by default the one beside the plan.
@@ -51,14 +53,17 @@ struct Scores {
 }
 
 pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
+    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let beside = beside::secret_key(&args.plan, None);
-    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
-    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey)?;
+    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let destination = check_files(args, &key_path)?;
+    let console =
+        &destination.as_ref().map_or(*console, |destination| destination.console(console));
+    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| bytes_file::refused(&key_path, error))?;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Result)?;
+    let input_file = bytes_file::read_kind(&args.input, (Kind::Result, &args.plan))?;
     let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
     let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
         .map_err(|error| bytes_file::mismatched(&args.input, error, &key_path))?;
@@ -74,8 +79,8 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
             images.push(scores.collect::<Result<Vec<_>>>()?);
         }
     }
-    if let Some(path) = &args.output {
-        write_arrays(path, plan, &images)?;
+    if let (Some(path), Some(destination)) = (&args.output, &destination) {
+        destination.write(&array_file(path, plan, &images)?)?;
     }
     console.result(text(plan, &images, args), json_of(plan, &images, args))
 }
@@ -179,11 +184,27 @@ fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
     json!({ "inputs": images.iter().map(image).collect::<Vec<_>>() })
 }
 
-fn write_arrays(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<()> {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path) -> Result<Option<Destination>> {
+    let inputs = [
+        (args.plan.as_path(), "the plan"),
+        (args.input.as_path(), "the result that is read"),
+        (key, "the secret key"),
+    ];
+    let check = |path: &PathBuf| Destination::new(path, Content::Arrays, &inputs);
+    args.output.as_ref().map(check).transpose()
+}
+
+/// The file of all outputs, in the format that its name asks for.
+fn array_file(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<Vec<u8>> {
+    let extension = if stream::is_stdout(path) {
+        Some(if plan.outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
+    } else {
+        path.extension().map(|e| e.to_string_lossy().to_lowercase())
+    };
     let array =
         |k: usize| stacked(images.iter().map(|outputs| outputs[k].applied.clone()).collect());
-    let bytes = match (extension.as_deref(), plan.outputs.len()) {
+    Ok(match (extension.as_deref(), plan.outputs.len()) {
         (Some("npz"), n) => {
             let mut npz = NpzWriter::new_compressed(io::Cursor::new(vec![]));
             for k in 0..n {
@@ -198,8 +219,7 @@ fn write_arrays(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<()> 
         }
         (Some("npy"), n) => bail!("the network has {n} outputs: write an .npz instead of an .npy"),
         _ => bail!("`{}` ends neither in .npy nor in .npz", path.display()),
-    };
-    plan_file::write(path, &bytes)
+    })
 }
 
 /// One array with the images in front.

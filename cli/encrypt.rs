@@ -1,7 +1,8 @@
 //! `hecc encrypt`: inputs to ciphertexts.
 
+use std::ffi::OsString;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -13,8 +14,9 @@ use serde_json::json;
 
 use crate::console::Console;
 use crate::dataset::{self, specs_of_plan};
+use crate::output::{Content, Output};
 use crate::progress::Progress;
-use crate::{beside, bytes_file, plan_file, units};
+use crate::{beside, bytes_file, plan_file, stream, units};
 
 /// Encrypt an input
 ///
@@ -25,13 +27,13 @@ pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
     /// The input: an .npy array, an .npz archive (with `:NAME` for one of its arrays), a .png or .jpg image, or a
-    /// folder of images. Once for each input of the network.
+    /// folder of images; `-` is an array on standard input. Once for each input of the network.
     ///
     /// Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says; other arrays are what
     /// the network takes. Several images in an array are encrypted into one file and run one after the other.
     #[arg(long, short, value_name = "FILE", required = true)]
-    input: Vec<String>,
-    /// The file to write.
+    input: Vec<OsString>,
+    /// The file to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// The secret key; by default the one beside the plan.
@@ -46,11 +48,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
+    let data: Vec<PathBuf> = args.input.iter().map(|source| dataset::path_of(source)).collect();
+    let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
+    beside::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let beside = beside::secret_key(&args.plan, None);
-    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
-    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey)?;
+    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let output = check_files(args, &key_path, &paths)?;
+    let console = &output.console(console);
+    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| bytes_file::refused(&key_path, error))?;
     let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
@@ -82,11 +88,11 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     drop(bar);
     let encrypted = Ciphertexts { key: secret.id(), n_images: images.len(), sets };
     let file = write_inputs(plan, loaded.fingerprint, &encrypted);
-    plan_file::write(&args.output, &file)?;
+    output.write(&file)?;
     console.summary(
         format!(
             "{}: {} encrypted, {}, in {}",
-            args.output.display(),
+            output.name(),
             units::count(images.len(), "input"),
             units::bytes(file.len() as u64),
             units::duration(start.elapsed())
@@ -94,13 +100,20 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         json!({
             "plan": loaded.fingerprint.to_string(),
             "key": secret.id().to_string(),
-            "path": args.output,
+            "path": stream::name(&args.output),
             "bytes": file.len(),
             "inputs": images.len(),
             "first": images.start,
             "seconds": start.elapsed().as_secs_f64(),
         }),
     )
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path, data: &[&Path]) -> Result<Output> {
+    let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the secret key")];
+    inputs.extend(data.iter().map(|path| (*path, "the input that is encrypted")));
+    Output::new(&args.output, Content::Ciphertext, &inputs)
 }
 
 /// The tensors of several images, one after the other.

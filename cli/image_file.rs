@@ -18,16 +18,23 @@ pub(crate) fn is_image(path: &Path) -> bool {
     matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
-/// The images of a folder, in the order of their names.
+/// The images of a folder, in the order of their names, but for hidden ones: systems leave such files behind.
 pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let context = || format!("cannot read folder `{}`", folder.display());
     let entries = std::fs::read_dir(folder).with_context(context)?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
-    let mut images: Vec<PathBuf> =
-        paths.with_context(context)?.into_iter().filter(|path| is_image(path)).collect();
+    let mut images: Vec<PathBuf> = paths
+        .with_context(context)?
+        .into_iter()
+        .filter(|path| is_image(path) && !is_hidden(path))
+        .collect();
     ensure!(!images.is_empty(), "folder `{}` has no .png, .jpg or .jpeg files", folder.display());
     images.sort();
     Ok(images)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// Reads images for an input of shape `[1, channels, height, width]`, or `[1, height, width]` for grey ones; the
@@ -91,6 +98,7 @@ mod tests {
             .unwrap()
             .save(folder.path().join("a.png"))
             .unwrap();
+        std::fs::write(folder.path().join("._a.png"), b"not an image").unwrap();
         let both = list(folder.path()).unwrap();
         let array = read_images(&both, &[1, 3, 1, 2]).unwrap();
         assert_eq!(array.shape(), [2, 3, 1, 2]);

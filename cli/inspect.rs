@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::cost_sheet::{CostSheet, params_json, params_lines};
 use crate::layers::{self, layer_costs, layer_table, layers_json};
 use crate::plan_file::{self, LoadedPlan};
+use crate::stream::input_name;
 use crate::table::Sheet;
 use crate::{bytes_file, costs, units};
 
@@ -22,7 +23,7 @@ use crate::{bytes_file, costs, units};
 /// checked on the way.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The file.
+    /// The file; `-` is standard input.
     file: PathBuf,
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     let bytes = bytes_file::read(path)?;
     let refused = |error| bytes_file::refused(path, error);
     if kind_of(&bytes).map_err(refused)? == Kind::Plan {
-        let loaded = plan_file::read(path)?;
+        let loaded = plan_file::open(path, bytes)?;
         let costs = costs::load()?;
         return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
     }
@@ -39,7 +40,7 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     let envelope = open_any(bytes).map_err(refused)?;
     let contents = describe(&envelope).map_err(refused)?;
     let mut sheet = Sheet::default();
-    sheet.line("file", format!("{}: {}", path.display(), envelope.kind));
+    sheet.line("file", format!("{}: {}", input_name(path), envelope.kind));
     sheet.line("size", units::exact_bytes(size));
     sheet.line("of plan", envelope.origin.plan.to_string());
     sheet.line("of key", envelope.origin.key.to_string());
@@ -76,7 +77,7 @@ fn direction(kind: Kind) -> Option<&'static str> {
 fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
     let plan = &loaded.plan;
     let mut sheet = Sheet::default();
-    sheet.line("file", format!("{}: a plan", path.display()));
+    sheet.line("file", format!("{}: a plan", input_name(path)));
     sheet.line("network", plan.name.clone());
     sheet.line("fingerprint", loaded.fingerprint.to_string());
     for input in &plan.inputs {

@@ -3,23 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use hecc_grammar::save::{Access, write_atomically};
-use hecc_runtime::client::{SecretKey, evaluation_keys, write_secret_key};
+use anyhow::{Context, Result};
+use hecc_grammar::save::{Access, Staged};
+use hecc_runtime::client::{SecretKey, evaluation_keys, read_secret_key, write_secret_key};
 use hecc_runtime::file::{evaluation_keys_bytes, write_evaluation_keys};
 use hecc_runtime::ring::SecretRng;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::console::Console;
-use crate::failure::hinted;
+use crate::key_pair::KeyPair;
+use crate::output::cannot_write;
+use crate::plan_file::LoadedPlan;
 use crate::progress::Progress;
-use crate::{beside, plan_file, units};
+use crate::stream::{check_named, name};
+use crate::{beside, bytes_file, plan_file, units};
 
 /// Make the keys of a plan
 ///
 /// Two files come out. The secret key (`plan.sk`) encrypts inputs and decrypts results: it must never leave its owner.
 /// The evaluation keys (`plan.ek`) let a server run the plan on encrypted inputs; they reveal nothing and are meant to
-/// be given away.
+/// be given away. Both carry the same random id, as does everything that is encrypted under them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
@@ -27,75 +30,110 @@ pub(crate) struct Args {
     /// Write the keys into this folder instead of beside the plan.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Replace a secret key that exists: what it encrypted is lost.
+    /// Replace keys that exist: what the old secret key encrypted is lost.
     #[arg(long)]
     force: bool,
+    /// Keep the secret key that exists, and make its evaluation keys again.
+    #[arg(long)]
+    evaluation_only: bool,
 }
 
 pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
+    check_named(&args.plan, "keys are named after the file of their plan: give that file")?;
     let folder = args.out.as_deref();
-    let secret_path = beside::secret_key(&args.plan, folder);
-    let keys_path = beside::evaluation_keys(&args.plan, folder);
-    check_paths(args, &secret_path, &keys_path)?;
+    if let Some(folder) = folder {
+        check_named(folder, "--out takes a folder for both files")?;
+    }
+    let pair = KeyPair {
+        secret: beside::secret_key(&args.plan, folder),
+        evaluation: beside::evaluation_keys(&args.plan, folder),
+        plan: args.plan.clone(),
+    };
     let loaded = plan_file::read(&args.plan)?;
-    let plan = &loaded.plan;
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make folder `{}`", folder.display()))?;
+            .with_context(|| format!("cannot make folder `{}`", name(folder)))?;
     }
-
     let start = Instant::now();
-    let secret = SecretKey::generate()?;
+    let secret = if args.evaluation_only {
+        pair.check_evaluation_only(args.force)?;
+        let file = bytes_file::read(&pair.secret)?;
+        read_secret_key(&loaded.plan, loaded.fingerprint, file)
+            .map_err(|error| bytes_file::refused(&pair.secret, error))?
+    } else {
+        pair.check_new(args.force)?;
+        SecretKey::generate()?
+    };
+    // What takes long, and what can fail for want of space, is done before either file is in its place.
+    let evaluation = stage_evaluation_keys(&loaded, &secret, &pair.evaluation, console)?;
+    if args.evaluation_only {
+        pair.place_evaluation(evaluation, args.force)?;
+    } else {
+        let file = write_secret_key(&loaded.plan, loaded.fingerprint, &secret);
+        let staged = Staged::write(&pair.secret, Access::Owner, |out| out.write_all(&file));
+        let staged = staged.with_context(|| cannot_write(&pair.secret))?;
+        pair.place(staged, evaluation, args.force)?;
+    }
+    report(&Made { args, pair: &pair, loaded: &loaded, secret: &secret, start }, console)
+}
+
+/// Makes the evaluation keys, and writes them under a temporary name.
+fn stage_evaluation_keys(
+    loaded: &LoadedPlan,
+    secret: &SecretKey,
+    path: &Path,
+    console: &Console,
+) -> Result<Staged> {
+    let plan = &loaded.plan;
     let mut rng = SecretRng::from_os()?;
     let keys = {
         let bar = Progress::new(console, "keys", plan.keys().len());
-        evaluation_keys(plan, &secret, &mut rng, &|done, _| bar.set(done))
+        evaluation_keys(plan, secret, &mut rng, &|done, _| bar.set(done))
     };
-    let n_keys = plan.keys().len();
-    // The secret key last: where it is, the evaluation keys are too.
-    write_atomically(&keys_path, Access::Public, |out| {
+    let staged = Staged::write(path, Access::Public, |out| {
         write_evaluation_keys(plan, loaded.fingerprint, &keys, out)
-    })
-    .with_context(|| plan_file::cannot_write(&keys_path))?;
-    let secret_file = write_secret_key(plan, loaded.fingerprint, &secret);
-    write_atomically(&secret_path, Access::Owner, |out| out.write_all(&secret_file))
-        .with_context(|| plan_file::cannot_write(&secret_path))?;
-
-    let key_bytes = evaluation_keys_bytes(plan);
-    console.summary(
-        format!(
-            "{}: secret key {}, {}. Keep it to yourself: it reads everything that is encrypted for this plan\n\
-             {}: evaluation keys, {} ({}), made in {}. For the machine that runs the plan",
-            secret_path.display(),
-            secret.id(),
-            units::bytes(secret_file.len() as u64),
-            keys_path.display(),
-            units::bytes(key_bytes),
-            units::count(n_keys, "key"),
-            units::duration(start.elapsed()),
-        ),
-        json!({
-            "plan": loaded.fingerprint.to_string(),
-            "key": secret.id().to_string(),
-            "secret_key": { "path": secret_path, "bytes": secret_file.len() },
-            "evaluation_keys": { "path": keys_path, "bytes": key_bytes, "count": n_keys },
-            "seconds": start.elapsed().as_secs_f64(),
-        }),
-    )
+    });
+    staged.with_context(|| cannot_write(path))
 }
 
-/// Neither file may be the plan, and a secret key is not replaced by accident.
-fn check_paths(args: &Args, secret: &Path, keys: &Path) -> Result<()> {
-    ensure!(
-        secret != args.plan && keys != args.plan,
-        "the plan is called `{}` as its key would be: rename it",
-        args.plan.display()
+/// What there is to tell.
+struct Made<'a> {
+    args: &'a Args,
+    pair: &'a KeyPair,
+    loaded: &'a LoadedPlan,
+    secret: &'a SecretKey,
+    start: Instant,
+}
+
+fn report(made: &Made<'_>, console: &Console) -> Result<()> {
+    let Made { args, pair, loaded, secret, start } = made;
+    let plan = &loaded.plan;
+    let (key_bytes, n_keys) = (evaluation_keys_bytes(plan), plan.keys().len());
+    let secret_bytes = hecc_runtime::client::secret_key_bytes(plan);
+    let of_secret = if args.evaluation_only {
+        String::new()
+    } else {
+        format!(
+            "{}: secret key {}, {}. Keep it to yourself: it reads everything that is encrypted for this plan\n",
+            name(&pair.secret),
+            secret.id(),
+            units::bytes(secret_bytes),
+        )
+    };
+    let json: Json = json!({
+        "plan": loaded.fingerprint.to_string(),
+        "key": secret.id().to_string(),
+        "secret_key": { "path": name(&pair.secret), "bytes": secret_bytes, "made": !args.evaluation_only },
+        "evaluation_keys": { "path": name(&pair.evaluation), "bytes": key_bytes, "count": n_keys },
+        "seconds": start.elapsed().as_secs_f64(),
+    });
+    let text = format!(
+        "{of_secret}{}: evaluation keys of key {}, {} ({}), made in {}. For the machine that runs the plan",
+        name(&pair.evaluation),
+        secret.id(),
+        units::bytes(key_bytes),
+        units::count(n_keys, "key"),
+        units::duration(start.elapsed()),
     );
-    if secret.exists() && !args.force {
-        return Err(hinted(
-            format!("there is a secret key in `{}` already", secret.display()),
-            "what it encrypted cannot be read without it; --force replaces it, --out DIR writes elsewhere",
-        ));
-    }
-    Ok(())
+    console.summary(text, json)
 }

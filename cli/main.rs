@@ -17,22 +17,27 @@ mod explain;
 mod failure;
 mod image_file;
 mod inspect;
+mod key_pair;
 mod keygen;
 mod layers;
 mod memory;
 mod model_file;
 mod normalization;
 mod npy;
+mod output;
 mod plan_check;
 mod plan_file;
 mod progress;
 mod run;
+mod signals;
 mod simulate;
 mod simulate_report;
+mod stream;
 mod table;
 mod tally;
 mod twin;
 mod units;
+mod wrong_file;
 
 use std::process::ExitCode;
 
@@ -65,7 +70,9 @@ From a trained network to a decrypted prediction:
   hecc run plan.bin --input x.ct                 on the server: needs plan.bin, plan.ek, x.ct
   hecc decrypt plan.bin --input x.out.ct
 
-Exit status: 0 if all went well, 1 after an error.";
+A file called `-` is standard input or output: hecc encrypt plan.bin -i - -o - < x.npy | ssh server hecc run ... > x.out.ct
+
+Exit status: 0 if all went well, 1 after an error, 2 if the command line was not understood.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -85,7 +92,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return console::explain_usage(&usage),
     };
-    let console = Console { json: cli.json, quiet: cli.quiet };
+    signals::clean_up();
+    let console = Console { json: cli.json, quiet: cli.quiet, stdout_is_taken: false };
     let result = match &cli.command {
         Command::Compile(args) => compile::compile(args, &console),
         Command::Keygen(args) => keygen::keygen(args, &console),

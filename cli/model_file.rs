@@ -4,24 +4,44 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use hecc_compiler::onnx;
+use hecc_grammar::envelope::kind_of_any_version;
 use hecc_grammar::model::{self, Model};
 use ndarray::ArrayD;
 
 use crate::array_file::ArrayFile;
-use crate::bytes_file;
 use crate::failure::hinted;
+use crate::{bytes_file, stream, wrong_file};
 
 /// Reads a network: `.onnx`, or `.hecc` text with large constants in an `.npz` of the same name.
 pub(crate) fn read(path: &Path) -> Result<Model> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
     match extension.as_deref() {
-        Some("onnx") => onnx::import_file(path).with_context(|| path.display().to_string()),
+        _ if stream::is_stdin(path) => {
+            onnx::import(bytes_file::read(path)?, None).with_context(|| stream::input_name(path))
+        }
+        Some("onnx") => {
+            onnx::import(bytes_file::read(path)?, Some(folder.unwrap_or(Path::new("."))))
+                .with_context(|| stream::name(path))
+        }
         Some("hecc") => read_text(path),
-        _ => Err(hinted(
+        _ => Err(other_file(path)?),
+    }
+}
+
+/// The error of a file whose name is not that of a network.
+fn other_file(path: &Path) -> Result<anyhow::Error> {
+    let bytes = bytes_file::read(path)?;
+    Ok(match kind_of_any_version(&bytes) {
+        Some(kind) => hinted(
+            format!("`{}` holds {kind}, expected a network", stream::name(path)),
+            wrong_file::next_command(path, kind),
+        ),
+        None => hinted(
             format!("`{}` ends neither in .onnx nor in .hecc", path.display()),
             "PyTorch: torch.onnx.export(network, example_input, \"model.onnx\"); other frameworks have converters",
-        )),
-    }
+        ),
+    })
 }
 
 fn read_text(path: &Path) -> Result<Model> {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use bytes::Bytes;
 use hecc_grammar::envelope::{Fingerprint, Kind};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::VerifiedPlan;
 use hecc_grammar::plan::{PlanFile, from_bytes, to_bytes};
-use hecc_grammar::save::{Access, write_atomically};
 
 use crate::bytes_file;
 
@@ -25,7 +25,11 @@ pub(crate) struct LoadedPlan {
 
 /// Reads a plan and checks all that it promises.
 pub(crate) fn read(path: &Path) -> Result<LoadedPlan> {
-    let file = bytes_file::read_kind(path, Kind::Plan)?;
+    open(path, bytes_file::read_kind(path, (Kind::Plan, path))?)
+}
+
+/// The same from bytes that were read from `path`.
+pub(crate) fn open(path: &Path, file: Bytes) -> Result<LoadedPlan> {
     let bytes = file.len() as u64;
     let PlanFile { plan, source, fingerprint } =
         from_bytes(file).map_err(|error| bytes_file::refused(path, error))?;
@@ -35,15 +39,4 @@ pub(crate) fn read(path: &Path) -> Result<LoadedPlan> {
 /// The bytes of a plan's file, with the network that it was compiled from.
 pub(crate) fn bytes(plan: &VerifiedPlan, source: &Model) -> Vec<u8> {
     to_bytes(plan, Some(source))
-}
-
-/// Writes a file that is whole or absent.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically(path, Access::Public, |out| out.write_all(bytes))
-        .with_context(|| cannot_write(path))
-}
-
-/// The error of a file that cannot be written.
-pub(crate) fn cannot_write(path: &Path) -> String {
-    format!("cannot write `{}`", path.display())
 }

@@ -1,6 +1,6 @@
 //! `hecc run`: a plan on encrypted inputs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -11,8 +11,9 @@ use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_o
 use serde_json::json;
 
 use crate::console::Console;
+use crate::output::{Content, Output};
 use crate::progress::Progress;
-use crate::{beside, bytes_file, costs, memory, plan_file, units};
+use crate::{beside, bytes_file, costs, memory, plan_file, stream, units};
 
 /// Run the network on an encrypted input
 ///
@@ -22,10 +23,10 @@ use crate::{beside, bytes_file, costs, memory, plan_file, units};
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
-    /// The encrypted input, from `hecc encrypt`.
+    /// The encrypted input, from `hecc encrypt`; `-` is standard input.
     #[arg(long, short, value_name = "FILE")]
     input: PathBuf,
-    /// The file to write; for input `x.ct` by default `x.out.ct`.
+    /// The file to write; for input `x.ct` by default `x.out.ct`, for `-` standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The evaluation keys; by default those beside the plan.
@@ -42,14 +43,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
+    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Input)?;
+    let input_file = bytes_file::read_kind(&args.input, (Kind::Input, &args.plan))?;
+    let key_path = beside::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
+    let output_path = output_path(args)?;
+    let output = check_files(args, &key_path, &output_path)?;
+    let console = &output.console(console);
     let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| bytes_file::refused(&args.input, error))?;
-    let beside = beside::evaluation_keys(&args.plan, None);
-    let key_path = beside::key_file(args.keys.as_deref(), beside, &args.plan)?;
-    let key_file = bytes_file::read_kind(&key_path, Kind::EvaluationKeys)?;
+    let key_file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;
     let origin = Origin { plan: loaded.fingerprint, key };
     let keys = read_evaluation_keys(plan, origin, key_file)
         .map_err(|error| bytes_file::mismatched(&key_path, error, &args.input))?;
@@ -74,10 +78,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     drop(bar);
     let total: f64 = seconds.iter().sum();
 
-    let output = args.output.clone().unwrap_or_else(|| beside::result_of(&args.input));
     let result = Ciphertexts { key, n_images, sets: outputs };
     let file = write_outputs(plan, loaded.fingerprint, &result);
-    plan_file::write(&output, &file)?;
+    output.write(&file)?;
     let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();
     let memory =
@@ -85,7 +88,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     console.summary(
         format!(
             "{}: {} in {} with {} (predicted for one core: {} a run){memory}",
-            output.display(),
+            output.name(),
             units::count(n_images, "input"),
             units::duration(Duration::from_secs_f64(total)),
             units::count(threads, "thread"),
@@ -94,7 +97,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
         json!({
             "plan": loaded.fingerprint.to_string(),
             "key": key.to_string(),
-            "path": output,
+            "path": stream::name(&output_path),
             "bytes": file.len(),
             "inputs": n_images,
             "runs": n_runs,
@@ -105,4 +108,26 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "peak_memory_bytes": peak,
         }),
     )
+}
+
+/// Where the result goes.
+fn output_path(args: &Args) -> Result<PathBuf> {
+    match &args.output {
+        Some(path) => Ok(path.clone()),
+        None if stream::is_stdin(&args.input) => Ok(PathBuf::from("-")),
+        None => {
+            stream::check_named(&args.input, "-o names the file to write")?;
+            Ok(beside::result_of(&args.input))
+        }
+    }
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path, output: &Path) -> Result<Output> {
+    let inputs = [
+        (args.plan.as_path(), "the plan"),
+        (args.input.as_path(), "the input that is read"),
+        (key, "the evaluation keys"),
+    ];
+    Output::new(output, Content::Ciphertext, &inputs)
 }

@@ -37,7 +37,9 @@ pub(crate) fn grouped(count: u64) -> String {
 
 /// `1.23 s`, `45.6 ms`, `3 min 20 s`.
 pub(crate) fn seconds(seconds: f64) -> String {
-    if seconds < 1e-3 {
+    if seconds < 5e-9 {
+        "0 s".to_owned()
+    } else if seconds < 1e-3 {
         format!("{} µs", three_digits(seconds * 1e6))
     } else if seconds < 0.9995 {
         format!("{} ms", three_digits(seconds * 1e3))
@@ -82,10 +84,14 @@ pub(crate) fn percent(part: usize, whole: usize) -> String {
     format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
-/// Reads a size such as `8G`, `512MB`, `1.5GiB` or `100000`. K, M, G and T are powers of 1000; Ki, Mi, ... of 1024.
+/// Reads a size such as `8G`, `512MB`, `1.5GiB` or `100000B`. K, M, G and T are powers of 1000; Ki, Mi, ... of 1024. A
+/// number alone is refused: who writes 8 hardly means bytes.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
+    if unit.trim().is_empty() && number != "0" {
+        return Err(format!("a size needs a unit: {text}G for gigabytes, {text}M for megabytes"));
+    }
     let factor: f64 = match unit.trim().trim_end_matches(['B', 'b']) {
         "" => 1.0,
         "k" | "K" => 1e3,
@@ -129,6 +135,7 @@ mod tests {
         assert_eq!(seconds(59.0), "59.0 s");
         assert_eq!(seconds(200.0), "3 min 20 s");
         assert_eq!(seconds(2e-7), "0.20 µs");
+        assert_eq!(seconds(0.0), "0 s");
     }
 
     #[test]
@@ -147,7 +154,9 @@ mod tests {
     fn sizes_are_read() {
         assert_eq!(parse_bytes("8G"), Ok(8_000_000_000));
         assert_eq!(parse_bytes("1.5GiB"), Ok(1_610_612_736));
-        assert_eq!(parse_bytes("100000"), Ok(100_000));
+        assert_eq!(parse_bytes("100000B"), Ok(100_000));
+        assert_eq!(parse_bytes("0"), Ok(0));
+        assert!(parse_bytes("8").unwrap_err().contains("8G for gigabytes"));
         assert!(parse_bytes("8X").is_err());
         assert!(parse_bytes("G").is_err());
         assert!(parse_bytes("-8G").is_err());

@@ -98,9 +98,13 @@ pub enum CompileError {
     #[error("quantization: {0}")]
     Quantization(String),
     /// A pass broke the plan: a defect of the compiler.
-    #[error("internal: the compiled plan does not verify: {0}")]
+    #[error(
+        "hecc made a plan of this network that breaks its own rules, which is a fault of hecc: {0}"
+    )]
     Internal(#[from] PlanError),
     /// A pass emitted an ill-typed instruction: a defect of the compiler.
-    #[error("internal: ill-typed instruction: {0}")]
+    #[error(
+        "hecc made an instruction of this network that breaks its own rules, which is a fault of hecc: {0}"
+    )]
     Type(#[from] TypeError),
 }

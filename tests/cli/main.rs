@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod bench;
+mod files;
 mod integers;
 mod journey;
+mod keys;
 mod refusals;
 mod workshop;
