@@ -15,6 +15,9 @@ const MOST_LAYERS: usize = 8;
 /// Levels of products and polynomials on a path.
 const MOST_DEPTH: usize = 5;
 
+/// Squares on a path over integers, each of which doubles what rounded biases are off by.
+const MOST_SQUARES: usize = 2;
+
 /// Inputs in a calibration set.
 pub(crate) const N_CALIBRATION: usize = 12;
 
@@ -152,7 +155,8 @@ impl Builder {
 
     fn square(&mut self, x: Tensor) {
         let shape = self.model.shape(x).to_vec();
-        if self.depth(x) < MOST_DEPTH {
+        let most = if self.integers { MOST_SQUARES } else { MOST_DEPTH };
+        if self.depth(x) < most {
             self.push(Op::Mul(x, x), "square", shape, self.depth(x) + 1);
         }
     }

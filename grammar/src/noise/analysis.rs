@@ -14,6 +14,9 @@ use super::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral};
 /// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
 const MULTIPLES: i32 = 5;
 
+/// Sums of so many products have about as much error as the mean of what they sum.
+const WIDE: usize = 8;
+
 /// Messages that they hold besides.
 const MESSAGES: [f64; 3] = [-1.0, 0.3, 1.0];
 
@@ -82,11 +85,11 @@ impl Known {
 /// bootstrapping has a known distribution. Errors of different slots are taken to be independent.
 pub fn analyse(plan: &Plan) -> Vec<Deviation> {
     let layers = layer_of_values(plan);
-    let last_uses = plan.last_uses();
+    let (last_uses, fan_ins) = (plan.last_uses(), fan_ins(plan));
     let mut known: Vec<Option<Known>> = Vec::with_capacity(plan.ops.len());
     let mut deviations = Vec::with_capacity(plan.ops.len());
     for (value, op) in plan.values() {
-        let mut next = Analysis { plan, value, known: &known }.step(op);
+        let mut next = Analysis { plan, value, known: &known, fan_ins: &fan_ins }.step(op);
         if let Some(layer) = layers[value.index()] {
             next = settled(next, value, &plan.layers[layer].quantiles);
         }
@@ -109,6 +112,19 @@ fn layer_of_values(plan: &Plan) -> Vec<Option<usize>> {
         described.slots.iter().for_each(|(value, _)| layers[value.index()] = Some(layer));
     }
     layers
+}
+
+/// How many products each result of a layer sums up, by layer.
+fn fan_ins(plan: &Plan) -> Vec<usize> {
+    let mut counts = vec![0; plan.layers.len().max(1)];
+    for (value, op) in plan.values() {
+        if let Op::DotPlain(terms) = op {
+            counts[plan.origins[value.index()] as usize] += terms.len();
+        }
+    }
+    let results = plan.layers.iter().map(|layer| layer.slots.len().max(1));
+    counts.iter_mut().zip(results).for_each(|(count, results)| *count /= results);
+    counts
 }
 
 /// The result of a layer: what it holds is known if its instructions do not tell.
@@ -152,6 +168,8 @@ struct Analysis<'a> {
     plan: &'a Plan,
     value: Value,
     known: &'a [Option<Known>],
+    /// See [`fan_ins`].
+    fan_ins: &'a [usize],
 }
 
 impl Analysis<'_> {
@@ -312,11 +330,16 @@ impl Analysis<'_> {
         let mut carried = vec![(0.0f64, 0.0f64); plan.params.n_slots()];
         let (mut everywhere, mut rounding, mut content) = (0.0, 0.0, Content::Bounded);
         let mut is_worst = false;
+        let is_wide = self.fan_ins[plan.origins[self.value.index()] as usize] >= WIDE;
         for (value, constant) in terms {
             let operand = self.of(*value);
             is_worst |= operand.is_worst;
             let (variance, size) = (operand.typical(), operand.content.size());
-            let beyond = (operand.errors.variances().largest() - variance).max(0.0);
+            // A sum of few may have the slot whose error is largest.
+            let beyond = match is_wide {
+                true => 0.0,
+                false => (operand.errors.variances().largest() - variance).max(0.0),
+            };
             let Constant { view, scale } = &plan.constants[constant.index()];
             let unit = (-scale).exp2();
             match view {
@@ -331,7 +354,6 @@ impl Analysis<'_> {
                             let weight = (f64::from(table[element as usize]) * factor).powi(2);
                             let (sum, worst) = &mut carried[slot as usize];
                             *sum += weight * variance;
-                            // One of the operands may be the one whose error is largest.
                             *worst = worst.max(weight * beyond);
                         });
                     }
