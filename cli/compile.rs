@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::calibrate::{Calibration, Finding, rows_wanted, screen};
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::error::CompileError;
 use hecc_compiler::pass::quantize::QuantizeBits;
@@ -26,8 +26,8 @@ use crate::{costs, explain, model_file, normalization, plan_check, plan_file, st
 /// Compile a trained network into a plan
 ///
 /// A plan says how to compute the network on encrypted data. What cannot be computed on encrypted data, such as ReLU,
-/// is replaced by polynomials that fit the network's behaviour on calibration data: a few hundred inputs like those it
-/// will see. No keys are involved; the plan is not secret, but holds the network's weights.
+/// is replaced by polynomials that fit the network's behaviour on calibration data: inputs like those it will see, at least
+/// 64 and 64 more for each layer that is replaced. No keys are involved; the plan is not secret, but holds the network's weights.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The network: an .onnx file (`-`: on standard input), or a .hecc text with its weights in an .npz beside it.
@@ -35,8 +35,8 @@ pub(crate) struct Args {
     /// The plan to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
     output: Option<PathBuf>,
-    /// Inputs like those that the network will see, a few hundred: an .npz with an array `x` (or one named after each
-    /// input), an .npy, or a folder of images.
+    /// Inputs like those that the network will see, at least 64 and 64 more for each layer with an activation: an .npz with
+    /// an array `x` (or one named after each input), an .npy, or a folder of images.
     #[arg(long, value_name = "DATA")]
     calibration: Option<PathBuf>,
     /// Mean and standard deviation that pixels in [0, 1] are normalized by, as in training; recorded in the plan.
@@ -78,6 +78,10 @@ pub(crate) struct Args {
     /// Integers: room for results beyond the largest one in calibration, in bits.
     #[arg(long, value_name = "BITS", default_value_t = 1.0, value_parser = parse_margin, conflicts_with = "certify", allow_hyphen_values = true)]
     margin: f64,
+    /// Integers: take plaintext primes so large that a result which does not fit is seen by `hecc decrypt`, but for one in
+    /// 65,000, instead of wrapping around to another number. Costs less than --certify where that needs many bits.
+    #[arg(long, conflicts_with = "certify")]
+    check_wrap: bool,
     /// Refuse a plan that takes more memory than this to run, such as 8G.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     max_memory: Option<u64>,
@@ -204,6 +208,7 @@ fn config(args: &Args) -> Result<Config> {
         batch: args.batch,
         quantize: args.quantize,
         certify: args.certify,
+        check_wrap: args.check_wrap,
         margin_bits: args.margin,
         ..Config::standard()
     })
@@ -217,7 +222,7 @@ fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibrat
         }
     }
     match &args.calibration {
-        Some(path) => calibrate(path, &specs, console),
+        Some(path) => calibrate(path, model, &specs, console),
         None => {
             let pixels = args.normalize.as_ref().map(normalization::range);
             let (lo, hi) = args.input_range.or(pixels).unwrap_or((0.0, 1.0));
@@ -234,20 +239,46 @@ fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibrat
 
 fn calibrate(
     path: &Path,
+    model: &Model,
     specs: &[crate::dataset::InputSpec<'_>],
     console: &Console,
 ) -> Result<Calibration> {
-    let data = Dataset::read(path, specs)?;
+    let mut data = Dataset::read(path, specs)?;
+    let wanted = rows_wanted(model);
     if data.len() < 2 {
-        bail!("{}: one input is too few to calibrate on, expected some hundreds", path.display());
+        bail!(
+            "{}: one input is too few to calibrate on, expected at least {wanted}",
+            path.display()
+        );
     }
-    if data.len() < 64 {
+    let screened = screen(model, &data.inputs);
+    report(&screened.findings, console);
+    // Of a network for a fixed batch, rows are not images.
+    if screened.n_rows == data.len() {
+        data.keep(&screened.kept);
+    }
+    if data.len() < wanted {
         console.note(format!(
-            "warning: calibrated on {} only; a few hundred are better",
+            "warning: calibrated on {} only; this network needs {wanted}: 64, and 64 for each layer with an activation",
             units::count(data.len(), "input")
         ));
     }
     Ok(Calibration::from_data(data.inputs))
+}
+
+/// Findings of one kind that are printed at most.
+const MAX_FINDINGS: usize = 5;
+
+/// Warns of what is wrong with calibration data.
+fn report(findings: &[Finding], console: &Console) {
+    let is_outlier = |finding: &&Finding| matches!(finding, Finding::Outlier { .. });
+    let (outliers, others): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(is_outlier);
+    for kind in [outliers, others] {
+        kind.iter().take(MAX_FINDINGS).for_each(|finding| console.warn(finding));
+        if kind.len() > MAX_FINDINGS {
+            console.warn(format!("and {} more of the kind", kind.len() - MAX_FINDINGS));
+        }
+    }
 }
 
 fn text_of(stage: Stage, model: &Model, compiled: &Compiled) -> String {

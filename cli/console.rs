@@ -43,6 +43,12 @@ impl Console {
         }
     }
 
+    /// Prints a warning that a result may be wrong: to everyone.
+    pub(crate) fn warn(&self, text: impl Display) {
+        // As with notes.
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
     /// Whether someone watches who wants to see progress.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()

@@ -10,6 +10,7 @@ use hecc_runtime::client::secret_key_bytes;
 use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
 use serde_json::{Value as Json, json};
 
+use crate::integer_results::IntegerResult;
 use crate::table::Sheet;
 use crate::units;
 
@@ -36,6 +37,8 @@ pub(crate) struct CostSheet {
     largest_error: f64,
     /// Integers: bits of noise that the results' modulus has room for beyond the bound.
     noise_budget: Option<f64>,
+    /// Integers: how large results become.
+    integers: Vec<IntegerResult>,
 }
 
 impl CostSheet {
@@ -59,6 +62,7 @@ impl CostSheet {
             precision,
             largest_error,
             noise_budget,
+            integers: IntegerResult::all(plan),
         }
     }
 
@@ -83,7 +87,10 @@ impl CostSheet {
             "encode_weights": self.encode_seconds,
         });
         match self.noise_budget {
-            Some(budget) => json["noise_budget_bits"] = budget.into(),
+            Some(budget) => {
+                json["noise_budget_bits"] = budget.into();
+                json["integer_results"] = self.integers.iter().map(IntegerResult::json).collect();
+            }
             None => {
                 json["precision_bits"] = self.precision.into();
                 json["largest_error"] = self.largest_error.into();
@@ -152,6 +159,7 @@ impl fmt::Display for CostSheet {
             )
         };
         sheet.line("precision", precision);
+        self.integers.iter().for_each(|result| sheet.line("results", result.text()));
         sheet.fmt(f)
     }
 }

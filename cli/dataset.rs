@@ -71,6 +71,14 @@ impl Dataset {
         n_images(&self.inputs)
     }
 
+    /// Only the images of those numbers.
+    pub(crate) fn keep(&mut self, images: &[usize]) {
+        self.inputs.iter_mut().for_each(|array| *array = array.select(Axis(0), images));
+        if let Some(labels) = &mut self.labels {
+            *labels = images.iter().map(|&image| labels[image]).collect();
+        }
+    }
+
     /// The first images only.
     pub(crate) fn truncate(&mut self, limit: usize) {
         let n = self.len().min(limit);
@@ -147,7 +155,12 @@ fn read_source(source: &OsStr, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
         if is_bytes { pixels(array / 255.0, spec) } else { array }
     };
     if let Some((index, x)) = array.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        bail!("{}: element {index} is {x}, expected a finite number", source.to_string_lossy());
+        let per_row = array.len() / array.shape()[0];
+        let (row, element) = (index / per_row, index % per_row);
+        bail!(
+            "{}: row {row}, element {element} is {x}, expected a finite number",
+            source.to_string_lossy()
+        );
     }
     Ok(array)
 }

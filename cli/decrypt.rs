@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use hecc_compiler::interpret::apply_client_ops;
 use hecc_grammar::envelope::{Kind, Origin};
 use hecc_grammar::plan::{ClientOp, Output, Plan};
-use hecc_runtime::client::{decrypt as decrypt_one, read_secret_key};
+use hecc_runtime::client::{Outside, decrypt as decrypt_one, outside, read_secret_key};
 use hecc_runtime::file::{Ciphertexts, read_outputs};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
@@ -22,6 +23,9 @@ use crate::{beside, bytes_file, plan_file, stream, units};
 /// Decrypt a result and print scores and class
 ///
 /// Steps that the network ends with and that need no secrecy towards its owner, such as softmax, are applied here.
+///
+/// Results are compared with those on the calibration data. One that is unlike them may be wrong: it is printed with a
+/// warning, and the exit status is 3.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
@@ -50,9 +54,14 @@ struct Scores {
     raw: ArrayD<f64>,
     /// After what the client applies.
     applied: ArrayD<f64>,
+    /// Why it may be wrong, if it is unlike what calibration saw.
+    outside: Option<Outside>,
 }
 
-pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
+/// The exit status if a result may be wrong.
+const OUTSIDE: u8 = 3;
+
+pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
     beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
@@ -82,13 +91,42 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<()> {
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
         destination.write(&array_file(path, plan, &images)?)?;
     }
-    console.result(text(plan, &images, args), json_of(plan, &images, args))
+    console.result(text(plan, &images, args), json_of(plan, &images, args))?;
+    Ok(warn(plan, &images, console))
+}
+
+/// Warnings printed at most.
+const MAX_WARNINGS: usize = 10;
+
+/// Says which results may be wrong, and returns the exit status.
+fn warn(plan: &Plan, images: &[Vec<Scores>], console: &Console) -> ExitCode {
+    let outputs = |scores: &'_ [Scores]| -> Vec<String> {
+        let outside = scores.iter().zip(&plan.outputs);
+        outside.filter_map(|(scores, output)| Some(why(output, scores.outside?))).collect()
+    };
+    let all = images.iter().enumerate().map(|(image, scores)| (image, outputs(scores)));
+    let outside: Vec<(usize, Vec<String>)> = all.filter(|(_, why)| !why.is_empty()).collect();
+    for (image, why) in outside.iter().take(MAX_WARNINGS) {
+        let which = if images.len() > 1 { format!("input {image}: ") } else { String::new() };
+        console.warn(format!("{which}{MAY_BE_WRONG} ({})", why.join("; ")));
+    }
+    if outside.len() > MAX_WARNINGS {
+        console.warn(format!("and {} more", outside.len() - MAX_WARNINGS));
+    }
+    if outside.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(OUTSIDE) }
+}
+
+const MAY_BE_WRONG: &str = "outside of what the network was calibrated on: may be wrong";
+
+fn why(output: &Output, outside: Outside) -> String {
+    format!("output `{}`: {outside}", output.name)
 }
 
 fn scores_of(tensor: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
+    let outside = outside(output, &tensor);
     let raw = ArrayD::from_shape_vec(output.shape.clone(), tensor)?;
     let ops = if is_raw { &[] } else { &output.client[..] };
-    Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw })
+    Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw, outside })
 }
 
 /// The elements that a class is chosen from: those of an output that is one row of scores.
@@ -179,7 +217,13 @@ fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
         })
     };
     let image = |outputs: &Vec<Scores>| -> Json {
-        json!({ "outputs": outputs.iter().zip(&plan.outputs).map(output).collect::<Vec<_>>() })
+        let outside = outputs.iter().zip(&plan.outputs);
+        let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));
+        json!({
+            "outputs": outputs.iter().zip(&plan.outputs).map(output).collect::<Vec<_>>(),
+            "outside_calibration": outputs.iter().any(|scores| scores.outside.is_some()),
+            "why_outside": why.collect::<Vec<_>>(),
+        })
     };
     json!({ "inputs": images.iter().map(image).collect::<Vec<_>>() })
 }

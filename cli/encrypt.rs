@@ -5,15 +5,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hecc_grammar::envelope::Kind;
-use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key};
+use hecc_grammar::plan::Plan;
+use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key, unusual_input};
+use hecc_runtime::error::RunError;
 use hecc_runtime::file::{Ciphertexts, write_inputs};
 use hecc_runtime::ring::SecretRng;
 use serde_json::json;
 
 use crate::console::Console;
 use crate::dataset::{self, specs_of_plan};
+use crate::failure::hinted;
 use crate::output::{Content, Output};
 use crate::progress::Progress;
 use crate::{beside, bytes_file, plan_file, stream, units};
@@ -21,7 +24,8 @@ use crate::{beside, bytes_file, plan_file, stream, units};
 /// Encrypt an input
 ///
 /// The result can be given to anyone: only the holder of the secret key can read it. Values outside the range that the
-/// network was calibrated for are refused, since the encrypted network would give wrong results for them.
+/// network was calibrated for are refused, since the encrypted network would give wrong results for them. Inputs that are
+/// in range but unlike the calibration data are encrypted with a warning.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
@@ -72,20 +76,23 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
     let mut rng = SecretRng::from_os()?;
-    let mut sets = vec![];
+    let (mut sets, mut unusual) = (vec![], vec![]);
     let bar = Progress::new(console, "encrypt", images.len());
     for first in images.clone().step_by(plan.batch) {
         let batch = first..images.end.min(first + plan.batch);
         let tensors = batch.clone().map(|image| dataset::image(&inputs, image, n_images));
         let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
         let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
-        sets.push(set.with_context(|| match batch.len() {
-            1 => format!("image {first}"),
-            _ => format!("images {first} to {}", batch.end - 1),
-        })?);
-        batch.for_each(|_| bar.step());
+        sets.push(set.map_err(|error| refused(error, plan, batch.clone()))?);
+        for image in batch {
+            if is_unusual(plan, &dataset::image(&inputs, image, n_images)) {
+                unusual.push(image);
+            }
+            bar.step();
+        }
     }
     drop(bar);
+    warn(&unusual, console);
     let encrypted = Ciphertexts { key: secret.id(), n_images: images.len(), sets };
     let file = write_inputs(plan, loaded.fingerprint, &encrypted);
     output.write(&file)?;
@@ -104,6 +111,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
             "bytes": file.len(),
             "inputs": images.len(),
             "first": images.start,
+            "unusual": unusual,
             "seconds": start.elapsed().as_secs_f64(),
         }),
     )
@@ -114,6 +122,60 @@ fn check_files(args: &Args, key: &Path, data: &[&Path]) -> Result<Output> {
     let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the secret key")];
     inputs.extend(data.iter().map(|path| (*path, "the input that is encrypted")));
     Output::new(&args.output, Content::Ciphertext, &inputs)
+}
+
+/// Whether an input is unlike the calibration data, though its elements are in range.
+fn is_unusual(plan: &Plan, tensors: &[Vec<f64>]) -> bool {
+    let mut inputs = plan.inputs.iter().zip(tensors);
+    inputs.any(|(input, tensor)| unusual_input(input, tensor).is_some())
+}
+
+/// Images named in a warning, at most.
+const MAX_NAMED: usize = 10;
+
+fn warn(unusual: &[usize], console: &Console) {
+    if unusual.is_empty() {
+        return;
+    }
+    let named: Vec<String> = unusual.iter().take(MAX_NAMED).map(usize::to_string).collect();
+    let more = if unusual.len() > MAX_NAMED { ", ..." } else { "" };
+    let (named, those) = (named.join(", "), "those that the network was calibrated on");
+    console.warn(match unusual.len() {
+        1 => format!("image {named} is unlike {those}: the result may be wrong"),
+        n => format!("{n} images ({named}{more}) are unlike {those}: the results may be wrong"),
+    });
+}
+
+/// An error of encryption, with the image that it is about and, of pixels, what they look like.
+fn refused(error: RunError, plan: &Plan, images: Range<usize>) -> anyhow::Error {
+    let (image, hint) = match &error {
+        RunError::OutOfRange { name, image, value, .. } => {
+            (images.start + image, pixel_hint(plan, name, *value))
+        }
+        RunError::MissingKey { .. }
+        | RunError::InputCount { .. }
+        | RunError::InputType { .. }
+        | RunError::Threads { .. }
+        | RunError::Randomness(_)
+        | RunError::TensorCount { .. }
+        | RunError::TensorLength { .. }
+        | RunError::Noise
+        | RunError::Malformed { .. } => (images.start, None),
+    };
+    match hint {
+        Some(hint) => hinted(format!("image {image}: {error}"), hint),
+        None => anyhow::Error::new(error).context(format!("image {image}")),
+    }
+}
+
+/// What helps if values look like pixels from 0 to 255 where pixels from 0 to 1 are expected.
+fn pixel_hint(plan: &Plan, name: &str, value: f64) -> Option<String> {
+    let input = plan.inputs.iter().find(|input| input.name == name)?;
+    let (lo, hi) = input.ranges.hull();
+    let looks_like_bytes = (0.0..=1.0).contains(&lo) && hi <= 1.0 && value > 1.0;
+    (looks_like_bytes && value <= 255.0 && value.fract() == 0.0).then(|| {
+        "this looks like pixels from 0 to 255: divide them by 255, or save them as bytes (uint8)".to_owned()
+    })
 }
 
 /// The tensors of several images, one after the other.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::envelope::{Kind, kind_of, open_any};
-use hecc_grammar::plan::{ClientOp, Key, Params, Plan};
+use hecc_grammar::plan::{ClientOp, Key, Params, Plan, Ranges};
 use hecc_runtime::file::{Contents, describe};
 use serde_json::{Value as Json, json};
 
@@ -85,7 +85,7 @@ fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
             "`{}`, shape {}, values in {}, {}",
             input.name,
             layers::shape(&input.shape),
-            layers::range(input.range),
+            input_range(&input.ranges),
             units::count(input.slots.len(), "ciphertext")
         );
         if let Some(normalization) = &input.normalization {
@@ -122,7 +122,8 @@ fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
         json!({
             "name": input.name,
             "shape": input.shape,
-            "range": [input.range.0, input.range.1],
+            "range": [input.ranges.hull().0, input.ranges.hull().1],
+            "ranges": input.ranges.0,
             "ciphertexts": input.slots.len(),
             "normalization": normalization.map(|n| json!({ "mean": n.mean, "std": n.std })),
         })
@@ -144,6 +145,15 @@ fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
     json["has_original_network"] = loaded.source.is_some().into();
     json["layers"] = layers_json(plan, &layer_costs(plan, costs));
     json
+}
+
+/// The range of an input's values, and how many of its parts have their own.
+fn input_range(ranges: &Ranges) -> String {
+    let all = layers::range(ranges.hull());
+    match ranges.0.len() {
+        1 => all,
+        n => format!("{all} ({n} features or channels, each in a range of its own)"),
+    }
 }
 
 fn client_name(op: &ClientOp) -> &'static str {

@@ -15,8 +15,10 @@ mod encrypt;
 mod error_stats;
 mod explain;
 mod failure;
+mod flags;
 mod image_file;
 mod inspect;
+mod integer_results;
 mod key_pair;
 mod keygen;
 mod layers;
@@ -72,7 +74,8 @@ From a trained network to a decrypted prediction:
 
 A file called `-` is standard input or output: hecc encrypt plan.bin -i - -o - < x.npy | ssh server hecc run ... > x.out.ct
 
-Exit status: 0 if all went well, 1 after an error, 2 if the command line was not understood.";
+Exit status: 0 if all went well, 1 after an error, 2 if the command line was not understood, 3 if a result was decrypted
+that is outside of what the network was calibrated on, and may be wrong.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -99,7 +102,9 @@ fn main() -> ExitCode {
         Command::Keygen(args) => keygen::keygen(args, &console),
         Command::Encrypt(args) => encrypt::encrypt(args, &console),
         Command::Run(args) => run::run(args, &console),
-        Command::Decrypt(args) => decrypt::decrypt(args, &console),
+        Command::Decrypt(args) => {
+            return decrypt::decrypt(args, &console).unwrap_or_else(|error| console.fail(&error));
+        }
         Command::Inspect(args) => inspect::inspect(args, &console),
         Command::Simulate(args) => simulate::simulate(args, &console),
         Command::Bench(args) => bench::bench(args, &console),

@@ -31,6 +31,7 @@ impl Report<'_> {
     /// For people.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}\n{}", units::count(self.counts.inputs, "input"), self.summary());
+        text += &self.counts.flags.text(self.counts.inputs);
         if !self.has_original {
             text += "The plan does not hold its original network: there is nothing to compare layers with.\n";
         }
@@ -168,6 +169,7 @@ impl Report<'_> {
             "original": {
                 "accuracy": share(self.has_labels && self.has_original, self.counts.original_right),
             },
+            "unlike_calibration": self.counts.flags.json(),
             "clear": way(self.has_clear, &self.counts.clear),
             "noisy": way(self.has_noisy, &self.counts.noisy),
             "layers": self.plan.layers.iter().enumerate().map(layer).collect::<Vec<_>>(),

@@ -5,6 +5,7 @@ use hecc_grammar::plan::Plan;
 use hecc_runtime::eval::Noise;
 
 use crate::error_stats::ErrorStats;
+use crate::flags::Flags;
 use crate::twin::{Trace, Twin};
 
 /// What one way of evaluation gave, over all inputs.
@@ -35,6 +36,8 @@ pub(crate) struct Counts {
     pub(crate) noise: Vec<ErrorStats>,
     /// Elements of each layer outside its calibrated range.
     pub(crate) outside: Vec<u64>,
+    /// Inputs and results that are unlike the calibration data.
+    pub(crate) flags: Flags,
 }
 
 /// Which evaluations are wanted.
@@ -74,6 +77,8 @@ pub(crate) fn count(
     if let Some(trace) = clear.as_ref().or(noisy.as_ref()) {
         let layers = trace.layers.iter().zip(&plan.layers);
         counts.outside = layers.map(|(values, layer)| outside(values, layer.range)).collect();
+        let differs = original.as_ref().is_some_and(|o| class_of(o) != class_of(trace));
+        counts.flags = Flags::of(plan, tensors, &trace.outputs, differs);
     }
     Ok(counts)
 }
@@ -90,6 +95,7 @@ pub(crate) fn merge(a: Counts, b: Counts) -> Counts {
         output: a.output.merge(b.output),
     };
     Counts {
+        flags: a.flags.merge(b.flags),
         inputs: a.inputs + b.inputs,
         original_right: a.original_right + b.original_right,
         clear: tally(a.clear, b.clear),

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use hecc_compiler::emit::Emit;
 use hecc_compiler::pass::choose_params::prime_near;
 use hecc_grammar::plan::{
-    Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme, TypeError, Value,
-    VerifiedPlan,
+    Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
+    TypeError, Value, VerifiedPlan,
 };
 use hecc_grammar::security::{Security, max_log_qp};
 use hecc_runtime::kernel::active;
@@ -181,18 +181,34 @@ fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
     let shape = vec![1, n_slots];
     for name in ["x", "y"] {
         let (name, shape, slots) = (name.to_owned(), shape.clone(), vec![all.clone()]);
-        let range = (-1.0, 1.0);
-        let (factor, quantizer, normalization) = (1.0, None, None);
-        plan.inputs.push(Input { name, shape, range, factor, quantizer, slots, normalization });
+        plan.inputs.push(Input {
+            name,
+            shape,
+            ranges: Ranges::all(-1.0, 1.0),
+            seen: Profile::default(),
+            factor: 1.0,
+            quantizer: None,
+            slots,
+            normalization: None,
+        });
     }
     let mut emit = Emit { plan: &mut plan, origin: 0 };
     let inputs = [emit.op(Op::Input(0))?, emit.op(Op::Input(1))?];
     let results = operation(&mut emit, inputs)?;
     for value in results {
         let (name, shape, slots) = (value.to_string(), shape.clone(), vec![(value, all.clone())]);
-        let (factor, steps, limit, client) = (1.0, vec![], None, vec![]);
-        let kind = OutputKind::Values;
-        plan.outputs.push(Output { name, shape, factor, steps, limit, slots, client, kind });
+        plan.outputs.push(Output {
+            name,
+            shape,
+            factor: 1.0,
+            steps: vec![],
+            limit: None,
+            magnitude: None,
+            seen: Profile::default(),
+            slots,
+            client: vec![],
+            kind: OutputKind::Values,
+        });
     }
     Ok(plan)
 }

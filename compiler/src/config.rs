@@ -35,6 +35,8 @@ pub struct Config {
     pub certify: bool,
     /// Integers: bits of room for results beyond the largest one in calibration, if not certified.
     pub margin_bits: f64,
+    /// Integers: whether plaintext primes have room for results that are far too large, so that the client sees them.
+    pub check_wrap: bool,
     /// Whether slots hold one element of many inputs, for throughput, or many elements of one input.
     pub batch: bool,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
@@ -68,6 +70,7 @@ impl Config {
             scheme: SchemeChoice::Auto,
             certify: false,
             margin_bits: 1.0,
+            check_wrap: false,
             batch: false,
             quantize: None,
         }

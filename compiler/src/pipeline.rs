@@ -20,6 +20,7 @@ use crate::pass::lower::{LowerConfig, Products};
 use crate::pass::normalize::normalize;
 use crate::pass::pack::Packing;
 use crate::pass::quantize::quantize;
+use crate::pass::record::{SeenInputs, record};
 use crate::pass::search::{Candidate, Found, SearchInput, noisiest_layer, search};
 use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
 use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
@@ -74,6 +75,10 @@ pub struct IntegerReport {
     pub worth_training_away: Option<(u32, IntegerCandidate)>,
 }
 
+/// Bits that the plaintext primes have beyond what results need so that a result which wraps around is seen: it comes out
+/// within its limit with a probability of 2^-16.
+const CHECK_BITS: f64 = 16.0;
+
 /// Compiles a model that was observed on calibration inputs.
 ///
 /// # Errors
@@ -85,20 +90,25 @@ pub fn compile(
 ) -> Result<Compiled, CompileError> {
     let stats = observe(model, calibration)?;
     let quantized = config.quantize.map(|bits| quantize(model, &stats, bits)).transpose()?;
-    let lifted = match &quantized {
+    let mut lifted = match &quantized {
         None => lift_quantizers(model, &stats),
         Some(quantized) => lift_quantizers(quantized, &observe(quantized, calibration)?),
     };
+    let seen = SeenInputs::of(model, calibration, config.normalization.as_ref());
+    for ((_, range), ranges) in lifted.ranges.iter_mut().zip(&seen.ranges) {
+        *range = ranges.hull();
+    }
     let given = (model, calibration);
     let calibration = lifted.quantized(calibration);
     let is_quantized = lifted.inputs.iter().all(Option::is_some);
+    let observed = (&calibration, &seen);
     let mut compiled = match config.scheme {
-        SchemeChoice::Ckks => compile_ckks(&lifted, &calibration, config)?,
-        SchemeChoice::Bfv => compile_bfv(&lifted, &calibration, config)?,
-        SchemeChoice::Auto if !is_quantized => compile_ckks(&lifted, &calibration, config)?,
+        SchemeChoice::Ckks => compile_ckks(&lifted, observed, config)?,
+        SchemeChoice::Bfv => compile_bfv(&lifted, observed, config)?,
+        SchemeChoice::Auto if !is_quantized => compile_ckks(&lifted, observed, config)?,
         SchemeChoice::Auto => cheaper(
-            compile_bfv(&lifted, &calibration, config),
-            compile_ckks(&lifted, &calibration, config),
+            compile_bfv(&lifted, observed, config),
+            compile_ckks(&lifted, observed, config),
             config,
         )?,
     };
@@ -138,7 +148,7 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
 /// Compiles for approximate numbers.
 fn compile_ckks(
     lifted: &Lifted,
-    calibration: &Calibration,
+    (calibration, seen): (&Calibration, &SeenInputs),
     config: &Config,
 ) -> Result<Compiled, CompileError> {
     let stats = observe(&lifted.model, calibration)?;
@@ -146,8 +156,12 @@ fn compile_ckks(
         approximate(&lifted.model, &stats, calibration, &config.approximate)?;
     let observed = observe(&approximated, calibration)?;
     let range = |tensor: Tensor| lifted.range(&observed.ranges, tensor);
-    let widened =
-        |tensor: Tensor| (range(tensor).0 * config.margin, range(tensor).1 * config.margin);
+    let is_input = |tensor: Tensor| lifted.ranges.iter().any(|(input, _)| *input == tensor);
+    let widened = |tensor: Tensor| {
+        // Those of inputs have their margin already.
+        let margin = if is_input(tensor) { 1.0 } else { config.margin };
+        (range(tensor).0 * margin, range(tensor).1 * margin)
+    };
     let graph = normalize(&approximated, &linearize(&approximated)?, &widened);
     let levels = assign_levels(&graph);
     let lower = LowerConfig {
@@ -169,7 +183,8 @@ fn compile_ckks(
     };
     let input = SearchInput { graph: &graph, levels: &levels, config, precision, lower };
     let (found, bootstraps) = search_all(input)?;
-    let Found { plan, packing, candidates, .. } = found;
+    let Found { mut plan, packing, candidates, .. } = found;
+    record(&mut plan, seen, &observed);
     let plan = VerifiedPlan::new(plan)?;
     Ok(Compiled {
         plan,
@@ -223,18 +238,20 @@ fn too_imprecise(best: &Found, wish: Option<f64>) -> CompileError {
 /// Compiles for exact integers.
 fn compile_bfv(
     lifted: &Lifted,
-    calibration: &Calibration,
+    (calibration, seen): (&Calibration, &SeenInputs),
     config: &Config,
 ) -> Result<Compiled, CompileError> {
     let integers = integers(&lifted.model, &lifted.inputs)?;
-    let ranges = observe(&lifted.model, calibration)?.ranges;
-    let range = |tensor: Tensor| lifted.range(&ranges, tensor);
+    let computed = observe(&lifted.model, calibration)?;
+    let range = |tensor: Tensor| lifted.range(&computed.ranges, tensor);
     let widths = widths(&integers, &lifted.inputs, &range);
     let outputs = || integers.graph.outputs.iter().map(|output| &widths[output.node.0]);
     let calibrated = outputs().map(|width| width.calibrated).fold(0.0, f64::max);
     let certified = outputs().map(|width| width.certified).fold(0.0, f64::max);
-    let is_certified = config.certify || calibrated + config.margin_bits >= certified;
-    let required = if is_certified { certified } else { calibrated + config.margin_bits };
+    let checked = if config.check_wrap { CHECK_BITS } else { 0.0 };
+    let wanted = calibrated + config.margin_bits + checked;
+    let is_certified = config.certify || wanted >= certified;
+    let required = if is_certified { certified } else { wanted };
     // Beyond the calibrated range there is room for a quarter of the margin: the rest tells overflow from results.
     let limit = (calibrated - 1.0 + config.margin_bits / 4.0).exp2();
     let lower = LowerConfig {
@@ -250,8 +267,12 @@ fn compile_bfv(
         steps: &integers.steps,
         products: Products::Own,
     };
-    let FoundIntegers { plan, packing, candidates, worth_training_away } =
+    let FoundIntegers { mut plan, packing, candidates, worth_training_away } =
         search_integers(&integers.graph, required, config, &lower)?;
+    record(&mut plan, seen, &computed);
+    for (output, width) in plan.outputs.iter_mut().zip(outputs()) {
+        output.magnitude = Some(width.magnitude());
+    }
     let report = IntegerReport {
         widths,
         required,

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use hecc_grammar::envelope::{Fingerprint, Kind, Origin, open, seal};
 use hecc_grammar::model::{Model, Op};
 use hecc_grammar::plan::{
-    self, Constant, ConstantId, Dim, Input, Plan, Run, Runs, VerifiedPlan, View,
+    self, Constant, ConstantId, Dim, Input, Plan, Profile, Ranges, Run, Runs, VerifiedPlan, View,
 };
 use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};
@@ -191,7 +191,8 @@ fn a_file_of_instructions_takes_twice_its_size() {
     plan.inputs.push(Input {
         name,
         shape,
-        range: (0.0, 1.0),
+        ranges: Ranges::all(0.0, 1.0),
+        seen: Profile::default(),
         factor: 1.0,
         quantizer: None,
         slots,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme,
-    Value, VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges,
+    Run, Runs, Scheme, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, encrypt, evaluation_keys};
@@ -85,7 +85,8 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         plan.inputs.push(Input {
             name: name.to_owned(),
             shape: vec![n_slots as usize],
-            range: (-1.0, 1.0),
+            ranges: Ranges::all(-1.0, 1.0),
+            seen: Profile::default(),
             factor: 1.0,
             quantizer: None,
             slots: vec![all.clone()],
@@ -142,6 +143,8 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         factor: 1.0,
         steps: vec![],
         limit: None,
+        magnitude: None,
+        seen: Profile::default(),
         slots: vec![(x, all.clone())],
         client: vec![],
         kind: OutputKind::Values,

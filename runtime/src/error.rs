@@ -60,14 +60,16 @@ pub enum RunError {
     },
     /// A number outside the calibrated range.
     #[error(
-        "input `{name}`: element {index} is {value}, outside the range [{lo}, {hi}] that the plan was calibrated for; \
-         the result may be wrong (use --allow-out-of-range to encrypt it all the same)"
+        "input `{name}`: {place} is {value}, outside the range [{lo}, {hi}] that the plan was calibrated for; the result may be \
+         wrong (use --allow-out-of-range to encrypt it all the same)"
     )]
     OutOfRange {
         /// Name of the input.
         name: String,
-        /// Which element.
-        index: usize,
+        /// Which of the inputs of a batch.
+        image: usize,
+        /// Which element: a feature, or an element of a channel.
+        place: String,
         /// Its value.
         value: f64,
         /// Lower end of the range.
@@ -81,22 +83,6 @@ pub enum RunError {
          damaged on its way?)"
     )]
     Noise,
-    /// BFV: a result beyond the range that was seen in calibration.
-    #[error(
-        "output `{name}`: element {index} is {value} times its unit, outside ±{limit}, which the plaintext modulus was chosen \
-         for: the input is unlike the calibration data, and the result may have wrapped around (compile with --certify to \
-         rule that out)"
-    )]
-    Overflow {
-        /// Name of the output.
-        name: String,
-        /// Which element.
-        index: usize,
-        /// The integer found.
-        value: f64,
-        /// The largest magnitude expected.
-        limit: f64,
-    },
     /// A file does not hold what it should.
     #[error("{what}: {problem}")]
     Malformed {

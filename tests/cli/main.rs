@@ -8,4 +8,5 @@ mod integers;
 mod journey;
 mod keys;
 mod refusals;
+mod unusual;
 mod workshop;

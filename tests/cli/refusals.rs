@@ -214,8 +214,11 @@ fn inputs_that_do_not_fit() {
         &workshop,
         &[
             ("encrypt plan.bin --input far.npy -o y.ct", "use --allow-out-of-range"),
-            ("encrypt plan.bin --input nan.npy -o y.ct", "element 0 is NaN"),
-            ("encrypt plan.bin --input nan.npy -o y.ct --allow-out-of-range", "element 0 is NaN"),
+            ("encrypt plan.bin --input nan.npy -o y.ct", "row 0, element 0 is NaN"),
+            (
+                "encrypt plan.bin --input nan.npy -o y.ct --allow-out-of-range",
+                "row 0, element 0 is NaN",
+            ),
             ("encrypt plan.bin --input wide.npy -o y.ct", "shape [5, 4], expected [n, 1, 4, 4]"),
             (
                 "encrypt plan.bin --input wide.png -o y.ct",

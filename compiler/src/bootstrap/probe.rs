@@ -1,7 +1,9 @@
 //! A plan that refreshes its inputs and does nothing else: for tests and benchmarks.
 
 use hecc_grammar::cost::Costs;
-use hecc_grammar::plan::{Dim, Input, Op, Output, OutputKind, Plan, Run, Runs, TypeError, Value};
+use hecc_grammar::plan::{
+    Dim, Input, Op, Output, OutputKind, Plan, Profile, Ranges, Run, Runs, TypeError, Value,
+};
 
 use crate::emit::Emit;
 use crate::pass::eliminate_common::eliminate_common;
@@ -29,7 +31,8 @@ pub fn probe(
         plan.inputs.push(Input {
             name: format!("x{i}"),
             shape: shape.clone(),
-            range: (-1.0, 1.0),
+            ranges: Ranges::all(-1.0, 1.0),
+            seen: Profile::default(),
             factor: 1.0,
             quantizer: None,
             slots: vec![runs(along.iter().copied().chain(copies).collect())],
@@ -49,6 +52,8 @@ pub fn probe(
             factor: 1.0,
             steps: vec![],
             limit: None,
+            magnitude: None,
+            seen: Profile::default(),
             slots: vec![(value, runs(along.clone()))],
             client: vec![],
             kind: OutputKind::Values,

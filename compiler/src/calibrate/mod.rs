@@ -1,11 +1,19 @@
 //! What a model does on real inputs: ranges of all tensors, distributions of the operands of activations.
 
+mod groups;
 mod histogram;
+mod profile;
 mod quantiles;
+mod ranges;
+mod screen;
 mod stats;
+mod tail;
 
 pub use histogram::Histogram;
+pub use profile::{input_profiles, profile};
 pub use quantiles::{N_QUANTILES, Quantiles};
+pub use ranges::input_ranges;
+pub use screen::{Finding, Screened, rows_wanted, screen};
 pub use stats::Stats;
 
 use hecc_grammar::model::Model;

@@ -23,6 +23,8 @@ pub struct Stats {
     pub histograms: BTreeMap<Tensor, Histogram>,
     /// Number of inputs observed.
     pub n_images: usize,
+    /// For each output its elements, a list for each input.
+    pub outputs: Vec<Vec<Vec<f64>>>,
 }
 
 impl Stats {
@@ -35,8 +37,14 @@ impl Stats {
             };
             values.iter().map(|value| (range(value), quantiles::sample(value))).collect()
         };
-        let per_image = interpret::visit(model, &calibration.inputs, |_, values| bounds(values))?;
+        let results = |values: &[ndarray::ArrayD<f64>]| -> Vec<Vec<f64>> {
+            let elements = |tensor: Tensor| values[tensor.index()].iter().copied().collect();
+            model.outputs.iter().map(|output| elements(output.tensor)).collect()
+        };
+        let both = |_, values: &[ndarray::ArrayD<f64>]| (bounds(values), results(values));
+        let per_image = interpret::visit(model, &calibration.inputs, both)?;
         let n_images = per_image.len();
+        let (per_image, results): (Vec<_>, Vec<_>) = per_image.into_iter().unzip();
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
         let mut samples = vec![vec![]; model.nodes.len()];
         for image in per_image {
@@ -67,7 +75,9 @@ impl Stats {
         for image in per_image {
             histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
         }
-        Ok(Stats { ranges, quantiles, histograms, n_images })
+        let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
+        let outputs = (0..model.outputs.len()).map(of_output).collect();
+        Ok(Stats { ranges, quantiles, histograms, n_images, outputs })
     }
 }
 

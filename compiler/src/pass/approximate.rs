@@ -37,9 +37,9 @@ impl ApproximateConfig {
     pub fn standard() -> ApproximateConfig {
         ApproximateConfig {
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
-            fit: FitConfig { margin: 1.25, floor: 1e-4 },
-            budget: 1e-2,
-            joint_budget: 1.2e-2,
+            fit: FitConfig { margin: 1.5, floor: 1e-5 },
+            budget: 1.3e-2,
+            joint_budget: 1.6e-2,
             agreement: 0.995,
             products_per_level: 6,
         }

@@ -6,8 +6,8 @@
 use hecc_grammar::cost::Costs;
 use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Input, Key, Layer, LimbSet, Normalization, Op, Output, OutputKind, Plan, Quantizer, Runs,
-    Scheme, TypeError, Value, View,
+    Input, Key, Layer, LimbSet, Normalization, Op, Output, OutputKind, Plan, Profile, Quantizer,
+    Ranges, Runs, Scheme, TypeError, Value, View,
 };
 
 use crate::bootstrap::{Bootstrap, Chain};
@@ -106,6 +106,8 @@ pub fn lower(
             factor: 1.0 / node.factor,
             steps: lowering.own_steps(output.node).to_vec(),
             limit: config.limit,
+            magnitude: None,
+            seen: Profile::default(),
             slots,
             client: output.client.clone(),
             kind: OutputKind::Values,
@@ -144,10 +146,12 @@ impl Lowering<'_> {
     fn declare_input(&mut self, id: NodeId) {
         let node = self.graph.node(id);
         let quantizer = self.config.quantizers[self.plan.inputs.len()];
+        let (lo, hi) = (self.config.range)(node.tensor);
         self.plan.inputs.push(Input {
             name: node.name.clone(),
             shape: node.shape.clone(),
-            range: (self.config.range)(node.tensor),
+            ranges: Ranges::all(lo, hi),
+            seen: Profile::default(),
             factor: node.factor,
             quantizer,
             slots: self.packing.layouts[id.0].runs(true),

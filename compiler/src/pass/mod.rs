@@ -16,6 +16,7 @@ pub mod normalize;
 pub mod pack;
 pub mod place_bootstraps;
 pub mod quantize;
+pub mod record;
 pub mod search;
 pub mod search_bootstrapped;
 pub mod search_integers;

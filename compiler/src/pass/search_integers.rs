@@ -311,14 +311,14 @@ fn build(
 }
 
 /// The smallest `count` primes ≡ 1 mod 2N of nearly equal size whose product has `width` bits; `None` if they would be too
-/// large, or too small to be of use.
+/// large, or fewer of the smallest do.
 fn plaintext_primes(width: f64, count: usize, log_n: u32) -> Option<Vec<u64>> {
     let step = 2u64 << log_n;
+    let from = |first: u64| (first..).map(move |k| k * step + 1).filter(|&n| is_prime(n));
     let bits = width / count as f64;
-    if bits > MAX_PRIME_BITS - 1.0 || (count > 1 && bits < f64::from(log_n) + 1.0) {
+    let fewer: f64 = from(1).take(count - 1).map(|t| (t as f64).log2()).sum();
+    if bits > MAX_PRIME_BITS - 1.0 || (count > 1 && fewer >= width) {
         return None;
     }
-    let first = (bits.exp2() as u64).div_ceil(step).max(1);
-    let candidates = (first..).map(|k| k * step + 1).filter(|&n| is_prime(n));
-    Some(candidates.take(count).collect())
+    Some(from((bits.exp2() as u64).div_ceil(step).max(1)).take(count).collect())
 }

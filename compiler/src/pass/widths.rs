@@ -6,6 +6,7 @@
 //! Only results must fit: sums and products modulo t are right whatever passed t on the way.
 
 use hecc_grammar::model::{Quantizer, Tensor};
+use hecc_grammar::plan::Magnitude;
 use num_bigint::{BigInt, Sign};
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
@@ -29,6 +30,14 @@ pub struct Width {
     pub calibrated: f64,
     /// The channel that needs most of them, by the certified bound, if there are several.
     pub widest_channel: Option<usize>,
+}
+
+impl Width {
+    /// The largest magnitude of its integers.
+    pub fn magnitude(&self) -> Magnitude {
+        let of_bits = |bits: f64| ((bits.exp2() - 1.0) / 2.0).round();
+        Magnitude { calibrated: of_bits(self.calibrated), certified: of_bits(self.certified) }
+    }
 }
 
 /// An interval of integers.

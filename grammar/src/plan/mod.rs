@@ -10,6 +10,8 @@ mod op;
 mod params;
 mod parse;
 mod print;
+mod profile;
+mod ranges;
 mod rewriter;
 mod slot_check;
 mod slots;
@@ -24,6 +26,8 @@ pub use limb_set::LimbSet;
 pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
 pub use parse::parse;
+pub use profile::{MAX_DISTANCE, Profile, Unusual, summary};
+pub use ranges::Ranges;
 pub use rewriter::Rewriter;
 pub use slots::Slots;
 pub use validation::{Accuracy, Better, ErrorSize, OutputErrors, Share, Validation};
@@ -41,8 +45,10 @@ pub struct Input {
     pub name: String,
     /// Shape of the tensor, batch dimension (1) included.
     pub shape: Vec<usize>,
-    /// Range that the plan was calibrated for; a value outside it may give a wrong answer.
-    pub range: (f64, f64),
+    /// Ranges that the plan was calibrated for; a value outside may give a wrong answer.
+    pub ranges: Ranges,
+    /// What calibration saw of its [`summary`].
+    pub seen: Profile,
     /// A slot holds `factor · element`, in BFV the nearest integer.
     pub factor: f64,
     /// What the client rounds elements by before anything else: the network's own input quantiser.
@@ -75,12 +81,25 @@ pub struct Output {
     pub steps: Vec<f64>,
     /// BFV: the largest magnitude that slots were chosen to hold, if it is less than the plaintext primes do.
     pub limit: Option<f64>,
+    /// BFV: how large the integers in slots are.
+    pub magnitude: Option<Magnitude>,
+    /// What calibration saw of its elements, before the client's steps.
+    pub seen: Profile,
     /// One (value, map of slots to elements) for each ciphertext. Slots outside the map are zero.
     pub slots: Vec<(Value, Runs)>,
     /// What the client applies after decryption.
     pub client: Vec<ClientOp>,
     /// What its numbers are for.
     pub kind: OutputKind,
+}
+
+/// The largest magnitude of the integers of a result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Magnitude {
+    /// On the calibration data.
+    pub calibrated: f64,
+    /// For every input in range.
+    pub certified: f64,
 }
 
 /// Where a layer's result can be observed: for reports, not for execution.

@@ -7,8 +7,8 @@ mod validation;
 use std::str::FromStr;
 
 use super::{
-    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Normalization, Output,
-    OutputKind, Params, Plan, Run, Runs, Scheme, Type, Value, View,
+    Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Magnitude, Normalization,
+    Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Type, Value, View,
 };
 use crate::model::read_quantizer;
 use crate::security::Security;
@@ -185,10 +185,11 @@ fn read_input(statement: Piece<'_>) -> Result<Input, LineError> {
         None => None,
         Some(mean) => Some(Normalization { mean, std: of.get("std")? }),
     };
-    let (shape, range, factor) = (of.get("shape")?, of.get("range")?, of.get("factor")?);
+    let (shape, ranges, factor) = (of.get("shape")?, of.get("range")?, of.get("factor")?);
     let quantizer = if of.has("scale") { Some(read_quantizer(&mut of)?) } else { None };
+    let seen = read_profile(&mut of)?;
     of.finish()?;
-    Ok(Input { name, shape, range, factor, quantizer, slots: vec![], normalization })
+    Ok(Input { name, shape, ranges, seen, factor, quantizer, slots: vec![], normalization })
 }
 
 fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
@@ -197,6 +198,9 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     let mut of = Attributes::of(&statement, &mut inner)?;
     let (shape, factor, limit) = (of.get("shape")?, of.get("factor")?, of.optional("limit")?);
     let steps = of.optional("steps")?.unwrap_or_default();
+    let magnitude = of.optional("magnitude")?;
+    let magnitude = magnitude.map(|(calibrated, certified)| Magnitude { calibrated, certified });
+    let seen = read_profile(&mut of)?;
     let word = if of.has("kind") { Some(of.word("kind")?) } else { None };
     let kind = match word.as_deref() {
         None => OutputKind::Values,
@@ -207,7 +211,19 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     };
     of.finish()?;
     let client = client_chain(&mut inner)?;
-    Ok(Output { name, shape, factor, steps, limit, slots: vec![], client, kind })
+    Ok(Output { name, shape, factor, steps, limit, magnitude, seen, slots: vec![], client, kind })
+}
+
+/// What calibration saw: attributes that may all be missing.
+fn read_profile(of: &mut Attributes<'_>) -> Result<Profile, LineError> {
+    let ranges = of.optional("seen")?.map_or_else(Vec::new, |Ranges(ranges)| ranges);
+    Ok(match of.optional("center")? {
+        None => Profile { ranges, ..Profile::default() },
+        Some(center) => {
+            let (whitening, farthest) = (of.get("whitening")?, of.get("farthest")?);
+            Profile { ranges, center, whitening, farthest }
+        }
+    })
 }
 
 /// What a `layer` line says.

@@ -3,9 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Accuracy, Better, Constant, EmbeddingDiagonal, ErrorSize, Form, Input, Key, Layer, Op, Output,
-    OutputErrors, OutputKind, Params, Plan, Run, Runs, Scheme, Share, Type, Validation, Value,
-    View,
+    Accuracy, Better, Constant, EmbeddingDiagonal, ErrorSize, Form, Input, Key, Layer, Magnitude,
+    Op, Output, OutputErrors, OutputKind, Params, Plan, Profile, Run, Runs, Scheme, Share, Type,
+    Validation, Value, View,
 };
 use crate::security::Security;
 use crate::text::{ClientChain, Number, list};
@@ -168,8 +168,8 @@ impl Display for Runs {
 }
 
 fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
-    let Input { name, shape, range, factor, quantizer, slots, normalization } = input;
-    write!(f, "input {name:?} shape={} range={}", list(shape), pair(range))?;
+    let Input { name, shape, ranges, seen, factor, quantizer, slots, normalization } = input;
+    write!(f, "input {name:?} shape={} range={}", list(shape), pairs(&ranges.0))?;
     write!(f, " factor={}", Number(*factor))?;
     if let Some(quantizer) = quantizer {
         write!(f, " {quantizer}")?;
@@ -177,12 +177,13 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
     if let Some(by) = normalization {
         write!(f, " mean={} std={}", numbers(&by.mean), numbers(&by.std))?;
     }
+    write_profile(f, seen)?;
     writeln!(f)?;
     slots.iter().try_for_each(|runs| writeln!(f, "  ciphertext {runs}"))
 }
 
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
-    let Output { name, shape, factor, steps, limit, slots, client, kind } = output;
+    let Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind } = output;
     let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
     write!(f, "output {name:?} shape={shape} factor={factor}")?;
     if !steps.is_empty() {
@@ -197,6 +198,10 @@ fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
         OutputKind::Scores { axis } => write!(f, " kind=scores axis={axis}")?,
         OutputKind::Threshold { at } => write!(f, " kind=threshold at={}", Number(*at))?,
     }
+    if let Some(Magnitude { calibrated, certified }) = magnitude {
+        write!(f, " magnitude={}", pair(&(*calibrated, *certified)))?;
+    }
+    write_profile(f, seen)?;
     writeln!(f, "{client}")?;
     write_places(f, slots)
 }
@@ -231,6 +236,19 @@ fn write_validation(f: &mut Formatter<'_>, validation: &Validation) -> fmt::Resu
     })
 }
 
+/// Prints the attributes of what calibration saw, those that there are.
+fn write_profile(f: &mut Formatter<'_>, profile: &Profile) -> fmt::Result {
+    let Profile { ranges, center, whitening, farthest } = profile;
+    if !ranges.is_empty() {
+        write!(f, " seen={}", pairs(ranges))?;
+    }
+    if !center.is_empty() {
+        let (center, whitening) = (numbers(center), numbers(whitening));
+        write!(f, " center={center} whitening={whitening} farthest={}", Number(*farthest))?;
+    }
+    Ok(())
+}
+
 fn write_layer(f: &mut Formatter<'_>, i: usize, layer: &Layer) -> fmt::Result {
     let Layer { name, kind, tensor, shape, factor, offset, slots, layout, degree, range, .. } =
         layer;
@@ -253,6 +271,10 @@ fn write_places(f: &mut Formatter<'_>, places: &[(Value, Runs)]) -> fmt::Result 
 
 fn numbers(list_of: &[f64]) -> impl Display {
     list(list_of.iter().map(|&x| Number(x)))
+}
+
+fn pairs(ranges: &[(f64, f64)]) -> impl Display {
+    list(ranges.iter().flat_map(|&(lo, hi)| [Number(lo), Number(hi)]))
 }
 
 fn pair(range: &(f64, f64)) -> impl Display {

@@ -20,6 +20,7 @@ use crate::security::{max_log_qp, max_log_qp_ephemeral};
 use crate::model::{MAX_ELEMENTS, MAX_RANK};
 
 use super::params::ROUNDING;
+use super::profile::summary_len;
 use super::slot_check::{ElementCheck, SlotCheck};
 use super::{
     EmbeddingDiagonal, Form, Input, Key, Normalization, Op, Params, Plan, Run, Runs, Scheme,
@@ -343,8 +344,12 @@ fn check_views(plan: &Plan) -> Result<(), PlanError> {
     for input in &plan.inputs {
         let place = format!("input {}", input.name);
         let elements = elements(&place, &input.shape)?;
-        if !(input.factor.is_finite() && input.range.0.is_finite() && input.range.1.is_finite()) {
-            return fail(place, "factor or range is not finite");
+        if !input.factor.is_finite() {
+            return fail(place, "factor is not finite");
+        }
+        let ranges = input.ranges.check(&input.shape);
+        if let Err(what) = ranges.and(input.seen.check(summary_len(&input.shape))) {
+            return fail(place, what);
         }
         if let Some(error) = input.quantizer.and_then(|quantizer| quantizer.check().err()) {
             return fail(place, &error.to_string());
@@ -487,6 +492,13 @@ fn check_outputs(plan: &Plan) -> Result<(), PlanError> {
         }
         if !output.steps.iter().all(|step| step.is_finite()) {
             return fail("a step is not finite");
+        }
+        let magnitude = output.magnitude.map(|m| m.calibrated.is_finite() && !m.certified.is_nan());
+        if magnitude == Some(false) {
+            return fail("the magnitude of its integers is not a number");
+        }
+        if let Err(what) = output.seen.check(n_elements) {
+            return fail(what);
         }
         let client = output.client.iter();
         let shape = client.clone().try_fold(output.shape.clone(), |shape, op| op.shape(&shape));

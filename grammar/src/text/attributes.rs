@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::model::Rounding;
+use crate::plan::Ranges;
 
 use super::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
 
@@ -112,6 +113,16 @@ impl Attribute for (f64, f64) {
         match Vec::read(piece)?[..] {
             [lo, hi] => Ok((lo, hi)),
             _ => Err(error(piece, "expected two numbers")),
+        }
+    }
+}
+
+impl Attribute for Ranges {
+    fn read(piece: &Piece<'_>) -> Result<Ranges, LineError> {
+        let numbers = Vec::<f64>::read(piece)?;
+        match numbers.as_chunks() {
+            (pairs, []) => Ok(Ranges(pairs.iter().map(|&[lo, hi]| (lo, hi)).collect())),
+            (_, _) => Err(error(piece, "expected an even count of numbers")),
         }
     }
 }

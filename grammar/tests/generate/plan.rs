@@ -3,8 +3,8 @@
 use hecc_grammar::model::ClientOp;
 use hecc_grammar::plan::{
     Accuracy, Better, Constant, ConstantId, Dim, EmbeddingDiagonal, ErrorSize, Input, Key, Layer,
-    LimbSet, Normalization, Op, Output, OutputErrors, OutputKind, Params, Plan, Run, Runs, Scheme,
-    Share, Type, Validation, Value, VerifiedPlan, View, is_prime,
+    LimbSet, Magnitude, Normalization, Op, Output, OutputErrors, OutputKind, Params, Plan, Profile,
+    Ranges, Run, Runs, Scheme, Share, Type, Validation, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use proptest::prelude::*;
@@ -160,9 +160,20 @@ fn input(of: &mut Choices, n_slots: usize) -> Input {
     let normalization =
         of.coin().then(|| Normalization { mean: vec![of.number()], std: vec![0.25] });
     let slots = (0..1 + of.below(2)).map(|_| runs(of, n_slots, shape[1])).collect();
-    let range = (of.number(), of.number());
+    let n_ranges = if of.coin() { 1 } else { shape[1] };
+    let ranges = Ranges((0..n_ranges).map(|_| (of.number(), of.number())).collect());
+    let seen = profile(of, shape[1]);
     let quantizer = of.coin().then(|| quantizer(of));
-    Input { name: of.name(), shape, range, factor: of.number(), quantizer, slots, normalization }
+    Input {
+        name: of.name(),
+        shape,
+        ranges,
+        seen,
+        factor: of.number(),
+        quantizer,
+        slots,
+        normalization,
+    }
 }
 
 fn quantiles(of: &mut Choices) -> Vec<f64> {
@@ -219,7 +230,11 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
         OutputKind::Threshold { at: of.number() },
     ];
     let kind = kinds[of.below(4)];
-    Output { name: of.name(), shape, factor: of.number(), steps, limit, slots, client, kind }
+    let magnitude =
+        of.coin().then(|| Magnitude { calibrated: of.number(), certified: of.number() });
+    let seen = profile(of, shape[1]);
+    let (name, factor) = (of.name(), of.number());
+    Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind }
 }
 
 fn validation(of: &mut Choices, n_outputs: usize) -> Validation {
@@ -244,4 +259,15 @@ fn validation(of: &mut Choices, n_outputs: usize) -> Validation {
         rms: 0.125,
     });
     Validation { n_inputs: of.below(200) as u64, agreement, accuracy, outputs, better }
+}
+
+fn profile(of: &mut Choices, n: usize) -> Profile {
+    let ranges =
+        if of.coin() { vec![] } else { (0..n).map(|_| (of.number(), of.number())).collect() };
+    if of.coin() {
+        return Profile { ranges, ..Profile::default() };
+    }
+    let mut numbers = |count: usize| (0..count).map(|_| of.number()).collect::<Vec<f64>>();
+    let (center, whitening) = (numbers(n), numbers(n * (n + 1) / 2));
+    Profile { ranges, center, whitening, farthest: of.number().abs() }
 }

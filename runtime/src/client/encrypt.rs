@@ -119,19 +119,17 @@ pub fn place_inputs(
             let (name, shape) = (input.name.clone(), input.shape.clone());
             return Err(RunError::TensorLength { name, found: tensor.len(), expected, shape });
         }
-        let (lo, hi) = input.range;
-        let slack = 1e-6 * (hi - lo).abs();
-        let outside = |x: f64| {
-            !x.is_finite() || (policy == RangePolicy::Refuse && (x < lo - slack || x > hi + slack))
-        };
-        if let Some(index) = tensor.iter().position(|&x| outside(x)) {
-            return Err(RunError::OutOfRange {
-                name: input.name.clone(),
-                index,
-                value: tensor[index],
-                lo,
-                hi,
-            });
+        for (image, elements) in tensor.chunks(expected).enumerate() {
+            let outside = match policy {
+                RangePolicy::Refuse => input.ranges.first_outside(&input.shape, elements),
+                RangePolicy::Allow => elements.iter().position(|x| !x.is_finite()),
+            };
+            if let Some(element) = outside {
+                let (lo, hi) = input.ranges.of(&input.shape, element);
+                let (name, place) = (input.name.clone(), place(input, element));
+                let value = elements[element];
+                return Err(RunError::OutOfRange { name, image, place, value, lo, hi });
+            }
         }
         for runs in &input.slots {
             let mut slots = vec![0.0; plan.params.n_slots()];
@@ -145,6 +143,22 @@ pub fn place_inputs(
         }
     }
     Ok(ciphertexts)
+}
+
+/// What an element is called: a feature of a table, else its place in the tensor.
+fn place(input: &Input, element: usize) -> String {
+    let outer = input.shape.iter().rev().skip(1).product::<usize>();
+    if outer == 1 {
+        return format!("feature {element}");
+    }
+    let mut rest = element;
+    let mut indices: Vec<usize> = vec![];
+    for &extent in input.shape.iter().rev() {
+        indices.push(rest % extent);
+        rest /= extent;
+    }
+    indices.reverse();
+    format!("element {indices:?}")
 }
 
 /// The plan's output tensors, flattened in row-major order, from the slots of its output ciphertexts; of a batch, those of

@@ -163,7 +163,7 @@ impl<T> State<T> {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Runs, Scheme};
+    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Profile, Ranges, Runs, Scheme};
     use hecc_grammar::security::Security;
 
     use super::*;
@@ -185,7 +185,8 @@ mod tests {
         plan.inputs.push(Input {
             name: "x".to_owned(),
             shape: vec![1],
-            range: (0.0, 1.0),
+            ranges: Ranges::all(0.0, 1.0),
+            seen: Profile::default(),
             factor: 1.0,
             quantizer: None,
             slots: vec![Runs::default(); 8],

@@ -47,7 +47,7 @@ pub(super) fn is_sum_of_multiples(plan: &Plan, op: &Op) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Constant, ConstantId, Input, Params, Runs, Scheme};
+    use hecc_grammar::plan::{Constant, ConstantId, Input, Params, Profile, Ranges, Runs, Scheme};
     use hecc_grammar::security::Security;
 
     use super::*;
@@ -70,7 +70,8 @@ mod tests {
         plan.inputs.push(Input {
             name: "x".to_owned(),
             shape: vec![2],
-            range: (0.0, 1.0),
+            ranges: Ranges::all(0.0, 1.0),
+            seen: Profile::default(),
             factor: 1.0,
             quantizer: None,
             slots: vec![Runs::default(); 2],

@@ -2,8 +2,12 @@
 
 use hecc_grammar::model::{Quantizer, Rounding};
 use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
-use hecc_grammar::plan::{Key, LimbSet, Op, Params, PlanError, Scheme, Value, VerifiedPlan};
-use hecc_runtime::client::{RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise};
+use hecc_grammar::plan::{
+    Key, LimbSet, Op, Params, PlanError, Ranges, Scheme, Value, VerifiedPlan,
+};
+use hecc_runtime::client::{
+    Outside, RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise, outside,
+};
 use hecc_runtime::error::RunError;
 use hecc_runtime::eval::{Noise, run_clear};
 use hecc_runtime::ring::SecretRng;
@@ -87,7 +91,7 @@ fn bgv_products(params: Params) -> (Build, Vec<Value>) {
 
 fn build(params: Params, n_inputs: u32) -> Build {
     let mut build = Build::new(params, n_inputs);
-    build.plan.inputs.iter_mut().for_each(|input| input.range = (-RANGE, RANGE));
+    build.plan.inputs.iter_mut().for_each(|input| input.ranges = Ranges::all(-RANGE, RANGE));
     build
 }
 
@@ -235,8 +239,9 @@ fn damaged_ciphertexts_and_results_beyond_their_limit_are_told() {
     let Setup { secret, slots, keys, fresh } = setup(&plan, 3);
     let outputs = run(&plan, &Setup { secret, slots, keys, fresh }, 1, 0);
     let secret = hecc_runtime::client::SecretKey::from_seed([3; 32]);
-    let error = decrypt(&plan, &secret, &outputs).unwrap_err();
-    assert!(matches!(error, RunError::Overflow { .. }), "{error}");
+    let results = decrypt(&plan, &secret, &outputs).unwrap();
+    let found = outside(&plan.outputs[0], &results[0]);
+    assert!(matches!(found, Some(Outside::Overflow { .. })), "{found:?}");
     let other = hecc_runtime::client::SecretKey::from_seed([4; 32]);
     let error = decrypt_slots(&plan, &other, &outputs).unwrap_err();
     assert!(matches!(error, RunError::Noise), "{error}");

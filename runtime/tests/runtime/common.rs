@@ -1,8 +1,8 @@
 //! Small plans on insecure rings, and how they are run by all evaluators.
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Op, Output, OutputKind, Params, Plan, Run, Runs, Scheme,
-    Value, VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run,
+    Runs, Scheme, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
@@ -51,7 +51,8 @@ impl Build {
             plan.inputs.push(Input {
                 name: format!("x{i}"),
                 shape: vec![1, n_slots],
-                range: (-1.0, 1.0),
+                ranges: Ranges::all(-1.0, 1.0),
+                seen: Profile::default(),
                 factor: 1.0,
                 quantizer: None,
                 slots: vec![identity(n_slots)],
@@ -98,6 +99,8 @@ impl Build {
                 factor: 1.0,
                 steps: vec![],
                 limit: None,
+                magnitude: None,
+                seen: Profile::default(),
                 slots: vec![(value, identity(n_slots))],
                 client: vec![],
                 kind: OutputKind::Values,
@@ -126,10 +129,9 @@ pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
         if integer { x.floor() } else { x }
     };
     let integer = plan.params.scheme == Scheme::Bfv;
-    let slots = plan
-        .inputs
-        .iter()
-        .map(|input| (0..plan.params.n_slots()).map(|_| number(input.range.1, integer)).collect());
+    let slots = plan.inputs.iter().map(|input| {
+        (0..plan.params.n_slots()).map(|_| number(input.ranges.hull().1, integer)).collect()
+    });
     let slots: Vec<Vec<f64>> = slots.collect();
     let fresh = encrypt(plan, &secret, &mut rng, &slots, RangePolicy::Refuse);
     Setup { secret, keys, slots, fresh: fresh.expect("the test's inputs are in range") }

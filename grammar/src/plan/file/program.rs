@@ -6,8 +6,9 @@ use super::{Invalid, shape, write_shape};
 use crate::model::{Quantizer, Rounding};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
-    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Normalization, Op,
-    Output, OutputKind, Params, Plan, PlanError, Scheme, Value, View,
+    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Magnitude,
+    Normalization, Op, Output, OutputKind, Params, Plan, PlanError, Profile, Ranges, Scheme, Value,
+    View,
 };
 use crate::security::Security;
 
@@ -92,10 +93,12 @@ fn read_table(r: &mut Reader<'_>) -> Result<Vec<f32>, Malformed> {
 }
 
 fn write_input<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, input: &'a Input) {
-    let Input { name, shape, range, factor, quantizer, slots, normalization } = input;
+    let Input { name, shape, ranges, seen, factor, quantizer, slots, normalization } = input;
     w.string(name);
     write_shape(w, shape);
-    [range.0, range.1, *factor].into_iter().for_each(|x| w.f64(x));
+    write_ranges(w, &ranges.0);
+    write_profile(w, seen);
+    w.f64(*factor);
     w.varint(u64::from(quantizer.is_some()));
     quantizer.iter().for_each(|&quantizer| write_quantizer(w, quantizer));
     w.varint(slots.len() as u64);
@@ -110,7 +113,7 @@ fn write_input<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, input: &'a Input) {
 fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malformed> {
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
-    let (range, factor) = ((r.f64()?, r.f64()?), r.f64()?);
+    let (ranges, seen, factor) = (Ranges(read_ranges(r)?), read_profile(r)?, r.f64()?);
     let quantizer = if r.bool()? {
         let rounding = r.number()?;
         Some(read_quantizer(r, rounding)?)
@@ -120,17 +123,43 @@ fn read_input(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Input, Malfor
     let slots = list(r.count(9)?, || runs.read(r, n_elements))?;
     let normalization =
         if r.bool()? { Some(Normalization { mean: r.f64s()?, std: r.f64s()? }) } else { None };
-    Ok(Input { name, shape, range, factor, quantizer, slots, normalization })
+    Ok(Input { name, shape, ranges, seen, factor, quantizer, slots, normalization })
+}
+
+fn write_ranges(w: &mut Writer, ranges: &[(f64, f64)]) {
+    w.varint(ranges.len() as u64);
+    ranges.iter().flat_map(|&(lo, hi)| [lo, hi]).for_each(|x| w.f64(x));
+}
+
+fn read_ranges(r: &mut Reader<'_>) -> Result<Vec<(f64, f64)>, Malformed> {
+    list(r.count(16)?, || Ok((r.f64()?, r.f64()?)))
+}
+
+fn write_profile(w: &mut Writer, profile: &Profile) {
+    let Profile { ranges, center, whitening, farthest } = profile;
+    write_ranges(w, ranges);
+    [center, whitening].into_iter().for_each(|list| w.f64s(list));
+    w.f64(*farthest);
+}
+
+fn read_profile(r: &mut Reader<'_>) -> Result<Profile, Malformed> {
+    let ranges = read_ranges(r)?;
+    Ok(Profile { ranges, center: r.f64s()?, whitening: r.f64s()?, farthest: r.f64()? })
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
-    let Output { name, shape, factor, steps, limit, slots, client, kind } = output;
+    let Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind } = output;
     w.string(name);
     write_shape(w, shape);
     w.f64(*factor);
     w.f64s(steps);
     w.varint(u64::from(limit.is_some()));
     limit.iter().for_each(|&limit| w.f64(limit));
+    w.varint(u64::from(magnitude.is_some()));
+    if let Some(Magnitude { calibrated, certified }) = magnitude {
+        [calibrated, certified].into_iter().for_each(|&x| w.f64(x));
+    }
+    write_profile(w, seen);
     super::write_places(w, shapes, slots);
     write_kind(w, *kind);
     w.varint(client.len() as u64);
@@ -178,10 +207,16 @@ fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malf
     let (shape, n_elements) = shape(r)?;
     let (factor, steps) = (r.f64()?, r.f64s()?);
     let limit = if r.bool()? { Some(r.f64()?) } else { None };
+    let magnitude = if r.bool()? {
+        Some(Magnitude { calibrated: r.f64()?, certified: r.f64()? })
+    } else {
+        None
+    };
+    let seen = read_profile(r)?;
     let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
     let kind = read_kind(r)?;
     let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
-    Ok(Output { name, shape, factor, steps, limit, slots, client, kind })
+    Ok(Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind })
 }
 
 fn write_kind(w: &mut Writer, kind: OutputKind) {
