@@ -162,7 +162,19 @@ fn client_name(op: &ClientOp) -> &'static str {
         ClientOp::LogSoftmax { .. } => "log-softmax",
         ClientOp::ArgMax { .. } => "argmax",
         ClientOp::TopK { .. } => "top-k",
+        ClientOp::TopKIndices { .. } => "top-k indices",
         ClientOp::FakeQuant(_) => "fake-quant",
+        ClientOp::Activation(function) => function.name(),
+        ClientOp::Affine { .. } => "scale and offset",
+        ClientOp::Compare { .. } => "compare",
+        ClientOp::Round(_) => "round",
+        ClientOp::Normalize { .. } => "normalize",
+        ClientOp::Sum { .. } => "sum",
+        ClientOp::Reshape { .. } => "reshape",
+        ClientOp::Pick { .. } => "pick",
+        ClientOp::Lookup { .. } => "look-up",
+        ClientOp::Classes { .. } => "names of classes",
+        ClientOp::Labels { .. } => "names of labels",
     }
 }
 

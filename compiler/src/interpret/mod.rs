@@ -53,14 +53,30 @@ pub enum InterpretError {
 /// The arrays have the shapes of the model's inputs, in order; where these start with 1, they may all start with `B`
 /// instead, and so do the outputs then.
 pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
+    outputs(model, inputs, |_, x| x)
+}
+
+/// As [`run`], then applies what is left to the client: what a user of the network sees.
+pub fn run_with_client(
+    model: &Model,
+    inputs: &[ArrayD<f64>],
+) -> Result<Vec<ArrayD<f64>>, InterpretError> {
+    outputs(model, inputs, |output, x| apply_client_ops(&output.client, x))
+}
+
+/// What `map` makes of every image's outputs, those of a batch in one array.
+fn outputs(
+    model: &Model,
+    inputs: &[ArrayD<f64>],
+    map: impl Fn(&Output, ArrayD<f64>) -> ArrayD<f64> + Sync,
+) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     let images = images(model, inputs)?;
-    let mut results: Vec<Vec<ArrayD<f64>>> = images
-        .par_iter()
-        .map(|image| {
-            let values = values(model, image);
-            model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()
-        })
-        .collect();
+    let one = |image: &Vec<ArrayD<f64>>| -> Vec<ArrayD<f64>> {
+        let values = values(model, image);
+        let outputs = model.outputs.iter();
+        outputs.map(|output| map(output, values[output.tensor.index()].clone())).collect()
+    };
+    let mut results: Vec<Vec<ArrayD<f64>>> = images.par_iter().map(one).collect();
     if results.len() == 1 {
         return Ok(results.remove(0));
     }
@@ -76,16 +92,6 @@ pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, In
         joined.expect("the model gives every image's result one shape")
     });
     Ok(stacked.collect())
-}
-
-/// As [`run`], then applies what is left to the client: what a user of the network sees.
-pub fn run_with_client(
-    model: &Model,
-    inputs: &[ArrayD<f64>],
-) -> Result<Vec<ArrayD<f64>>, InterpretError> {
-    let outputs = run(model, inputs)?;
-    let apply = |(x, output): (ArrayD<f64>, &Output)| apply_client_ops(&output.client, x);
-    Ok(outputs.into_iter().zip(&model.outputs).map(apply).collect())
 }
 
 /// Returns every node's value, for one image.

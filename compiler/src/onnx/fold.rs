@@ -1,15 +1,15 @@
 //! Merges constants into the linear nodes before them, and activations that exporters write out into one.
 //!
 //! Before: as imported. After: no factor or offset follows a convolution or a matrix that could hold it, nor another
-//! factor or offset; convolutions pad by themselves; no node and no constant is unused (inputs stay); rounding that
-//! comes last is the client's. Weights that are integers stay as they are.
+//! factor or offset; convolutions pad by themselves; no node and no constant is unused (inputs stay); rounding and
+//! activations that come last are the client's. Weights that are integers stay as they are.
 
 use std::collections::BTreeSet;
 
 use hecc_grammar::model::{ClientOp, Const, Model, Node, Op, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
-use super::recognize;
+use super::{last_steps, recognize};
 
 /// Returns an equal model with fewer nodes. Into the weights that are `integers` nothing is merged.
 pub(super) fn fold(mut model: Model, integers: &BTreeSet<Const>) -> Model {
@@ -33,6 +33,7 @@ pub(super) fn fold(mut model: Model, integers: &BTreeSet<Const>) -> Model {
     for output in &mut fold.model.outputs {
         output.tensor = map[output.tensor.index()];
     }
+    last_steps::leave_to_client(&mut fold.model);
     without_unused(fold.model)
 }
 

@@ -6,10 +6,12 @@ use std::path::Path;
 use hecc_grammar::model::{Const, Model, Op, Output};
 
 use super::builder::Builder;
+use super::client::{self, Chain};
 use super::error::{ImportError, NodeError, Refused, refuse};
 use super::input::{Batch, Inputs};
 use super::node::Node;
 use super::ops::{self, Importer};
+use super::proto::tensor_proto::DataType;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use super::quantized;
 use super::shape;
@@ -162,6 +164,10 @@ impl<'a> Walk<'a> {
         }
         self.model.set_name(node_name(proto));
         let moved = if ops::moves(proto.op_type()) { node.value(0) } else { None };
+        let split = if proto.op_type() == "Split" { node.value(0) } else { None };
+        if let Some(Value::Client { tensor, ops, .. }) = moved.clone().or(split) {
+            return self.move_client(importer, node, Chain { tensor, ops });
+        }
         match moved {
             Some(Value::Quantized(q)) => self.move_quantized(importer, node, q),
             Some(Value::Constant(Constant { grid: Some(grid), .. })) if node.is_constant() => {
@@ -251,6 +257,29 @@ impl<'a> Walk<'a> {
         Ok(results)
     }
 
+    /// Lets the client move elements: where they go is what the operator makes of their positions.
+    fn move_client(
+        &mut self,
+        importer: &Importer,
+        node: Node<'_>,
+        chain: Chain,
+    ) -> Result<Vec<Value>, Refused> {
+        let positions = client::constant_positions(&chain.shape(&self.model)?)?;
+        let parts = self.lower(importer, node.with_first(positions.into()))?;
+        let part = |part| match part {
+            Value::Constant(to) => {
+                chain.clone().then_move(&to.into_array()).value(&node, &self.model)
+            }
+            Value::Tensor(_)
+            | Value::Client { .. }
+            | Value::Quantized(_)
+            | Value::Strings(_)
+            | Value::Unknown
+            | Value::Absent(_) => Err(refuse("what is computed from constants is not a constant")),
+        };
+        parts.into_iter().map(part).collect()
+    }
+
     /// Moves integers and scales alike.
     fn move_grid(
         &mut self,
@@ -298,6 +327,9 @@ impl<'a> Walk<'a> {
             return Ok(value.clone());
         }
         if let Some(tensor) = self.stored.get(name) {
+            if tensor.data_type() == DataType::String as i32 {
+                return tensor::read_strings(tensor).map(Value::Strings);
+            }
             let constant = tensor::read(tensor, self.context.dir)
                 .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?;
             if self.read.insert(name) {
@@ -321,6 +353,7 @@ impl<'a> Walk<'a> {
             Value::Tensor(_)
             | Value::Client { .. }
             | Value::Quantized(_)
+            | Value::Strings(_)
             | Value::Unknown
             | Value::Absent(_) => (Kind::Float, None),
         });
@@ -334,7 +367,11 @@ impl<'a> Walk<'a> {
                 let array = arrays[tensor.index()].clone();
                 constant(crate::interpret::apply_client_ops(&ops, array))
             }
-            Value::Constant(_) | Value::Quantized(_) | Value::Unknown | Value::Absent(_) => value,
+            Value::Constant(_)
+            | Value::Quantized(_)
+            | Value::Strings(_)
+            | Value::Unknown
+            | Value::Absent(_) => value,
         };
         let results: Vec<Value> = results.into_iter().map(known).collect();
         for result in &results {
@@ -363,6 +400,7 @@ impl<'a> Walk<'a> {
             Some(Value::Tensor(t) | Value::Client { tensor: t, .. }) => Some(self.model.shape(*t)),
             Some(Value::Constant(c)) => Some(c.shape().to_vec()),
             Some(Value::Quantized(q)) => Some(self.model.shape(q.tensor)),
+            Some(Value::Strings(names)) => Some(names.shape.clone()),
             Some(Value::Unknown | Value::Absent(_)) | None => None,
         }
     }
@@ -387,7 +425,7 @@ impl<'a> Walk<'a> {
                     "integers that the client computes, expected a DequantizeLinear at the end",
                 );
             }
-            Some(Value::Constant(_)) => {
+            Some(Value::Constant(_) | Value::Strings(_)) => {
                 return error("a constant, expected a result of the inputs");
             }
             Some(Value::Absent(why)) => return error(why),
@@ -424,7 +462,7 @@ mod tests {
             .floats("w", &[1, 1, 3, 3], &[1.0; 9])
             .floats("v", &[1, 2, 3, 3], &[1.0; 18])
             .node("Conv", "x w", "c", &[("group", Attr::Int(1)), ("colour", Attr::Int(3))])
-            .node("Exp", "x", "e", &[])
+            .node("Reciprocal", "x", "e", &[])
             .node("MaxPool", "e", "p", &pool)
             .node("Conv", "p v", "d", &[])
             .node("LSTM", "d", "l", &[])
@@ -436,7 +474,7 @@ mod tests {
         let found: Vec<(&str, &str)> =
             nodes.iter().map(|n| (n.op_type.as_str(), n.reason.as_str())).collect();
         assert_eq!(found[0], ("Conv", "attribute `colour` is not supported"));
-        assert_eq!(found[1].0, "Exp");
+        assert_eq!(found[1].0, "Reciprocal");
         assert_eq!(
             found[2],
             ("MaxPool", "this operator compares encrypted numbers in every window")

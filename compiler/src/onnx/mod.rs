@@ -5,10 +5,12 @@
 
 mod attribute;
 mod builder;
+mod client;
 mod error;
 mod fold;
 mod graph;
 mod input;
+mod last_steps;
 mod node;
 mod ops;
 mod quantized;
@@ -72,7 +74,9 @@ pub fn import_message(
         functions: model.functions.iter().map(|f| (f.domain(), f.name())).collect(),
     };
     let (model, integers) = graph::import(graph, &context)?;
-    Ok(fold::fold(model, &integers))
+    let model = fold::fold(model, &integers);
+    last_steps::check(&model)?;
+    Ok(model)
 }
 
 /// Converts a stored array, such as those of a test's `.pb` files. It must not be in a file of its own.

@@ -132,6 +132,7 @@ impl<'a> Node<'a> {
                 q.by
             ))
             .instead("export in the QDQ format")),
+            Value::Strings(_) => Err(refuse(format!("input {i} holds texts, expected numbers"))),
             Value::Absent(why) => Err(refuse(format!("input {i}: {why}"))),
             Value::Unknown => unreachable!("nodes that read unknown values are skipped"),
         }
@@ -153,6 +154,7 @@ impl<'a> Node<'a> {
     pub(super) fn constant(&mut self, i: usize) -> Result<Constant, Refused> {
         match self.required(i)? {
             Value::Constant(constant) => Ok(constant),
+            Value::Strings(_) => Err(refuse(format!("input {i} holds texts, expected numbers"))),
             Value::Absent(why) => Err(refuse(format!("input {i}: {why}"))),
             Value::Tensor(_) | Value::Client { .. } | Value::Quantized(_) => Err(refuse(format!(
                 "input {i} is computed from encrypted data, expected a constant"

@@ -149,6 +149,7 @@ pub(super) fn quantize(
         Value::Tensor(tensor) => (tensor, vec![]),
         Value::Client { tensor, ops, .. } => (tensor, ops),
         Value::Quantized(q) => return Err(refuse(format!("input 0 is quantized by {}", q.by))),
+        Value::Strings(_) => return Err(refuse("input 0 holds texts, expected numbers")),
         Value::Absent(why) => return Err(refuse(format!("input 0: {why}"))),
         Value::Unknown => unreachable!("nodes that read unknown values are skipped"),
     };
@@ -189,6 +190,7 @@ pub(super) fn dequantize(
         Value::Client { by, .. } => {
             Err(refuse(format!("input 0 is the result of {by}, not integers")))
         }
+        Value::Strings(_) => Err(refuse("input 0 holds texts, expected numbers")),
         Value::Absent(why) => Err(refuse(format!("input 0: {why}"))),
         Value::Unknown => unreachable!("nodes that read unknown values are skipped"),
     }
@@ -240,7 +242,7 @@ pub(super) fn operand(
         Value::Client { by, .. } => Err(refuse(format!(
             "input {i} is the result of {by}, which only the client can compute"
         ))),
-        Value::Quantized(_) | Value::Absent(_) | Value::Unknown => {
+        Value::Quantized(_) | Value::Strings(_) | Value::Absent(_) | Value::Unknown => {
             unreachable!("what is dequantized is a number")
         }
     }

@@ -74,6 +74,13 @@ fn gated(
         | Function::Selu { .. }
         | Function::Gelu { .. }
         | Function::Softplus
+        | Function::Softsign
+        | Function::Swish { .. }
+        | Function::Exp
+        | Function::Log
+        | Function::Sqrt
+        | Function::Sin
+        | Function::Cos
         | Function::Mish => None,
     }
 }

@@ -59,6 +59,11 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Refused>
     (0..rank).map(one).collect()
 }
 
+/// Whether at most one dimension is longer than 1.
+pub(super) fn is_list(shape: &[usize]) -> bool {
+    shape.iter().filter(|&&extent| extent != 1).count() <= 1
+}
+
 /// Integers that must be dimensions or counts.
 pub(super) fn counts(values: &[i64], what: &str) -> Result<Vec<usize>, Refused> {
     let one = |&v: &i64| usize::try_from(v).ok().filter(|&v| v <= MAX_ELEMENTS);

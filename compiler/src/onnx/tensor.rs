@@ -9,7 +9,7 @@ use super::error::{Refused, refuse};
 use super::proto::TensorProto;
 use super::proto::tensor_proto::{DataLocation, DataType};
 use super::shape::MAX_RANK;
-use super::value::{Constant, Kind};
+use super::value::{Constant, Kind, Strings};
 
 /// The element types that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,17 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
     let array = ArrayD::from_shape_vec(IxDyn(&shape), values);
     let constant = Constant::new(array.map_err(|e| refuse(e.to_string()))?, format.kind());
     Ok(constant.stored_as(Some(format)))
+}
+
+/// Converts stored texts.
+pub(super) fn read_strings(tensor: &TensorProto) -> Result<Strings, Refused> {
+    let (shape, texts) = (shape(tensor)?, &tensor.string_data);
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    if count != Some(texts.len()) {
+        return Err(refuse(format!("{} texts for shape {shape:?}", texts.len())));
+    }
+    let names = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    Ok(Strings { names, shape })
 }
 
 fn shape(tensor: &TensorProto) -> Result<Vec<usize>, Refused> {

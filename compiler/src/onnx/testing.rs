@@ -64,6 +64,18 @@ impl Case {
         self
     }
 
+    /// Adds a list of texts.
+    pub(super) fn strings(mut self, name: &str, values: &[&str]) -> Case {
+        self.graph().initializer.push(TensorProto {
+            name: Some(name.to_owned()),
+            dims: vec![values.len() as i64],
+            data_type: Some(DataType::String as i32),
+            string_data: values.iter().map(|text| text.as_bytes().to_vec().into()).collect(),
+            ..Default::default()
+        });
+        self
+    }
+
     /// Adds a constant of integers of the element type, 8 to 32 bits wide.
     pub(super) fn stored(
         mut self,

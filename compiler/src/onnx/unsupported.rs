@@ -8,8 +8,6 @@ use super::proto::NodeProto;
 enum Shape {
     /// As input 0.
     Same,
-    /// As inputs 0 and 1 broadcast.
-    Pair,
     /// As a pool without padding modes.
     Pool,
     /// Not known.
@@ -24,8 +22,8 @@ struct Known {
 }
 
 const COMPARES: &str = "compares encrypted numbers";
-const ROUNDS: &str = "rounds encrypted numbers";
 const RECURRENT: &str = "is a loop of gated layers, too deep without bootstrapping";
+const SINGULAR: &str = "has no value or no slope at 0, which encrypted numbers may come near";
 const DIVIDES: &str = "divides by, or takes a root of, encrypted numbers";
 const DYNAMIC: &str = "chooses its scale by encrypted data";
 const LOOPS: &str = "is a loop, which hecc does not unroll";
@@ -38,7 +36,6 @@ const BY_STATIC: &str =
 const BY_QUANT: &str = "Quant, as Brevitas exports integers";
 const BY_UNROLL: &str = "a convolution over time, or unrolled cells with polynomial activations";
 const BY_CLIENT: &str = "leave it to the client as the last node";
-const BY_ACTIVATION: &str = "an activation that hecc approximates (Relu, Sigmoid, Tanh, Gelu, ...)";
 const BY_FREEZE: &str = "export without control flow (trace with fixed inputs)";
 
 macro_rules! known {
@@ -49,29 +46,18 @@ macro_rules! known {
 
 /// Sorted by name.
 const KNOWN: &[Known] = known! {
-    "ArgMin", COMPARES, "Neg and ArgMax as the last nodes", Unknown;
     "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
-    "Ceil", ROUNDS, BY_CLIENT, Same;
-    "Celu", "is not among the activations that hecc approximates", "Elu", Same;
-    "Cos", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
     "DynamicQuantizeLinear", DYNAMIC, BY_STATIC, Unknown;
-    "Equal", COMPARES, BY_CLIENT, Pair;
-    "Exp", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
     "FloatQuant", "rounds to floats of few bits", BY_QUANT, Same;
-    "Floor", ROUNDS, BY_CLIENT, Same;
     "GRU", RECURRENT, BY_UNROLL, Unknown;
     "GlobalMaxPool", COMPARES, "GlobalAveragePool, and train again", Unknown;
-    "Greater", COMPARES, BY_CLIENT, Pair;
-    "GreaterOrEqual", COMPARES, BY_CLIENT, Pair;
     "GroupNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "If", CONTROL, BY_FREEZE, Unknown;
     "InstanceNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "LRN", DIVIDES, BY_BATCH_NORM, Same;
     "LSTM", RECURRENT, BY_UNROLL, Unknown;
     "LayerNormalization", DIVIDES, BY_BATCH_NORM, Same;
-    "Less", COMPARES, BY_CLIENT, Pair;
-    "LessOrEqual", COMPARES, BY_CLIENT, Pair;
-    "Log", "is not among the activations that hecc approximates", "LogSoftmax as the last node, or another activation", Same;
+    "Log", SINGULAR, "LogSoftmax as the last node, or another activation", Same;
     "Loop", LOOPS, BY_FREEZE, Unknown;
     "LpNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "MaxPool", "compares encrypted numbers in every window", BY_POOL, Pool;
@@ -82,16 +68,9 @@ const KNOWN: &[Known] = known! {
     "RNN", RECURRENT, BY_UNROLL, Unknown;
     "Reciprocal", DIVIDES, "a constant factor, or BatchNormalization", Same;
     "ReduceL2", DIVIDES, "ReduceSumSquare, without the root", Unknown;
-    "ReduceMax", COMPARES, "ReduceMean, and train again", Unknown;
-    "ReduceMin", COMPARES, "ReduceMean, and train again", Unknown;
     "ReduceProd", "multiplies as many encrypted numbers as there are", "ReduceSum, and train again", Unknown;
-    "Round", ROUNDS, BY_CLIENT, Same;
     "Scan", LOOPS, BY_FREEZE, Unknown;
-    "Sign", COMPARES, "Tanh, and train again", Same;
-    "Sin", "is not among the activations that hecc approximates", BY_ACTIVATION, Same;
-    "Softsign", DIVIDES, "Tanh", Same;
-    "Sqrt", DIVIDES, "BatchNormalization, or leave out the root", Same;
-    "Swish", "is not lowered", "Mul(x, Sigmoid(x))", Same;
+    "Sqrt", SINGULAR, "BatchNormalization, or leave out the root", Same;
     "ThresholdedRelu", "jumps, which no polynomial follows", "Relu", Same;
     "Trunc", "drops bits of encrypted integers", BY_QUANT, Same;
 };
@@ -123,7 +102,6 @@ pub(super) fn output_shape(node: &NodeProto, inputs: &[Option<Vec<usize>>]) -> O
     let first = inputs.first()?.clone()?;
     match find(node.op_type())?.shape {
         Shape::Same => Some(first),
-        Shape::Pair => super::shape::broadcast(&first, inputs.get(1)?.as_ref()?).ok(),
         Shape::Pool => pooled(node, &first),
         Shape::Unknown => None,
     }

@@ -20,10 +20,19 @@ pub(super) enum Value {
     Client { tensor: Tensor, ops: Vec<ClientOp>, by: String },
     /// An encrypted tensor between `QuantizeLinear` and `DequantizeLinear`.
     Quantized(Quantized),
+    /// Known texts: names of classes.
+    Strings(Strings),
     /// The result of a node that is refused: nodes that read it are skipped.
     Unknown,
     /// A result that hecc does not compute, and why.
     Absent(&'static str),
+}
+
+/// Known texts.
+#[derive(Clone, Debug)]
+pub(super) struct Strings {
+    pub(super) names: Arc<[String]>,
+    pub(super) shape: Vec<usize>,
 }
 
 impl From<Tensor> for Value {

@@ -46,6 +46,23 @@ pub enum Function {
     Softplus,
     /// `x·tanh(softplus(x))`.
     Mish,
+    /// `x/(1 + |x|)`.
+    Softsign,
+    /// `x/(1 + e^−alpha·x)`.
+    Swish {
+        /// Steepness.
+        alpha: f64,
+    },
+    /// `e^x`.
+    Exp,
+    /// Natural logarithm.
+    Log,
+    /// Square root.
+    Sqrt,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
     /// `max(lo, min(hi, x))`; either end may be infinite.
     Clip {
         /// Lower end.
@@ -56,6 +73,32 @@ pub enum Function {
 }
 
 impl Function {
+    /// Whether it has a value, and no slope without bound, everywhere: else only the client can apply it, since the
+    /// polynomial of an encrypted value meets noise and neighbors of what it was fitted to.
+    pub fn is_tame(self) -> bool {
+        match self {
+            Function::Log | Function::Sqrt => false,
+            Function::Relu
+            | Function::LeakyRelu { .. }
+            | Function::Sigmoid
+            | Function::Tanh
+            | Function::HardSigmoid { .. }
+            | Function::HardSwish
+            | Function::Elu { .. }
+            | Function::Selu { .. }
+            | Function::Gelu { .. }
+            | Function::Erf
+            | Function::Softplus
+            | Function::Softsign
+            | Function::Swish { .. }
+            | Function::Mish
+            | Function::Exp
+            | Function::Sin
+            | Function::Cos
+            | Function::Clip { .. } => true,
+        }
+    }
+
     /// Returns the function's value at `x`. The error function is good to a unit in the last place.
     pub fn eval(self, x: f64) -> f64 {
         match self {
@@ -84,6 +127,13 @@ impl Function {
             Function::Erf => libm::erf(x),
             Function::Softplus => softplus(x),
             Function::Mish => x * softplus(x).tanh(),
+            Function::Softsign => x / (1.0 + x.abs()),
+            Function::Swish { alpha } => x * sigmoid(alpha * x),
+            Function::Exp => x.exp(),
+            Function::Log => x.ln(),
+            Function::Sqrt => x.sqrt(),
+            Function::Sin => x.sin(),
+            Function::Cos => x.cos(),
             Function::Clip { lo, hi } => x.min(hi).max(lo),
         }
     }
@@ -126,6 +176,13 @@ mod tests {
             (Function::Softplus, 1.0, 1.313_261_687_518_222_8),
             (Function::Softplus, 1000.0, 1000.0),
             (Function::Mish, 1.0, 0.865_098_388_267_310_3),
+            (Function::Softsign, -3.0, -0.75),
+            (Function::Swish { alpha: 1.0 }, 1.0, 0.731_058_578_630_004_9),
+            (Function::Exp, 1.0, std::f64::consts::E),
+            (Function::Log, std::f64::consts::E, 1.0),
+            (Function::Sqrt, 2.0, std::f64::consts::SQRT_2),
+            (Function::Sin, 0.5, 0.479_425_538_604_203),
+            (Function::Cos, 0.5, 0.877_582_561_890_372_7),
             (Function::Clip { lo: 0.0, hi: 6.0 }, 7.0, 6.0),
             (Function::Clip { lo: f64::NEG_INFINITY, hi: 6.0 }, -7.0, -7.0),
         ];

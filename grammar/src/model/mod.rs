@@ -1,5 +1,6 @@
 //! The tensor graph: a network with static shapes, in topological order.
 
+mod client;
 mod function;
 mod op;
 mod parse;
@@ -8,10 +9,11 @@ mod quantizer;
 mod shape;
 mod verify;
 
+pub use client::{ClientOp, Comparison, Integral, Norm};
 pub use function::Function;
 pub use op::{Op, Polynomial, Window};
-pub(crate) use parse::read_quantizer;
 pub use parse::{Resolve, parse};
+pub(crate) use parse::{read_function, read_quantizer};
 pub use quantizer::{Quantizer, Rounding};
 pub use shape::{MAX_ELEMENTS, MAX_RANK, ShapeError};
 pub use verify::ModelError;
@@ -60,39 +62,6 @@ pub struct Output {
     pub tensor: Tensor,
     /// What the client applies after decryption, in order.
     pub client: Vec<ClientOp>,
-}
-
-/// A final operation left to the client, who sees cleartext. Axes are non-negative.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ClientOp {
-    /// Softmax along the axis.
-    Softmax {
-        /// The axis that sums to one.
-        axis: usize,
-    },
-    /// Logarithm of the softmax along the axis.
-    LogSoftmax {
-        /// The axis that sums to one.
-        axis: usize,
-    },
-    /// Index of the largest element along the axis.
-    ArgMax {
-        /// The axis searched.
-        axis: usize,
-        /// Whether the axis stays, with length 1.
-        keepdims: bool,
-    },
-    /// The `k` largest (or smallest) elements along the axis, sorted; values only.
-    TopK {
-        /// The axis searched.
-        axis: usize,
-        /// How many are kept.
-        k: usize,
-        /// Largest first if set, smallest first otherwise.
-        largest: bool,
-    },
-    /// Rounding of every element to a grid.
-    FakeQuant(Quantizer),
 }
 
 /// A network: an arena of nodes in topological order and the constants they cite.

@@ -205,7 +205,11 @@ pub(crate) fn read_quantizer(with: &mut Attributes<'_>) -> Result<Quantizer, Lin
     })
 }
 
-fn read_function(name: &Piece<'_>, with: &mut Attributes<'_>) -> Result<Function, LineError> {
+/// Reads the function of that name with its parameters, be it a node's or the client's.
+pub(crate) fn read_function(
+    name: &Piece<'_>,
+    with: &mut Attributes<'_>,
+) -> Result<Function, LineError> {
     Ok(match name.as_str() {
         "relu" => Function::Relu,
         "leaky_relu" => Function::LeakyRelu { alpha: with.get("alpha")? },
@@ -220,7 +224,14 @@ fn read_function(name: &Piece<'_>, with: &mut Attributes<'_>) -> Result<Function
         "gelu" => Function::Gelu { tanh: with.get("tanh")? },
         "erf" => Function::Erf,
         "softplus" => Function::Softplus,
+        "softsign" => Function::Softsign,
+        "swish" => Function::Swish { alpha: with.get("alpha")? },
         "mish" => Function::Mish,
+        "exp" => Function::Exp,
+        "log" => Function::Log,
+        "sqrt" => Function::Sqrt,
+        "sin" => Function::Sin,
+        "cos" => Function::Cos,
         "clip" => Function::Clip { lo: with.get("lo")?, hi: with.get("hi")? },
         other => return Err(error(name, format!("`{other}`, expected an operation"))),
     })

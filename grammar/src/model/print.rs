@@ -92,7 +92,10 @@ impl Display for Op {
                     .try_for_each(|(i, x)| write!(f, "{}{x}", if i == 0 { " " } else { ", " }))?;
                 write!(f, " axis={axis}")
             }
-            Op::Activation { x, function } => write_function(f, *x, *function),
+            Op::Activation { x, function } => {
+                write!(f, "{} {x}", function.name())?;
+                write_parameters(f, *function)
+            }
             Op::Polynomial { x, polynomial: Polynomial { lo, hi, coefficients } } => {
                 let coefficients = list(coefficients.iter().map(|&c| Number(c)));
                 let (lo, hi) = (Number(*lo), Number(*hi));
@@ -121,25 +124,64 @@ impl Display for Quantizer {
     }
 }
 
-fn write_function(f: &mut Formatter<'_>, x: Tensor, function: Function) -> fmt::Result {
+impl Function {
+    /// What it is called in text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Relu => "relu",
+            Function::LeakyRelu { .. } => "leaky_relu",
+            Function::Sigmoid => "sigmoid",
+            Function::Tanh => "tanh",
+            Function::HardSigmoid { .. } => "hard_sigmoid",
+            Function::HardSwish => "hard_swish",
+            Function::Elu { .. } => "elu",
+            Function::Selu { .. } => "selu",
+            Function::Gelu { .. } => "gelu",
+            Function::Erf => "erf",
+            Function::Softplus => "softplus",
+            Function::Softsign => "softsign",
+            Function::Swish { .. } => "swish",
+            Function::Mish => "mish",
+            Function::Exp => "exp",
+            Function::Log => "log",
+            Function::Sqrt => "sqrt",
+            Function::Sin => "sin",
+            Function::Cos => "cos",
+            Function::Clip { .. } => "clip",
+        }
+    }
+}
+
+fn write_parameters(f: &mut Formatter<'_>, function: Function) -> fmt::Result {
     let n = Number::<f64>;
     match function {
-        Function::Relu => write!(f, "relu {x}"),
-        Function::LeakyRelu { alpha } => write!(f, "leaky_relu {x} alpha={}", n(alpha)),
-        Function::Sigmoid => write!(f, "sigmoid {x}"),
-        Function::Tanh => write!(f, "tanh {x}"),
-        Function::HardSigmoid { alpha, beta } => {
-            write!(f, "hard_sigmoid {x} alpha={} beta={}", n(alpha), n(beta))
+        Function::LeakyRelu { alpha } | Function::Elu { alpha } | Function::Swish { alpha } => {
+            write!(f, " alpha={}", n(alpha))
         }
-        Function::HardSwish => write!(f, "hard_swish {x}"),
-        Function::Elu { alpha } => write!(f, "elu {x} alpha={}", n(alpha)),
-        Function::Selu { alpha, gamma } => {
-            write!(f, "selu {x} alpha={} gamma={}", n(alpha), n(gamma))
-        }
-        Function::Gelu { tanh } => write!(f, "gelu {x} tanh={tanh}"),
-        Function::Erf => write!(f, "erf {x}"),
-        Function::Softplus => write!(f, "softplus {x}"),
-        Function::Mish => write!(f, "mish {x}"),
-        Function::Clip { lo, hi } => write!(f, "clip {x} lo={} hi={}", n(lo), n(hi)),
+        Function::HardSigmoid { alpha, beta } => write!(f, " alpha={} beta={}", n(alpha), n(beta)),
+        Function::Selu { alpha, gamma } => write!(f, " alpha={} gamma={}", n(alpha), n(gamma)),
+        Function::Gelu { tanh } => write!(f, " tanh={tanh}"),
+        Function::Clip { lo, hi } => write!(f, " lo={} hi={}", n(lo), n(hi)),
+        Function::Relu
+        | Function::Sigmoid
+        | Function::Tanh
+        | Function::HardSwish
+        | Function::Erf
+        | Function::Softplus
+        | Function::Softsign
+        | Function::Mish
+        | Function::Exp
+        | Function::Log
+        | Function::Sqrt
+        | Function::Sin
+        | Function::Cos => Ok(()),
+    }
+}
+
+/// Prints name and parameters: `leaky_relu alpha=0.1`.
+impl Display for Function {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        write_parameters(f, *self)
     }
 }

@@ -1,6 +1,6 @@
 //! The shape of every operation's result: the only shape rule of the tensor graph.
 
-use super::{ClientOp, Const, Function, Model, Op, Polynomial, Tensor, Window};
+use super::{Const, Function, Model, Op, Polynomial, Tensor, Window};
 
 /// No tensor may have more elements than this: 2^28 is 4,096 ciphertexts of 2^16 slots.
 pub const MAX_ELEMENTS: usize = 1 << 28;
@@ -12,7 +12,7 @@ pub const MAX_RANK: usize = 16;
 #[error("{0}")]
 pub struct ShapeError(pub(super) String);
 
-fn fail<T>(what: impl Into<String>) -> Result<T, ShapeError> {
+pub(super) fn fail<T>(what: impl Into<String>) -> Result<T, ShapeError> {
     Err(ShapeError(what.into()))
 }
 
@@ -81,7 +81,7 @@ impl Op {
                 concat(&shapes, *axis)?
             }
             Op::Activation { x, function } => {
-                check_function(*function)?;
+                function.check()?;
                 tensor(model, *x)?.to_vec()
             }
             Op::Polynomial { x, polynomial } => {
@@ -94,33 +94,6 @@ impl Op {
             }
         };
         elements(&shape)?;
-        Ok(shape)
-    }
-}
-
-impl ClientOp {
-    /// The shape after the operation.
-    pub fn shape(self, before: &[usize]) -> Result<Vec<usize>, ShapeError> {
-        let mut shape = before.to_vec();
-        let axis = match self {
-            ClientOp::Softmax { axis }
-            | ClientOp::LogSoftmax { axis }
-            | ClientOp::ArgMax { axis, .. }
-            | ClientOp::TopK { axis, .. } => axis,
-            ClientOp::FakeQuant(quantizer) => return quantizer.check().map(|()| shape),
-        };
-        let Some(extent) = shape.get_mut(axis) else {
-            return fail(format!("axis {axis} of shape {before:?}"));
-        };
-        match self {
-            ClientOp::Softmax { .. } | ClientOp::LogSoftmax { .. } | ClientOp::FakeQuant(_) => {}
-            ClientOp::ArgMax { keepdims: true, .. } => *extent = 1,
-            ClientOp::ArgMax { keepdims: false, .. } => drop(shape.remove(axis)),
-            ClientOp::TopK { k, .. } if k == 0 || k > *extent => {
-                return fail(format!("the {k} largest of {extent} elements"));
-            }
-            ClientOp::TopK { k, .. } => *extent = k,
-        }
         Ok(shape)
     }
 }
@@ -300,28 +273,41 @@ fn concat(shapes: &[&[usize]], axis: usize) -> Result<Vec<usize>, ShapeError> {
     Ok(shape)
 }
 
-fn finite(what: &str, numbers: &[f64]) -> Result<(), ShapeError> {
+pub(super) fn finite(what: &str, numbers: &[f64]) -> Result<(), ShapeError> {
     match numbers.iter().find(|x| !x.is_finite()) {
         Some(x) => fail(format!("{what} {x} is not finite")),
         None => Ok(()),
     }
 }
 
-fn check_function(function: Function) -> Result<(), ShapeError> {
-    match function {
-        Function::LeakyRelu { alpha } | Function::Elu { alpha } => finite("alpha", &[alpha]),
-        Function::HardSigmoid { alpha, beta } => finite("parameter", &[alpha, beta]),
-        Function::Selu { alpha, gamma } => finite("parameter", &[alpha, gamma]),
-        Function::Clip { lo, hi } if lo.is_nan() || hi.is_nan() => fail("an end is not a number"),
-        Function::Relu
-        | Function::Sigmoid
-        | Function::Tanh
-        | Function::HardSwish
-        | Function::Gelu { .. }
-        | Function::Erf
-        | Function::Softplus
-        | Function::Mish
-        | Function::Clip { .. } => Ok(()),
+impl Function {
+    /// Whether its parameters are numbers that it can have.
+    pub(super) fn check(self) -> Result<(), ShapeError> {
+        match self {
+            Function::LeakyRelu { alpha } | Function::Elu { alpha } | Function::Swish { alpha } => {
+                finite("alpha", &[alpha])
+            }
+            Function::HardSigmoid { alpha, beta } => finite("parameter", &[alpha, beta]),
+            Function::Selu { alpha, gamma } => finite("parameter", &[alpha, gamma]),
+            Function::Clip { lo, hi } if lo.is_nan() || hi.is_nan() => {
+                fail("an end is not a number")
+            }
+            Function::Relu
+            | Function::Sigmoid
+            | Function::Tanh
+            | Function::HardSwish
+            | Function::Gelu { .. }
+            | Function::Erf
+            | Function::Softplus
+            | Function::Softsign
+            | Function::Mish
+            | Function::Exp
+            | Function::Log
+            | Function::Sqrt
+            | Function::Sin
+            | Function::Cos
+            | Function::Clip { .. } => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::model::Rounding;
+use crate::model::{Comparison, Integral, Norm, Rounding};
 use crate::plan::Ranges;
 
 use super::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
@@ -91,15 +91,20 @@ macro_rules! number_attribute {
 }
 number_attribute!(u32, usize, i64, f64);
 
-impl Attribute for Rounding {
-    fn read(piece: &Piece<'_>) -> Result<Rounding, LineError> {
-        let found = Rounding::ALL.into_iter().find(|rounding| rounding.name() == piece.as_str());
-        found.ok_or_else(|| {
-            let names = Rounding::ALL.map(Rounding::name).join(", ");
-            error(piece, format!("expected one of {names}"))
-        })
-    }
+macro_rules! word_attribute {
+    ($($type:ty),*) => {$(
+        impl Attribute for $type {
+            fn read(piece: &Piece<'_>) -> Result<$type, LineError> {
+                let found = <$type>::ALL.iter().find(|word| word.name() == piece.as_str());
+                found.copied().ok_or_else(|| {
+                    let names: Vec<&str> = <$type>::ALL.iter().map(|word| word.name()).collect();
+                    error(piece, format!("expected one of {}", names.join(", ")))
+                })
+            }
+        }
+    )*};
 }
+word_attribute!(Comparison, Integral, Norm, Rounding);
 
 impl<T: FromStr> Attribute for Vec<T> {
     fn read(piece: &Piece<'_>) -> Result<Vec<T>, LineError> {

@@ -1,7 +1,8 @@
 //! Random models: operations are appended while they have a shape.
 
 use hecc_grammar::model::{
-    ClientOp, Const, Function, Model, Op, Output, Polynomial, Quantizer, Rounding, Tensor, Window,
+    ClientOp, Comparison, Const, Function, Integral, Model, Norm, Op, Output, Polynomial,
+    Quantizer, Rounding, Tensor, Window,
 };
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
@@ -40,18 +41,52 @@ fn model(of: &mut Choices) -> Model {
     model
 }
 
-fn client(of: &mut Choices, shape: &[usize]) -> Vec<ClientOp> {
-    let axis = of.below(shape.len());
-    let ops = [
-        ClientOp::Softmax { axis },
-        ClientOp::LogSoftmax { axis },
-        ClientOp::TopK { axis, k: 1, largest: of.coin() },
-        ClientOp::ArgMax { axis, keepdims: of.coin() },
-    ];
-    let count = of.below(5);
-    let mut client = if shape.is_empty() { vec![] } else { ops[..count].to_vec() };
+/// What a client may apply to an output of the shape: a few of everything, in an order that fits.
+pub(super) fn client(of: &mut Choices, shape: &[usize]) -> Vec<ClientOp> {
+    let count: usize = shape.iter().product();
+    let mut client = vec![];
     if of.coin() {
-        client.insert(0, ClientOp::FakeQuant(quantizer(of)));
+        client.push(ClientOp::FakeQuant(quantizer(of)));
+    }
+    if of.coin() {
+        let (factor, offset) = (of.numbers(count), of.numbers(1));
+        client.push(ClientOp::Affine { factor, offset });
+        client.push(ClientOp::Activation(function(of)));
+    }
+    if of.coin() {
+        let comparison = Comparison::ALL[of.below(Comparison::ALL.len())];
+        client.push(ClientOp::Compare { comparison, with: of.numbers(count) });
+        client.push(ClientOp::Round(Integral::ALL[of.below(Integral::ALL.len())]));
+    }
+    if of.coin() {
+        client.push(ClientOp::Lookup { keys: of.numbers(2), values: of.numbers(2), default: 0.5 });
+        client.push(ClientOp::Reshape { shape: shape.to_vec() });
+        let positions = (0..count).rev().collect();
+        client.push(ClientOp::Pick { positions, shape: shape.to_vec() });
+    }
+    if !shape.is_empty() {
+        let axis = of.below(shape.len());
+        let (largest, keepdims) = (of.coin(), of.coin());
+        let all = [
+            ClientOp::Softmax { axis },
+            ClientOp::LogSoftmax { axis },
+            ClientOp::Normalize { axis, norm: Norm::ALL[of.below(Norm::ALL.len())] },
+            ClientOp::TopK { axis, k: 1, largest },
+            ClientOp::TopKIndices { axis, k: 1, largest },
+            if of.coin() {
+                ClientOp::ArgMax { axis, keepdims }
+            } else {
+                ClientOp::Sum { axis, keepdims }
+            },
+        ];
+        client.extend_from_slice(&all[..of.below(7)]);
+    }
+    let shape = client.iter().try_fold(shape.to_vec(), |shape, op: &ClientOp| op.shape(&shape));
+    let count: usize = shape.expect("chains that fit").iter().product();
+    match of.below(3) {
+        0 => client.push(ClientOp::Classes { names: (0..count).map(|_| of.name()).collect() }),
+        1 => client.push(ClientOp::Labels { names: vec![of.name(), of.name()] }),
+        _ => {}
     }
     client
 }
@@ -183,7 +218,14 @@ fn function(of: &mut Choices) -> Function {
         Function::Gelu { tanh: of.coin() },
         Function::Erf,
         Function::Softplus,
+        Function::Softsign,
+        Function::Swish { alpha },
         Function::Mish,
+        Function::Exp,
+        Function::Log,
+        Function::Sqrt,
+        Function::Sin,
+        Function::Cos,
         Function::Clip { lo, hi },
     ];
     all[of.below(all.len())]

@@ -1,6 +1,5 @@
 //! Random plans: instructions are appended while they are well typed and their scale fits.
 
-use hecc_grammar::model::ClientOp;
 use hecc_grammar::plan::{
     Accuracy, Better, Constant, ConstantId, Dim, EmbeddingDiagonal, ErrorSize, Input, Key, Layer,
     LimbSet, Magnitude, Normalization, Op, Output, OutputErrors, OutputKind, Params, Plan, Profile,
@@ -10,7 +9,7 @@ use hecc_grammar::security::Security;
 use proptest::prelude::*;
 
 use super::Choices;
-use super::model::quantizer;
+use super::model::{client, quantizer};
 
 /// Plans that verify.
 pub(crate) fn plans() -> impl Strategy<Value = VerifiedPlan> {
@@ -210,16 +209,7 @@ fn layer(of: &mut Choices, plan: &Plan) -> Layer {
 fn output(of: &mut Choices, plan: &Plan) -> Output {
     let shape = vec![1, 1 + of.below(4)];
     let last = Value(plan.n_input_ciphertexts() as u32 - 1);
-    let chains = [
-        vec![],
-        vec![ClientOp::Softmax { axis: 1 }, ClientOp::ArgMax { axis: 1, keepdims: of.coin() }],
-        vec![
-            ClientOp::LogSoftmax { axis: 0 },
-            ClientOp::TopK { axis: 1, k: 1, largest: of.coin() },
-        ],
-        vec![ClientOp::FakeQuant(quantizer(of)), ClientOp::Softmax { axis: 0 }],
-    ];
-    let client = chains[of.below(4)].clone();
+    let client = client(of, &shape);
     let slots = vec![(last, identity(shape[1]))];
     let limit = of.coin().then(|| of.number());
     let steps = if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };

@@ -1,13 +1,15 @@
 //! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, `Mean`, with numpy's broadcasting.
 
-use hecc_grammar::model::Tensor;
+use hecc_grammar::model::{ClientOp, Norm, Tensor};
 use ndarray::ArrayD;
 
 use super::Importer;
 use super::constant_math::fold_pair;
 use crate::onnx::builder::Builder;
+use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::{Node, Operand, Pair};
+use crate::onnx::shape;
 use crate::onnx::value::{Kind, Value};
 
 pub(super) const ADD: Importer =
@@ -30,7 +32,32 @@ pub(super) const SUM: Importer =
 pub(super) const MEAN: Importer =
     Importer { op_type: "Mean", since: 8, supported: "all", refused: "", import: mean };
 
+/// What an operator does to `x` if its other operand is `c`: `factor·x + offset`, each a function of `c`.
+type Affine = fn(f64) -> (f64, f64);
+
+/// The result where one operand is the client's and the other one known: `right` for `x ∘ c`, `left` for `c ∘ x`.
+fn on_client(
+    node: &mut Node<'_>,
+    model: &Builder,
+    right: Affine,
+    left: Affine,
+) -> Result<Option<Vec<Value>>, Refused> {
+    let (chain, c, affine) = match (Chain::begun(node, 0), Chain::begun(node, 1)) {
+        (Some(chain), None) => (chain, node.value(1), right),
+        (None, Some(chain)) => (chain, node.value(0), left),
+        (None, None) | (Some(_), Some(_)) => return Ok(None),
+    };
+    let Some(Value::Constant(c)) = c else { return Ok(None) };
+    let to = shape::broadcast(&chain.shape(model)?, c.shape())?;
+    let (factor, offset) = numbers(&c, &to)?.into_iter().map(affine).unzip();
+    let chain = chain.widened(&to, model)?.then(ClientOp::Affine { factor, offset });
+    chain.value(node, model).map(|value| Some(vec![value]))
+}
+
 fn add(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if let Some(result) = on_client(node, model, |c| (1.0, c), |c| (1.0, c))? {
+        return Ok(result);
+    }
     let y = match node.pair(model)? {
         Pair::Both(a, b) => model.add(a, b)?,
         Pair::Right(x, c) | Pair::Left(c, x) => model.add_const(x, c.into_array())?,
@@ -39,6 +66,9 @@ fn add(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
 }
 
 fn sub(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if let Some(result) = on_client(node, model, |c| (1.0, -c), |c| (-1.0, c))? {
+        return Ok(result);
+    }
     let y = match node.pair(model)? {
         Pair::Both(a, b) => {
             let b = model.negate(b)?;
@@ -54,6 +84,9 @@ fn sub(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
 }
 
 fn mul(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if let Some(result) = on_client(node, model, |c| (c, 0.0), |c| (c, 0.0))? {
+        return Ok(result);
+    }
     let y = match node.pair(model)? {
         Pair::Both(a, b) => model.mul(a, b)?,
         Pair::Right(x, c) | Pair::Left(c, x) => model.mul_const(x, c.into_array())?,
@@ -74,6 +107,15 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
             }
         });
     }
+    if let Some(chain) = share_of_sum(node) {
+        return Ok(vec![chain.value(node, model)?]);
+    }
+    // By nothing that is not finite: the operations that the client applies are checked for that.
+    if Chain::begun(node, 1).is_none()
+        && let Some(result) = on_client(node, model, |c| (1.0 / c, 0.0), |_| (f64::NAN, 0.0))?
+    {
+        return Ok(result);
+    }
     let advice = "divide by a constant, or multiply by an approximation of the reciprocal";
     match node.pair(model)? {
         Pair::Both(..) | Pair::Left(..) => {
@@ -89,7 +131,23 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
     }
 }
 
+/// `x / Σx`, both of them the client's.
+fn share_of_sum(node: &mut Node<'_>) -> Option<Chain> {
+    let (x, sum) = (Chain::begun(node, 0)?, Chain::begun(node, 1)?);
+    match sum.ops.split_last()? {
+        (&ClientOp::Sum { axis, keepdims: true }, rest)
+            if x.tensor == sum.tensor && x.ops == rest =>
+        {
+            Some(x.then(ClientOp::Normalize { axis, norm: Norm::Sum }))
+        }
+        _ => None,
+    }
+}
+
 fn neg(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if let Some(chain) = Chain::begun(node, 0) {
+        return Ok(vec![chain.then_affine(-1.0, 0.0).value(node, model)?]);
+    }
     let x = node.tensor(0, model)?;
     Ok(vec![model.negate(x)?.into()])
 }

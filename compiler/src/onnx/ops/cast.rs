@@ -1,26 +1,33 @@
-//! `Cast` between floats, which changes nothing under encryption, and of constants.
+//! `Cast` between floats, which changes nothing under encryption, of constants, and of what the client sees.
 
 use half::{bf16, f16};
+use hecc_grammar::model::{ClientOp, Comparison, Integral};
 use ndarray::ArrayD;
 
 use super::Importer;
 use super::dropout::pass;
 use crate::onnx::builder::Builder;
+use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
+use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::tensor::Format;
 use crate::onnx::value::{Constant, Kind, Value};
 
 pub(super) const CAST: Importer = Importer {
     op_type: "Cast",
     since: 7,
-    supported: "`to` any float (encrypted values keep their precision); constants to any number; `saturate` and `round_mode` have no effect on these",
-    refused: "encrypted values to integers or bools; strings; floats below 16 bits and integers below 4",
+    supported: "`to` any float (encrypted values keep their precision); constants to any number, at the end of the network by the client; `saturate` and `round_mode` have no effect on these",
+    refused: "inside the network to integers or bools; floats below 16 bits and integers below 4",
     import,
 };
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let to = node.attr::<i64>("to")?.ok_or_else(|| refuse("attribute `to` is missing"))?;
+    if to == i64::from(DataType::String as i32) {
+        // Numbers print as they are, names are names already.
+        return Ok(vec![pass(node)?]);
+    }
     let to = Format::of(i32::try_from(to).unwrap_or(-1))?;
     // Both concern only floats of 8 bits and below.
     node.ignore("saturate");
@@ -31,13 +38,41 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         Value::Quantized(q) if q.client.is_empty() => {
             Ok(vec![crate::onnx::quantized::integers(&q, model)?.into()])
         }
-        // The client's indices and probabilities are numbers of its own.
-        value @ Value::Client { .. } => Ok(vec![value]),
-        Value::Tensor(_) | Value::Quantized(_) | Value::Unknown | Value::Absent(_) => {
-            let reason = format!("encrypted values cannot be rounded to {:?}", to);
-            Err(refuse(reason).instead("leave the cast to the client"))
+        Value::Tensor(tensor) => {
+            Ok(vec![by_client(Chain { tensor, ops: vec![] }, to, node, model)?])
+        }
+        Value::Client { tensor, ops, .. } => {
+            Ok(vec![by_client(Chain { tensor, ops }, to, node, model)?])
+        }
+        // Names of classes.
+        value @ Value::Strings(_) => Ok(vec![value]),
+        Value::Quantized(_) | Value::Unknown | Value::Absent(_) => {
+            let reason = format!("integers that the client computes cannot become {to:?}");
+            Err(refuse(reason).instead("a DequantizeLinear at the end"))
         }
     }
+}
+
+/// The cast of what the client sees.
+fn by_client(chain: Chain, to: Format, node: &Node<'_>, model: &Builder) -> Result<Value, Refused> {
+    if matches!(to, Format::I4 | Format::U4) {
+        let reason = format!("encrypted values cannot be rounded to {to:?}");
+        return Err(refuse(reason).instead("an integer of 8 bits or more"));
+    }
+    let zero = vec![0.0];
+    let chain = match (to.kind(), chain.ops.last()) {
+        (Kind::Float, _) => chain,
+        (
+            _,
+            Some(ClientOp::ArgMax { .. } | ClientOp::TopKIndices { .. } | ClientOp::Compare { .. }),
+        ) => chain,
+        (_, Some(ClientOp::Round(_) | ClientOp::Labels { .. })) => chain,
+        (Kind::Int, _) => chain.then(ClientOp::Round(Integral::Truncate)),
+        (Kind::Bool, _) => {
+            chain.then(ClientOp::Compare { comparison: Comparison::NotEqual, with: zero })
+        }
+    };
+    chain.value(node, model)
 }
 
 fn constant(c: Constant, to: Format) -> Constant {
@@ -74,8 +109,8 @@ mod tests {
     fn encrypted_values_stay_floats() {
         let to = |n| [("to", Attr::Int(n)), ("saturate", Attr::Int(1))];
         assert_eq!(Case::new(19, &[1]).node("Cast", "x", "y", &to(10)).result(&[0.1]).1, [0.1]);
-        let error = Case::new(19, &[1]).node("Cast", "x", "y", &to(7)).error();
-        assert!(error.contains("encrypted values cannot be rounded to I64"), "{error}");
+        assert_eq!(Case::new(19, &[1]).node("Cast", "x", "y", &to(7)).result(&[-1.7]).1, [-1.0]);
+        assert_eq!(Case::new(19, &[1]).node("Cast", "x", "y", &to(9)).result(&[-1.7]).1, [1.0]);
         assert!(
             Case::new(19, &[1]).node("Cast", "x", "y", &to(1 << 40)).error().contains("unknown")
         );

@@ -104,7 +104,10 @@ fn lines(node: &mut Node<'_>, from: &[usize], kernel: &[usize]) -> Result<Vec<Li
         };
         let (pad, out) = match (&mode[..], &declared, &pads) {
             (_, Some(declared), _) => cut_to(declared[d]),
-            ("SAME_UPPER" | "SAME_LOWER", None, _) => cut_to(from[d].saturating_mul(strides[d])),
+            // A kernel shorter than the stride leaves the result short, as onnxruntime does.
+            ("SAME_UPPER" | "SAME_LOWER", None, _) => {
+                cut_to(full.min(from[d].saturating_mul(strides[d])))
+            }
             ("NOTSET", None, Some(pads)) => {
                 (pads[d], full.saturating_sub(pads[d].saturating_add(pads[d + rank])))
             }

@@ -1,7 +1,10 @@
 //! `Gather` with known indices.
 
+use hecc_grammar::model::ClientOp;
+
 use super::Importer;
 use crate::onnx::builder::Builder;
+use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
 use crate::onnx::shape;
@@ -10,13 +13,17 @@ use crate::onnx::value::Value;
 pub(super) const GATHER: Importer = Importer {
     op_type: "Gather",
     since: 7,
-    supported: "`axis`; constant indices",
+    supported: "`axis`; constant indices; a list of constants at the indices that the client finds",
     refused: "encrypted indices",
     import,
 };
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let axis = node.attr::<i64>("axis")?.unwrap_or(0);
+    if let Some(chain) = Chain::begun(node, 1) {
+        let table = node.value(0).ok_or_else(|| refuse("input 0 is missing"))?;
+        return Ok(vec![look_up(chain, table)?.value(node, model)?]);
+    }
     let indices = node.constant(1).map_err(|r| {
         r.instead("one-hot encode the indices before encryption and multiply by the table")
     })?;
@@ -32,6 +39,35 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     let taken = model.gather(x, axis, list)?;
     let to = [&from[..axis], indices.shape(), &from[axis + 1..]].concat();
     Ok(vec![model.reshape(taken, to)?.into()])
+}
+
+/// What the client's indices stand for in a list.
+pub(super) fn look_up(chain: Chain, table: Value) -> Result<Chain, Refused> {
+    match table {
+        Value::Strings(names) if shape::is_list(&names.shape) => {
+            Ok(chain.then(ClientOp::Labels { names: names.names.to_vec() }))
+        }
+        Value::Constant(table) if shape::is_list(table.shape()) => {
+            let values = table.to_vec();
+            let keys: Vec<f64> = (0..values.len()).map(|i| i as f64).collect();
+            let default = values.first().copied().unwrap_or(0.0);
+            let in_order = values == keys;
+            Ok(match in_order {
+                true => chain,
+                false => chain.then(ClientOp::Lookup { keys, values, default }),
+            })
+        }
+        Value::Constant(_)
+        | Value::Strings(_)
+        | Value::Tensor(_)
+        | Value::Client { .. }
+        | Value::Quantized(_)
+        | Value::Unknown
+        | Value::Absent(_) => {
+            Err(refuse("the client's indices look up something else than a list of constants")
+                .instead("end the network with the indices"))
+        }
+    }
 }
 
 #[cfg(test)]

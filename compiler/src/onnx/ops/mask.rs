@@ -1,14 +1,18 @@
 //! `Trilu` and `Where`: elements that a known mask keeps.
 
+use hecc_grammar::model::ClientOp;
 use ndarray::{ArrayD, Zip};
 
 use super::Importer;
 use super::constant_math::{broadcast, zip};
 use crate::onnx::builder::Builder;
+use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::shape;
 use crate::onnx::value::{Constant, Kind, Value};
+
+const REWRITE: &str = "Clip, Min, Max, Relu or LeakyRelu where they say the same";
 
 pub(super) const TRILU: Importer = Importer {
     op_type: "Trilu",
@@ -20,8 +24,8 @@ pub(super) const TRILU: Importer = Importer {
 pub(super) const WHERE: Importer = Importer {
     op_type: "Where",
     since: 9,
-    supported: "a constant condition; encrypted and constant alternatives",
-    refused: "encrypted conditions",
+    supported: "a constant condition, encrypted and constant alternatives; one that the client finds out, constant alternatives",
+    refused: "encrypted conditions inside the network",
     import: choose,
 };
 
@@ -45,9 +49,10 @@ fn trilu(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused
 }
 
 fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let condition = node
-        .constant(0)
-        .map_err(|r| r.instead("Clip, Min, Max, Relu or LeakyRelu where they say the same"))?;
+    if let Some(chain) = Chain::begun(node, 0) {
+        return between_constants(chain, node, model);
+    }
+    let condition = node.constant(0).map_err(|r| r.instead(REWRITE))?;
     let keep = Constant::new(condition.into_array().mapv_into(|v| (v != 0.0).into()), Kind::Bool);
     if model.is_scratch() {
         return choose_known(node, &keep, model);
@@ -74,6 +79,24 @@ fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         }
     };
     Ok(vec![y.into()])
+}
+
+/// `b + (a − b)·c` where the client finds out `c`.
+fn between_constants(
+    chain: Chain,
+    node: &mut Node<'_>,
+    model: &Builder,
+) -> Result<Vec<Value>, Refused> {
+    let known = |r: Refused| r.instead(REWRITE);
+    let (a, b) = (node.constant(1).map_err(known)?, node.constant(2).map_err(known)?);
+    let to = shape::broadcast(a.shape(), b.shape())?;
+    let to = shape::broadcast(&to, &chain.shape(model)?)?;
+    let (a, offset) = (numbers(&a, &to)?, numbers(&b, &to)?);
+    let count = a.len().max(offset.len());
+    let at = |list: &[f64], i: usize| list[i.min(list.len() - 1)];
+    let factor = (0..count).map(|i| at(&a, i) - at(&offset, i)).collect();
+    let chain = chain.widened(&to, model)?.then(ClientOp::Affine { factor, offset });
+    Ok(vec![chain.value(node, model)?])
 }
 
 /// The constant where the mask is 1, else 0, even where the constant is infinite.

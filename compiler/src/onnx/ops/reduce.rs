@@ -1,14 +1,16 @@
 //! `ReduceSum`, `ReduceMean`, `ReduceSumSquare`, `ReduceL1`.
 
-use hecc_grammar::model::Tensor;
+use hecc_grammar::model::{ClientOp, Tensor};
 
 use super::Importer;
 use super::abs::absolute;
 use super::average_pool::mean;
 use crate::onnx::builder::Builder;
-use crate::onnx::error::Refused;
+use crate::onnx::client::Chain;
+use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
 use crate::onnx::shape;
+use crate::onnx::value::Value;
 
 /// An operator that maps every element and then sums.
 macro_rules! reduce {
@@ -19,6 +21,9 @@ macro_rules! reduce {
             supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`",
             refused: "",
             import: |node, model| {
+                if let Some(chain) = Chain::begun(node, 0) {
+                    return on_client(node, model, chain, $input_since);
+                }
                 let (x, keepdims) = (node.tensor(0, model)?, node.flag("keepdims", true)?);
                 let axes = axes(node, model.model.shape(x).len(), $input_since)?;
                 let map: fn(Tensor, &mut Builder) -> Result<Tensor, Refused> = $map;
@@ -32,6 +37,68 @@ reduce!(REDUCE_L1, "ReduceL1", 18, |x, model| absolute(x, model), sum);
 reduce!(REDUCE_MEAN, "ReduceMean", 18, |x, _| Ok(x), mean);
 reduce!(REDUCE_SUM, "ReduceSum", 13, |x, _| Ok(x), sum);
 reduce!(REDUCE_SUM_SQUARE, "ReduceSumSquare", 18, |x, model| model.mul(x, x), sum);
+
+pub(super) const REDUCE_MAX: Importer = Importer {
+    op_type: "ReduceMax",
+    since: 7,
+    supported: "`axes` as attribute or constant input, `keepdims`; last node, applied by the client",
+    refused: "inside the network",
+    import: |node, model| extremum(node, model, true),
+};
+pub(super) const REDUCE_MIN: Importer = Importer {
+    op_type: "ReduceMin",
+    since: 7,
+    supported: "`axes` as attribute or constant input, `keepdims`; last node, applied by the client",
+    refused: "inside the network",
+    import: |node, model| extremum(node, model, false),
+};
+
+/// Sums of what the client computes.
+fn on_client(
+    node: &mut Node<'_>,
+    model: &Builder,
+    chain: Chain,
+    input_since: i64,
+) -> Result<Vec<Value>, Refused> {
+    let shape = chain.shape(model)?;
+    let keepdims = node.flag("keepdims", true)?;
+    let is_mean = match node.op_type() {
+        "ReduceSum" => false,
+        "ReduceMean" => true,
+        _ => {
+            return Err(refuse("of what only the client can compute")
+                .instead("end the network before that node, or drop the node"));
+        }
+    };
+    let axes = axes(node, shape.len(), input_since)?.unwrap_or_default();
+    let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+    let sum = |chain: Chain, axis: &usize| chain.then(ClientOp::Sum { axis: *axis, keepdims });
+    let chain = axes.iter().rev().fold(chain, sum);
+    let chain = if is_mean { chain.then_affine(1.0 / count as f64, 0.0) } else { chain };
+    Ok(vec![chain.value(node, model)?])
+}
+
+/// The largest or smallest element along an axis.
+fn extremum(
+    node: &mut Node<'_>,
+    model: &mut Builder,
+    largest: bool,
+) -> Result<Vec<Value>, Refused> {
+    let chain = Chain::of(node, 0, model)?;
+    let mut shape = chain.shape(model)?;
+    let keepdims = node.flag("keepdims", true)?;
+    let Some(axes) = axes(node, shape.len(), 18)? else {
+        return Ok(vec![chain.value(node, model)?]);
+    };
+    let best =
+        |chain: Chain, axis: &usize| chain.then(ClientOp::TopK { axis: *axis, k: 1, largest });
+    let mut chain = axes.iter().fold(chain, best);
+    if !keepdims {
+        shape = (0..shape.len()).filter(|d| !axes.contains(d)).map(|d| shape[d]).collect();
+        chain = chain.then(ClientOp::Reshape { shape });
+    }
+    Ok(vec![chain.value(node, model)?])
+}
 
 fn sum(
     x: Tensor,

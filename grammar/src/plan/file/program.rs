@@ -162,30 +162,10 @@ fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output)
     write_profile(w, seen);
     super::write_places(w, shapes, slots);
     write_kind(w, *kind);
+    // They are small and have many forms: their text is as good as any.
     w.varint(client.len() as u64);
-    for op in client {
-        let (code, axis, rest) = match *op {
-            ClientOp::Softmax { axis } => (0, axis, None),
-            ClientOp::LogSoftmax { axis } => (1, axis, None),
-            ClientOp::ArgMax { axis, keepdims } => (2, axis, Some((0, keepdims))),
-            ClientOp::TopK { axis, k, largest } => (3, axis, Some((k, largest))),
-            ClientOp::FakeQuant(quantizer) => {
-                w.varint(FAKE_QUANT);
-                write_quantizer(w, quantizer);
-                continue;
-            }
-        };
-        w.varint(code);
-        w.varint(axis as u64);
-        if let Some((k, flag)) = rest {
-            w.varint(k as u64);
-            w.varint(u64::from(flag));
-        }
-    }
+    client.iter().for_each(|op| w.string(&op.to_string()));
 }
-
-/// The code of a rounding to a grid among the client's operations.
-const FAKE_QUANT: u64 = 4;
 
 fn write_quantizer(w: &mut Writer, quantizer: Quantizer) {
     let Quantizer { scale, zero_point, q_min, q_max, rounding } = quantizer;
@@ -244,21 +224,12 @@ fn read_kind(r: &mut Reader<'_>) -> Result<OutputKind, Malformed> {
 }
 
 fn read_client(r: &mut Reader<'_>) -> Result<ClientOp, Malformed> {
-    let (code, axis) = (r.varint()?, r.number()?);
-    if code < 2 {
-        return Ok(match code {
-            0 => ClientOp::Softmax { axis },
-            _ => ClientOp::LogSoftmax { axis },
-        });
-    }
-    if code == FAKE_QUANT {
-        return read_quantizer(r, axis).map(ClientOp::FakeQuant);
-    }
-    let (k, flag) = (r.number()?, r.bool()?);
-    match (code, k) {
-        (2, 0) => Ok(ClientOp::ArgMax { axis, keepdims: flag }),
-        (3, _) => Ok(ClientOp::TopK { axis, k, largest: flag }),
-        _ => r.fail(format!("operation {code} of the client, expected 0 to 4")),
+    let text = r.text()?;
+    match text.parse::<ClientOp>() {
+        // Everything has one encoding.
+        Ok(op) if op.to_string() == text => Ok(op),
+        Ok(op) => r.fail(format!("`{text}` for `{op}`")),
+        Err(error) => r.fail(format!("operation of the client: {error}")),
     }
 }
 
