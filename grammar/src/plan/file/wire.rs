@@ -147,13 +147,13 @@ impl<'a> Reader<'a> {
         Ok(count as usize)
     }
 
-    /// A count of at most `most`.
+    /// How many things follow, at most `most`; each takes a byte or more.
     pub(super) fn at_most(&mut self, most: usize) -> Result<usize, Malformed> {
-        let count = self.varint()?;
-        if count > most as u64 {
+        let count = self.count(1)?;
+        if count > most {
             return self.fail(format!("{count} things, expected at most {most}"));
         }
-        Ok(count as usize)
+        Ok(count)
     }
 
     pub(super) fn bool(&mut self) -> Result<bool, Malformed> {
