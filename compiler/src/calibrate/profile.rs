@@ -34,7 +34,7 @@ pub fn input_profiles(model: &Model, inputs: &[ArrayD<f64>]) -> Vec<Profile> {
 pub fn profile(lists: &[Vec<f64>]) -> Profile {
     let n = lists.first().map_or(0, Vec::len);
     let largest = lists.iter().flatten().fold(0.0f64, |most, x| most.max(x.abs()));
-    if n == 0 || !largest.is_finite() {
+    if n == 0 || lists.iter().flatten().any(|x| !x.is_finite()) {
         return Profile::default();
     }
     let least = (largest * LEAST_DEVIATION).max(f64::MIN_POSITIVE);
@@ -127,5 +127,12 @@ mod tests {
         let profile = profile(&vec![vec![3.0, -1.0]; 50]);
         assert_eq!(profile.judge(&[3.001, -1.001]), None);
         assert!(profile.judge(&[3.5, -1.0]).is_some());
+    }
+
+    #[test]
+    fn nothing_is_usual_of_what_is_no_number() {
+        for odd in [f64::NAN, f64::INFINITY] {
+            assert_eq!(profile(&[vec![1.0, 2.0], vec![odd, 2.0]]), Profile::default());
+        }
     }
 }
