@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use hecc_grammar::envelope::{Kind, kind_of_any_version};
-use hecc_grammar::save::{Access, write_atomically};
+use hecc_grammar::save::{Access, check_place, write_atomically};
 
 use crate::console::Console;
 use crate::failure::hinted;
@@ -70,6 +70,9 @@ impl Output {
             }
         }
         check_replaced(path, content)?;
+        if std::fs::metadata(path).map_or(true, |found| found.is_file()) {
+            check_place(path).with_context(|| cannot_write(path))?;
+        }
         Ok(output)
     }
 

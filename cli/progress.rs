@@ -24,6 +24,8 @@ impl Progress {
     /// A sign of life where the number of steps is unknown.
     pub(crate) fn spinner(console: &Console, what: &'static str) -> Progress {
         let bar = ProgressBar::with_draw_target(None, target(console));
+        let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far");
+        bar.set_style(style.expect("the template is well-formed"));
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress(bar)

@@ -53,10 +53,13 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let console = &output.console(console);
     let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| bytes_file::refused(&args.input, error))?;
-    let key_file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;
-    let origin = Origin { plan: loaded.fingerprint, key };
-    let keys = read_evaluation_keys(plan, origin, key_file)
-        .map_err(|error| bytes_file::mismatched(&key_path, error, &args.input))?;
+    let keys = {
+        let _working = Progress::spinner(console, "reading evaluation keys");
+        let file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;
+        let origin = Origin { plan: loaded.fingerprint, key };
+        read_evaluation_keys(plan, origin, file)
+            .map_err(|error| bytes_file::mismatched(&key_path, error, &args.input))?
+    };
 
     let threads = match args.threads {
         Some(threads) => usize::from(threads),

@@ -32,7 +32,12 @@ pub(crate) fn wrong_kind(
                 Kind::Input => for_input(path, kind_of_any_version(head), plan),
                 Kind::Result => for_result(path, kind_of_any_version(head), plan),
             };
-            hinted(format!("{}: {error}", input_name(path)), hint)
+            let message = if is_network(path) && matches!(error, FileError::Magic) {
+                format!("`{}` is a network, expected {expected}", name(path))
+            } else {
+                format!("{}: {error}", input_name(path))
+            };
+            hinted(message, hint)
         }
         FileError::Version { .. }
         | FileError::UnknownKind(_)
@@ -61,7 +66,7 @@ pub(crate) fn next_command(path: &Path, found: Kind) -> String {
 }
 
 /// Whether a file's name is that of a network.
-pub(crate) fn is_network(path: &Path) -> bool {
+fn is_network(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 

@@ -84,6 +84,12 @@ impl Staged {
     }
 }
 
+/// Checks that a file can be written at `path`, before the work that it takes: with one that has no name.
+pub fn check_place(path: &Path) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    tempfile::tempfile_in(folder_of(&target)).map(drop).map_err(without_name)
+}
+
 /// Runs what puts files that belong together in their places: [`abandon`] waits for its end.
 pub fn together<T>(place: impl FnOnce() -> T) -> T {
     let _placing = lock(&PLACING);

@@ -78,7 +78,7 @@ fn files_of_another_kind() {
             ("run plan.bin -i x.npy -o y.ct", "hint: data is encrypted first: `hecc encrypt plan"),
             (
                 "keygen net.onnx",
-                "hint: a network is compiled first: `hecc compile net.onnx -o net.bin`",
+                "`net.onnx` is a network, expected a plan\n  hint: a network is compiled first: `hecc compile net.onnx -o net.bin`",
             ),
             (
                 "decrypt plan.bin -i x.out.ct --keys plan.ek",
