@@ -9,8 +9,8 @@ use hecc_grammar::envelope::kind_of_any_version;
 use zip::ZipArchive;
 
 use crate::failure::hinted;
-use crate::npy::{Array, read_npy};
-use crate::{bytes_file, stream, wrong_file};
+use crate::npy::{self, Array, read_npy};
+use crate::{bytes_file, foreign_file, stream, wrong_file};
 
 /// The arrays of one file. An `.npy` file has one, without a name.
 pub(crate) struct ArrayFile {
@@ -21,6 +21,11 @@ pub(crate) struct ArrayFile {
 enum Content {
     Npy(Bytes),
     Npz(ZipArchive<Cursor<Bytes>>),
+}
+
+/// Whether a file is an archive of arrays, as far as its first bytes say.
+pub(crate) fn is_archive(path: &Path) -> bool {
+    !path.is_dir() && bytes_file::read(path).is_ok_and(|bytes| bytes.starts_with(b"PK"))
 }
 
 impl ArrayFile {
@@ -38,9 +43,17 @@ impl ArrayFile {
         }
         let content = if bytes.starts_with(b"PK") {
             let archive = ZipArchive::new(Cursor::new(bytes));
-            Content::Npz(archive.with_context(|| format!("{} is a damaged .npz", path.display()))?)
-        } else {
+            let archive =
+                archive.with_context(|| format!("{} is a damaged .npz", path.display()))?;
+            let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+            if !names.iter().any(|name| name.ends_with(".npy")) {
+                return Err(foreign_file::refused_archive(path, &names));
+            }
+            Content::Npz(archive)
+        } else if bytes.starts_with(npy::MAGIC) {
             Content::Npy(bytes)
+        } else {
+            return Err(foreign_file::refused(path, &bytes));
         };
         Ok(ArrayFile { path: path.to_owned(), content })
     }

@@ -21,7 +21,9 @@ use crate::dataset::{Dataset, specs_of_model};
 use crate::failure::hinted;
 use crate::output::{Content, Output};
 use crate::progress::Progress;
-use crate::{costs, explain, model_file, normalization, plan_check, plan_file, stream, units};
+use crate::{
+    costs, explain, model_file, normalization, plan_check, plan_file, stream, units, whole_numbers,
+};
 
 /// Compile a trained network into a plan
 ///
@@ -36,13 +38,13 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
     output: Option<PathBuf>,
     /// Inputs like those that the network will see, at least 64 and 64 more for each layer with an activation: an .npz with
-    /// an array `x` (or one named after each input), an .npy, or a folder of images.
+    /// an array `x` (or one named after each input, if there are several), an .npy, or a folder of images.
     #[arg(long, value_name = "DATA")]
     calibration: Option<PathBuf>,
     /// Mean and standard deviation that pixels in [0, 1] are normalized by, as in training; recorded in the plan.
     ///
     /// One of each, `0.1307,0.3081`, or one for each channel, `0.485,0.456,0.406/0.229,0.224,0.225`. Applies to images
-    /// and to arrays of bytes (uint8), here and in `hecc encrypt`.
+    /// and to arrays of bytes (uint8), here and in `hecc encrypt`; not to networks that declare that they take bytes.
     #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
     normalize: Option<Normalization>,
     /// Without calibration data: the range that inputs are in.
@@ -123,7 +125,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let output = check_files(args)?;
     let console = &output.as_ref().map_or(*console, |output| output.console(console));
-    let model = model_file::read(&args.model)?;
+    let model = model_file::read(&args.model, console)?;
     if args.emit == Some(Stage::Model) && args.output.is_none() {
         return console.result(model.to_string(), stage_json(Stage::Model, &model.to_string()));
     }
@@ -219,13 +221,17 @@ fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibrat
     if let Some(normalization) = &args.normalize {
         for spec in &specs {
             normalization::check(normalization, spec.shape)?;
+            if let Some(whole) = spec.whole {
+                bail!("--normalize: input `{}` takes pixels as they are, {whole}", spec.name);
+            }
         }
     }
     match &args.calibration {
         Some(path) => calibrate(path, model, &specs, console),
         None => {
             let pixels = args.normalize.as_ref().map(normalization::range);
-            let (lo, hi) = args.input_range.or(pixels).unwrap_or((0.0, 1.0));
+            let declared = whole_numbers::shared_range(specs.iter().map(|spec| spec.whole))?;
+            let (lo, hi) = args.input_range.or(pixels).or(declared).unwrap_or((0.0, 1.0));
             console.note(format!(
                 "warning: no calibration data: inputs are taken to be uniform in [{}, {}]. Real inputs (--calibration) give \
                  better polynomials and safer ranges",

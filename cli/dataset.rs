@@ -1,27 +1,32 @@
 //! Inputs of a network, and labels: arrays and images, their shapes checked.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use hecc_grammar::model::Model;
+use hecc_compiler::pass::lift_quantizers::input_quantizers;
+use hecc_grammar::model::{Model, Node, Quantizer};
 use hecc_grammar::plan::{Normalization, Plan};
 use ndarray::{ArrayD, Axis, Slice};
 
 use crate::array_file::ArrayFile;
-use crate::failure::hinted;
+use crate::fit::fit;
 use crate::npy::Array;
-use crate::{image_file, normalization};
+use crate::sources::{self, Source};
+use crate::whole_numbers::{self, WholeNumbers};
+use crate::{image_file, normalization, stream};
 
 /// What a network takes.
 #[derive(Clone, Copy)]
 pub(crate) struct InputSpec<'a> {
     /// Name of the input.
     pub(crate) name: &'a str,
-    /// Its shape, a batch of one in front.
+    /// Its shape, perhaps a batch of one in front.
     pub(crate) shape: &'a [usize],
     /// What is done to pixels.
     pub(crate) normalization: Option<&'a Normalization>,
+    /// The whole numbers that it takes as they are, if it does.
+    pub(crate) whole: Option<WholeNumbers>,
 }
 
 /// A set of inputs.
@@ -37,10 +42,14 @@ pub(crate) fn specs_of_model<'a>(
     model: &'a Model,
     normalization: Option<&'a Normalization>,
 ) -> Vec<InputSpec<'a>> {
-    let nodes = model.inputs();
-    nodes
-        .map(|(_, node)| InputSpec { name: &node.name, shape: &node.shape, normalization })
-        .collect()
+    let quantizers = input_quantizers(model);
+    let spec = |((_, node), quantizer): ((_, &'a Node), Option<Quantizer>)| InputSpec {
+        name: &node.name,
+        shape: &node.shape,
+        normalization,
+        whole: quantizer.as_ref().and_then(whole_numbers::of_quantizer),
+    };
+    model.inputs().zip(quantizers).map(spec).collect()
 }
 
 /// The inputs of a plan.
@@ -51,6 +60,7 @@ pub(crate) fn specs_of_plan(plan: &Plan) -> Vec<InputSpec<'_>> {
             name: &input.name,
             shape: &input.shape,
             normalization: input.normalization.as_ref(),
+            whole: input.quantizer.as_ref().and_then(whole_numbers::of_quantizer),
         })
         .collect()
 }
@@ -59,8 +69,7 @@ impl Dataset {
     /// Reads a set from an `.npz` (arrays `x`, or named as the inputs, and perhaps `y`), an `.npy`, an image, or a
     /// folder of images.
     pub(crate) fn read(path: &Path, specs: &[InputSpec<'_>]) -> Result<Dataset> {
-        let source = path.as_os_str().to_owned();
-        let inputs = read_inputs(std::slice::from_ref(&source), specs)?;
+        let inputs = read_inputs(&[path.into()], specs)?;
         let has_labels = !path.is_dir() && !image_file::is_image(path);
         let labels = if has_labels { read_labels(path, n_images(&inputs))? } else { None };
         Ok(Dataset { inputs, labels })
@@ -103,27 +112,16 @@ pub(crate) fn image(inputs: &[ArrayD<f64>], index: usize, n_images: usize) -> Ve
     inputs.iter().map(part).collect()
 }
 
-/// Reads one source for each input, in order, or all of them from one `.npz`. A source is an `.npy`, an `.npz` (with
-/// `:NAME` for one of its arrays), an image or a folder of images.
-pub(crate) fn read_inputs(
-    sources: &[OsString],
-    specs: &[InputSpec<'_>],
-) -> Result<Vec<ArrayD<f64>>> {
-    let pairs: Vec<(&OsString, &InputSpec<'_>)> = match sources {
-        [only] => specs.iter().map(|spec| (only, spec)).collect(),
-        _ => sources.iter().zip(specs).collect(),
-    };
-    if sources.len() > specs.len() || pairs.len() < specs.len() {
-        let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
-        bail!(
-            "{} inputs were given, the network has {} ({})",
-            sources.len(),
-            specs.len(),
-            names.join(", ")
-        );
-    }
-    let inputs: Vec<ArrayD<f64>> =
-        pairs.into_iter().map(|(source, spec)| read_source(source, spec)).collect::<Result<_>>()?;
+/// Reads the inputs of a network from files, as [`sources::assign`] matches them: each an `.npy`, an `.npz`, an image or a
+/// folder of images.
+pub(crate) fn read_inputs(given: &[OsString], specs: &[InputSpec<'_>]) -> Result<Vec<ArrayD<f64>>> {
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+    let sources = sources::assign(given, &names)?;
+    let inputs: Vec<ArrayD<f64>> = sources
+        .iter()
+        .zip(specs)
+        .map(|(source, spec)| read_source(source, spec))
+        .collect::<Result<_>>()?;
     for (input, spec) in inputs.iter().zip(specs) {
         let (found, expected) = (input.shape()[0], n_images(&inputs));
         ensure!(
@@ -140,94 +138,39 @@ fn n_images(inputs: &[ArrayD<f64>]) -> usize {
     inputs.first().map_or(0, |array| array.shape()[0])
 }
 
-fn read_source(source: &OsStr, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
-    let (path, member) = split_member(source);
+fn read_source(source: &Source, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
+    let Source { path, member } = source;
+    let place = || stream::input_name(path);
     let array = if path.is_dir() {
-        pixels(image_file::read_images(&image_file::list(&path)?, spec.shape)?, spec)
-    } else if image_file::is_image(&path) {
-        pixels(image_file::read_images(&[path], spec.shape)?, spec)
+        pixels(image_file::read_images(&image_file::list(path)?, spec.shape)?, spec)?
+    } else if image_file::is_image(path) {
+        pixels(image_file::read_images(std::slice::from_ref(path), spec.shape)?, spec)?
     } else {
-        let mut file = ArrayFile::open(&path)?;
-        let name = file.choose(member, spec.name)?;
+        let mut file = ArrayFile::open(path)?;
+        let name = file.choose(member.as_deref(), spec.name)?;
         let Array { data, is_bytes } = file.read(&name)?;
-        let array = fit(data, spec).with_context(|| path.display().to_string())?;
-        // Bytes are pixels, as in an image.
-        if is_bytes { pixels(array / 255.0, spec) } else { array }
+        let array = fit(&data, spec.name, spec.shape).with_context(place)?;
+        // Bytes are pixels, as in an image, unless the network itself takes them for what they are.
+        if is_bytes && spec.whole.is_none() { pixels(array / 255.0, spec)? } else { array }
     };
     if let Some((index, x)) = array.iter().enumerate().find(|(_, x)| !x.is_finite()) {
         let per_row = array.len() / array.shape()[0];
         let (row, element) = (index / per_row, index % per_row);
-        bail!(
-            "{}: row {row}, element {element} is {x}, expected a finite number",
-            source.to_string_lossy()
-        );
+        bail!("{}: row {row}, element {element} is {x}, expected a finite number", place());
+    }
+    if let Some(whole) = spec.whole {
+        whole.check(spec.name, &array).with_context(place)?;
     }
     Ok(array)
 }
 
-/// A path, and the array named after its last colon, if the whole is no path.
-fn split_member(source: &OsStr) -> (PathBuf, Option<&str>) {
-    match split_colon(source) {
-        Some((path, member)) if !Path::new(source).exists() => (path.into(), Some(member)),
-        _ => (source.into(), None),
+/// What the network takes for pixels in [0, 1].
+fn pixels(array: ArrayD<f64>, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
+    match (spec.whole, spec.normalization) {
+        (Some(whole), _) => whole.from_pixels(spec.name, array),
+        (None, Some(normalization)) => normalization::apply(normalization, spec.shape, array),
+        (None, None) => Ok(array),
     }
-}
-
-/// The file of a source, without the name of an array.
-pub(crate) fn path_of(source: &OsStr) -> PathBuf {
-    split_member(source).0
-}
-
-/// What is before and after the last colon; of a path that is no text too.
-#[cfg(unix)]
-fn split_colon(source: &OsStr) -> Option<(&OsStr, &str)> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = source.as_bytes();
-    let colon = bytes.iter().rposition(|&byte| byte == b':')?;
-    let member = std::str::from_utf8(&bytes[colon + 1..]).ok()?;
-    Some((OsStr::from_bytes(&bytes[..colon]), member))
-}
-
-/// What is before and after the last colon.
-#[cfg(not(unix))]
-fn split_colon(source: &OsStr) -> Option<(&OsStr, &str)> {
-    let (path, member) = source.to_str()?.rsplit_once(':')?;
-    Some((OsStr::new(path), member))
-}
-
-fn pixels(array: ArrayD<f64>, spec: &InputSpec<'_>) -> ArrayD<f64> {
-    match spec.normalization {
-        Some(normalization) => normalization::apply(normalization, array),
-        None => array,
-    }
-}
-
-/// Gives an array the shape of the input, the number of images in front. Dimensions of length 1 may be missing.
-fn fit(array: ArrayD<f64>, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
-    let squeezed =
-        |shape: &[usize]| -> Vec<usize> { shape.iter().copied().filter(|&dim| dim != 1).collect() };
-    let found = array.shape().to_vec();
-    let takes_batch = spec.shape.first() == Some(&1);
-    let image = squeezed(spec.shape);
-    let mut shape = spec.shape.to_vec();
-    if takes_batch && found.first().is_some_and(|&n| n > 0) && squeezed(&found[1..]) == image {
-        shape[0] = found[0];
-    } else if squeezed(&found) != image || shape.is_empty() {
-        let mut expected: Vec<String> = spec.shape.iter().map(usize::to_string).collect();
-        if takes_batch {
-            expected[0] = "n".to_owned();
-        }
-        return Err(hinted(
-            format!(
-                "shape {found:?}, expected [{}] for input `{}`",
-                expected.join(", "),
-                spec.name
-            ),
-            "dimensions of length 1 may be left out; transposed images (height, width, channels) are not converted",
-        ));
-    }
-    // In the order of the indices, whatever the order in memory.
-    Ok(ArrayD::from_shape_vec(shape, array.iter().copied().collect())?)
 }
 
 fn read_labels(path: &Path, n_images: usize) -> Result<Option<Vec<usize>>> {
@@ -248,36 +191,4 @@ fn read_labels(path: &Path, n_images: usize) -> Result<Option<Vec<usize>>> {
         Ok(y as usize)
     };
     labels.iter().map(class).collect::<Result<_>>().map(Some)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fitted(found: &[usize], shape: &[usize]) -> Option<Vec<usize>> {
-        let spec = InputSpec { name: "x", shape, normalization: None };
-        fit(ArrayD::zeros(found), &spec).ok().map(|array| array.shape().to_vec())
-    }
-
-    #[test]
-    fn dimensions_of_length_one_may_be_missing() {
-        let mnist = [1, 1, 28, 28];
-        assert_eq!(fitted(&[28, 28], &mnist), Some(vec![1, 1, 28, 28]));
-        assert_eq!(fitted(&[1, 28, 28], &mnist), Some(vec![1, 1, 28, 28]));
-        assert_eq!(fitted(&[5, 28, 28], &mnist), Some(vec![5, 1, 28, 28]));
-        assert_eq!(fitted(&[5, 1, 28, 28], &mnist), Some(vec![5, 1, 28, 28]));
-        assert_eq!(fitted(&[3], &[1, 3]), Some(vec![1, 3]));
-        assert_eq!(fitted(&[3], &[1, 1]), Some(vec![3, 1]));
-        assert_eq!(fitted(&[4, 3], &[4, 3]), Some(vec![4, 3]));
-        for wrong in [&[784][..], &[28, 27], &[5, 28, 28, 1, 2], &[0, 1, 28, 28], &[]] {
-            assert_eq!(fitted(wrong, &mnist), None, "{wrong:?}");
-        }
-        assert_eq!(fitted(&[8, 3], &[4, 3]), None);
-    }
-
-    #[test]
-    fn arrays_of_archives_are_named_after_a_colon() {
-        assert_eq!(split_member(OsStr::new("a.npz:x")), ("a.npz".into(), Some("x")));
-        assert_eq!(split_member(OsStr::new("a.npz")), ("a.npz".into(), None));
-    }
 }

@@ -19,7 +19,7 @@ use crate::dataset::{self, specs_of_plan};
 use crate::failure::hinted;
 use crate::output::{Content, Output};
 use crate::progress::Progress;
-use crate::{beside, bytes_file, plan_file, stream, units};
+use crate::{beside, bytes_file, plan_file, sources, stream, units};
 
 /// Encrypt an input
 ///
@@ -31,10 +31,12 @@ pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
     /// The input: an .npy array, an .npz archive (with `:NAME` for one of its arrays), a .png or .jpg image, or a
-    /// folder of images; `-` is an array on standard input. Once for each input of the network.
+    /// folder of images; `-` is an array on standard input.
     ///
-    /// Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says; other arrays are what
-    /// the network takes. Several images in an array are encrypted into one file and run one after the other.
+    /// Of a network with several inputs once for each, as `INPUT=FILE` or in their order; or one .npz with an array for
+    /// each, named as the input. Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says,
+    /// unless the network declares that it takes bytes; other arrays are what the network takes. Several images in an
+    /// array are encrypted into one file and run one after the other.
     #[arg(long, short, value_name = "FILE", required = true)]
     input: Vec<OsString>,
     /// The file to write; `-` is standard output.
@@ -52,7 +54,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
-    let data: Vec<PathBuf> = args.input.iter().map(|source| dataset::path_of(source)).collect();
+    let data: Vec<PathBuf> = args.input.iter().map(|source| sources::path_of(source)).collect();
     let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
     beside::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
     let loaded = plan_file::read(&args.plan)?;
@@ -64,7 +66,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| bytes_file::refused(&key_path, error))?;
     let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
-    let n_images = inputs[0].shape()[0] / plan.inputs[0].shape.first().copied().unwrap_or(1).max(1);
+    let n_images = inputs[0].shape()[0];
     let images = args.index.clone().unwrap_or(0..n_images);
     ensure!(
         images.end <= n_images,

@@ -9,24 +9,34 @@ use hecc_grammar::model::{self, Model};
 use ndarray::ArrayD;
 
 use crate::array_file::ArrayFile;
+use crate::console::Console;
 use crate::failure::hinted;
 use crate::{bytes_file, stream, wrong_file};
 
-/// Reads a network: `.onnx`, or `.hecc` text with large constants in an `.npz` of the same name.
-pub(crate) fn read(path: &Path) -> Result<Model> {
+/// Reads a network: `.onnx`, or `.hecc` text with large constants in an `.npz` of the same name. What was decided about it
+/// that the user may not expect is told.
+pub(crate) fn read(path: &Path, console: &Console) -> Result<Model> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     match extension.as_deref() {
         _ if stream::is_stdin(path) => {
-            onnx::import(bytes_file::read(path)?, None).with_context(|| stream::input_name(path))
+            let read = onnx::read_bytes(bytes_file::read(path)?, None);
+            told(read.with_context(|| stream::input_name(path))?, console)
         }
         Some("onnx") => {
-            onnx::import(bytes_file::read(path)?, Some(folder.unwrap_or(Path::new("."))))
-                .with_context(|| stream::name(path))
+            let folder = folder.unwrap_or(Path::new("."));
+            let read = onnx::read_bytes(bytes_file::read(path)?, Some(folder));
+            told(read.with_context(|| stream::name(path))?, console)
         }
         Some("hecc") => read_text(path),
         _ => Err(other_file(path)?),
     }
+}
+
+/// The network, after what its file makes one say.
+fn told(imported: onnx::Imported, console: &Console) -> Result<Model> {
+    imported.notes.iter().for_each(|note| console.note(format!("note: {note}")));
+    Ok(imported.model)
 }
 
 /// The error of a file whose name is not that of a network.

@@ -1,6 +1,6 @@
 //! `--normalize`: how pixels become what the network was trained on.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use hecc_grammar::plan::Normalization;
 use ndarray::{ArrayD, Axis};
 
@@ -25,27 +25,51 @@ pub(crate) fn parse(text: &str) -> Result<Normalization, String> {
     }
 }
 
-/// Checks that there is one mean and deviation for each channel (dimension 1), or one for all.
+/// Checks that there is one mean and deviation for each channel, or one for all.
 pub(crate) fn check(normalization: &Normalization, shape: &[usize]) -> Result<()> {
-    let found = normalization.mean.len();
-    let channels = shape.get(1).copied().unwrap_or(1);
-    ensure!(
-        found == 1 || found == channels,
-        "--normalize has {found} means, the network's input {shape:?} has {channels} channels"
-    );
-    Ok(())
+    channel_axis(normalization, shape).map(|_| ())
 }
 
-/// `(x − mean) / std` for each channel (dimension 1).
-pub(crate) fn apply(normalization: &Normalization, mut pixels: ArrayD<f64>) -> ArrayD<f64> {
+/// `(x − mean) / std` for each channel, of images for an input of this shape.
+pub(crate) fn apply(
+    normalization: &Normalization,
+    shape: &[usize],
+    mut pixels: ArrayD<f64>,
+) -> Result<ArrayD<f64>> {
     let Normalization { mean, std } = normalization;
-    if mean.len() == 1 || pixels.ndim() < 2 {
-        return (pixels - mean[0]) / std[0];
-    }
-    for ((mut channel, mean), std) in pixels.axis_iter_mut(Axis(1)).zip(mean).zip(std) {
+    let Some(axis) = channel_axis(normalization, shape)? else {
+        return Ok((pixels - mean[0]) / std[0]);
+    };
+    // The images are counted in place of a first dimension of 1, else before the shape.
+    let axis = if shape.first() == Some(&1) { axis } else { axis + 1 };
+    for ((mut channel, mean), std) in pixels.axis_iter_mut(Axis(axis)).zip(mean).zip(std) {
         channel.mapv_inplace(|x| (x - mean) / std);
     }
-    pixels
+    Ok(pixels)
+}
+
+/// The dimension of the channels: the first one of an image, or the last; `None` if all are normalized alike.
+fn channel_axis(normalization: &Normalization, shape: &[usize]) -> Result<Option<usize>> {
+    let found = normalization.mean.len();
+    if found == 1 {
+        return Ok(None);
+    }
+    let first = usize::from(shape.first() == Some(&1));
+    let last = shape.len().saturating_sub(1);
+    match [first, last].map(|axis| shape.get(axis) == Some(&found)) {
+        [true, true] if first != last => bail!(
+            "--normalize has {found} means, and both dimension {first} and dimension {last} of the network's input {shape:?} \
+             may be channels: give images as arrays of floats, normalized"
+        ),
+        [true, _] => Ok(Some(first)),
+        [false, true] => Ok(Some(last)),
+        [false, false] => {
+            let channels = shape.get(first).copied().unwrap_or(1);
+            bail!(
+                "--normalize has {found} means, the network's input {shape:?} has {channels} channels"
+            )
+        }
+    }
 }
 
 /// The range of normalized pixels.
@@ -88,8 +112,14 @@ mod tests {
         let colour = parse("0,0.5/1,0.25").unwrap();
         check(&colour, &[1, 2, 1, 1]).unwrap();
         assert!(check(&colour, &[1, 3, 1, 1]).is_err());
+        assert!(check(&colour, &[1, 2, 5, 2]).unwrap_err().to_string().contains("both dimension"));
+        let last = array![[[[1.0, 1.0]], [[0.0, 0.0]], [[1.0, 0.0]]]].into_dyn();
+        let normalized = array![[[[1.0, 2.0]], [[0.0, -2.0]], [[1.0, -2.0]]]].into_dyn();
+        assert_eq!(apply(&colour, &[1, 3, 1, 2], last.clone()).unwrap(), normalized);
+        assert_eq!(apply(&colour, &[3, 1, 2], last).unwrap(), normalized);
         let pixels = array![[[1.0], [1.0]], [[0.0], [0.0]]].into_dyn();
-        assert_eq!(apply(&colour, pixels), array![[[1.0], [2.0]], [[0.0], [-2.0]]].into_dyn());
+        let normalized = array![[[1.0], [2.0]], [[0.0], [-2.0]]].into_dyn();
+        assert_eq!(apply(&colour, &[1, 2, 1], pixels).unwrap(), normalized);
         assert_eq!(range(&colour), (-2.0, 2.0));
     }
 }

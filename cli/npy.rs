@@ -6,6 +6,9 @@ use std::io::Read;
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
+/// The first bytes of an `.npy` array.
+pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+
 /// Longest header read; numpy writes 128 bytes, more for large record types, which are not read.
 const MAX_HEADER: usize = 1 << 12;
 
@@ -50,7 +53,7 @@ pub(crate) fn read_npy(mut from: impl Read) -> Result<Array> {
 fn read_header(from: &mut impl Read) -> Result<(Element, bool, Vec<usize>)> {
     let mut start = [0; 8];
     from.read_exact(&mut start).context("it is too short for an .npy array")?;
-    ensure!(start[..6] == *b"\x93NUMPY", "it is not an .npy array: it starts with other bytes");
+    ensure!(start.starts_with(MAGIC), "it is not an .npy array: it starts with other bytes");
     let len = if start[6] == 1 {
         let mut len = [0; 2];
         from.read_exact(&mut len)?;

@@ -53,11 +53,9 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     let plan: &Plan = &loaded.plan;
     let mut data = Dataset::read(&args.data, &specs_of_plan(plan))?;
     data.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
-    let batch = plan.inputs.first().and_then(|input| input.shape.first()).copied().unwrap_or(1);
-    let n_inputs = data.len() / batch.max(1);
+    let n_inputs = data.len();
     ensure!(n_inputs > 0, "{} holds no inputs", args.data.display());
-    // Labels are for single images; a network with a fixed larger batch has no single class.
-    let labels = data.labels.filter(|_| batch == 1);
+    let labels = data.labels;
     let twin = Twin::new(&loaded.plan, loaded.source.as_ref());
     let start = Instant::now();
     let bar = Progress::new(console, "simulate", n_inputs);

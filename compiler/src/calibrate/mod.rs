@@ -24,7 +24,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// Inputs that a model is observed on.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// One array for each input of the model, a batch in front.
+    /// One array for each input of the model, with the number of images in place of its first dimension where that is 1,
+    /// else before its shape.
     pub inputs: Vec<ArrayD<f64>>,
     /// The range that was assumed, if there was no data.
     pub assumed: Option<(f64, f64)>,
@@ -44,12 +45,9 @@ impl Calibration {
         let mut rng = ChaCha20Rng::seed_from_u64(0);
         let mut draw = || lo + (hi - lo) * (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let batch = |shape: &[usize]| {
-            let mut shape = shape.to_vec();
-            match shape.first_mut() {
-                Some(first) => *first *= ASSUMED_IMAGES,
-                None => shape.push(1),
-            }
-            ArrayD::from_shape_simple_fn(shape, &mut draw)
+            // In place of a first dimension of 1, else before the shape.
+            let rest = if shape.first() == Some(&1) { &shape[1..] } else { shape };
+            ArrayD::from_shape_simple_fn([&[ASSUMED_IMAGES], rest].concat(), &mut draw)
         };
         let shapes: Vec<Vec<usize>> = model.inputs().map(|(_, node)| node.shape.clone()).collect();
         Calibration {

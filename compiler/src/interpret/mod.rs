@@ -1,6 +1,7 @@
 //! Evaluates a model on cleartext in f64: the reference that every later stage is compared with.
 //!
-//! A model imported for a batch of one also takes `B` images at once: it runs on each, in parallel.
+//! A model also takes `B` images at once: it runs on each, in parallel. `B` stands in place of an input's first dimension
+//! where that is 1, else before its shape.
 
 mod client;
 mod convolve;
@@ -50,8 +51,8 @@ pub enum InterpretError {
 
 /// Returns the outputs, before what is left to the client ([`Output::client`], [`apply_client_ops`]).
 ///
-/// The arrays have the shapes of the model's inputs, in order; where these start with 1, they may all start with `B`
-/// instead, and so do the outputs then.
+/// The arrays have the shapes of the model's inputs, in order, or hold `B` images each (see above); so do the outputs
+/// then.
 pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     outputs(model, inputs, |_, x| x)
 }
@@ -147,10 +148,7 @@ fn images(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<Vec<ArrayD<f64>>>
     }
     let mut count = None;
     for (node, array) in nodes.iter().zip(inputs) {
-        let is_batch = node.shape.first() == Some(&1)
-            && array.ndim() == node.shape.len()
-            && array.shape()[1..] == node.shape[1..];
-        if !is_batch {
+        if !takes_first(node, array) && array.shape().get(1..) != Some(&node.shape[..]) {
             let (found, expected) = (array.shape().to_vec(), node.shape.clone());
             return Err(InterpretError::Shape { name: node.name.clone(), found, expected });
         }
@@ -159,10 +157,19 @@ fn images(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<Vec<ArrayD<f64>>>
             return Err(InterpretError::Batch { name: node.name.clone(), found, expected });
         }
     }
-    let image = |i: usize| {
-        inputs.iter().map(|x| x.slice_axis(Axis(0), Slice::from(i..i + 1)).to_owned()).collect()
+    let part = |(node, x): (&&Node, &ArrayD<f64>), i: usize| match takes_first(node, x) {
+        true => x.slice_axis(Axis(0), Slice::from(i..i + 1)).to_owned(),
+        false => x.index_axis(Axis(0), i).to_owned(),
     };
+    let image = |i: usize| nodes.iter().zip(inputs).map(|pair| part(pair, i)).collect();
     Ok((0..count.unwrap_or(1)).map(image).collect())
+}
+
+/// Whether the number of images stands in place of the input's first dimension, a 1, and not before its shape.
+fn takes_first(node: &Node, array: &ArrayD<f64>) -> bool {
+    node.shape.first() == Some(&1)
+        && array.ndim() == node.shape.len()
+        && array.shape()[1..] == node.shape[1..]
 }
 
 fn values(model: &Model, inputs: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
@@ -203,6 +210,21 @@ mod tests {
         let y = run(&double(), std::slice::from_ref(&x)).unwrap();
         assert_eq!(y, [array![[2.0, 4.0], [8.0, 6.0], [10.0, 12.0]].into_dyn()]);
         assert_eq!(run_with_client(&double(), &[x]).unwrap(), [array![1.0, 0.0, 1.0].into_dyn()]);
+    }
+
+    #[test]
+    fn inputs_without_a_batch_take_several_images() {
+        let mut model = double();
+        for node in &mut model.nodes {
+            node.shape = vec![2];
+        }
+        let x = array![[1.0, 2.0], [4.0, 3.0], [5.0, 6.0]].into_dyn();
+        assert_eq!(run(&model, std::slice::from_ref(&x)).unwrap(), [&x * 2.0]);
+        for node in &mut model.nodes {
+            node.shape = vec![];
+        }
+        let x = array![1.0, 2.0].into_dyn();
+        assert_eq!(run(&model, std::slice::from_ref(&x)).unwrap(), [&x * 2.0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use hecc_grammar::model::{Const, Model, Op, Output};
 use super::builder::Builder;
 use super::client::{self, Chain};
 use super::error::{ImportError, NodeError, Refused, refuse};
-use super::input::{Batch, Inputs};
+use super::input::Inputs;
 use super::node::Node;
 use super::ops::{self, Importer};
 use super::proto::tensor_proto::DataType;
@@ -27,22 +27,22 @@ const MAX_ERRORS: usize = 1000;
 pub(super) struct Context<'a> {
     pub(super) opset: i64,
     pub(super) dir: Option<&'a Path>,
-    pub(super) batch: Batch,
     /// Domains and names of the functions that the file defines.
     pub(super) functions: HashSet<(&'a str, &'a str)>,
 }
 
 /// Returns the model that the graph stands for with those of its constants that are a quantized network's integers, or
-/// everything that is wrong with its nodes.
+/// everything that is wrong with its nodes. An open first dimension becomes `rows`.
 pub(super) fn import(
     graph: &GraphProto,
     context: &Context<'_>,
+    rows: usize,
 ) -> Result<(Model, BTreeSet<Const>), ImportError> {
     let stored = stored(graph)?;
     let mut walk = Walk {
         graph,
         context,
-        declared: Inputs::new(graph, &stored, context.batch),
+        declared: Inputs::new(graph, rows),
         stored,
         read: HashSet::new(),
         values: HashMap::new(),
@@ -110,7 +110,10 @@ impl<'a> Walk<'a> {
             };
             let shape = self.declared.shape(info).map_err(error)?;
             self.model.set_name(info.name());
-            let tensor = self.model.push(Op::Input, shape).map_err(error)?;
+            let mut tensor = self.model.push(Op::Input, shape).map_err(error)?;
+            if let Some(integers) = self.declared.integers(info).map_err(error)? {
+                tensor = self.model.fake_quant(tensor, integers).map_err(error)?;
+            }
             if self.values.insert(info.name(), tensor.into()).is_some() {
                 return Err(error(refuse("defined twice, expected once")));
             }

@@ -4,8 +4,10 @@
 //! from constants alone is folded here. To add an operator: a file in `ops/`, a line in `ops::OPS`.
 
 mod attribute;
+mod batch;
 mod builder;
 mod client;
+mod client_rows;
 mod error;
 mod fold;
 mod graph;
@@ -15,6 +17,7 @@ mod node;
 mod ops;
 mod quantized;
 mod recognize;
+mod rows;
 #[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
 #[rustfmt::skip]
 pub mod proto;
@@ -34,8 +37,8 @@ use hecc_grammar::model::Model;
 use ndarray::ArrayD;
 use prost::Message;
 
+pub use batch::Batch;
 pub use error::{ImportError, NodeError};
-pub use input::Batch;
 pub use ops::{operator_table, operators};
 
 use proto::ModelProto;
@@ -44,6 +47,15 @@ use proto::ModelProto;
 pub const OLDEST_OPSET: i64 = 7;
 /// The newest operator set that is read.
 pub const NEWEST_OPSET: i64 = 28;
+
+/// A network as it was read.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The network, for one input.
+    pub model: Model,
+    /// What was decided that the user may not expect, a sentence each.
+    pub notes: Vec<String>,
+}
 
 /// Imports the ONNX file at `path`; external data is looked for beside it.
 pub fn import_file(path: &Path) -> Result<Model, ImportError> {
@@ -55,8 +67,13 @@ pub fn import_file(path: &Path) -> Result<Model, ImportError> {
 
 /// Imports an ONNX file's bytes. External data is looked for below `dir`, and refused without one.
 pub fn import(bytes: Bytes, dir: Option<&Path>) -> Result<Model, ImportError> {
+    read_bytes(bytes, dir).map(|imported| imported.model)
+}
+
+/// As [`import`], with what was decided that the user may not expect.
+pub fn read_bytes(bytes: Bytes, dir: Option<&Path>) -> Result<Imported, ImportError> {
     wire::check(&bytes)?;
-    import_message(&ModelProto::decode(bytes)?, dir, Batch::One)
+    read_message(&ModelProto::decode(bytes)?, dir, Batch::One)
 }
 
 /// Imports a decoded ONNX message, with a say on the batch dimension.
@@ -65,18 +82,26 @@ pub fn import_message(
     dir: Option<&Path>,
     batch: Batch,
 ) -> Result<Model, ImportError> {
+    read_message(model, dir, batch).map(|imported| imported.model)
+}
+
+fn read_message(
+    model: &ModelProto,
+    dir: Option<&Path>,
+    batch: Batch,
+) -> Result<Imported, ImportError> {
     let graph = model.graph.as_ref();
     let graph = graph.ok_or_else(|| ImportError::Model("the file has no graph".to_owned()))?;
     let context = graph::Context {
         opset: opset(model)?,
         dir,
-        batch,
         functions: model.functions.iter().map(|f| (f.domain(), f.name())).collect(),
     };
-    let (model, integers) = graph::import(graph, &context)?;
-    let model = fold::fold(model, &integers);
+    let mut notes = vec![];
+    let (model, constants) = batch::import(graph, &context, batch, &mut notes)?;
+    let model = fold::fold(model, &constants);
     last_steps::check(&model)?;
-    Ok(model)
+    Ok(Imported { model, notes })
 }
 
 /// Converts a stored array, such as those of a test's `.pb` files. It must not be in a file of its own.

@@ -99,6 +99,18 @@ impl Format {
         }
     }
 
+    /// The smallest and the largest integer of a type of integers, as far as 64 bits hold them.
+    pub(super) fn integers(self) -> Option<(i64, i64)> {
+        match self {
+            Format::I64 => Some((i64::MIN, i64::MAX)),
+            Format::U32 => Some((0, i64::from(u32::MAX))),
+            Format::U64 => Some((0, i64::MAX)),
+            Format::I4 | Format::U4 | Format::I8 | Format::U8 => self.quantized_range(),
+            Format::I16 | Format::U16 | Format::I32 => self.quantized_range(),
+            Format::F16 | Format::Bf16 | Format::F32 | Format::F64 | Format::Bool => None,
+        }
+    }
+
     /// What kind of numbers these are.
     pub(super) fn kind(self) -> Kind {
         match self {

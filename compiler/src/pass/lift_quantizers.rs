@@ -49,10 +49,7 @@ pub enum Effect {
 /// Lifts the quantisers of a model that was observed on calibration inputs.
 pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
     let origins = input_origins(model);
-    let mut inputs: Vec<Option<Quantizer>> = vec![];
-    for (input, _) in model.inputs() {
-        inputs.push(own_quantizer(model, &origins, input));
-    }
+    let inputs = input_quantizers(model);
     let positions: Vec<Tensor> = model.inputs().map(|(tensor, _)| tensor).collect();
     let lifted = |tensor: Tensor, quantizer: &Quantizer| {
         origins[tensor.index()].is_some_and(|origin| {
@@ -85,6 +82,12 @@ pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
     }
     let ranges = positions.iter().map(|&input| (input, stats.ranges[input.index()])).collect();
     Lifted { model: new, inputs, ranges, dropped }
+}
+
+/// For each input the quantiser that everything reads it through, if there is one.
+pub fn input_quantizers(model: &Model) -> Vec<Option<Quantizer>> {
+    let origins = input_origins(model);
+    model.inputs().map(|(input, _)| own_quantizer(model, &origins, input)).collect()
 }
 
 impl Lifted {

@@ -55,7 +55,7 @@ pub struct Input {
     pub quantizer: Option<Quantizer>,
     /// One map of slots to elements (row-major) for each ciphertext. An element may lie in several slots.
     pub slots: Vec<Runs>,
-    /// Mean and standard deviation per channel (dimension 1) that pixels in [0, 1] are normalised by.
+    /// Mean and standard deviation per channel that pixels in [0, 1] are normalised by.
     pub normalization: Option<Normalization>,
 }
 

@@ -406,10 +406,11 @@ fn is_usable_diagonal(diagonal: &EmbeddingDiagonal, n_slots: usize) -> bool {
 }
 
 fn is_usable(by: &Normalization, input: &Input) -> bool {
-    let channels = input.shape.get(1).copied().unwrap_or(1);
-    let numbers =
-        |list: &[f64]| [1, channels].contains(&list.len()) && list.iter().all(|x| x.is_finite());
-    numbers(&by.mean) && numbers(&by.std) && by.std.iter().all(|&std| std > 0.0)
+    // Channels are the first dimension of an image, or the last.
+    let is_list = |list: &[f64]| list.len() == 1 || input.shape.contains(&list.len());
+    let numbers = |list: &[f64]| is_list(list) && list.iter().all(|x| x.is_finite());
+    let same = by.mean.len() == by.std.len() || by.mean.len() == 1 || by.std.len() == 1;
+    same && numbers(&by.mean) && numbers(&by.std) && by.std.iter().all(|&std| std > 0.0)
 }
 
 fn elements(place: &str, shape: &[usize]) -> Result<usize, PlanError> {
