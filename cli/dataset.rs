@@ -167,7 +167,7 @@ fn read_source(source: &Source, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
 /// What the network takes for pixels in [0, 1].
 fn pixels(array: ArrayD<f64>, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
     match (spec.whole, spec.normalization) {
-        (Some(whole), _) => whole.from_pixels(spec.name, array),
+        (Some(whole), _) => whole.of_pixels(spec.name, array),
         (None, Some(normalization)) => normalization::apply(normalization, spec.shape, array),
         (None, None) => Ok(array),
     }

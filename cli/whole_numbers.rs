@@ -50,7 +50,7 @@ const MOST_ASSUMED: i64 = 1 << 16;
 
 impl WholeNumbers {
     /// Pixels in [0, 1] as the numbers from 0 to 255 that they stand for.
-    pub(crate) fn from_pixels(self, input: &str, pixels: ArrayD<f64>) -> Result<ArrayD<f64>> {
+    pub(crate) fn of_pixels(self, input: &str, pixels: ArrayD<f64>) -> Result<ArrayD<f64>> {
         ensure!(
             self.least <= 0 && self.most >= 255,
             "images hold numbers from 0 to 255, input `{input}` takes {self}: give an .npy array"
@@ -111,9 +111,9 @@ mod tests {
         assert!(error(array![-1.0].into_dyn()).starts_with("element 0 is -1"));
         assert!(error(array![0.0, 0.5].into_dyn()).starts_with("all elements are between"));
         let pixels = array![0.0, 0.2, 1.0].into_dyn();
-        let raw = bytes.from_pixels("x", pixels.clone()).unwrap();
+        let raw = bytes.of_pixels("x", pixels.clone()).unwrap();
         assert_eq!(raw, array![0.0, 51.0, 255.0].into_dyn());
         let signed = WholeNumbers { least: -128, most: 127 };
-        assert!(signed.from_pixels("x", pixels).is_err());
+        assert!(signed.of_pixels("x", pixels).is_err());
     }
 }

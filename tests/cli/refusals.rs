@@ -177,10 +177,7 @@ fn damaged_networks_and_data() {
                 "compile tiny.hecc -o p.bin --calibration data.npz --max-memory 1k",
                 "--max-memory allows 1.00 kB",
             ),
-            (
-                "compile tiny.hecc -o p.bin --calibration data.npz --precision 39",
-                "precision of 39 bits",
-            ),
+            ("compile tiny.hecc -o p.bin --calibration data.npz --precision 39", "39.0 are wanted"),
         ],
     );
 }

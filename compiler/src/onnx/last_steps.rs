@@ -13,14 +13,15 @@ const MOST_ELEMENTS: usize = 1 << 22;
 
 /// Refuses functions that nobody but the client can apply.
 pub(super) fn check(model: &Model) -> Result<(), ImportError> {
-    let refused = model.nodes.iter().filter_map(|node| match node.op {
-        Op::Activation { function, .. } if !function.is_tame() => {
-            let op_type = if function == Function::Log { "Log" } else { "Sqrt" };
-            let Refused { reason, rewrite } = unsupported::reason(op_type);
-            let (node, op_type) = (node.name.clone(), op_type.to_owned());
-            Some(NodeError { node, op_type, reason, rewrite })
+    let refused = model.nodes.iter().filter_map(|node| {
+        let Op::Activation { function, .. } = node.op else { return None };
+        if function.is_tame() {
+            return None;
         }
-        _ => None,
+        let op_type = if function == Function::Log { "Log" } else { "Sqrt" };
+        let Refused { reason, rewrite } = unsupported::reason(op_type);
+        let (node, op_type) = (node.name.clone(), op_type.to_owned());
+        Some(NodeError { node, op_type, reason, rewrite })
     });
     let refused: Vec<NodeError> = refused.collect();
     if refused.is_empty() { Ok(()) } else { Err(ImportError::Nodes(refused)) }
@@ -53,9 +54,9 @@ fn peel(model: &mut Model, tensor: Tensor) -> Option<(Tensor, Vec<ClientOp>)> {
         return Some((x, vec![ClientOp::FakeQuant(quantizer)]));
     }
     let mut elements = follow(model, tensor)?;
-    let of = |element: &Element| match model.node(element.source).op {
-        Op::Activation { x, function } => Some((x, function)),
-        _ => None,
+    let of = |element: &Element| {
+        let Op::Activation { x, function } = model.node(element.source).op else { return None };
+        Some((x, function))
     };
     let (_, function) = of(elements.first()?)?;
     let is_odd = matches!(function, Function::Tanh | Function::Erf | Function::Softsign);
@@ -193,8 +194,8 @@ fn reshaped(model: &mut Model, x: Tensor, shape: Vec<usize>, name: &str) -> Tens
     if model.shape(x) == shape {
         return x;
     }
-    match model.node(x).op {
-        Op::Reshape(inner) => reshaped(model, inner, shape, name),
-        _ => model.push(Op::Reshape(x), name, shape),
+    if let Op::Reshape(inner) = model.node(x).op {
+        return reshaped(model, inner, shape, name);
     }
+    model.push(Op::Reshape(x), name, shape)
 }

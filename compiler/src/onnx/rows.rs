@@ -82,9 +82,10 @@ impl Follow<'_> {
         let mut rows: Vec<Option<Rows>> = Vec::with_capacity(self.model.nodes.len());
         let mut inputs = has_rows.iter();
         for (_, node) in self.model.tensors() {
-            let found = match node.op {
-                Op::Input => Ok(inputs.next().filter(|has| **has).map(|_| pure(0))),
-                _ => self.node(node, &rows),
+            let found = if matches!(node.op, Op::Input) {
+                Ok(inputs.next().filter(|has| **has).map(|_| pure(0)))
+            } else {
+                self.node(node, &rows)
             };
             rows.push(match found {
                 Ok(found) => found,

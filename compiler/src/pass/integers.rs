@@ -192,7 +192,7 @@ impl Builder<'_> {
         };
         let factors = (0..=RATIO_BITS).map(|bits| f64::from(bits).exp2());
         let good = factors.clone().find(|&factor| off(factor) <= BIAS_ERROR * largest);
-        good.or(factors.last()).expect("there are factors")
+        good.or(factors.max_by(f64::total_cmp)).expect("there are factors")
     }
 
     /// The largest magnitude of a step's integers.
@@ -316,7 +316,7 @@ impl Builder<'_> {
             // Signs stay in the matrix. The step of a summand says nothing of its size, so the least one counts as well.
             let units = (0..=RATIO_BITS).map(|bits| least * f64::from(-bits).exp2());
             let good = units.clone().find(|&unit| error(unit) <= RATIO_ERROR);
-            let unit = good.or(units.last()).expect("there are units");
+            let unit = good.or(units.min_by(f64::total_cmp)).expect("there are units");
             worst = worst.max(error(unit));
             Some(unit)
         };

@@ -421,6 +421,6 @@ impl Lowering<'_> {
         let Some(quantiles) = self.config.quantiles.get(node.tensor.index()) else { return vec![] };
         let mut slots: Vec<f64> = quantiles.iter().map(|x| node.factor * x + node.offset).collect();
         slots.sort_by(f64::total_cmp);
-        slots
+        if slots.iter().all(|x| x.is_finite()) { slots } else { vec![] }
     }
 }

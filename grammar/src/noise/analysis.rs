@@ -199,10 +199,11 @@ impl Analysis<'_> {
             Op::ApplyKey(a, key) => {
                 let moved = match key {
                     Key::Rotate(_) => self.moved(*a),
-                    Key::Conjugate => match &self.plan.ops[a.index()] {
-                        Op::Decompose(source) => self.conjugate(*a, *source),
-                        _ => self.conjugate(*a, *a),
-                    },
+                    Key::Conjugate => {
+                        let decomposed = &self.plan.ops[a.index()];
+                        let of = if let Op::Decompose(source) = decomposed { source } else { a };
+                        self.conjugate(*a, *of)
+                    }
                     Key::Relinearize | Key::Encapsulate | Key::Decapsulate => self.of(*a).clone(),
                 };
                 self.plus(moved, key_product(params, ty.limbs))
@@ -271,12 +272,12 @@ impl Analysis<'_> {
     /// `a + sign·b`.
     fn sum(&self, a: Value, b: Value, sign: f64) -> Known {
         let sum = self.of(a).combined(&self.scaled(b, sign), self.value);
-        match self.of(a).content {
-            Content::Raised { size, unit } if self.of(b).conjugate_of == Some(a) => {
-                Known { content: Content::Samples(raised_samples(size, unit)), ..sum }
-            }
-            _ => sum,
+        if let Content::Raised { size, unit } = self.of(a).content
+            && self.of(b).conjugate_of == Some(a)
+        {
+            return Known { content: Content::Samples(raised_samples(size, unit)), ..sum };
         }
+        sum
     }
 
     /// `a·b`, to first order in the errors.

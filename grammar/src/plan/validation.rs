@@ -128,7 +128,9 @@ impl Validation {
             return Err(format!("an error of size {size}"));
         }
         let spreads = |errors: &OutputErrors| [errors.least_spread, errors.spread];
-        if let Some(spread) = self.outputs.iter().flat_map(spreads).find(|&x| !(x > 0.0)) {
+        if let Some(spread) =
+            self.outputs.iter().flat_map(spreads).find(|&x| x.is_nan() || x <= 0.0)
+        {
             return Err(format!("a spread of {spread}"));
         }
         let Some(Better { time, agreement, rms, .. }) = self.better else { return Ok(()) };

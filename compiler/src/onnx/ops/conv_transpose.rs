@@ -65,7 +65,7 @@ fn groups(node: &mut Node<'_>, shape: &[usize], weight: &[usize]) -> Result<usiz
     let group = node.attr::<i64>("group")?.unwrap_or(1);
     let fits = weight.len() == shape.len() && !weight.contains(&0) && weight[0] == shape[1];
     match usize::try_from(group) {
-        Ok(groups) if fits && groups > 0 && shape[1] % groups == 0 => Ok(groups),
+        Ok(groups) if fits && groups > 0 && shape[1].is_multiple_of(groups) => Ok(groups),
         Ok(_) | Err(_) => Err(refuse(format!(
             "input 1 has shape {weight:?}, expected [{}, _{}] for data of shape {shape:?} in {group} groups",
             shape[1],
