@@ -55,7 +55,9 @@ pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()
             plan.layers.iter().zip(&found.layers).zip(&expected.layers)
         {
             let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-            let size = largest.max(layer.range.0.abs()).max(layer.range.1.abs());
+            let range = layer.range.0.abs().max(layer.range.1.abs());
+            // What slots hold near 1 is computed as exactly as what they hold near 0.
+            let size = largest.max(range).max(layer.factor.abs());
             // What nothing reads is not computed.
             let mut expected = expected.clone();
             let computed = computed(layer, expected.len());

@@ -163,7 +163,7 @@ fn damaged_networks_and_data() {
             ("compile cut.hecc -o p.bin", "cut.npz is a damaged .npz"),
             ("compile tiny.hecc -o p.bin --calibration cut.npz", "cut.npz is a damaged .npz"),
             ("compile tiny.hecc -o p.bin --calibration junk.png", "junk.png: "),
-            ("compile tiny.hecc -o p.bin --calibration tiny.hecc", "not an .npy array"),
+            ("compile tiny.hecc -o p.bin --calibration tiny.hecc", "is text, such as CSV"),
             (
                 "compile tiny.hecc -o p.bin --calibration tiny.npz",
                 "shape [8, 3], expected [n, 1, 4, 4]",

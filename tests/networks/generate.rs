@@ -136,7 +136,7 @@ impl Builder {
         let channels = shape[1];
         let groups = match of.below(4) {
             0 => channels,
-            1 if channels % 2 == 0 => 2,
+            1 if channels.is_multiple_of(2) => 2,
             _ => 1,
         };
         let c_out = groups * (1 + of.below(3));
@@ -282,9 +282,10 @@ impl Builder {
 
     fn push(&mut self, op: Op, name: &str, shape: Vec<usize>, depth: usize) -> Tensor {
         self.depths.push(depth);
-        let name = match op {
-            Op::Input => name.to_owned(),
-            _ => format!("{name}{}", self.model.nodes.len()),
+        let name = if matches!(op, Op::Input) {
+            name.to_owned()
+        } else {
+            format!("{name}{}", self.model.nodes.len())
         };
         self.model.push(op, &name, shape)
     }
