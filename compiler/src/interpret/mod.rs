@@ -223,6 +223,7 @@ mod tests {
         for node in &mut model.nodes {
             node.shape = vec![];
         }
+        model.constants[0] = ndarray::arr0(2.0).into_dyn();
         let x = array![1.0, 2.0].into_dyn();
         assert_eq!(run(&model, std::slice::from_ref(&x)).unwrap(), [&x * 2.0]);
     }
