@@ -16,12 +16,16 @@
 //! Integers are little-endian. The checksum comes last so that a file can be written in one pass; it finds damage, not
 //! malice: whoever writes a file can write its checksum too, so readers trust nothing in a payload.
 
+mod error;
+mod origin;
+
 use std::fmt;
 use std::io::{self, Write};
 
 use bytes::Bytes;
 
-use crate::plan::PlanError;
+pub use error::FileError;
+pub use origin::{Fingerprint, KeyId, Origin};
 
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
@@ -90,151 +94,6 @@ impl fmt::Display for Kind {
             Kind::Result => "an encrypted result",
         })
     }
-}
-
-/// Names a plan: BLAKE3 of what its execution depends on. Prints its first six
-/// bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0[..6], f)
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0, f)
-    }
-}
-
-/// Names the keys of one key generation: random, the same in the secret key, in its evaluation keys and in all that is
-/// encrypted under it. Not secret. Prints its first six bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyId(pub [u8; 16]);
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0[..6], f)
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0, f)
-    }
-}
-
-/// Where a file comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The plan that it is or was made for.
-    pub plan: Fingerprint,
-    /// The keys that it belongs to; zero for a plan, which belongs to none.
-    pub key: KeyId,
-}
-
-impl Origin {
-    /// That of a plan itself.
-    pub fn of_plan(plan: Fingerprint) -> Origin {
-        Origin { plan, key: KeyId([0; 16]) }
-    }
-}
-
-fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-/// Why a file is refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum FileError {
-    /// Not one of ours.
-    #[error(
-        "this is not a file of hecc: it does not start with the eight bytes that all of them do"
-    )]
-    Magic,
-    /// Another version of the format.
-    #[error("this is {} of format version {found}, this program reads version {VERSION} only", named(*kind))]
-    Version {
-        /// What the file is, if this version has a name for it.
-        kind: Option<Kind>,
-        /// The file's version.
-        found: u32,
-    },
-    /// A kind that this version does not have.
-    #[error("the file is of unknown kind {0}, expected 1 to 5")]
-    UnknownKind(u32),
-    /// Another kind than asked for.
-    #[error("{} {found}, expected {expected}", this_is(*found))]
-    Kind {
-        /// What the file is.
-        found: Kind,
-        /// What was asked for.
-        expected: Kind,
-    },
-    /// Shorter or longer than its header says.
-    #[error("the file has {found} bytes, expected {expected}: it is {}", cut_or_longer(*found, *expected))]
-    Length {
-        /// Bytes in the file.
-        found: u64,
-        /// Bytes by its header.
-        expected: u64,
-    },
-    /// A byte changed.
-    #[error("the file is damaged: its bytes have checksum {found}, expected {expected}")]
-    Checksum {
-        /// Checksum of the bytes, abbreviated.
-        found: Fingerprint,
-        /// Checksum recorded, abbreviated.
-        expected: Fingerprint,
-    },
-    /// Keys or ciphertexts of another plan.
-    #[error("{} {kind} made for plan {found}, this plan is {expected}", this_is(*kind))]
-    OtherPlan {
-        /// What the file is.
-        kind: Kind,
-        /// The plan that it was made for.
-        found: Fingerprint,
-        /// The plan at hand.
-        expected: Fingerprint,
-    },
-    /// Keys or ciphertexts of other keys.
-    #[error("{} {kind} of key {found}, expected those of key {expected}", this_is(*kind))]
-    OtherKey {
-        /// What the file is.
-        kind: Kind,
-        /// The keys that it belongs to.
-        found: KeyId,
-        /// The keys at hand.
-        expected: KeyId,
-    },
-    /// A payload that its own format does not allow.
-    #[error("the content of {kind} is malformed: {what}")]
-    Content {
-        /// What the file is.
-        kind: Kind,
-        /// What was found and what was expected.
-        what: String,
-    },
-    /// A plan that breaks a promise.
-    #[error("the plan breaks a promise: {0}")]
-    Plan(#[from] PlanError),
-}
-
-fn named(kind: Option<Kind>) -> String {
-    kind.map_or_else(|| "a file".to_owned(), |kind| kind.to_string())
-}
-
-fn this_is(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => "this is",
-        Kind::EvaluationKeys => "these are",
-    }
-}
-
-fn cut_or_longer(found: u64, expected: u64) -> &'static str {
-    if found < expected { "truncated" } else { "followed by other data" }
 }
 
 /// A file whose header and checksum hold. Its payload is still to be judged.
