@@ -45,6 +45,14 @@ impl Attribute for Vec<f64> {
     }
 }
 
+impl Attribute for Vec<String> {
+    const TYPE: AttributeType = AttributeType::Strings;
+    fn get(attribute: &AttributeProto) -> Option<Vec<String>> {
+        let text = |s: &bytes::Bytes| String::from_utf8_lossy(s).into_owned();
+        Some(attribute.strings.iter().map(text).collect())
+    }
+}
+
 impl Attribute for TensorProto {
     const TYPE: AttributeType = AttributeType::Tensor;
     fn get(attribute: &AttributeProto) -> Option<TensorProto> {

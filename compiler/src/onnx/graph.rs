@@ -11,7 +11,6 @@ use super::error::{ImportError, NodeError, Refused, refuse};
 use super::input::Inputs;
 use super::node::Node;
 use super::ops::{self, Importer};
-use super::proto::tensor_proto::DataType;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use super::quantized;
 use super::shape;
@@ -330,7 +329,7 @@ impl<'a> Walk<'a> {
             return Ok(value.clone());
         }
         if let Some(tensor) = self.stored.get(name) {
-            if tensor.data_type() == DataType::String as i32 {
+            if tensor::holds_strings(tensor) {
                 return tensor::read_strings(tensor).map(Value::Strings);
             }
             let constant = tensor::read(tensor, self.context.dir)

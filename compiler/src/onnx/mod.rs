@@ -118,7 +118,11 @@ fn opset(model: &ModelProto) -> Result<i64, ImportError> {
     let default = |domain: &str| matches!(domain, "" | "ai.onnx");
     let found =
         model.opset_import.iter().find(|set| default(set.domain())).map(|set| set.version());
-    let found = found.ok_or_else(|| {
+    // Models of classical operators alone need no others.
+    let graph = model.graph.as_ref();
+    let is_default = |node: &proto::NodeProto| default(node.domain());
+    let none = !graph.is_some_and(|graph| graph.node.iter().any(is_default));
+    let found = found.or(none.then_some(NEWEST_OPSET)).ok_or_else(|| {
         ImportError::Model("the file names no version of the default operator set".to_owned())
     })?;
     if (OLDEST_OPSET..=NEWEST_OPSET).contains(&found) {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hecc_grammar::model::Tensor;
+use hecc_grammar::model::{ClientOp, Tensor};
 
 use super::attribute::{self, Attribute};
 use super::builder::Builder;
@@ -123,10 +123,18 @@ impl<'a> Node<'a> {
                 Ok(Operand::Tensor(model.bind(constant)?))
             }
             Value::Constant(constant) => Ok(Operand::Constant(constant)),
-            Value::Client { by, .. } => Err(refuse(format!(
-                "input {i} is the result of {by}, which only the client can compute, after decryption"
-            ))
-            .instead("end the network before that node, or drop the node")),
+            Value::Client { by, ops, .. } => {
+                let reason = format!(
+                    "input {i} is the result of {by}, which only the client can compute, after decryption"
+                );
+                let rewrite = match ops[..] {
+                    [ClientOp::Normalize { .. }] => {
+                        "normalize the input before encryption, and drop that node"
+                    }
+                    _ => "end the network before that node, or drop the node",
+                };
+                Err(refuse(reason).instead(rewrite))
+            }
             Value::Quantized(q) => Err(refuse(format!(
                 "input {i} holds the integers of {}, expected a DequantizeLinear in between",
                 q.by

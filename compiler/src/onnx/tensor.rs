@@ -144,6 +144,11 @@ pub(super) fn read(tensor: &TensorProto, dir: Option<&Path>) -> Result<Constant,
     Ok(constant.stored_as(Some(format)))
 }
 
+/// Whether the elements are texts.
+pub(super) fn holds_strings(tensor: &TensorProto) -> bool {
+    tensor.data_type() == DataType::String as i32
+}
+
 /// Converts stored texts.
 pub(super) fn read_strings(tensor: &TensorProto) -> Result<Strings, Refused> {
     let (shape, texts) = (shape(tensor)?, &tensor.string_data);

@@ -19,7 +19,9 @@ pub(super) enum Attr<'a> {
     Int(i64),
     Float(f32),
     Ints(&'a [i64]),
+    Floats(&'a [f32]),
     Text(&'a str),
+    Texts(&'a [&'a str]),
     Tensor(Box<TensorProto>),
     Graph(Box<GraphProto>),
 }
@@ -212,6 +214,14 @@ fn attribute(name: &str, value: &Attr<'_>) -> AttributeProto {
         Attr::Ints(v) => {
             attribute.ints = v.to_vec();
             AttributeType::Ints
+        }
+        Attr::Floats(v) => {
+            attribute.floats = v.to_vec();
+            AttributeType::Floats
+        }
+        Attr::Texts(v) => {
+            attribute.strings = v.iter().map(|text| text.as_bytes().to_vec().into()).collect();
+            AttributeType::Strings
         }
         Attr::Text(v) => {
             attribute.s = Some(v.as_bytes().to_vec().into());

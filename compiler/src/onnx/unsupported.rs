@@ -35,6 +35,8 @@ const BY_STATIC: &str =
     "static quantization, with scales from calibration data (quantize_static of onnxruntime)";
 const BY_QUANT: &str = "Quant, as Brevitas exports integers";
 const BY_UNROLL: &str = "a convolution over time, or unrolled cells with polynomial activations";
+const BY_LINEAR: &str = "LogisticRegression, LinearSVC, or a small neural network (MLPClassifier)";
+const BY_MLP: &str = "a linear model, or a small neural network (MLPClassifier, MLPRegressor)";
 const BY_CLIENT: &str = "leave it to the client as the last node";
 const BY_FREEZE: &str = "export without control flow (trace with fixed inputs)";
 
@@ -47,6 +49,8 @@ macro_rules! known {
 /// Sorted by name.
 const KNOWN: &[Known] = known! {
     "Attention", "multiplies encrypted matrices and needs Softmax inside", BY_UNROLL, Unknown;
+    "CategoryMapper", COMPARES, "encode categories before encryption, and drop the node", Same;
+    "DictVectorizer", "reads a dictionary", "a tensor of features", Unknown;
     "DynamicQuantizeLinear", DYNAMIC, BY_STATIC, Unknown;
     "FloatQuant", "rounds to floats of few bits", BY_QUANT, Same;
     "GRU", RECURRENT, BY_UNROLL, Unknown;
@@ -64,14 +68,19 @@ const KNOWN: &[Known] = known! {
     "MeanVarianceNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "MultiThreshold", "compares encrypted numbers with thresholds", BY_QUANT, Same;
     "NonMaxSuppression", COMPARES, BY_CLIENT, Unknown;
+    "OneHotEncoder", COMPARES, "encode categories before encryption, and drop the node", Unknown;
     "RMSNormalization", DIVIDES, BY_BATCH_NORM, Same;
     "RNN", RECURRENT, BY_UNROLL, Unknown;
     "Reciprocal", DIVIDES, "a constant factor, or BatchNormalization", Same;
     "ReduceL2", DIVIDES, "ReduceSumSquare, without the root", Unknown;
     "ReduceProd", "multiplies as many encrypted numbers as there are", "ReduceSum, and train again", Unknown;
+    "SVMClassifier", "compares encrypted distances", BY_LINEAR, Unknown;
     "Scan", LOOPS, BY_FREEZE, Unknown;
     "Sqrt", SINGULAR, "BatchNormalization, or leave out the root", Same;
     "ThresholdedRelu", "jumps, which no polynomial follows", "Relu", Same;
+    "TreeEnsemble", COMPARES, BY_MLP, Unknown;
+    "TreeEnsembleClassifier", COMPARES, BY_MLP, Unknown;
+    "TreeEnsembleRegressor", COMPARES, BY_MLP, Unknown;
     "Trunc", "drops bits of encrypted integers", BY_QUANT, Same;
 };
 

@@ -1,6 +1,6 @@
 //! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, `Mean`, with numpy's broadcasting.
 
-use hecc_grammar::model::{ClientOp, Norm, Tensor};
+use hecc_grammar::model::{ClientOp, Function, Norm, Op, Tensor};
 use ndarray::ArrayD;
 
 use super::Importer;
@@ -10,7 +10,8 @@ use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::{Node, Operand, Pair};
 use crate::onnx::shape;
-use crate::onnx::value::{Kind, Value};
+use crate::onnx::unsupported;
+use crate::onnx::value::{Constant, Kind, Value};
 
 pub(super) const ADD: Importer =
     Importer { op_type: "Add", since: 7, supported: "all", refused: "", import: add };
@@ -21,9 +22,16 @@ pub(super) const MUL: Importer =
 pub(super) const DIV: Importer = Importer {
     op_type: "Div",
     since: 7,
-    supported: "by a constant without zeros",
-    refused: "by an encrypted tensor",
+    supported: "by a constant without zeros; `c / (1 + Exp(x))`; shares of a sum, last node, applied by the client",
+    refused: "by other encrypted tensors",
     import: div,
+};
+pub(super) const RECIPROCAL: Importer = Importer {
+    op_type: "Reciprocal",
+    since: 7,
+    supported: "constants; of `1 + Exp(x)`",
+    refused: "other encrypted data",
+    import: reciprocal,
 };
 pub(super) const NEG: Importer =
     Importer { op_type: "Neg", since: 7, supported: "all", refused: "", import: neg };
@@ -118,6 +126,16 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
     }
     let advice = "divide by a constant, or multiply by an approximation of the reciprocal";
     match node.pair(model)? {
+        Pair::Both(x, sum) if let Some(axis) = is_sum_of(model, x, sum) => {
+            let op = ClientOp::Normalize { axis, norm: Norm::Sum };
+            Ok(vec![Chain { tensor: x, ops: vec![op] }.value(node, model)?])
+        }
+        Pair::Left(c, x) if let Some(z) = plus_one(model, x) => {
+            // 1/(1 + e^z) falls with z.
+            let z = model.negate(z)?;
+            let y = model.activation(z, Function::Sigmoid)?;
+            Ok(vec![model.mul_const(y, c.into_array())?.into()])
+        }
         Pair::Both(..) | Pair::Left(..) => {
             Err(refuse("the divisor is encrypted, expected a constant").instead(advice))
         }
@@ -128,6 +146,39 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
             let y = model.mul_const(x, c.into_array().mapv_into(|v| 1.0 / v))?;
             Ok(vec![y.into()])
         }
+    }
+}
+
+fn reciprocal(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    if model.is_scratch() {
+        let c = node.constant(0)?;
+        let kind = c.kind;
+        return Ok(vec![Constant::new(c.into_array().mapv_into(|v| 1.0 / v), kind).into()]);
+    }
+    let x = node.tensor(0, model)?;
+    let z = plus_one(model, x).ok_or_else(|| unsupported::reason("Reciprocal"))?;
+    let z = model.negate(z)?;
+    Ok(vec![model.activation(z, Function::Sigmoid)?.into()])
+}
+
+/// The axis if `sum` is the sum of `x` along one that stays: shares of a whole, which the client divides.
+fn is_sum_of(model: &Builder, x: Tensor, sum: Tensor) -> Option<usize> {
+    match &model.model.node(sum).op {
+        Op::Sum { x: summed, axes, keepdims: true } if *summed == x => match axes[..] {
+            [axis] => Some(axis),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `z` if `x` is `1 + e^z`.
+pub(super) fn plus_one(model: &Builder, x: Tensor) -> Option<Tensor> {
+    let Op::AddConst(exp, one) = model.model.node(x).op else { return None };
+    let is_one = model.model.array(one).iter().all(|&v| v == 1.0);
+    match model.model.node(exp).op {
+        Op::Activation { x: z, function: Function::Exp } if is_one => Some(z),
+        _ => None,
     }
 }
 
@@ -204,6 +255,33 @@ mod tests {
         assert_eq!(y.iter().copied().collect::<Vec<_>>(), [13.0, 16.0]);
         let case = Case::new(13, &[2]).floats("c", &[2], &[4.0, 5.0]);
         assert_eq!(case.node("Mean", "x x c", "y", &[]).result(&[1.0, 2.0]).1, [2.0, 3.0]);
+    }
+
+    #[test]
+    fn written_out_logistic_functions_and_shares() {
+        let case = || Case::new(13, &[1, 2]).floats("one", &[], &[1.0]).ints("a", &[1]);
+        let exp = || {
+            case().node("Neg", "x", "n", &[]).node("Exp", "n", "e", &[]).node(
+                "Add",
+                "e one",
+                "d",
+                &[],
+            )
+        };
+        for y in [exp().node("Div", "one d", "y", &[]), exp().node("Reciprocal", "d", "y", &[])] {
+            let p = y.result(&[0.0, 1.0]).1;
+            assert!((p[0] - 0.5).abs() < 1e-15 && (p[1] - 0.731_058_578_630_004_9).abs() < 1e-15);
+            assert_eq!(y.operations().last().unwrap().split(" | ").nth(1), Some("sigmoid"));
+        }
+        // A softmax written out.
+        let softmax = case().node("Exp", "x", "e", &[]).node("ReduceSum", "e a", "s", &[]).node(
+            "Div",
+            "e s",
+            "y",
+            &[],
+        );
+        assert_eq!(softmax.operations()[1], "output \"y\" t0 | exp | normalize axis=1 norm=sum");
+        assert_eq!(softmax.result(&[2.0, 2.0]).1, [0.5, 0.5]);
     }
 
     #[test]

@@ -8,13 +8,14 @@ use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shape;
-use crate::onnx::value::{Constant, Kind, Value};
+use crate::onnx::tensor;
+use crate::onnx::value::{Constant, Kind, Strings, Value};
 
 pub(super) const CONSTANT: Importer = Importer {
     op_type: "Constant",
     since: 7,
-    supported: "`value`, `value_float`, `value_floats`, `value_int`, `value_ints`",
-    refused: "`sparse_value`, `value_string`, `value_strings`",
+    supported: "`value`, `value_float`, `value_floats`, `value_int`, `value_ints`, `value_strings`",
+    refused: "`sparse_value`, `value_string`",
     import: constant,
 };
 pub(super) const CONSTANT_OF_SHAPE: Importer = Importer {
@@ -34,7 +35,13 @@ pub(super) const RANGE: Importer = Importer {
 
 fn constant(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
     let scalar = |v: f64, kind| Constant::new(ArrayD::from_elem(IxDyn(&[]), v), kind);
-    let value = if let Some(tensor) = node.attr::<TensorProto>("value")? {
+    let value = if let Some(names) = node.attr::<Vec<String>>("value_strings")? {
+        let shape = vec![names.len()];
+        return Ok(vec![Value::Strings(Strings { names: names.into(), shape })]);
+    } else if let Some(tensor) = node.attr::<TensorProto>("value")? {
+        if tensor::holds_strings(&tensor) {
+            return Ok(vec![Value::Strings(tensor::read_strings(&tensor)?)]);
+        }
         node.stored(&tensor)?
     } else if let Some(v) = node.attr::<f64>("value_float")? {
         scalar(v, Kind::Float)

@@ -11,24 +11,6 @@ use crate::onnx::value::{Constant, Kind, Value};
 
 const ENCRYPTED: &str = "encrypted data";
 
-macro_rules! unary {
-    ($name:ident, $op_type:literal, $map:expr) => {
-        pub(super) const $name: Importer = Importer {
-            op_type: $op_type,
-            since: 7,
-            supported: "constants",
-            refused: ENCRYPTED,
-            import: |node, _| {
-                let map: fn(f64) -> f64 = $map;
-                let c = known(node, 0)?;
-                let kind = c.kind;
-                Ok(vec![Constant::new(c.into_array().mapv_into(map), kind).into()])
-            },
-        };
-    };
-}
-unary!(RECIPROCAL, "Reciprocal", |v| 1.0 / v);
-
 macro_rules! logic {
     ($name:ident, $op_type:literal, $holds:expr) => {
         pub(super) const $name: Importer = Importer {
@@ -55,13 +37,6 @@ pub(super) const MOD: Importer = Importer {
     supported: "`fmod`; constants",
     refused: ENCRYPTED,
     import: modulo,
-};
-pub(super) const REDUCE_PROD: Importer = Importer {
-    op_type: "ReduceProd",
-    since: 7,
-    supported: "`axes`, `keepdims`, `noop_with_empty_axes`; constants",
-    refused: ENCRYPTED,
-    import: reduce_prod,
 };
 /// Input `i`, which must be known.
 fn known(node: &mut Node<'_>, i: usize) -> Result<Constant, Refused> {
@@ -115,30 +90,9 @@ fn modulo(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     })
 }
 
-fn reduce_prod(node: &mut Node<'_>, _: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let c = known(node, 0)?;
-    let keepdims = node.flag("keepdims", true)?;
-    let Some(axes) = super::reduce::axes(node, c.shape().len(), 18)? else {
-        return Ok(vec![c.into()]);
-    };
-    let kind = c.kind;
-    let array = axes.iter().rev().fold(c.into_array(), |x, &axis| {
-        let axis = ndarray::Axis(axis);
-        let product = x.map_axis(axis, |lane| lane.product());
-        if keepdims { product.insert_axis(axis) } else { product }
-    });
-    Ok(vec![Constant::new(array, kind).into()])
-}
-
 #[cfg(test)]
 mod tests {
     use crate::onnx::testing::Case;
-
-    #[test]
-    fn encrypted_operands_are_refused_with_a_rewrite() {
-        let error = Case::new(13, &[1]).node("Reciprocal", "x", "y", &[]).error();
-        assert!(error.contains("expected a constant; instead: a constant factor"), "{error}");
-    }
 
     #[test]
     fn integers_divide_towards_zero() {

@@ -23,10 +23,13 @@ mod cum_sum;
 mod dropout;
 mod einsum;
 mod expand;
+mod feature;
 mod flatten;
 mod gather;
 mod gather_elements;
 mod gemm;
+mod label;
+mod linear_model;
 mod mask;
 mod mat_mul;
 mod pad;
@@ -138,12 +141,12 @@ const OPS: &[Importer] = &[
     q_linear::Q_LINEAR_MAT_MUL,
     quantize_linear::QUANTIZE_LINEAR,
     constant::RANGE,
-    constant_math::RECIPROCAL,
+    arithmetic::RECIPROCAL,
     reduce::REDUCE_L1,
     reduce::REDUCE_MAX,
     reduce::REDUCE_MEAN,
     reduce::REDUCE_MIN,
-    constant_math::REDUCE_PROD,
+    reduce::REDUCE_PROD,
     reduce::REDUCE_SUM,
     reduce::REDUCE_SUM_SQUARE,
     activation::RELU,
@@ -183,20 +186,35 @@ const QONNX: &[&str] = &["qonnx.custom_op.general", "onnx.brevitas", "finn.custo
 /// The domain of onnxruntime's own operators.
 const MICROSOFT: &[&str] = &["com.microsoft"];
 
+/// The domain of classical models, as scikit-learn's are exported.
+const ML: &[&str] = &["ai.onnx.ml"];
+
 /// Operators of other domains, sorted by name.
 const OTHERS: &[(&[&str], Importer)] = &[
+    (ML, feature::ARRAY_FEATURE_EXTRACTOR),
+    (ML, feature::BINARIZER),
     (QONNX, quant::BIPOLAR_QUANT),
     (MICROSOFT, quantize_linear::DEQUANTIZE_LINEAR),
+    (ML, feature::FEATURE_VECTORIZER),
+    (ML, feature::IMPUTER),
     (QONNX, quant::INT_QUANT),
+    (ML, label::LABEL_ENCODER),
+    (ML, linear_model::LINEAR_CLASSIFIER),
+    (ML, linear_model::LINEAR_REGRESSOR),
+    (ML, feature::NORMALIZER),
     (MICROSOFT, q_gemm::Q_GEMM),
     (MICROSOFT, q_linear::Q_LINEAR_ADD),
     (MICROSOFT, q_linear::Q_LINEAR_MUL),
     (QONNX, quant::QUANT),
     (MICROSOFT, quantize_linear::QUANTIZE_LINEAR),
+    (ML, linear_model::SVM_REGRESSOR),
+    (ML, feature::SCALER),
+    (ML, label::ZIP_MAP),
 ];
 
 /// Operators that do nothing but move elements of their first input: the same for integers as for numbers.
 const MOVES: &[&str] = &[
+    "ArrayFeatureExtractor",
     "DepthToSpace",
     "Expand",
     "Flatten",
@@ -248,7 +266,7 @@ pub fn operator_table() -> String {
         let link = format!("[{name}](https://onnx.ai/onnx/operators/onnx__{name}.html)");
         table += &format!("| {link} | {since} to {newest} | {} | {} |\n", op.supported, op.refused);
     }
-    table += "\nOf other domains, for quantized networks:\n\n\
+    table += "\nOf other domains, for quantized networks and classical models:\n\n\
         | operator | domains | supported | not supported |\n|---|---|---|---|\n";
     for (domains, op) in OTHERS {
         let domains = domains.join("`, `");

@@ -10,7 +10,8 @@ use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::Node;
 use crate::onnx::shape;
-use crate::onnx::value::Value;
+use crate::onnx::unsupported;
+use crate::onnx::value::{Constant, Value};
 
 /// An operator that maps every element and then sums.
 macro_rules! reduce {
@@ -38,6 +39,13 @@ reduce!(REDUCE_MEAN, "ReduceMean", 18, |x, _| Ok(x), mean);
 reduce!(REDUCE_SUM, "ReduceSum", 13, |x, _| Ok(x), sum);
 reduce!(REDUCE_SUM_SQUARE, "ReduceSumSquare", 18, |x, model| model.mul(x, x), sum);
 
+pub(super) const REDUCE_PROD: Importer = Importer {
+    op_type: "ReduceProd",
+    since: 7,
+    supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`; constants; up to 16 encrypted factors",
+    refused: "more",
+    import: product,
+};
 pub(super) const REDUCE_MAX: Importer = Importer {
     op_type: "ReduceMax",
     since: 7,
@@ -52,6 +60,63 @@ pub(super) const REDUCE_MIN: Importer = Importer {
     refused: "inside the network",
     import: |node, model| extremum(node, model, false),
 };
+
+/// More factors lose all precision.
+const MAX_FACTORS: usize = 16;
+
+fn product(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
+    let keepdims = node.flag("keepdims", true)?;
+    if model.is_scratch() {
+        return known_product(node, keepdims);
+    }
+    let mut x = node.tensor(0, model)?;
+    let mut shape = model.shape(x);
+    let Some(axes) = axes(node, shape.len(), 18)? else {
+        return Ok(vec![x.into()]);
+    };
+    if axes.iter().map(|&axis| shape[axis]).product::<usize>() > MAX_FACTORS {
+        return Err(unsupported::reason("ReduceProd"));
+    }
+    for &axis in &axes {
+        x = multiplied(x, axis, model)?;
+    }
+    if !keepdims {
+        shape = (0..shape.len()).filter(|d| !axes.contains(d)).map(|d| shape[d]).collect();
+        x = model.reshape(x, shape)?;
+    }
+    Ok(vec![x.into()])
+}
+
+/// The product along an axis, which stays: halves are multiplied, so that the depth is the logarithm.
+fn multiplied(x: Tensor, axis: usize, model: &mut Builder) -> Result<Tensor, Refused> {
+    let extent = model.model.shape(x)[axis];
+    if extent == 1 {
+        return Ok(x);
+    }
+    let half = extent / 2;
+    let first = model.gather(x, axis, (0..half).collect())?;
+    let second = model.gather(x, axis, (half..2 * half).collect())?;
+    let mut y = model.mul(first, second)?;
+    if extent % 2 == 1 {
+        let last = model.gather(x, axis, vec![extent - 1])?;
+        y = model.concat(vec![y, last], axis)?;
+    }
+    multiplied(y, axis, model)
+}
+
+fn known_product(node: &mut Node<'_>, keepdims: bool) -> Result<Vec<Value>, Refused> {
+    let c = node.constant(0)?;
+    let Some(axes) = axes(node, c.shape().len(), 18)? else {
+        return Ok(vec![c.into()]);
+    };
+    let kind = c.kind;
+    let array = axes.iter().rev().fold(c.into_array(), |x, &axis| {
+        let axis = ndarray::Axis(axis);
+        let product = x.map_axis(axis, |lane| lane.product());
+        if keepdims { product.insert_axis(axis) } else { product }
+    });
+    Ok(vec![Constant::new(array, kind).into()])
+}
 
 /// Sums of what the client computes.
 fn on_client(
@@ -152,6 +217,11 @@ mod tests {
         let axes = || ("axes", Attr::Ints(&[1]));
         let squares = Case::new(13, &[2, 2]).node("ReduceSumSquare", "x", "y", &[axes()]);
         assert_eq!(squares.result(&x), (vec![2, 1], vec![5.0, 25.0]));
+        let product =
+            Case::new(13, &[1, 5]).node("ReduceProd", "x", "y", &[("axes", Attr::Ints(&[1]))]);
+        assert_eq!(product.result(&[1.0, 2.0, 3.0, 4.0, 5.0]), (vec![1, 1], vec![120.0]));
+        let many = Case::new(13, &[1, 17]).node("ReduceProd", "x", "y", &[]);
+        assert!(many.error().contains("instead: ReduceSum"));
         let sizes = Case::new(13, &[2, 2]).node("ReduceL1", "x", "y", &[axes()]);
         assert_eq!(sizes.result(&x), (vec![2, 1], vec![3.0, 7.0]));
     }
