@@ -43,8 +43,11 @@ impl Chain {
         shape.map_err(|error| refuse(error.to_string()))
     }
 
-    /// One operation more.
+    /// One operation more. Of shapes that follow each other the last one stays: rows that one of them hides are there.
     pub(super) fn then(mut self, op: ClientOp) -> Chain {
+        if let (ClientOp::Reshape { .. }, Some(ClientOp::Reshape { .. })) = (&op, self.ops.last()) {
+            self.ops.pop();
+        }
         self.ops.push(op);
         self
     }

@@ -39,6 +39,7 @@ fn of_one_row(op: &ClientOp, from: &[usize], n: usize) -> Option<ClientOp> {
         | ClientOp::Round(_)
         | ClientOp::Lookup { .. }
         | ClientOp::Labels { .. } => Some(op.clone()),
+        ClientOp::Classes { .. } => (from.len() > 1).then(|| op.clone()),
         ClientOp::Affine { factor, offset } => {
             Some(ClientOp::Affine { factor: first(factor)?, offset: first(offset)? })
         }
@@ -55,8 +56,6 @@ fn of_one_row(op: &ClientOp, from: &[usize], n: usize) -> Option<ClientOp> {
                 row.iter().all(|&at| at < per_row) && positions.iter().enumerate().all(is_shifted);
             apart.then(|| ClientOp::Pick { positions: row.to_vec(), shape: with_one(shape) })
         }
-        // There is a name for each element of all rows.
-        ClientOp::Classes { .. } => None,
     }
 }
 

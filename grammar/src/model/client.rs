@@ -98,7 +98,7 @@ pub enum ClientOp {
     },
     /// Names for the classes that the elements are scores of; the elements stay as they are.
     Classes {
-        /// One for each element.
+        /// One for each place along the last dimension.
         names: Vec<String>,
     },
     /// Names for what the elements count: `i` stands for name `i`; the elements stay as they are.
@@ -273,7 +273,7 @@ impl ClientOp {
                 }
             }
             ClientOp::Classes { names } => {
-                let count = elements(before)?;
+                let count = before.last().copied().unwrap_or(1);
                 if names.len() != count {
                     return fail(format!("{} names for {count} classes", names.len()));
                 }

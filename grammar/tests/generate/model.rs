@@ -82,7 +82,7 @@ pub(super) fn client(of: &mut Choices, shape: &[usize]) -> Vec<ClientOp> {
         client.extend_from_slice(&all[..of.below(7)]);
     }
     let shape = client.iter().try_fold(shape.to_vec(), |shape, op: &ClientOp| op.shape(&shape));
-    let count: usize = shape.expect("chains that fit").iter().product();
+    let count = shape.expect("chains that fit").last().copied().unwrap_or(1);
     match of.below(3) {
         0 => client.push(ClientOp::Classes { names: (0..count).map(|_| of.name()).collect() }),
         1 => client.push(ClientOp::Labels { names: vec![of.name(), of.name()] }),

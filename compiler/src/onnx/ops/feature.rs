@@ -208,7 +208,13 @@ mod tests {
             .node("Reshape", "l flat", "y", &[]);
         assert_eq!(case.result(&[0.0, 2.0, 1.0]), (vec![1], vec![1.0]));
         let want = "output \"y\" t0 | arg_max axis=1 keepdims=true | labels \"cat\" \"dog\" \"cow\" \
-                    | reshape shape=[1,1] | reshape shape=[1]";
+                    | reshape shape=[1]";
         assert_eq!(case.operations()[1], want);
+        // As many labels as there are rows, which are a batch.
+        let rows = Case::new(13, &[-1, 3]).strings("classes", &["cat", "dog", "cow"]);
+        let rows = rows.ints("flat", &[-1]).node("ArgMax", "x", "i", &[("axis", Attr::Int(1))]);
+        let rows = rows.node("ArrayFeatureExtractor", "classes i", "l", &[]).of_domain(ML);
+        let rows = rows.node("Reshape", "l flat", "y", &[]);
+        assert_eq!(rows.import_for_one().unwrap().nodes[0].shape, [1, 3]);
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn class_names(
         | Value::Absent(_) => return Ok(scores),
     };
     let is_named = chain.ops.iter().any(|op| matches!(op, ClientOp::Classes { .. }));
-    let count: usize = chain.shape(model)?.iter().product();
+    let count = chain.shape(model)?.last().copied().unwrap_or(1);
     if labels.is_trivial() || is_named || count != labels.len() {
         return Ok(scores);
     }
