@@ -64,7 +64,8 @@ fn written_out_activations_are_recognized() {
         model.nodes.iter().filter_map(|node| function(&node.op)).collect()
     };
     assert_eq!(functions("gelu"), [Function::Gelu { tanh: false }]);
-    let want = [Function::Sigmoid, Function::Mish, Function::HardSwish, Function::Relu];
+    let swish = Function::Swish { alpha: 1.0 };
+    let want = [swish, Function::Mish, Function::HardSwish, Function::Relu];
     assert_eq!(functions("silu"), want);
     assert_eq!(functions("residual"), [Function::HardSwish, Function::Sigmoid]);
 }

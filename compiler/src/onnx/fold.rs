@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use hecc_grammar::model::{ClientOp, Const, Model, Node, Op, Tensor};
+use hecc_grammar::model::{ClientOp, Const, Function, Model, Node, Op, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use super::{last_steps, recognize};
@@ -76,6 +76,14 @@ impl Fold<'_> {
                 }
                 None => self.push(node.op.clone(), &node),
             },
+            Op::Activation { x, function: Function::Log } => {
+                // log(1 + e^z)
+                let op = match recognize::one_plus_exp(&self.model, *x) {
+                    Some(x) => Op::Activation { x, function: Function::Softplus },
+                    None => node.op.clone(),
+                };
+                self.push(op, &node)
+            }
             Op::Conv { x, .. } => {
                 let x = *x;
                 self.take_padding(x, &mut node);

@@ -57,6 +57,16 @@ fn gated(
         {
             Some((Function::HardSwish, gate.factor))
         }
+        // x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) = 2·gelu(x)
+        Function::Tanh if close(gate.factor, gate.offset) && is_cubic(model, inner, x) => {
+            Some((Function::Gelu { tanh: true }, 2.0 * gate.factor))
+        }
+        // x·σ(alpha·x)
+        Function::Sigmoid if gate.offset == 0.0 => {
+            let of_x = |step: &Affine| step.tensor == x && step.offset == 0.0;
+            let step = Affine::steps(model, inner).into_iter().find(of_x)?;
+            Some((Function::Swish { alpha: step.factor }, gate.factor))
+        }
         // x·tanh(softplus(x))
         Function::Tanh if gate.offset == 0.0 => {
             let softplus = Op::Activation { x, function: Function::Softplus };
@@ -66,9 +76,9 @@ fn gated(
         | Function::Clip { .. }
         | Function::HardSigmoid { .. }
         | Function::Tanh
+        | Function::Sigmoid
         | Function::Relu
         | Function::LeakyRelu { .. }
-        | Function::Sigmoid
         | Function::HardSwish
         | Function::Elu { .. }
         | Function::Selu { .. }
@@ -83,6 +93,49 @@ fn gated(
         | Function::Cos
         | Function::Mish => None,
     }
+}
+
+/// Whether `tensor` is the argument of the tangent in the approximation of GELU, however it is written.
+fn is_cubic(model: &Model, tensor: Tensor, x: Tensor) -> bool {
+    let wanted = |v: f64| std::f64::consts::FRAC_2_PI.sqrt() * (v + 0.044715 * v.powi(3));
+    let is_there =
+        |v: f64| value_at(model, tensor, (x, v), MOST_STEPS).is_some_and(|y| close(y, wanted(v)));
+    [-2.0, -0.7, 0.3, 1.1, 2.5].into_iter().all(is_there)
+}
+
+/// Operations that an elementwise function is followed through.
+const MOST_STEPS: usize = 12;
+
+/// The elements of `tensor` where those of another one are all `v`, if it depends on nothing else.
+fn value_at(model: &Model, tensor: Tensor, (x, v): (Tensor, f64), steps: usize) -> Option<f64> {
+    if tensor == x {
+        return Some(v);
+    }
+    let of = |tensor| value_at(model, tensor, (x, v), steps.checked_sub(1)?);
+    if let Op::Add(a, b) = model.node(tensor).op {
+        return Some(of(a)? + of(b)?);
+    }
+    if let Op::Mul(a, b) = model.node(tensor).op {
+        return Some(of(a)? * of(b)?);
+    }
+    if let Op::AddConst(y, c) = model.node(tensor).op {
+        return Some(of(y)? + uniform(model, c)?);
+    }
+    if let Op::MulConst(y, c) = model.node(tensor).op {
+        return Some(of(y)? * uniform(model, c)?);
+    }
+    None
+}
+
+/// `z` if `x` is `1 + e^z`.
+pub(super) fn one_plus_exp(model: &Model, x: Tensor) -> Option<Tensor> {
+    let Op::AddConst(exp, one) = model.node(x).op else { return None };
+    if let Op::Activation { x: z, function: Function::Exp } = model.node(exp).op
+        && uniform(model, one) == Some(1.0)
+    {
+        return Some(z);
+    }
+    None
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -127,4 +180,52 @@ fn uniform(model: &Model, c: Const) -> Option<f64> {
     let array = model.array(c);
     let first = array.iter().next().copied();
     first.filter(|first| array.iter().all(|v| v == first))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::Case;
+
+    fn activation(case: Case) -> String {
+        let last = case.operations().pop().unwrap();
+        last.split_once(" | ").map_or("", |(_, client)| client).to_owned()
+    }
+
+    #[test]
+    fn gates_that_exporters_write_out() {
+        let case = || {
+            Case::new(17, &[1, 3])
+                .floats("a", &[], &[1.702])
+                .floats("c", &[], &[0.044_715])
+                .floats("root", &[], &[0.797_884_6])
+                .floats("half", &[], &[0.5])
+                .floats("one", &[], &[1.0])
+                .floats("three", &[], &[3.0])
+        };
+        let silu = case().node("Sigmoid", "x", "s", &[]).node("Mul", "x s", "y", &[]);
+        assert_eq!(activation(silu), "swish alpha=1");
+        let quick = case().node("Mul", "x a", "m", &[]).node("Sigmoid", "m", "s", &[]);
+        let quick = activation(quick.node("Mul", "s x", "y", &[]));
+        assert!(quick.starts_with("swish alpha=1.70"), "{quick}");
+        let cubes = [
+            case().node("Pow", "x three", "p", &[]).node("Mul", "p c", "k", &[]),
+            case().node("Mul", "x x", "q", &[]).node("Mul", "q x", "p", &[]).node(
+                "Mul",
+                "c p",
+                "k",
+                &[],
+            ),
+        ];
+        for cube in cubes {
+            let gelu = cube
+                .node("Add", "x k", "i", &[])
+                .node("Mul", "i root", "r", &[])
+                .node("Tanh", "r", "t", &[])
+                .node("Add", "t one", "g", &[])
+                .node("Mul", "x half", "h", &[])
+                .node("Mul", "h g", "y", &[]);
+            let found = activation(gelu);
+            assert!(found.starts_with("gelu tanh=true"), "{found}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::node::{Node, Operand, Pair};
+use crate::onnx::recognize;
 use crate::onnx::shape;
 use crate::onnx::unsupported;
 use crate::onnx::value::{Constant, Kind, Value};
@@ -130,7 +131,7 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
             let op = ClientOp::Normalize { axis, norm: Norm::Sum };
             Ok(vec![Chain { tensor: x, ops: vec![op] }.value(node, model)?])
         }
-        Pair::Left(c, x) if let Some(z) = plus_one(model, x) => {
+        Pair::Left(c, x) if let Some(z) = recognize::one_plus_exp(&model.model, x) => {
             // 1/(1 + e^z) falls with z.
             let z = model.negate(z)?;
             let y = model.activation(z, Function::Sigmoid)?;
@@ -156,30 +157,21 @@ fn reciprocal(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Re
         return Ok(vec![Constant::new(c.into_array().mapv_into(|v| 1.0 / v), kind).into()]);
     }
     let x = node.tensor(0, model)?;
-    let z = plus_one(model, x).ok_or_else(|| unsupported::reason("Reciprocal"))?;
+    let z = recognize::one_plus_exp(&model.model, x)
+        .ok_or_else(|| unsupported::reason("Reciprocal"))?;
     let z = model.negate(z)?;
     Ok(vec![model.activation(z, Function::Sigmoid)?.into()])
 }
 
 /// The axis if `sum` is the sum of `x` along one that stays: shares of a whole, which the client divides.
 fn is_sum_of(model: &Builder, x: Tensor, sum: Tensor) -> Option<usize> {
-    match &model.model.node(sum).op {
-        Op::Sum { x: summed, axes, keepdims: true } if *summed == x => match axes[..] {
-            [axis] => Some(axis),
-            _ => None,
-        },
-        _ => None,
+    if let Op::Sum { x: summed, axes, keepdims: true } = &model.model.node(sum).op
+        && let [axis] = axes[..]
+        && *summed == x
+    {
+        return Some(axis);
     }
-}
-
-/// `z` if `x` is `1 + e^z`.
-pub(super) fn plus_one(model: &Builder, x: Tensor) -> Option<Tensor> {
-    let Op::AddConst(exp, one) = model.model.node(x).op else { return None };
-    let is_one = model.model.array(one).iter().all(|&v| v == 1.0);
-    match model.model.node(exp).op {
-        Op::Activation { x: z, function: Function::Exp } if is_one => Some(z),
-        _ => None,
-    }
+    None
 }
 
 /// `x / Σx`, both of them the client's.

@@ -119,9 +119,8 @@ fn encoder(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refus
     let chain = Chain::of(node, 0, model)?;
     let (keys, values, default) = table(node)?;
     // What the client holds are numbers, or places in a list of names.
-    let names = chain.ops.iter().rev().find_map(|op| match op {
-        ClientOp::Labels { names } => Some(names.clone()),
-        _ => None,
+    let names = chain.ops.iter().rev().find_map(|op| {
+        if let ClientOp::Labels { names } = op { Some(names.clone()) } else { None }
     });
     let keys = match (keys, names) {
         (Labels::Numbers(keys), None) => keys,

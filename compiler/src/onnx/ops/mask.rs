@@ -5,6 +5,7 @@ use ndarray::{ArrayD, Zip};
 
 use super::Importer;
 use super::constant_math::{broadcast, zip};
+use super::piecewise;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
@@ -24,7 +25,7 @@ pub(super) const TRILU: Importer = Importer {
 pub(super) const WHERE: Importer = Importer {
     op_type: "Where",
     since: 9,
-    supported: "a constant condition, encrypted and constant alternatives; one that the client finds out, constant alternatives",
+    supported: "a constant condition, encrypted and constant alternatives; activations by a threshold (Relu, LeakyRelu, Elu, Softplus); a condition that the client finds out, constant alternatives",
     refused: "encrypted conditions inside the network",
     import: choose,
 };
@@ -50,6 +51,11 @@ fn trilu(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused
 
 fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     if let Some(chain) = Chain::begun(node, 0) {
+        if let (Ok(yes), Ok(no)) = (node.operand(1, model), node.operand(2, model))
+            && let Some(y) = piecewise::activation(&chain, &yes, &no, model)?
+        {
+            return Ok(vec![y.into()]);
+        }
         return between_constants(chain, node, model);
     }
     let condition = node.constant(0).map_err(|r| r.instead(REWRITE))?;

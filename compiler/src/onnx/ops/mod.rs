@@ -33,6 +33,7 @@ mod linear_model;
 mod mask;
 mod mat_mul;
 mod pad;
+mod piecewise;
 mod pow;
 mod prelu;
 mod q_gemm;
