@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use hecc_compiler::interpret::apply_client_ops;
 use hecc_grammar::envelope::{Kind, Origin};
 use hecc_grammar::plan::{ClientOp, Output, Plan};
@@ -256,14 +256,27 @@ fn array_file(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<Vec<u8
             }
             npz.finish()?.into_inner()
         }
-        (Some("npy"), 1) => {
+        (Some("npy"), n) => {
+            let only = only_scores(plan).ok_or_else(|| {
+                anyhow!("the network has {n} outputs: write an .npz instead of an .npy")
+            })?;
             let mut bytes = vec![];
-            array(0)?.write_npy(&mut bytes)?;
+            array(only)?.write_npy(&mut bytes)?;
             bytes
         }
-        (Some("npy"), n) => bail!("the network has {n} outputs: write an .npz instead of an .npy"),
         _ => bail!("`{}` ends neither in .npy nor in .npz", path.display()),
     })
+}
+
+/// The only output, or the only one that is not a label which the client makes of such numbers.
+fn only_scores(plan: &Plan) -> Option<usize> {
+    let is_label = |output: &Output| output.client.iter().any(|op| op.decides());
+    let scores = (0..plan.outputs.len()).filter(|&k| !is_label(&plan.outputs[k]));
+    match (plan.outputs.len(), &scores.collect::<Vec<_>>()[..]) {
+        (1, _) => Some(0),
+        (_, [only]) => Some(*only),
+        (_, _) => None,
+    }
 }
 
 /// One array with the images in front.

@@ -45,6 +45,28 @@ fn a_prediction_is_decrypted() {
     assert_eq!(text.lines().count(), 5, "{text}");
 }
 
+/// As classifiers are exported that say which class it is, by its name, and how sure they are.
+#[test]
+fn a_label_goes_with_scores() {
+    let workshop = Workshop::full();
+    let scores = "output \"y\" t4 | softmax axis=1\n";
+    let label =
+        "output \"label\" t4 | arg_max axis=1 keepdims=false | labels \"cat\" \"dog\" \"cow\"\n";
+    let model = MODEL.replace(scores, &format!("{label}{scores}"));
+    std::fs::write(workshop.path("two.hecc"), model).unwrap();
+    std::fs::copy(workshop.path("tiny.npz"), workshop.path("two.npz")).unwrap();
+    workshop.ok("compile two.hecc -o two.bin --calibration data.npz");
+    workshop.ok("keygen two.bin");
+    workshop.ok("encrypt two.bin --input x.npy -o two.ct");
+    workshop.ok("run two.bin --input two.ct");
+    let json = workshop.json("decrypt two.bin --input two.out.ct -o y.npy");
+    let expected = expected(3);
+    let best = (0..3).max_by(|&a, &b| expected[a].total_cmp(&expected[b])).unwrap();
+    assert_near(&numbers(&json["inputs"][0]["outputs"][0]["values"]), &[best as f64]);
+    let file = std::fs::File::open(workshop.path("y.npy")).unwrap();
+    assert_near(ArrayD::<f64>::read_npy(file).unwrap().as_slice().unwrap(), &expected);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_secret_key_is_its_owners_only() {

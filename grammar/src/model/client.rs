@@ -287,26 +287,26 @@ impl ClientOp {
         Ok(shape)
     }
 
-    /// Whether every element of the result depends on the one element at its place.
-    pub fn is_elementwise(&self) -> bool {
+    /// Whether the result says which of several things holds, and no longer how much.
+    pub fn decides(&self) -> bool {
         match self {
-            ClientOp::FakeQuant(_)
-            | ClientOp::Activation(_)
-            | ClientOp::Affine { .. }
+            ClientOp::ArgMax { .. }
+            | ClientOp::TopKIndices { .. }
             | ClientOp::Compare { .. }
-            | ClientOp::Round(_)
-            | ClientOp::Lookup { .. }
-            | ClientOp::Classes { .. }
             | ClientOp::Labels { .. } => true,
             ClientOp::Softmax { .. }
             | ClientOp::LogSoftmax { .. }
-            | ClientOp::ArgMax { .. }
             | ClientOp::TopK { .. }
-            | ClientOp::TopKIndices { .. }
+            | ClientOp::FakeQuant(_)
+            | ClientOp::Activation(_)
+            | ClientOp::Affine { .. }
+            | ClientOp::Round(_)
             | ClientOp::Normalize { .. }
             | ClientOp::Sum { .. }
             | ClientOp::Reshape { .. }
-            | ClientOp::Pick { .. } => false,
+            | ClientOp::Pick { .. }
+            | ClientOp::Lookup { .. }
+            | ClientOp::Classes { .. } => false,
         }
     }
 }
