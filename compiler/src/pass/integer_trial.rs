@@ -70,6 +70,11 @@ impl Chain {
         }
     }
 
+    /// A modulus larger by so many bits.
+    pub(super) fn widen(&mut self, bits: f64) {
+        self.level_bits[0] += bits;
+    }
+
     /// The modulus of results smaller by so many bits.
     pub(super) fn tightened(&self, bits: f64) -> Chain {
         let mut tight = self.clone();

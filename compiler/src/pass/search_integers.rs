@@ -300,6 +300,10 @@ fn build(
             lacking = -left;
         }
         chain.add_room(lacking * f64::from(attempt).exp2(), trial.products);
+        // Keeping primes for longer is cheaper than larger ones, but does not help where none are dropped.
+        if attempt > 0 && trial.products == Products::Own {
+            chain.widen(lacking);
+        }
         let wider = trial.params(chain, params.p.len(), network.config.security);
         let Some(wider) = wider.filter(choose_params::is_secure) else { return Ok(None) };
         if wider != params {
