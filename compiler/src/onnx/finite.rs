@@ -36,8 +36,11 @@ impl<'a> Origins<'a> {
 
     /// The refusal of a node that says where such numbers come from.
     pub(super) fn explained(&self, node: &NodeProto, refused: Refused) -> Refused {
-        match self.of(node).filter(|_| refused.is_not_finite) {
-            Some(origin) => Refused { reason: origin.clone(), ..refused }.instead(REWRITE),
+        match self.of(node) {
+            Some(origin) if refused.is_not_finite => {
+                Refused { reason: origin.clone(), ..refused }.instead(REWRITE)
+            }
+            Some(origin) => Refused { reason: format!("{}; {origin}", refused.reason), ..refused },
             None => refused,
         }
     }
@@ -158,6 +161,15 @@ mod tests {
         let pad = Case::new(13, &[1, 2]).ints("p", &[0, 1, 0, 1]).floats("v", &[], &[f32::NAN]);
         let error = pad.node("Pad", "x p v", "y", &[]).error();
         assert!(error.contains("initializer `v`: it is NaN"), "{error}");
+        let greater = Case::new(13, &[1, 2]).floats("c", &[], &[f32::NAN]);
+        let error = greater.node("Greater", "x c", "y", &[]).error();
+        assert!(error.contains("initializer `c`: it is NaN"), "{error}");
+        let clip = |lo: f32| {
+            let case = Case::new(13, &[1, 2]).floats("lo", &[], &[lo]);
+            case.node("Clip", "x lo", "y", &[]).error()
+        };
+        assert!(clip(f32::NAN).contains("initializer `lo`: it is NaN"), "{}", clip(f32::NAN));
+        assert!(clip(f32::INFINITY).contains("between inf and inf"), "{}", clip(f32::INFINITY));
         // Ends may be open.
         let clip = Case::new(13, &[1, 2]).floats("lo", &[], &[-f32::INFINITY]);
         assert!(clip.node("Clip", "x lo", "y", &[]).import().is_ok());
