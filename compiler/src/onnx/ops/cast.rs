@@ -107,6 +107,10 @@ fn to_integers(array: ArrayD<f64>, from: Kind, to: Format) -> Result<ArrayD<f64>
     let is_outside = |v: &&f64| !(least as f64..=most as f64).contains(*v);
     match array.iter().find(is_outside) {
         None => Ok(array),
+        Some(_) if to == Format::U64 && from != Kind::Float => {
+            let two_to_64 = 2.0 * count;
+            Ok(array.mapv_into(|v| if v < 0.0 { v + two_to_64 } else { v }))
+        }
         Some(_) if is_wide && array.iter().all(|v| !v.is_nan()) => {
             Ok(array.mapv_into(|v| v.clamp(least as f64, most as f64)))
         }
