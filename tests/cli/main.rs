@@ -4,6 +4,7 @@
 
 mod bench;
 mod files;
+mod inputs;
 mod integers;
 mod journey;
 mod keys;

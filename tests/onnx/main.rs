@@ -6,6 +6,7 @@
 mod mutation;
 mod real;
 mod table;
+mod versions;
 
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,9 @@ domain are read, files with external data included.
   of a model are reported at once, each with the nearest rewrite.
 - Nodes whose inputs are all constants are computed at import, and so are shapes.
 - \"Constants\" in the third column means that the operator is read on these alone.
-- The first dimension of an input is the batch. It becomes 1 where it is open or the same for all inputs and outputs.
+- The first dimension of an input is the batch, and becomes 1, where it is open or the same for all inputs and outputs,
+  if no node mixes rows. If one does, a fixed number of rows is one input, and an open one is refused.
+- An input of integers takes whole numbers as they are, bytes of images too.
 - Numbers are computed in f64 (at import) and with the precision of the plan (encrypted), whatever float type the model
   declares.
 

@@ -54,6 +54,12 @@ impl Stats {
                 samples[tensor].extend(sample);
             }
         }
+        let is_finite = |(lo, hi): &(f64, f64)| lo.is_finite() && hi.is_finite();
+        if let Some((_, node)) =
+            ranges.iter().zip(&model.nodes).find(|(range, _)| !is_finite(range))
+        {
+            return Err(InterpretError::NotFinite { name: node.name.clone() });
+        }
         if let Some(assumed) = calibration.assumed {
             model.inputs().for_each(|(tensor, _)| ranges[tensor.index()] = assumed);
         }

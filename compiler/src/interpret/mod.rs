@@ -37,6 +37,14 @@ pub enum InterpretError {
         /// Shape of the input.
         expected: Vec<usize>,
     },
+    /// A value is no number that can be computed with.
+    #[error(
+        "after node `{name}` values are infinite or not numbers: weights or inputs are too large"
+    )]
+    NotFinite {
+        /// Name of the node.
+        name: String,
+    },
     /// Two arrays hold different numbers of images.
     #[error("input `{name}`: {found} images, but the first input has {expected}")]
     Batch {

@@ -8,6 +8,10 @@ use super::proto::{AttributeProto, TensorProto};
 pub(super) trait Attribute: Sized {
     const TYPE: AttributeType;
     fn get(attribute: &AttributeProto) -> Option<Self>;
+    /// Whether it is not NaN.
+    fn is_number(&self) -> bool {
+        true
+    }
 }
 
 impl Attribute for i64 {
@@ -21,6 +25,10 @@ impl Attribute for f64 {
     const TYPE: AttributeType = AttributeType::Float;
     fn get(attribute: &AttributeProto) -> Option<f64> {
         attribute.f.map(f64::from)
+    }
+    fn is_number(&self) -> bool {
+        // Open ends are infinite.
+        !self.is_nan()
     }
 }
 
@@ -73,11 +81,18 @@ pub(super) fn read<T: Attribute>(attribute: &AttributeProto) -> Result<T, Refuse
     // Files of IR version 1 do not state the type.
     let value =
         if found == T::TYPE || attribute.r#type.is_none() { T::get(attribute) } else { None };
-    value.ok_or_else(|| {
+    let value = value.ok_or_else(|| {
         refuse(format!(
             "attribute `{}` has type {found:?}, expected {:?}",
             attribute.name(),
             T::TYPE
         ))
-    })
+    })?;
+    match value.is_number() {
+        true => Ok(value),
+        false => Err(refuse(format!(
+            "attribute `{}` is NaN, expected a finite number",
+            attribute.name()
+        ))),
+    }
 }

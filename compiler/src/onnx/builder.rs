@@ -6,6 +6,7 @@ use hecc_grammar::model::{Const, Function, Model, Op, Quantizer, Tensor};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 use super::error::{Refused, refuse};
+use super::finite;
 use super::shape::{self, broadcast};
 use super::value::Constant;
 use super::weight::Weight;
@@ -100,6 +101,9 @@ impl Builder {
     /// Adds a constant to the model.
     pub(super) fn constant(&mut self, array: ArrayD<f64>) -> Result<Const, Refused> {
         self.spend(array.len())?;
+        if !self.is_scratch() {
+            finite::check(&array)?;
+        }
         Ok(self.model.constant(array))
     }
 
@@ -298,6 +302,9 @@ impl Builder {
     ) -> Result<Tensor, Refused> {
         if before.iter().chain(&after).all(|&n| n == 0) {
             return Ok(x);
+        }
+        if !self.is_scratch() {
+            finite::check(&ArrayD::from_elem(IxDyn(&[]), value))?;
         }
         let shape = self.model.shape(x).iter().zip(before.iter().zip(&after));
         let shape = shape.map(|(d, (b, a))| d.saturating_add(*b).saturating_add(*a)).collect();

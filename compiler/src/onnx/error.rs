@@ -95,6 +95,8 @@ fn list(errors: &[NodeError]) -> String {
 pub(super) struct Refused {
     pub(super) reason: String,
     pub(super) rewrite: Option<String>,
+    /// Whether the reason is a constant that holds NaN or an infinite number.
+    pub(super) is_not_finite: bool,
 }
 
 impl Refused {
@@ -107,5 +109,5 @@ impl Refused {
 
 /// Starts a refusal.
 pub(super) fn refuse(reason: impl Into<String>) -> Refused {
-    Refused { reason: reason.into(), rewrite: None }
+    Refused { reason: reason.into(), rewrite: None, is_not_finite: false }
 }

@@ -10,6 +10,7 @@ use hecc_grammar::model::{Const, Model, Op, Output};
 use super::builder::Builder;
 use super::client::{self, Chain};
 use super::error::{ImportError, NodeError, Refused, refuse};
+use super::finite::Origins;
 use super::input::Inputs;
 use super::node::Node;
 use super::ops::{self, Importer};
@@ -47,6 +48,7 @@ pub(super) fn import(
         stored,
         read: HashSet::new(),
         values: HashMap::new(),
+        not_finite: Origins::default(),
         model: Builder::new(),
         errors: Vec::new(),
     };
@@ -78,6 +80,7 @@ struct Walk<'a> {
     /// Those of them that were read.
     read: HashSet<&'a str>,
     values: HashMap<&'a str, Value>,
+    not_finite: Origins<'a>,
     model: Builder,
     errors: Vec<NodeError>,
 }
@@ -127,7 +130,7 @@ impl<'a> Walk<'a> {
 
     fn node(&mut self, proto: &'a NodeProto, position: usize) {
         let results = self.results(proto, position).unwrap_or_else(|refused| {
-            self.report(proto, refused);
+            self.report(proto, self.not_finite.explained(proto, refused));
             self.placeholders(proto)
         });
         let mut results = results.into_iter();
@@ -137,6 +140,7 @@ impl<'a> Walk<'a> {
             if name.is_empty() {
                 continue;
             }
+            self.not_finite.result(proto, name, &value);
             let is_stored = self.stored.contains_key(name.as_str());
             if self.values.insert(name, value).is_some() || is_stored {
                 self.report(
@@ -149,7 +153,7 @@ impl<'a> Walk<'a> {
 
     fn report(&mut self, proto: &NodeProto, refused: Refused) {
         let node = node_name(proto).to_owned();
-        let Refused { reason, rewrite } = refused;
+        let Refused { reason, rewrite, is_not_finite: _ } = refused;
         self.errors.push(NodeError { node, op_type: proto.op_type().to_owned(), reason, rewrite });
     }
 
@@ -280,10 +284,12 @@ impl<'a> Walk<'a> {
             }
             let constant = tensor::read(tensor, self.context.dir)
                 .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?;
+            let (count, value) = (constant.array.len(), Value::from(constant));
             if self.read.insert(name) {
-                self.model.earn(constant.array.len());
+                self.model.earn(count);
+                self.not_finite.stored(name, &value);
             }
-            return Ok(constant.into());
+            return Ok(value);
         }
         let later = self.graph.node[position..].iter().any(|n| n.output.iter().any(|o| o == name));
         Err(refuse(match later {

@@ -19,7 +19,7 @@ pub(super) fn check(model: &Model) -> Result<(), ImportError> {
             return None;
         }
         let op_type = if function == Function::Log { "Log" } else { "Sqrt" };
-        let Refused { reason, rewrite } = unsupported::reason(op_type);
+        let Refused { reason, rewrite, .. } = unsupported::reason(op_type);
         let (node, op_type) = (node.name.clone(), op_type.to_owned());
         Some(NodeError { node, op_type, reason, rewrite })
     });

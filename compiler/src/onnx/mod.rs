@@ -9,6 +9,7 @@ mod builder;
 mod client;
 mod client_rows;
 mod error;
+mod finite;
 mod fold;
 mod graph;
 mod input;
@@ -101,6 +102,8 @@ fn read_message(
     let (model, constants) = batch::import(graph, &context, batch, &mut notes)?;
     let model = fold::fold(model, &constants);
     last_steps::check(&model)?;
+    finite::check_model(&model)?;
+    model.verify().map_err(|error| ImportError::Model(error.to_string()))?;
     Ok(Imported { model, notes })
 }
 

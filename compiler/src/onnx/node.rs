@@ -64,6 +64,11 @@ impl<'a> Node<'a> {
         self.proto.output.len()
     }
 
+    /// How many outputs the node has, left-out ones not counted.
+    pub(super) fn n_named_outputs(&self) -> usize {
+        self.proto.output.iter().filter(|name| !name.is_empty()).count()
+    }
+
     /// Name and operator, for messages about its result.
     pub(super) fn label(&self) -> String {
         format!("`{}` ({})", super::graph::node_name(self.proto), self.proto.op_type())

@@ -102,7 +102,9 @@ impl Follow<'_> {
     /// What the client applies to each output of one row.
     fn outputs(&self, rows: &[Option<Rows>]) -> Result<Vec<Vec<ClientOp>>, Mixed> {
         let one = |output: &Output| {
-            let mixed = |what| Err(Mixed { node: output.name.clone(), what, is_for_one: false });
+            let to_one = |op: &ClientOp| matches!(op, ClientOp::Reshape { shape } if shape.first() == Some(&1));
+            let is_for_one = output.client.iter().any(to_one);
+            let mixed = |what| Err(Mixed { node: output.name.clone(), what, is_for_one });
             match rows[output.tensor.index()] {
                 None => Ok(output.client.clone()),
                 Some(rows) if rows != pure(0) => mixed(LAST),

@@ -139,7 +139,7 @@ impl Constant {
     /// The only element, or the value that all elements share.
     pub(super) fn uniform(&self) -> Option<f64> {
         let first = *self.array.iter().next()?;
-        self.array.iter().all(|&v| v == first).then_some(first)
+        self.array.iter().skip(1).all(|&v| v == first).then_some(first)
     }
 
     /// An owned array.

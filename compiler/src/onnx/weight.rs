@@ -3,6 +3,7 @@
 use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
 
 use super::error::{Refused, refuse};
+use super::finite;
 use super::value::Constant;
 
 /// `integers · scale`, elementwise; zero points are subtracted already.
@@ -16,11 +17,8 @@ pub(super) struct Grid {
 impl Grid {
     /// `scale` broadcasts to the shape of the integers.
     pub(super) fn new(integers: ArrayD<f64>, scale: ArrayD<f64>) -> Result<Grid, Refused> {
-        if let Some(v) = integers.iter().chain(&scale).find(|v| !v.is_finite()) {
-            return Err(refuse(format!(
-                "a quantized constant holds {v}, expected a finite number"
-            )));
-        }
+        finite::check(&integers)?;
+        finite::check(&scale)?;
         let (found, expected) = (scale.shape().to_vec(), integers.shape().to_vec());
         let mut scale = scale;
         while scale.ndim() < expected.len() {

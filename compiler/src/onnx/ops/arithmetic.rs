@@ -39,7 +39,7 @@ pub(super) const NEG: Importer =
 pub(super) const SUM: Importer =
     Importer { op_type: "Sum", since: 7, supported: "all", refused: "", import: sum };
 pub(super) const MEAN: Importer =
-    Importer { op_type: "Mean", since: 8, supported: "all", refused: "", import: mean };
+    Importer { op_type: "Mean", since: 7, supported: "all", refused: "", import: mean };
 
 /// What an operator does to `x` if its other operand is `c`: `factor·x + offset`, each a function of `c`.
 type Affine = fn(f64) -> (f64, f64);

@@ -5,6 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::finite;
 use crate::onnx::node::Node;
 use crate::onnx::value::Value;
 
@@ -12,9 +13,11 @@ pub(super) const BATCH_NORMALIZATION: Importer = Importer {
     op_type: "BatchNormalization",
     since: 7,
     supported: "`epsilon`; `momentum` has no effect",
-    refused: "`training_mode` 1, `spatial` 0, encrypted statistics, outputs beyond the first",
+    refused: "`training_mode` 1 (before operator set 14: outputs beyond the first), `spatial` 0, encrypted statistics",
     import,
 };
+
+const EVALUATION: &str = "export in evaluation mode";
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let x = node.tensor(0, model)?;
@@ -23,8 +26,16 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     // Momentum updates the statistics while training.
     node.ignore("momentum");
     if node.flag("training_mode", false)? {
-        return Err(refuse("attribute `training_mode` is 1, expected 0")
-            .instead("export in evaluation mode"));
+        return Err(refuse("attribute `training_mode` is 1, expected 0").instead(EVALUATION));
+    }
+    // Before there was an attribute for it, whoever asked for statistics was training.
+    let n_outputs = node.n_named_outputs();
+    if node.opset < 14 && n_outputs > 1 {
+        return Err(refuse(format!(
+            "{n_outputs} outputs in operator set {} mean training, expected 1",
+            node.opset
+        ))
+        .instead(EVALUATION));
     }
     if node.opset < 9 && !node.flag("spatial", true)? {
         return Err(refuse("attribute `spatial` is 0, expected 1"));
@@ -44,6 +55,7 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
                 c.shape()
             )));
         }
+        finite::check(&c.array)?;
         ArrayD::from_shape_vec(IxDyn(&per_channel), c.to_vec()).map_err(|e| refuse(e.to_string()))
     };
     let (scale, bias) = (parameter(1)?, parameter(2)?);
@@ -90,5 +102,19 @@ mod tests {
             case(14, &[("training_mode", Attr::Int(1))]).error().contains("`training_mode` is 1")
         );
         assert!(case(7, &[("spatial", Attr::Int(0))]).error().contains("`spatial` is 0"));
+        let outputs = |opset: i64, outputs: &[&str]| {
+            let mut case = case(opset, &[]);
+            case.graph().node[1].output = outputs.iter().map(|&name| name.to_owned()).collect();
+            case
+        };
+        for opset in [7, 8, 9, 13] {
+            let error = outputs(opset, &["y", "mean", "var", "saved_mean", "saved_var"]).error();
+            assert!(error.contains(&format!("5 outputs in operator set {opset} mean")), "{error}");
+            assert!(error.contains("instead: export in evaluation mode"), "{error}");
+            assert!(outputs(opset, &["y", "", "mean"]).import().is_err());
+            assert!(outputs(opset, &["y", "", "", "", ""]).import().is_ok());
+        }
+        // Since there is an attribute, it alone decides.
+        assert!(outputs(14, &["y", "mean", "var"]).import().is_ok());
     }
 }

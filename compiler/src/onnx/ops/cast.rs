@@ -33,7 +33,7 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
     node.ignore("saturate");
     node.ignore("round_mode");
     match pass(node)? {
-        Value::Constant(c) => Ok(vec![constant(c, to).into()]),
+        Value::Constant(c) => Ok(vec![constant(c, to)?.into()]),
         Value::Tensor(x) if to.kind() == Kind::Float => Ok(vec![x.into()]),
         Value::Quantized(q) if q.client.is_empty() => {
             Ok(vec![crate::onnx::quantized::integers(&q, model)?.into()])
@@ -75,9 +75,9 @@ fn by_client(chain: Chain, to: Format, node: &Node<'_>, model: &Builder) -> Resu
     chain.value(node, model)
 }
 
-fn constant(c: Constant, to: Format) -> Constant {
+fn constant(c: Constant, to: Format) -> Result<Constant, Refused> {
     if c.grid.is_some() && matches!(to, Format::F32 | Format::F64) {
-        return c;
+        return Ok(c);
     }
     let from = c.kind;
     let array = c.into_array();
@@ -88,17 +88,37 @@ fn constant(c: Constant, to: Format) -> Constant {
         // A constant keeps what f64 can hold, as all arithmetic here does.
         Format::F32 | Format::F64 => array,
         Format::I4 | Format::I8 | Format::I16 | Format::I32 | Format::I64 => {
-            to_integers(array, from)
+            to_integers(array, from, to)?
         }
         Format::U4 | Format::U8 | Format::U16 | Format::U32 | Format::U64 => {
-            to_integers(array, from)
+            to_integers(array, from, to)?
         }
     };
-    Constant::new(array, to.kind()).stored_as(Some(to))
+    Ok(Constant::new(array, to.kind()).stored_as(Some(to)))
 }
 
-fn to_integers(array: ArrayD<f64>, from: Kind) -> ArrayD<f64> {
-    if from == Kind::Float { array.mapv_into(f64::trunc) } else { array }
+/// Floats lose what is behind the point and must fit; of integers the lowest bits stay.
+fn to_integers(array: ArrayD<f64>, from: Kind, to: Format) -> Result<ArrayD<f64>, Refused> {
+    let Some((least, most)) = to.integers() else { return Ok(array) };
+    let count = most as f64 - least as f64 + 1.0;
+    let array = if from == Kind::Float { array.mapv_into(f64::trunc) } else { array };
+    // Wider integers are not told apart by f64; their ends stand for "as far as there is".
+    let is_wide = matches!(to, Format::I64 | Format::U64);
+    let is_outside = |v: &&f64| !(least as f64..=most as f64).contains(*v);
+    match array.iter().find(is_outside) {
+        None => Ok(array),
+        Some(_) if to == Format::U64 && from != Kind::Float => {
+            let two_to_64 = 2.0 * count;
+            Ok(array.mapv_into(|v| if v < 0.0 { v + two_to_64 } else { v }))
+        }
+        Some(_) if is_wide && array.iter().all(|v| !v.is_nan()) => {
+            Ok(array.mapv_into(|v| v.clamp(least as f64, most as f64)))
+        }
+        Some(_) if from != Kind::Float => {
+            Ok(array.mapv_into(|v| (v - least as f64).rem_euclid(count) + least as f64))
+        }
+        Some(v) => Err(refuse(format!("{v} does not fit {to:?}, {least} to {most}"))),
+    }
 }
 
 #[cfg(test)]
@@ -127,5 +147,22 @@ mod tests {
         assert_eq!(case(9), [1.0]);
         assert_eq!(case(10), [-1.700_195_312_5]);
         assert_eq!(case(16), [-1.703_125]);
+        let wrapped = |to: i64, v: i64| {
+            let case = Case::new(13, &[1]).ints("c", &[v]);
+            let case = case.node("Cast", "c", "d", &[("to", Attr::Int(to))]);
+            case.node("Cast", "d", "e", &[("to", Attr::Int(1))])
+                .node("Add", "x e", "y", &[])
+                .result(&[0.0])
+                .1[0]
+        };
+        assert_eq!(wrapped(2, 300), 44.0);
+        assert_eq!(wrapped(2, -1), 255.0);
+        assert_eq!(wrapped(3, 200), -56.0);
+        assert_eq!(wrapped(6, 1 << 31), -2_147_483_648.0);
+        assert_eq!(wrapped(9, 7), 1.0);
+        let large = Case::new(13, &[1]).floats("c", &[1], &[300.0]);
+        let large = large.node("Cast", "c", "d", &[("to", Attr::Int(2))]);
+        let error = large.node("Add", "x d", "y", &[]).error();
+        assert!(error.contains("300 does not fit U8, 0 to 255"), "{error}");
     }
 }

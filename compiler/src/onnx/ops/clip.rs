@@ -5,6 +5,7 @@ use hecc_grammar::model::{Function, Quantizer, Tensor};
 use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::finite;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::value::{Constant, Quantized, Value};
 
@@ -42,9 +43,9 @@ fn clip(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused>
         (lo.map(scalar).transpose()?, hi.map(scalar).transpose()?)
     };
     // The largest f32 is the default of old operator sets.
-    let open = |v: &f64| v.abs() < f64::from(f32::MAX);
-    let lo = lo.filter(open).unwrap_or(f64::NEG_INFINITY);
-    let hi = hi.filter(open).unwrap_or(f64::INFINITY);
+    let largest = f64::from(f32::MAX);
+    let lo = lo.filter(|&v| v > -largest).unwrap_or(f64::NEG_INFINITY);
+    let hi = hi.filter(|&v| v < largest).unwrap_or(f64::INFINITY);
     if let Some(q) = quantized {
         return Ok(vec![Value::Quantized(narrowed(q, lo, hi)?)]);
     }
@@ -64,14 +65,15 @@ fn narrowed(mut q: Quantized, lo: f64, hi: f64) -> Result<Quantized, Refused> {
 
 fn scalar(c: Constant) -> Result<f64, Refused> {
     match c.to_vec()[..] {
+        [only] if only.is_nan() => finite::check(&c.array).map(|()| only),
         [only] => Ok(only),
         _ => Err(refuse(format!("an end has shape {:?}, expected one number", c.shape()))),
     }
 }
 
 fn between(x: Tensor, lo: f64, hi: f64, model: &mut Builder) -> Result<Tensor, Refused> {
-    if lo.is_nan() || hi.is_nan() {
-        return Err(refuse("an end is not a number"));
+    if lo.is_nan() || hi.is_nan() || lo == f64::INFINITY || hi == f64::NEG_INFINITY {
+        return Err(refuse(format!("everything is put between {lo} and {hi}, expected numbers")));
     }
     match (lo, hi) {
         (f64::NEG_INFINITY, f64::INFINITY) => Ok(x),

@@ -49,8 +49,9 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
             return Err(refuse(format!("pads {pads:?} leave nothing of shape {shape:?}")));
         }
     }
+    let (x, [before, after]) = cut(x, &before, &after, model)?;
     let y = match &mode[..] {
-        "constant" => constant(x, &before, &after, value, model)?,
+        "constant" => model.pad(x, before, after, value)?,
         "reflect" => gathered(x, &before, &after, reflect, model)?,
         "edge" => gathered(x, &before, &after, |i, n| i.clamp(0, n - 1), model)?,
         "wrap" => gathered(x, &before, &after, |i, n| i.rem_euclid(n), model)?,
@@ -71,17 +72,16 @@ fn reflect(i: i64, n: i64) -> i64 {
     around.min(2 * (n - 1) - around)
 }
 
-fn constant(
+/// Negative padding cuts, before anything is added; returns what is left to add.
+fn cut(
     x: Tensor,
     before: &[i64],
     after: &[i64],
-    value: f64,
     model: &mut Builder,
-) -> Result<Tensor, Refused> {
+) -> Result<(Tensor, [Vec<usize>; 2]), Refused> {
     let shape = model.shape(x);
     let mut x = x;
     if before.iter().chain(after).any(|&p| p < 0) {
-        // Negative padding cuts.
         let cut = |p: &i64| usize::try_from(-p).unwrap_or(0);
         let starts: Vec<usize> = before.iter().map(cut).collect();
         let out: Option<Vec<usize>> =
@@ -91,14 +91,14 @@ fn constant(
         x = model.push(Op::Slice { x, starts, steps: vec![1; shape.len()] }, out)?;
     }
     let grow = |pads: &[i64]| pads.iter().map(|&p| usize::try_from(p).unwrap_or(0)).collect();
-    model.pad(x, grow(before), grow(after), value)
+    Ok((x, [grow(before), grow(after)]))
 }
 
 /// Pads with elements of the data: index `i` outside of it is taken from `source(i, extent)`.
 fn gathered(
     x: Tensor,
-    before: &[i64],
-    after: &[i64],
+    before: &[usize],
+    after: &[usize],
     source: impl Fn(i64, i64) -> i64,
     model: &mut Builder,
 ) -> Result<Tensor, Refused> {
@@ -108,6 +108,7 @@ fn gathered(
             continue;
         }
         let n = model.model.shape(x)[axis] as i64;
+        let (b, a) = (b as i64, a as i64);
         model.spend((n + b + a) as usize)?;
         let indices = (-b..n + a).map(|i| source(i, n) as usize).collect();
         x = model.gather(x, axis, indices)?;

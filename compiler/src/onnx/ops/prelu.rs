@@ -5,6 +5,7 @@ use hecc_grammar::model::Function;
 use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::finite;
 use crate::onnx::node::Node;
 use crate::onnx::shape::broadcast;
 use crate::onnx::value::Value;
@@ -28,6 +29,7 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
         )));
     }
     if let Some(alpha) = slope.uniform() {
+        finite::check(&slope.array)?;
         return Ok(vec![model.activation(x, Function::LeakyRelu { alpha })?.into()]);
     }
     let slope = slope.into_array();

@@ -20,6 +20,8 @@ pub(super) enum Nearest {
     RoundPreferCeil,
     Floor,
     Ceil,
+    /// As before operator set 11: the one before, or the one after where elements are left out.
+    Outer,
 }
 
 /// How neighbors are weighted.
@@ -43,23 +45,25 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The position in the data of element `i` of the result.
+    /// The position in the data of element `i` of the result, computed in f32 as every runtime does: between two elements
+    /// the last bit decides which one is nearest.
     fn position(&self, i: usize) -> f64 {
-        let (i, from, to) = (i as f64, self.from as f64, self.to as f64);
-        match self.coordinates {
-            Coordinates::HalfPixel => (i + 0.5) / self.scale - 0.5,
+        let (i, from, to) = (i as f32, self.from as f32, self.to as f32);
+        let scale = self.scale as f32;
+        f64::from(match self.coordinates {
+            Coordinates::HalfPixel => (i + 0.5) / scale - 0.5,
             Coordinates::HalfPixelSymmetric => {
                 // Scales that were rounded to whole elements move the center.
-                let adjustment = to / (from * self.scale);
-                from / 2.0 * (1.0 - adjustment) + (i + 0.5) / self.scale - 0.5
+                let adjustment = to / (from * scale);
+                from / 2.0 * (1.0 - adjustment) + (i + 0.5) / scale - 0.5
             }
             Coordinates::PytorchHalfPixel if self.to == 1 => 0.0,
-            Coordinates::PytorchHalfPixel => (i + 0.5) / self.scale - 0.5,
-            Coordinates::TfHalfPixelForNearest => (i + 0.5) / self.scale,
+            Coordinates::PytorchHalfPixel => (i + 0.5) / scale - 0.5,
+            Coordinates::TfHalfPixelForNearest => (i + 0.5) / scale,
             Coordinates::AlignCorners if self.to == 1 => 0.0,
             Coordinates::AlignCorners => i * (from - 1.0) / (to - 1.0),
-            Coordinates::Asymmetric => i / self.scale,
-        }
+            Coordinates::Asymmetric => i / scale,
+        })
     }
 
     /// The nearest element of the data for every element of the result.
@@ -71,6 +75,8 @@ impl Axis {
                 Nearest::RoundPreferCeil => (x + 0.5).floor(),
                 Nearest::Floor => x.floor(),
                 Nearest::Ceil => x.ceil(),
+                Nearest::Outer if self.scale < 1.0 => x.ceil(),
+                Nearest::Outer => x.floor(),
             };
             x.clamp(0.0, self.from as f64 - 1.0) as usize
         };

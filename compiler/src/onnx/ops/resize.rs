@@ -60,7 +60,7 @@ fn upsample(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refu
     floor_or_linear(node, 1, model)
 }
 
-/// As before operator set 11: positions are divided by the scale, nearest means the one before.
+/// As before operator set 11: positions are divided by the scale, and which element is nearest depends on it.
 fn floor_or_linear(
     node: &mut Node<'_>,
     scales_input: usize,
@@ -73,7 +73,7 @@ fn floor_or_linear(
         None => node.constant(scales_input)?.to_vec(),
     };
     let mode = match node.attr::<String>("mode")?.as_deref() {
-        None | Some("nearest") => Mode::Nearest(Nearest::Floor),
+        None | Some("nearest") => Mode::Nearest(Nearest::Outer),
         // The name in operator set 7.
         Some("linear" | "bilinear") => {
             Mode::Weighted { kernel: Kernel::Linear, exclude_outside: false, antialias: false }
@@ -174,8 +174,8 @@ fn scaled(
         return Err(refuse(format!("the scale {bad}, expected a positive number")));
     }
     let axis = |(axis, &scale): (usize, &f64)| {
-        // Scales are stored as f32; their product with the extent is what was meant only up to that.
-        let to = (from[axis] as f64 * scale).min(most);
+        // Scales are stored as f32, and so every runtime multiplies; what is meant is so up to that only.
+        let to = f64::from(from[axis] as f32 * scale as f32).min(most);
         let to = if (to - to.round()).abs() < 1e-5 * to { to.round() } else { to.floor() };
         (axis, Axis { from: from[axis], to: to as usize, scale, coordinates })
     };

@@ -39,19 +39,23 @@ pub(super) fn place(
     let strides = positive(node, "strides", rank)?;
     let dilations = positive(node, "dilations", rank)?;
     let span: Vec<usize> = (0..rank).map(|d| dilations[d] * (kernel[d] - 1) + 1).collect();
-    let (explicit, [begin, end]) = pads(node, spatial, &span, &strides)?;
+    let [begin, end] = pads(node, spatial, &span, &strides)?;
     let (mut out, mut beyond) = (vec![0; rank], vec![0; rank]);
     for d in 0..rank {
         let padded = spatial[d] + begin[d] + end[d];
+        let stride = strides[d];
         let Some(room) = padded.checked_sub(span[d]) else {
             let span = span[d];
+            if ceil && span - padded < stride {
+                (out[d], beyond[d]) = (1, span - padded);
+                continue;
+            }
             let reason = format!("the kernel spans {span} elements, the padded data has {padded}");
             return Err(refuse(reason));
         };
-        let stride = strides[d];
         out[d] = room / stride + 1;
         // A window that would start in the padding after the data is left out.
-        let fits_more = ceil && explicit && !room.is_multiple_of(stride);
+        let fits_more = ceil && !room.is_multiple_of(stride);
         if fits_more && out[d] * stride < spatial[d] + begin[d] {
             beyond[d] = out[d] * stride + span[d] - padded;
             out[d] += 1;
@@ -61,22 +65,22 @@ pub(super) fn place(
     Ok(Placed { window, out, beyond })
 }
 
-/// Reads `auto_pad` and `pads`: whether padding is explicit, and how much there is before and after.
+/// Reads `auto_pad` and `pads`: how much there is before and after.
 fn pads(
     node: &mut Node<'_>,
     spatial: &[usize],
     span: &[usize],
     strides: &[usize],
-) -> Result<(bool, [Vec<usize>; 2]), Refused> {
+) -> Result<[Vec<usize>; 2], Refused> {
     let rank = spatial.len();
     let mode = node.attr::<String>("auto_pad")?.unwrap_or_else(|| "NOTSET".to_owned());
     let pads = node.attr::<Vec<i64>>("pads")?;
     let pads = pads.map(|pads| shape::counts(&pads, "attribute `pads`")).transpose()?;
     let zeros = || [vec![0; rank], vec![0; rank]];
     match (&mode[..], pads) {
-        ("NOTSET", None) => Ok((true, zeros())),
+        ("NOTSET", None) => Ok(zeros()),
         ("NOTSET", Some(pads)) if pads.len() == 2 * rank => {
-            Ok((true, [pads[..rank].to_vec(), pads[rank..].to_vec()]))
+            Ok([pads[..rank].to_vec(), pads[rank..].to_vec()])
         }
         ("NOTSET", Some(pads)) => {
             let expected = 2 * rank;
@@ -85,7 +89,7 @@ fn pads(
         (mode, Some(pads)) if pads.iter().any(|&p| p != 0) => {
             Err(refuse(format!("`auto_pad` {mode} and `pads` {pads:?}, expected one of them")))
         }
-        ("VALID", _) => Ok((false, zeros())),
+        ("VALID", _) => Ok(zeros()),
         (mode @ ("SAME_UPPER" | "SAME_LOWER"), _) => {
             let total = |d: usize| {
                 let out = spatial[d].div_ceil(strides[d]);
@@ -93,7 +97,7 @@ fn pads(
             };
             let small: Vec<usize> = (0..rank).map(|d| total(d) / 2).collect();
             let large = (0..rank).map(|d| total(d) - small[d]).collect();
-            Ok((false, if mode == "SAME_UPPER" { [small, large] } else { [large, small] }))
+            Ok(if mode == "SAME_UPPER" { [small, large] } else { [large, small] })
         }
         (other, _) => {
             let expected = "NOTSET, VALID, SAME_UPPER or SAME_LOWER";

@@ -1,0 +1,190 @@
+//! Constants that hold NaN or an infinite number: where it is, and where it came from.
+
+use std::collections::HashMap;
+
+use hecc_grammar::model::Model;
+use ndarray::{ArrayBase, Data, Dimension, IxDyn};
+
+use super::error::{ImportError, Refused};
+use super::graph::node_name;
+use super::proto::NodeProto;
+use super::value::Value;
+
+const REWRITE: &str =
+    "weights of a training that did not diverge, exported with 32 bits if 16 do not hold them";
+
+/// Where the constants come from that hold such numbers, by name.
+#[derive(Default)]
+pub(super) struct Origins<'a>(HashMap<&'a str, String>);
+
+impl<'a> Origins<'a> {
+    /// Notes an initializer.
+    pub(super) fn stored(&mut self, name: &'a str, value: &Value) {
+        if let Some(place) = place_in(value) {
+            self.0.insert(name, format!("initializer `{name}`: {place}"));
+        }
+    }
+
+    /// Notes a result of a node whose inputs are known: it has its numbers from these, or made them.
+    pub(super) fn result(&mut self, node: &'a NodeProto, name: &'a str, value: &Value) {
+        if let Some(place) = place_in(value) {
+            let made = || format!("`{}` ({}) gives it: {place}", node_name(node), node.op_type());
+            let origin = self.of(node).cloned().unwrap_or_else(made);
+            self.0.insert(name, origin);
+        }
+    }
+
+    /// The refusal of a node that says where such numbers come from.
+    pub(super) fn explained(&self, node: &NodeProto, refused: Refused) -> Refused {
+        match self.of(node) {
+            Some(origin) if refused.is_not_finite => {
+                Refused { reason: origin.clone(), ..refused }.instead(REWRITE)
+            }
+            Some(origin) => Refused { reason: format!("{}; {origin}", refused.reason), ..refused },
+            None => refused,
+        }
+    }
+
+    fn of(&self, node: &NodeProto) -> Option<&String> {
+        node.input.iter().find_map(|name| self.0.get(name.as_str()))
+    }
+}
+
+/// The refusal of a constant that holds such a number.
+pub(super) fn check<S: Data<Elem = f64>>(array: &ArrayBase<S, IxDyn>) -> Result<(), Refused> {
+    match place(array) {
+        None => Ok(()),
+        Some(place) => Err(Refused {
+            reason: format!("a constant that it needs is not finite: {place}"),
+            rewrite: None,
+            is_not_finite: true,
+        }),
+    }
+}
+
+/// Checks the constants of a model that was folded: large numbers may have been multiplied.
+pub(super) fn check_model(model: &Model) -> Result<(), ImportError> {
+    for (_, node) in model.tensors() {
+        for constant in node.op.constants() {
+            if let Some(place) = place(model.array(constant)) {
+                return Err(ImportError::Model(format!(
+                    "node `{}`: its constants, multiplied together, are too large: {place}",
+                    node.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn place_in(value: &Value) -> Option<String> {
+    if let Value::Constant(constant) = value { place(&constant.array) } else { None }
+}
+
+/// The first such element, and how many there are.
+fn place<S: Data<Elem = f64>>(array: &ArrayBase<S, IxDyn>) -> Option<String> {
+    let (index, x) = array.indexed_iter().find(|(_, x)| !x.is_finite())?;
+    let index = index.slice();
+    let place = if index.is_empty() { "it".to_owned() } else { format!("element {index:?}") };
+    Some(match array.iter().filter(|x| !x.is_finite()).count() {
+        1 => format!("{place} is {x}"),
+        count => format!("{place} is {x}, and {count} of {} are not finite", array.len()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::testing::{Attr, Case};
+
+    fn case() -> Case {
+        Case::new(13, &[1, 2])
+            .floats("nan", &[2, 2], &[1.0, f32::NAN, 2.0, 3.0])
+            .floats("inf", &[2], &[f32::INFINITY, -f32::INFINITY])
+            .floats("zero", &[1], &[0.0])
+            .floats("huge", &[1], &[3e38])
+    }
+
+    #[test]
+    fn initializers_are_named_with_the_element() {
+        let error = case().node("MatMul", "x nan", "y", &[]).error();
+        assert!(
+            error.starts_with(
+                "node `y` (MatMul): initializer `nan`: element [0, 1] is NaN; instead: "
+            ),
+            "{error}"
+        );
+        let error = case().node("Add", "x inf", "y", &[]).error();
+        let place = "initializer `inf`: element [0] is inf, and 2 of 2 are not finite";
+        assert!(error.contains(place), "{error}");
+        let error = case().node("Gemm", "x nan", "y", &[("transB", Attr::Int(1))]).error();
+        assert!(error.contains("initializer `nan`: element [0, 1]"), "{error}");
+        // What nobody reads does no harm.
+        assert!(case().node("Relu", "x", "y", &[]).import().is_ok());
+    }
+
+    #[test]
+    fn what_is_computed_from_them_is_traced_back() {
+        let error = case()
+            .node("Transpose", "nan", "t", &[])
+            .node("Mul", "t huge", "w", &[])
+            .node("MatMul", "x w", "y", &[])
+            .error();
+        assert!(error.contains("node `y` (MatMul): initializer `nan`: element [0, 1]"), "{error}");
+        let error = case()
+            .node("Log", "zero", "l", &[])
+            .node("Neg", "l", "m", &[])
+            .node("Add", "x m", "y", &[])
+            .error();
+        assert!(error.contains("`l` (Log) gives it: element [0] is -inf"), "{error}");
+        let error = case()
+            .node("Cast", "huge", "h", &[("to", Attr::Int(10))])
+            .node("Mul", "x h", "y", &[])
+            .error();
+        assert!(error.contains("`h` (Cast) gives it: element [0] is inf"), "{error}");
+    }
+
+    #[test]
+    fn numbers_of_nodes_are_finite() {
+        let nan = [("alpha", Attr::Float(f32::NAN))];
+        for op_type in ["LeakyRelu", "Elu"] {
+            let error = case().node(op_type, "x", "y", &nan).error();
+            assert!(
+                error.contains("attribute `alpha` is NaN, expected a finite number"),
+                "{error}"
+            );
+        }
+        let error = case().node("Gemm", "x nan", "y", &nan).error();
+        assert!(error.contains("attribute `alpha` is NaN"), "{error}");
+        let slope = Case::new(13, &[1, 2]).floats("s", &[1], &[f32::INFINITY]);
+        let error = slope.node("PRelu", "x s", "y", &[]).error();
+        assert!(error.contains("initializer `s`: element [0] is inf"), "{error}");
+        let pad = Case::new(13, &[1, 2]).ints("p", &[0, 1, 0, 1]).floats("v", &[], &[f32::NAN]);
+        let error = pad.node("Pad", "x p v", "y", &[]).error();
+        assert!(error.contains("initializer `v`: it is NaN"), "{error}");
+        let greater = Case::new(13, &[1, 2]).floats("c", &[], &[f32::NAN]);
+        let error = greater.node("Greater", "x c", "y", &[]).error();
+        assert!(error.contains("initializer `c`: it is NaN"), "{error}");
+        let clip = |lo: f32| {
+            let case = Case::new(13, &[1, 2]).floats("lo", &[], &[lo]);
+            case.node("Clip", "x lo", "y", &[]).error()
+        };
+        assert!(clip(f32::NAN).contains("initializer `lo`: it is NaN"), "{}", clip(f32::NAN));
+        assert!(clip(f32::INFINITY).contains("between inf and inf"), "{}", clip(f32::INFINITY));
+        // Ends may be open.
+        let clip = Case::new(13, &[1, 2]).floats("lo", &[], &[-f32::INFINITY]);
+        assert!(clip.node("Clip", "x lo", "y", &[]).import().is_ok());
+    }
+
+    #[test]
+    fn products_of_large_numbers_are_finite() {
+        let mut case = Case::new(13, &[1, 1]).floats("huge", &[1], &[3e38]);
+        for i in 0..10 {
+            let (from, to) = (format!("x{i}"), format!("x{}", i + 1));
+            let from = if i == 0 { "x huge".to_owned() } else { format!("{from} huge") };
+            case = case.node("Mul", &from, &to, &[]);
+        }
+        let error = case.error();
+        assert!(error.starts_with("node `x"), "{error}");
+        assert!(error.contains("too large"), "{error}");
+    }
+}
