@@ -32,6 +32,16 @@ impl Attribute for f64 {
     }
 }
 
+/// A number that is compared with but never computed with, and so may be NaN.
+pub(super) struct Marker(pub(super) f64);
+
+impl Attribute for Marker {
+    const TYPE: AttributeType = AttributeType::Float;
+    fn get(attribute: &AttributeProto) -> Option<Marker> {
+        attribute.f.map(|x| Marker(f64::from(x)))
+    }
+}
+
 impl Attribute for String {
     const TYPE: AttributeType = AttributeType::String;
     fn get(attribute: &AttributeProto) -> Option<String> {

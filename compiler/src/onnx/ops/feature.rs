@@ -6,6 +6,7 @@ use ndarray::Array1;
 
 use super::Importer;
 use super::gather::look_up;
+use crate::onnx::attribute::Marker;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
@@ -71,7 +72,7 @@ fn scale(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused
 fn impute(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     node.ignore("imputed_value_floats");
     node.ignore("imputed_value_int64s");
-    let replaced = node.attr::<f64>("replaced_value_float")?;
+    let replaced = node.attr::<Marker>("replaced_value_float")?.map(|Marker(x)| x);
     let replaced = replaced.or(node.attr::<i64>("replaced_value_int64")?.map(|v| v as f64));
     match replaced.filter(|v| !v.is_nan()) {
         None => Ok(vec![node.tensor(0, model)?.into()]),
