@@ -8,6 +8,9 @@ use clap::ValueEnum;
 use hecc_compiler::calibrate::{Calibration, Finding, rows_wanted, screen};
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::error::CompileError;
+use hecc_compiler::judge::OutputWish;
+use hecc_compiler::pass::approximate::ApproximateConfig;
+use hecc_compiler::pass::choose_degrees::Wishes;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::pipeline::{self, Compiled};
 use hecc_grammar::model::Model;
@@ -19,10 +22,13 @@ use crate::console::Console;
 use crate::cost_sheet::CostSheet;
 use crate::dataset::{Dataset, specs_of_model};
 use crate::failure::hinted;
+use crate::fidelity::Fidelity;
+use crate::labels::LabelSpec;
 use crate::output::{Content, Output};
 use crate::progress::Progress;
 use crate::{
-    costs, explain, model_file, normalization, plan_check, plan_file, stream, units, whole_numbers,
+    class_names, costs, explain, model_file, normalization, plan_check, plan_file, stream, units,
+    whole_numbers,
 };
 
 /// Compile a trained network into a plan
@@ -87,6 +93,27 @@ pub(crate) struct Args {
     /// Refuse a plan that takes more memory than this to run, such as 8G.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     max_memory: Option<u64>,
+    /// Decisions that must be those of the original network, in percent, on calibration data that is held out; the plan is
+    /// refused otherwise. Fewer make it faster, more make it slower.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    min_agreement: Option<f64>,
+    /// Largest error of a result, as a part of its spread (standard deviation), such as 0.05 or 5%; the plan is refused
+    /// otherwise.
+    #[arg(long, value_name = "ERROR", value_parser = parse_error)]
+    max_error: Option<f64>,
+    /// Degrees of the polynomials that replace activations: those to choose from, `3,7,15`, or the highest, `31`.
+    #[arg(long, value_name = "LIST", value_parser = parse_degrees)]
+    degrees: Option<Degrees>,
+    /// The network decides: the largest of its results is the class, or the sign of a single one. Otherwise a final softmax or
+    /// argmax, or labels `y` in the calibration data, say so.
+    #[arg(long)]
+    classifier: bool,
+    /// Results are numbers, not scores of classes.
+    #[arg(long, conflicts_with_all = ["classifier", "min_agreement"])]
+    regression: bool,
+    /// A file with a name for each class, one a line, which `hecc decrypt` prints.
+    #[arg(long, value_name = "FILE")]
+    class_names: Option<PathBuf>,
     /// Print a stage of the compilation as text instead of the cost sheet.
     #[arg(long, value_name = "STAGE")]
     emit: Option<Stage>,
@@ -94,6 +121,9 @@ pub(crate) struct Args {
     #[arg(long)]
     explain: bool,
 }
+
+/// Higher degrees gain nothing that encryption would not lose.
+const MAX_DEGREE: usize = 255;
 
 /// What `--scheme` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -125,7 +155,10 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let output = check_files(args)?;
     let console = &output.as_ref().map_or(*console, |output| output.console(console));
-    let model = model_file::read(&args.model, console)?;
+    let mut model = model_file::read(&args.model, console)?;
+    if let Some(path) = &args.class_names {
+        class_names::add(&mut model, path)?;
+    }
     if args.emit == Some(Stage::Model) && args.output.is_none() {
         return console.result(model.to_string(), stage_json(Stage::Model, &model.to_string()));
     }
@@ -153,8 +186,8 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         text = format!("{text}\n{}", explain::text(&compiled));
         json["explanation"] = explain::json(&compiled);
     }
-    if !args.explain && compiled.fidelity.is_some() {
-        console.note(explain::fidelity(&compiled));
+    if let Some(warning) = sheet.fidelity.as_ref().and_then(Fidelity::warning) {
+        console.warn(warning);
     }
     let seconds = start.elapsed();
     json["compile_seconds"] = seconds.as_secs_f64().into();
@@ -167,6 +200,7 @@ fn check_files(args: &Args) -> Result<Option<Output>> {
     let weights = args.model.with_extension("npz");
     let mut inputs = vec![(args.model.as_path(), "the network that is read")];
     inputs.extend(args.calibration.iter().map(|path| (path.as_path(), "the calibration data")));
+    inputs.extend(args.class_names.iter().map(|path| (path.as_path(), "the names of classes")));
     stream::check_inputs(&inputs.iter().map(|(path, _)| *path).collect::<Vec<_>>())?;
     inputs.push((&weights, "the weights of the network"));
     let check = |path: &PathBuf| Output::new(path, Content::Plan, &inputs);
@@ -211,9 +245,33 @@ fn config(args: &Args) -> Result<Config> {
         quantize: args.quantize,
         certify: args.certify,
         check_wrap: args.check_wrap,
+        approximate: approximate_config(args),
+        wishes: Wishes { min_agreement: args.min_agreement, max_error: args.max_error },
+        outputs: match (args.classifier, args.regression) {
+            (true, _) => OutputWish::Classes,
+            (false, true) => OutputWish::Values,
+            (false, false) => OutputWish::Unsaid,
+        },
         margin_bits: args.margin,
         ..Config::standard()
     })
+}
+
+fn approximate_config(args: &Args) -> ApproximateConfig {
+    let mut config = ApproximateConfig::standard();
+    match &args.degrees {
+        None => {}
+        Some(Degrees::Highest(highest)) => {
+            config.degrees.append(&mut config.more_degrees);
+            config.degrees.retain(|degree| degree < highest);
+            config.degrees.push(*highest);
+        }
+        Some(Degrees::From(list)) => {
+            config.degrees.clone_from(list);
+            config.more_degrees.clear();
+        }
+    }
+    config
 }
 
 fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibration> {
@@ -249,7 +307,7 @@ fn calibrate(
     specs: &[crate::dataset::InputSpec<'_>],
     console: &Console,
 ) -> Result<Calibration> {
-    let mut data = Dataset::read(path, specs)?;
+    let mut data = Dataset::read(path, specs, LabelSpec::of_model(model))?;
     let wanted = rows_wanted(model);
     if data.len() < 2 {
         bail!(
@@ -269,7 +327,7 @@ fn calibrate(
             units::count(data.len(), "input")
         ));
     }
-    Ok(Calibration::from_data(data.inputs))
+    Ok(Calibration { targets: data.targets, ..Calibration::from_data(data.inputs) })
 }
 
 /// Findings of one kind that are printed at most.
@@ -302,6 +360,41 @@ fn parse_range(text: &str) -> Result<(f64, f64), String> {
     let (lo, hi) =
         (normalization::parse_number(lo.trim())?, normalization::parse_number(hi.trim())?);
     if lo < hi { Ok((lo, hi)) } else { Err(format!("{lo} is not below {hi}")) }
+}
+
+/// What `--degrees` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Degrees {
+    /// All that are usual up to this one.
+    Highest(usize),
+    /// These, ascending.
+    From(Vec<usize>),
+}
+
+fn parse_degrees(text: &str) -> Result<Degrees, String> {
+    let degree = |part: &str| match part.trim().parse::<usize>() {
+        Ok(degree) if (1..=MAX_DEGREE).contains(&degree) => Ok(degree),
+        _ => Err(format!("`{}` is not a degree from 1 to {MAX_DEGREE}", part.trim())),
+    };
+    let mut list = text.split(',').map(degree).collect::<Result<Vec<usize>, String>>()?;
+    list.sort_unstable();
+    list.dedup();
+    Ok(if let [only] = list[..] { Degrees::Highest(only) } else { Degrees::From(list) })
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    match normalization::parse_number(text.trim_end_matches('%').trim_end())? {
+        percent if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
+        percent => Err(format!("{percent} % is not within 0 to 100")),
+    }
+}
+
+fn parse_error(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    match normalization::parse_number(number.trim_end())? / unit {
+        error if error > 0.0 => Ok(error),
+        error => Err(format!("{error} is not a positive number")),
+    }
 }
 
 fn parse_quantize(text: &str) -> Result<QuantizeBits, String> {

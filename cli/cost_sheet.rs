@@ -10,6 +10,7 @@ use hecc_runtime::client::secret_key_bytes;
 use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
 use serde_json::{Value as Json, json};
 
+use crate::fidelity::Fidelity;
 use crate::integer_results::IntegerResult;
 use crate::table::Sheet;
 use crate::units;
@@ -17,6 +18,8 @@ use crate::units;
 /// Numbers of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CostSheet {
+    /// How good it is, if that was measured.
+    pub(crate) fidelity: Option<Fidelity>,
     params: Params,
     n_keys: usize,
     /// Exact sizes of files: plan, secret key, evaluation keys, an encrypted input, its encrypted output.
@@ -47,6 +50,7 @@ impl CostSheet {
         let (precision, largest_error) = precision(plan);
         let noise_budget = (plan.params.scheme == Scheme::Bfv).then(|| noise_budget(plan));
         CostSheet {
+            fidelity: Fidelity::of(plan),
             params: plan.params.clone(),
             n_keys: plan.keys().len(),
             plan_bytes,
@@ -69,6 +73,7 @@ impl CostSheet {
     /// The numbers for scripts.
     pub(crate) fn json(&self) -> Json {
         let mut json = params_json(&self.params);
+        json["fidelity"] = self.fidelity.as_ref().map_or(Json::Null, Fidelity::json);
         json["evaluation_keys"] = self.n_keys.into();
         json["file_bytes"] = json!({
             "plan": self.plan_bytes,
@@ -112,6 +117,7 @@ impl CostSheet {
 impl fmt::Display for CostSheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sheet = Sheet::default();
+        self.fidelity.iter().for_each(|fidelity| fidelity.lines(&mut sheet));
         params_lines(&self.params, &mut sheet);
         sheet.line("plan", units::exact_bytes(self.plan_bytes));
         sheet.line("secret key", units::exact_bytes(self.secret_key_bytes));

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use hecc_compiler::calibrate::Targets;
 use hecc_compiler::pass::lift_quantizers::input_quantizers;
 use hecc_grammar::model::{Model, Node, Quantizer};
 use hecc_grammar::plan::{Normalization, Plan};
@@ -11,6 +12,7 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use crate::array_file::ArrayFile;
 use crate::fit::fit;
+use crate::labels::{LabelSpec, Labels};
 use crate::npy::Array;
 use crate::sources::{self, Source};
 use crate::whole_numbers::{self, WholeNumbers};
@@ -33,8 +35,8 @@ pub(crate) struct InputSpec<'a> {
 pub(crate) struct Dataset {
     /// One array for each input of the network, all with the same number of images in front.
     pub(crate) inputs: Vec<ArrayD<f64>>,
-    /// The right class of each image.
-    pub(crate) labels: Option<Vec<usize>>,
+    /// What results should be.
+    pub(crate) targets: Option<Targets>,
 }
 
 /// The inputs of a model.
@@ -68,11 +70,17 @@ pub(crate) fn specs_of_plan(plan: &Plan) -> Vec<InputSpec<'_>> {
 impl Dataset {
     /// Reads a set from an `.npz` (arrays `x`, or named as the inputs, and perhaps `y`), an `.npy`, an image, or a
     /// folder of images.
-    pub(crate) fn read(path: &Path, specs: &[InputSpec<'_>]) -> Result<Dataset> {
+    pub(crate) fn read(
+        path: &Path,
+        specs: &[InputSpec<'_>],
+        label_spec: LabelSpec,
+    ) -> Result<Dataset> {
         let inputs = read_inputs(&[path.into()], specs)?;
         let has_labels = !path.is_dir() && !image_file::is_image(path);
-        let labels = if has_labels { read_labels(path, n_images(&inputs))? } else { None };
-        Ok(Dataset { inputs, labels })
+        let labels = if has_labels { Labels::read(path)? } else { None };
+        let targets = labels.map(|labels| labels.targets(n_images(&inputs), label_spec));
+        let targets = targets.transpose().with_context(|| path.display().to_string())?;
+        Ok(Dataset { inputs, targets })
     }
 
     /// The number of images.
@@ -83,18 +91,15 @@ impl Dataset {
     /// Only the images of those numbers.
     pub(crate) fn keep(&mut self, images: &[usize]) {
         self.inputs.iter_mut().for_each(|array| *array = array.select(Axis(0), images));
-        if let Some(labels) = &mut self.labels {
-            *labels = images.iter().map(|&image| labels[image]).collect();
-        }
+        self.targets = self.targets.as_ref().map(|targets| targets.select(images));
     }
 
     /// The first images only.
     pub(crate) fn truncate(&mut self, limit: usize) {
         let n = self.len().min(limit);
         self.inputs.iter_mut().for_each(|array| *array = slice(array, 0..n));
-        if let Some(labels) = &mut self.labels {
-            labels.truncate(n);
-        }
+        let first: Vec<usize> = (0..n).collect();
+        self.targets = self.targets.as_ref().map(|targets| targets.select(&first));
     }
 }
 
@@ -148,7 +153,7 @@ fn read_source(source: &Source, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
     } else {
         let mut file = ArrayFile::open(path)?;
         let name = file.choose(member.as_deref(), spec.name)?;
-        let Array { data, is_bytes } = file.read(&name)?;
+        let Array { data, is_bytes, .. } = file.read(&name)?;
         let array = fit(&data, spec.name, spec.shape).with_context(place)?;
         // Bytes are pixels, as in an image, unless the network itself takes them for what they are.
         if is_bytes && spec.whole.is_none() { pixels(array / 255.0, spec)? } else { array }
@@ -171,24 +176,4 @@ fn pixels(array: ArrayD<f64>, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
         (None, Some(normalization)) => normalization::apply(normalization, spec.shape, array),
         (None, None) => Ok(array),
     }
-}
-
-fn read_labels(path: &Path, n_images: usize) -> Result<Option<Vec<usize>>> {
-    let mut file = ArrayFile::open(path)?;
-    if !file.names().iter().any(|name| name == "y") {
-        return Ok(None);
-    }
-    let labels = file.read("y")?.data;
-    ensure!(
-        labels.len() == n_images,
-        "{}: labels `y` have shape {:?}, expected [{n_images}]: one class for each image",
-        path.display(),
-        labels.shape()
-    );
-    let class = |&y: &f64| {
-        let is_class = y >= 0.0 && y.fract() == 0.0 && y < 1e9;
-        ensure!(is_class, "{}: label {y} is not a class 0, 1, 2, ...", path.display());
-        Ok(y as usize)
-    };
-    labels.iter().map(class).collect::<Result<_>>().map(Some)
 }

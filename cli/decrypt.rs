@@ -8,19 +8,19 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail};
 use hecc_compiler::interpret::apply_client_ops;
 use hecc_grammar::envelope::{Kind, Origin};
-use hecc_grammar::plan::{ClientOp, Output, Plan};
+use hecc_grammar::plan::{Output, Plan};
 use hecc_runtime::client::{Outside, decrypt as decrypt_one, outside, read_secret_key};
 use hecc_runtime::file::{Ciphertexts, read_outputs};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
 
+use crate::answer::Answered;
 use crate::console::Console;
 use crate::output::{Content, Output as Destination};
-use crate::table::{Align, Table};
-use crate::{beside, bytes_file, plan_file, stream, units};
+use crate::{beside, bytes_file, plan_file, stream};
 
-/// Decrypt a result and print scores and class
+/// Decrypt a result and print it: scores and class if the network decides, numbers otherwise
 ///
 /// Steps that the network ends with and that need no secrecy towards its owner, such as softmax, are applied here.
 ///
@@ -56,6 +56,12 @@ struct Scores {
     applied: ArrayD<f64>,
     /// Why it may be wrong, if it is unlike what calibration saw.
     outside: Option<Outside>,
+}
+
+impl Scores {
+    fn answered<'a>(&'a self, output: &'a Output) -> Answered<'a> {
+        Answered { output, raw: &self.raw, applied: &self.applied }
+    }
 }
 
 /// The exit status if a result may be wrong.
@@ -129,26 +135,6 @@ fn scores_of(tensor: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> 
     Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw, outside })
 }
 
-/// The elements that a class is chosen from: those of an output that is one row of scores.
-fn classes(raw: &ArrayD<f64>) -> Option<Vec<(usize, f64)>> {
-    let is_row = raw.len() > 1 && raw.shape().iter().filter(|&&dim| dim != 1).count() == 1;
-    if !is_row {
-        return None;
-    }
-    let mut scores: Vec<(usize, f64)> = raw.iter().copied().enumerate().collect();
-    scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Some(scores)
-}
-
-/// Whether the client's steps keep one number for each class, and what they are called.
-fn applied_name(output: &Output) -> Option<&'static str> {
-    match output.client[..] {
-        [ClientOp::Softmax { .. }] => Some("probability"),
-        [ClientOp::LogSoftmax { .. }] => Some("log-probability"),
-        _ => None,
-    }
-}
-
 fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
     let mut text = String::new();
     for (i, outputs) in images.iter().enumerate() {
@@ -159,63 +145,14 @@ fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
             if plan.outputs.len() > 1 {
                 let _ = write!(text, "output `{}`: ", output.name);
             }
-            match classes(&scores.raw) {
-                Some(classes) => text += &class_table(&classes, scores, output, args),
-                None => text += &numbers(&scores.applied),
-            }
+            text += &scores.answered(output).text(args.top);
         }
     }
     text
 }
 
-fn class_table(classes: &[(usize, f64)], scores: &Scores, output: &Output, args: &Args) -> String {
-    let applied = if args.raw { None } else { applied_name(output) };
-    let mut heads = vec![("class", Align::Right), ("score", Align::Right)];
-    heads.extend(applied.map(|name| (name, Align::Right)));
-    let mut table = Table::new(&heads);
-    let applied_values: Vec<f64> = scores.applied.iter().copied().collect();
-    for &(class, score) in classes.iter().take(args.top) {
-        let mut row = vec![class.to_string(), format!("{score:.4}")];
-        row.extend(applied.map(|_| format!("{:.4}", applied_values[class])));
-        table.row(row);
-    }
-    format!("class {}\n{table}", classes[0].0)
-}
-
-/// A few numbers in full, many in summary.
-fn numbers(array: &ArrayD<f64>) -> String {
-    if array.len() <= 16 {
-        let list: Vec<String> = array.iter().map(|&x| units::number(x)).collect();
-        return format!("{}\n", list.join(" "));
-    }
-    let (lo, hi) = array
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &x| (lo.min(x), hi.max(x)));
-    format!(
-        "shape {:?}, from {} to {}, mean {} (-o y.npy writes all)\n",
-        array.shape(),
-        units::number(lo),
-        units::number(hi),
-        units::number(array.sum() / array.len() as f64)
-    )
-}
-
 fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
-    let output = |(scores, output): (&Scores, &Output)| {
-        let classes = classes(&scores.raw);
-        let top = classes.as_ref().map(|classes| {
-            let best = classes.iter().take(args.top);
-            best.map(|(class, score)| json!({ "class": class, "score": score })).collect::<Vec<_>>()
-        });
-        json!({
-            "name": output.name,
-            "class": classes.map(|classes| classes[0].0),
-            "top": top,
-            "shape": scores.applied.shape(),
-            "values": scores.applied.iter().collect::<Vec<_>>(),
-            "scores": scores.raw.iter().collect::<Vec<_>>(),
-        })
-    };
+    let output = |(scores, output): (&Scores, &Output)| scores.answered(output).json(args.top);
     let image = |outputs: &Vec<Scores>| -> Json {
         let outside = outputs.iter().zip(&plan.outputs);
         let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));

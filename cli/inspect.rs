@@ -15,7 +15,7 @@ use crate::layers::{self, layer_costs, layer_table, layers_json};
 use crate::plan_file::{self, LoadedPlan};
 use crate::stream::input_name;
 use crate::table::Sheet;
-use crate::{bytes_file, costs, units};
+use crate::{answer, bytes_file, costs, units};
 
 /// Tell what a file is: a plan, keys, or ciphertexts
 ///
@@ -98,13 +98,14 @@ fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
     }
     for output in &plan.outputs {
         let client: Vec<&str> = output.client.iter().map(client_name).collect();
+        let kind = answer::kind_name(output.kind);
         let then = if client.is_empty() {
             String::new()
         } else {
             format!("; the client applies {}", client.join(", then "))
         };
         let shape = layers::shape(&output.shape);
-        sheet.line("output", format!("`{}`, shape {shape}{then}", output.name));
+        sheet.line("output", format!("`{}`, shape {shape}, {kind}{then}", output.name));
     }
     let source = if loaded.source.is_some() { "stored" } else { "not stored" };
     sheet.line("original network", source);
@@ -132,6 +133,7 @@ fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
         json!({
             "name": output.name,
             "shape": output.shape,
+            "kind": answer::kind_name(output.kind),
             "ciphertexts": output.slots.len(),
             "client": output.client.iter().map(client_name).collect::<Vec<_>>(),
         })

@@ -1,9 +1,11 @@
 //! The command line. Each subcommand is a file; printing and exit codes happen only here.
 
+mod answer;
 mod array_file;
 mod bench;
 mod beside;
 mod bytes_file;
+mod class_names;
 mod compile;
 mod completions;
 mod console;
@@ -15,6 +17,7 @@ mod encrypt;
 mod error_stats;
 mod explain;
 mod failure;
+mod fidelity;
 mod fit;
 mod flags;
 mod foreign_file;
@@ -23,6 +26,7 @@ mod inspect;
 mod integer_results;
 mod key_pair;
 mod keygen;
+mod labels;
 mod layers;
 mod memory;
 mod model_file;

@@ -19,6 +19,8 @@ pub(crate) struct Array {
     pub(crate) data: ArrayD<f64>,
     /// Whether the elements were bytes (`uint8`), as pixels are.
     pub(crate) is_bytes: bool,
+    /// Whether the elements were floating-point numbers.
+    pub(crate) is_float: bool,
 }
 
 /// How the elements are stored.
@@ -47,7 +49,8 @@ pub(crate) fn read_npy(mut from: impl Read) -> Result<Array> {
     let numbers: Vec<f64> =
         bytes.chunks_exact(element.size).map(|bytes| number(element, bytes)).collect();
     let data = ArrayD::from_shape_vec(IxDyn(&shape).set_f(fortran), numbers)?;
-    Ok(Array { data, is_bytes: element.kind == b'u' && element.size == 1 })
+    let is_bytes = element.kind == b'u' && element.size == 1;
+    Ok(Array { data, is_bytes, is_float: element.kind == b'f' })
 }
 
 fn read_header(from: &mut impl Read) -> Result<(Element, bool, Vec<usize>)> {

@@ -5,14 +5,18 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use hecc_grammar::plan::Plan;
+use hecc_compiler::calibrate::Targets;
+use hecc_compiler::judge::{OutputWish, output_kinds};
+use hecc_grammar::plan::{OutputKind, Plan};
 use rayon::prelude::*;
 
 use crate::console::Console;
 use crate::dataset::{self, Dataset, specs_of_plan};
+use crate::labels::LabelSpec;
+use crate::plan_file::LoadedPlan;
 use crate::progress::Progress;
 use crate::simulate_report::Report;
-use crate::tally::{Counts, Wanted, count, merge};
+use crate::tally::{Counts, Judged, Wanted, count, merge};
 use crate::twin::Twin;
 use crate::{plan_file, units};
 
@@ -24,7 +28,8 @@ use crate::{plan_file, units};
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
-    /// Inputs: an .npz with an array `x` and, for accuracy, labels `y`; an .npy; or a folder of images.
+    /// Inputs: an .npz with an array `x` and, for accuracy, labels `y`, which are classes or
+    /// numbers; an .npy; or a folder of images.
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// Use only the first N inputs.
@@ -51,18 +56,23 @@ enum Which {
 pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     let loaded = plan_file::read(&args.plan)?;
     let plan: &Plan = &loaded.plan;
-    let mut data = Dataset::read(&args.data, &specs_of_plan(plan))?;
+    let mut data = {
+        let labels = LabelSpec::of_plan(plan, loaded.source.as_ref());
+        Dataset::read(&args.data, &specs_of_plan(plan), labels)?
+    };
     data.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
     let n_inputs = data.len();
     ensure!(n_inputs > 0, "{} holds no inputs", args.data.display());
-    let labels = data.labels;
+    let targets = data.targets;
+    let kinds = kinds(&loaded, targets.as_ref());
     let twin = Twin::new(&loaded.plan, loaded.source.as_ref());
     let start = Instant::now();
     let bar = Progress::new(console, "simulate", n_inputs);
     let one = |index: usize| {
         let tensors = dataset::image(&data.inputs, index, n_inputs);
-        let label = labels.as_ref().map(|labels| labels[index]);
-        let counts = count(&twin, plan, &tensors, label, wanted(args, index));
+        let target = targets.as_ref().map(|targets| targets.select(&[index]));
+        let judged = Judged { plan, kinds: &kinds, target: target.as_ref() };
+        let counts = count(&twin, judged, &tensors, wanted(args, index));
         bar.step();
         counts
     };
@@ -71,13 +81,25 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     let report = Report {
         plan,
         counts: all.into_iter().reduce(merge).unwrap_or_default(),
-        has_labels: labels.is_some(),
+        kinds: &kinds,
+        targets: targets.as_ref(),
         has_original: loaded.source.is_some(),
         has_clear: args.noise != Which::Simulate,
         has_noisy: args.noise != Which::Clear,
     };
     console.note(format!("simulated in {}", units::duration(start.elapsed())));
     console.result(report.text(), report.json())
+}
+
+/// What the outputs are for: as the plan says, or else as the labels do.
+fn kinds(loaded: &LoadedPlan, targets: Option<&Targets>) -> Vec<OutputKind> {
+    let said: Vec<OutputKind> = loaded.plan.outputs.iter().map(|output| output.kind).collect();
+    match (&loaded.source, said.first()) {
+        (Some(model), Some(first)) if targets.is_some() && !first.decides() => {
+            output_kinds(model, OutputWish::Unsaid, targets)
+        }
+        _ => said,
+    }
 }
 
 fn wanted(args: &Args, index: usize) -> Wanted {

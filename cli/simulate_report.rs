@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use hecc_grammar::plan::{Layer, Plan};
+use hecc_compiler::calibrate::Targets;
+use hecc_grammar::plan::{Layer, OutputKind, Plan};
 use serde_json::{Value as Json, json};
 
+use crate::answer::kind_name;
 use crate::error_stats::ErrorStats;
 use crate::layers;
 use crate::table::{Align, Table};
@@ -17,8 +19,10 @@ pub(crate) struct Report<'a> {
     pub(crate) plan: &'a Plan,
     /// Sums over all inputs.
     pub(crate) counts: Counts,
-    /// The right classes are known.
-    pub(crate) has_labels: bool,
+    /// What its outputs are for.
+    pub(crate) kinds: &'a [OutputKind],
+    /// What is known to be right.
+    pub(crate) targets: Option<&'a Targets>,
     /// The original network is known.
     pub(crate) has_original: bool,
     /// The plan was evaluated exactly.
@@ -44,10 +48,6 @@ impl Report<'_> {
         text
     }
 
-    fn has_classes(&self) -> bool {
-        self.plan.outputs.first().is_some_and(|output| output.shape.iter().product::<usize>() > 1)
-    }
-
     /// The evaluations that were made, and their counts.
     fn ways(&self) -> Vec<(&'static str, &Tally)> {
         let clear = self.has_clear.then_some(("plan, exact", &self.counts.clear));
@@ -56,34 +56,66 @@ impl Report<'_> {
     }
 
     fn summary(&self) -> Table {
-        let n = self.counts.inputs;
-        let share = |is_known: bool, part: usize| {
-            if is_known && self.has_classes() { units::percent(part, n) } else { "-".to_owned() }
-        };
-        let mut table = Table::new(&[
-            ("", Align::Left),
-            ("accuracy", Align::Right),
-            ("same class as original", Align::Right),
-            ("largest output error", Align::Right),
-            ("rms", Align::Right),
-        ]);
+        let mut heads = vec![("", Align::Left)];
+        let decides = self.counts.decisions > 0;
+        match self.targets {
+            Some(Targets::Classes(_)) => heads.push(("accuracy", Align::Right)),
+            Some(Targets::Values(_)) => {
+                heads.extend([("R²", Align::Right), ("RMSE", Align::Right)])
+            }
+            None => {}
+        }
+        if decides {
+            heads.push(("decides as original", Align::Right));
+        }
+        heads.extend([("largest output error", Align::Right), ("rms", Align::Right)]);
+        let mut table = Table::new(&heads);
+        let none = || "-".to_owned();
         if self.has_original {
-            let accuracy = share(self.has_labels, self.counts.original_right);
-            table.row(vec![
-                "original network".to_owned(),
-                accuracy,
-                "-".into(),
-                "-".into(),
-                "-".into(),
-            ]);
+            let mut row = vec!["original network".to_owned()];
+            row.extend(self.quality(&self.counts.original));
+            row.resize_with(heads.len(), none);
+            table.row(row);
         }
         for (name, tally) in self.ways() {
-            let mut row = vec![name.to_owned(), share(self.has_labels, tally.right)];
-            row.push(share(self.has_original, tally.agreeing));
+            let mut row = vec![name.to_owned()];
+            row.extend(self.quality(tally));
+            if decides {
+                let share = || units::percent(tally.agreeing, self.counts.decisions);
+                row.push(if self.has_original { share() } else { none() });
+            }
             row.extend(error_cells(tally.output));
             table.row(row);
         }
         table
+    }
+
+    /// How right results are, as far as that is known.
+    fn quality(&self, tally: &Tally) -> Vec<String> {
+        match self.targets {
+            None => vec![],
+            Some(Targets::Classes(_)) => vec![units::percent(tally.right, self.counts.inputs)],
+            Some(Targets::Values(_)) => {
+                let r2 = tally.predicted.value();
+                let r2 = r2.map_or("-".to_owned(), |r2| format!("{r2:.5}"));
+                vec![r2, units::number(tally.predicted.rmse())]
+            }
+        }
+    }
+
+    /// As [`Report::quality`], for scripts.
+    fn quality_json(&self, tally: &Tally) -> Json {
+        let (mut accuracy, mut r2, mut rmse) = (Json::Null, Json::Null, Json::Null);
+        match self.targets {
+            None => {}
+            Some(Targets::Classes(_)) => {
+                accuracy = json!(tally.right as f64 / self.counts.inputs as f64);
+            }
+            Some(Targets::Values(_)) => {
+                (r2, rmse) = (json!(tally.predicted.value()), json!(tally.predicted.rmse()));
+            }
+        }
+        json!({ "accuracy": accuracy, "r2": r2, "rmse": rmse })
     }
 
     fn layer_table(&self) -> Table {
@@ -136,19 +168,20 @@ impl Report<'_> {
 
     /// For scripts.
     pub(crate) fn json(&self) -> Json {
-        let n = self.counts.inputs as f64;
-        let share = |is_known: bool, part: usize| {
-            if is_known && self.has_classes() { json!(part as f64 / n) } else { Json::Null }
-        };
         let way = |is_there: bool, tally: &Tally| {
             if !is_there {
                 return Json::Null;
             }
-            json!({
-                "accuracy": share(self.has_labels, tally.right),
-                "agreement": share(self.has_original, tally.agreeing),
-                "output_error": tally.output.json(),
-            })
+            let mut json = self.quality_json(tally);
+            let agreement = tally.agreeing as f64 / self.counts.decisions as f64;
+            let is_known = self.has_original && self.counts.decisions > 0;
+            json["agreement"] = is_known.then_some(agreement).into();
+            json["output_error"] = tally.output.json();
+            json
+        };
+        let original = match self.has_original {
+            true => self.quality_json(&self.counts.original),
+            false => Json::Null,
         };
         let error =
             |stats: &[ErrorStats], i: usize| stats.get(i).copied().unwrap_or_default().json();
@@ -166,9 +199,8 @@ impl Report<'_> {
         };
         json!({
             "inputs": self.counts.inputs,
-            "original": {
-                "accuracy": share(self.has_labels && self.has_original, self.counts.original_right),
-            },
+            "original": original,
+            "kinds": self.kinds.iter().map(|kind| kind_name(*kind)).collect::<Vec<_>>(),
             "unlike_calibration": self.counts.flags.json(),
             "clear": way(self.has_clear, &self.counts.clear),
             "noisy": way(self.has_noisy, &self.counts.noisy),

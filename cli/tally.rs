@@ -1,8 +1,12 @@
 //! What `hecc simulate` counts: right answers, errors of layers and outputs.
 
 use anyhow::Result;
-use hecc_grammar::plan::Plan;
+use hecc_compiler::calibrate::Targets;
+use hecc_compiler::interpret::apply_client_ops;
+use hecc_compiler::judge::{RSquared, class_of};
+use hecc_grammar::plan::{OutputKind, Plan};
 use hecc_runtime::eval::Noise;
+use ndarray::ArrayD;
 
 use crate::error_stats::ErrorStats;
 use crate::flags::Flags;
@@ -13,8 +17,10 @@ use crate::twin::{Trace, Twin};
 pub(crate) struct Tally {
     /// Inputs whose class is the label.
     pub(crate) right: usize,
-    /// Inputs whose class is the original network's.
+    /// Decisions that are the original network's.
     pub(crate) agreeing: usize,
+    /// How well numbers that are known are predicted.
+    pub(crate) predicted: RSquared,
     /// Errors of each layer against the original network.
     pub(crate) layers: Vec<ErrorStats>,
     /// Errors of the outputs against the original network.
@@ -26,8 +32,10 @@ pub(crate) struct Tally {
 pub(crate) struct Counts {
     /// Inputs seen.
     pub(crate) inputs: usize,
-    /// Inputs for which the original network's class is the label.
-    pub(crate) original_right: usize,
+    /// Decisions made for them.
+    pub(crate) decisions: usize,
+    /// The original network.
+    pub(crate) original: Tally,
     /// The plan in exact arithmetic.
     pub(crate) clear: Tally,
     /// The plan with the noise of encryption.
@@ -49,36 +57,47 @@ pub(crate) struct Wanted {
     pub(crate) noisy: Option<u64>,
 }
 
+/// What an input is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Judged<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// What its outputs are for.
+    pub(crate) kinds: &'a [OutputKind],
+    /// What the first output should be, of this input only.
+    pub(crate) target: Option<&'a Targets>,
+}
+
 /// Evaluates one input in all ways wanted.
 pub(crate) fn count(
     twin: &Twin<'_>,
-    plan: &Plan,
+    by: Judged<'_>,
     tensors: &[Vec<f64>],
-    label: Option<usize>,
     wanted: Wanted,
 ) -> Result<Counts> {
     let original = twin.original(tensors)?;
     let clear = wanted.clear.then(|| twin.run(tensors, Noise::None)).transpose()?;
     let noisy = wanted.noisy.map(|seed| twin.run(tensors, Noise::Predicted(seed))).transpose()?;
-    let tally = |trace: &Option<Trace>| {
-        trace.as_ref().map(|trace| tally(trace, original.as_ref(), label)).unwrap_or_default()
+    let tally = |trace: &Option<Trace>| -> Result<Tally> {
+        let trace = trace.as_ref().map(|trace| by.tally(trace, original.as_ref()));
+        Ok(trace.transpose()?.unwrap_or_default())
     };
-    let is_right = |trace: &Trace| label.is_some() && class_of(trace) == label;
     let mut counts = Counts {
         inputs: 1,
-        original_right: usize::from(original.as_ref().is_some_and(is_right)),
-        clear: tally(&clear),
-        noisy: tally(&noisy),
+        original: tally(&original)?,
+        clear: tally(&clear)?,
+        noisy: tally(&noisy)?,
         ..Counts::default()
     };
     if let (Some(clear), Some(noisy)) = (&clear, &noisy) {
         counts.noise = errors(&noisy.layers, &clear.layers);
     }
     if let Some(trace) = clear.as_ref().or(noisy.as_ref()) {
-        let layers = trace.layers.iter().zip(&plan.layers);
+        counts.decisions = by.decisions(trace).iter().map(Vec::len).sum();
+        let layers = trace.layers.iter().zip(&by.plan.layers);
         counts.outside = layers.map(|(values, layer)| outside(values, layer.range)).collect();
-        let differs = original.as_ref().is_some_and(|o| class_of(o) != class_of(trace));
-        counts.flags = Flags::of(plan, tensors, &trace.outputs, differs);
+        let differs = original.as_ref().is_some_and(|o| by.decisions(o) != by.decisions(trace));
+        counts.flags = Flags::of(by.plan, tensors, &trace.outputs, differs);
     }
     Ok(counts)
 }
@@ -91,13 +110,15 @@ pub(crate) fn merge(a: Counts, b: Counts) -> Counts {
     let tally = |a: Tally, b: Tally| Tally {
         right: a.right + b.right,
         agreeing: a.agreeing + b.agreeing,
+        predicted: a.predicted.merge(b.predicted),
         layers: stats(a.layers, b.layers),
         output: a.output.merge(b.output),
     };
     Counts {
         flags: a.flags.merge(b.flags),
         inputs: a.inputs + b.inputs,
-        original_right: a.original_right + b.original_right,
+        decisions: a.decisions + b.decisions,
+        original: tally(a.original, b.original),
         clear: tally(a.clear, b.clear),
         noisy: tally(a.noisy, b.noisy),
         noise: stats(a.noise, b.noise),
@@ -105,19 +126,45 @@ pub(crate) fn merge(a: Counts, b: Counts) -> Counts {
     }
 }
 
-fn tally(trace: &Trace, original: Option<&Trace>, label: Option<usize>) -> Tally {
-    let class = class_of(trace);
-    let right = usize::from(label.is_some() && class == label);
-    let Some(original) = original else {
-        return Tally { right, ..Tally::default() };
-    };
-    Tally {
-        right,
-        agreeing: usize::from(class == class_of(original)),
-        layers: errors(&trace.layers, &original.layers),
-        output: errors(&trace.outputs, &original.outputs)
-            .into_iter()
-            .fold(ErrorStats::default(), ErrorStats::merge),
+impl Judged<'_> {
+    /// What each output decides.
+    fn decisions(&self, trace: &Trace) -> Vec<Vec<usize>> {
+        let outputs = self.kinds.iter().zip(&self.plan.outputs).zip(&trace.outputs);
+        outputs.map(|((kind, output), numbers)| kind.decisions(&output.shape, numbers)).collect()
+    }
+
+    /// The first output, before what the client applies.
+    fn first(&self, trace: &Trace) -> Result<ArrayD<f64>> {
+        let shape = self.plan.outputs[0].shape.clone();
+        Ok(ArrayD::from_shape_vec(shape, trace.outputs[0].clone())?)
+    }
+
+    fn tally(&self, trace: &Trace, original: Option<&Trace>) -> Result<Tally> {
+        let decisions = self.decisions(trace);
+        let mut tally = Tally::default();
+        match self.target {
+            None => {}
+            Some(Targets::Classes(class)) => {
+                let found =
+                    class_of(self.kinds[0], &self.plan.outputs[0].client, &self.first(trace)?);
+                tally.right = usize::from(found == class.first().copied());
+            }
+            Some(Targets::Values(rows)) => {
+                let client = &self.plan.outputs[0].client;
+                let predicted = apply_client_ops(client, self.first(trace)?);
+                let predicted: Vec<f64> = predicted.iter().copied().collect();
+                rows.iter().for_each(|targets| tally.predicted.add(targets, &predicted));
+            }
+        }
+        if let Some(original) = original {
+            let others = self.decisions(original);
+            let pairs = decisions.iter().flatten().zip(others.iter().flatten());
+            tally.agreeing = pairs.filter(|(a, b)| a == b).count();
+            tally.layers = errors(&trace.layers, &original.layers);
+            let outputs = errors(&trace.outputs, &original.outputs);
+            tally.output = outputs.into_iter().fold(ErrorStats::default(), ErrorStats::merge);
+        }
+        Ok(tally)
     }
 }
 
@@ -127,13 +174,6 @@ fn errors(found: &[Vec<f64>], expected: &[Vec<f64>]) -> Vec<ErrorStats> {
         .zip(expected)
         .map(|(found, expected)| ErrorStats::between(found, expected))
         .collect()
-}
-
-/// The class with the highest score in the first output; none for a single number.
-fn class_of(trace: &Trace) -> Option<usize> {
-    let scores = trace.outputs.first().filter(|scores| scores.len() > 1)?;
-    let larger = |best: usize, (i, x): (usize, &f64)| if *x > scores[best] { i } else { best };
-    Some(scores.iter().enumerate().fold(0, larger))
 }
 
 fn outside(values: &[f64], (lo, hi): (f64, f64)) -> u64 {

@@ -10,10 +10,11 @@ mod evaluators;
 
 use std::path::{Path, PathBuf};
 
-use hecc_compiler::calibrate::{Calibration, Stats};
+use hecc_compiler::calibrate::{Calibration, Split, Stats};
 use hecc_compiler::config::Config;
+use hecc_compiler::judge::{Judge, OutputWish, output_kinds, results};
 use hecc_compiler::ladder::Ladder;
-use hecc_compiler::pass::approximate::{ApproximateConfig, approximate};
+use hecc_compiler::pass::approximate::{ApproximateConfig, DegreeSearch};
 use hecc_compiler::pass::assign_levels::assign_levels;
 use hecc_compiler::pass::choose_params::{Request, params_for};
 use hecc_compiler::pass::eliminate_common::eliminate_common;
@@ -80,11 +81,19 @@ fn stages(
     show: &mut dyn FnMut(&str, &dyn std::fmt::Display),
 ) -> Plan {
     let config = Config { security: Security::Insecure, ..Config::standard() };
-    let approximate_config =
-        ApproximateConfig { degrees: vec![2, 3, 7], ..ApproximateConfig::standard() };
+    let approximate_config = ApproximateConfig {
+        degrees: vec![2, 3, 7],
+        more_degrees: vec![],
+        ..ApproximateConfig::standard()
+    };
     let observe = |model: &Model| Stats::collect(model, calibration).unwrap();
-    let (approximated, _) =
-        approximate(model, &observe(model), calibration, &approximate_config).unwrap();
+    let split = Split::new(model, calibration);
+    let kinds = output_kinds(model, OutputWish::Unsaid, None);
+    let judge = Judge::new(kinds, &results(model, &split.kept.inputs).unwrap());
+    let seen = observe(model).ranges;
+    let mut search =
+        DegreeSearch::new((model, &seen), &split, &judge, &approximate_config).unwrap();
+    let approximated = search.try_next().unwrap().unwrap().model;
     show("approximate", &rounded(&approximated.to_string()));
     let graph = linearize(&approximated).unwrap();
     show("linearize", &graph);

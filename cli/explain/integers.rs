@@ -49,30 +49,6 @@ pub(super) fn text(report: &IntegerReport, dropped: &[Requantization]) -> String
     text
 }
 
-/// What rounding weights, or dropping rounding between layers, changed.
-pub(super) fn fidelity_text(compiled: &Compiled) -> String {
-    let Some(fidelity) = &compiled.fidelity else { return String::new() };
-    format!(
-        "\nRounding changes what the network says of {} of {} (calibration data), and results by up to {} where the largest is {}.\n",
-        units::percent(((1.0 - fidelity.agreement) * 1e6).round() as usize, 1_000_000),
-        units::count(fidelity.n_inputs, "input"),
-        units::number(fidelity.largest_difference),
-        units::number(fidelity.largest_result)
-    )
-}
-
-/// As [`fidelity_text`], for scripts.
-pub(super) fn fidelity_json(compiled: &Compiled) -> Json {
-    compiled.fidelity.as_ref().map_or(Json::Null, |fidelity| {
-        json!({
-            "agreement": fidelity.agreement,
-            "largest_difference": fidelity.largest_difference,
-            "largest_result": fidelity.largest_result,
-            "inputs": fidelity.n_inputs,
-        })
-    })
-}
-
 /// Which scheme was chosen, if there was a choice, and why.
 pub(super) fn scheme_text(compiled: &Compiled) -> String {
     let (chosen, other) = match compiled.plan.params.scheme {

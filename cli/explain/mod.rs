@@ -14,11 +14,6 @@ use serde_json::{Value as Json, json};
 use crate::table::{Align, Table};
 use crate::units;
 
-/// What rounding changed, in a sentence.
-pub(crate) fn fidelity(compiled: &Compiled) -> String {
-    integers::fidelity_text(compiled).trim().to_owned()
-}
-
 /// The choices for people.
 pub(crate) fn text(compiled: &Compiled) -> String {
     let mut text = String::new();
@@ -26,13 +21,12 @@ pub(crate) fn text(compiled: &Compiled) -> String {
     if !report.layers.is_empty() {
         let _ = write!(
             text,
-            "Polynomials for activations (`*`: chosen). Divergence is how far the network's output moves when this layer \
+            "Polynomials for activations (`*`: chosen). Loss is how much of what is good enough is spent when this layer \
              alone is replaced, cost is in products of ciphertexts.\n{}\
-             With all of them, {} of {} are decided as by the original network; the divergence is {}.\n\n",
+             With all of them, the loss is {} on {}.\n\n",
             degrees(&report.layers),
-            units::percent((report.agreement * 1e6) as usize, 1_000_000),
-            units::count(report.n_validation, "held-out input"),
-            units::number(report.divergence)
+            units::number(report.loss),
+            units::count(report.n_inputs, "input that they were not fitted to")
         );
     }
     match &compiled.integers {
@@ -42,7 +36,6 @@ pub(crate) fn text(compiled: &Compiled) -> String {
                 write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
         }
     }
-    text += &integers::fidelity_text(compiled);
     text += &integers::scheme_text(compiled);
     if let Some(report) = &compiled.bootstraps {
         let _ = write!(text, "\n{}", bootstraps(report));
@@ -55,7 +48,7 @@ fn degrees(layers: &[LayerReport]) -> Table {
         ("layer", Align::Left),
         ("degree", Align::Right),
         ("cost", Align::Right),
-        ("divergence", Align::Right),
+        ("loss", Align::Right),
         ("largest error", Align::Right),
     ]);
     for layer in layers {
@@ -65,7 +58,7 @@ fn degrees(layers: &[LayerReport]) -> Table {
                 if i == 0 { layer.node.clone() } else { String::new() },
                 format!("{chosen}{}", choice.degree),
                 choice.cost.to_string(),
-                units::number(choice.divergence),
+                units::number(choice.loss),
                 units::number(choice.fit.max_error),
             ]);
         }
@@ -125,7 +118,7 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
             json!({
                 "degree": choice.degree,
                 "cost": choice.cost,
-                "divergence": choice.divergence,
+                "loss": choice.loss,
                 "mean_squared_error": choice.fit.mean_squared_error,
                 "max_error": choice.fit.max_error,
             })
@@ -149,12 +142,10 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
     };
     json!({
         "activations": report.layers.iter().map(layer).collect::<Vec<_>>(),
-        "agreement": report.agreement,
-        "divergence": report.divergence,
-        "validation_inputs": report.n_validation,
+        "loss": report.loss,
+        "choosing_inputs": report.n_inputs,
         "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "integers": compiled.integers.as_ref().map(integers::json),
-        "fidelity": integers::fidelity_json(compiled),
         "other_scheme": integers::scheme_json(compiled),
         "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({
             "steps": report.steps.iter().map(|(name, from, to)| {

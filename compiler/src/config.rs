@@ -4,7 +4,9 @@ use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
 
+use crate::judge::OutputWish;
 use crate::pass::approximate::ApproximateConfig;
+use crate::pass::choose_degrees::Wishes;
 use crate::pass::quantize::QuantizeBits;
 
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
@@ -29,6 +31,10 @@ pub struct Config {
     pub margin: f64,
     /// How activations become polynomials.
     pub approximate: ApproximateConfig,
+    /// How good results must be.
+    pub wishes: Wishes,
+    /// What outputs are for.
+    pub outputs: OutputWish,
     /// Whether numbers are integers or approximate.
     pub scheme: SchemeChoice,
     /// Integers: whether results must fit for every input in range, not only for those like the calibration data.
@@ -67,6 +73,8 @@ impl Config {
             normalization: None,
             margin: 1.25,
             approximate: ApproximateConfig::standard(),
+            wishes: Wishes::default(),
+            outputs: OutputWish::default(),
             scheme: SchemeChoice::Auto,
             certify: false,
             margin_bits: 1.0,

@@ -11,6 +11,7 @@ pub mod emit;
 pub mod error;
 pub mod graph;
 pub mod interpret;
+pub mod judge;
 pub mod ladder;
 pub mod layout;
 pub mod linear;

@@ -2,17 +2,18 @@
 
 use hecc_grammar::cost;
 use hecc_grammar::model::{Model, Tensor};
-use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
+use hecc_grammar::plan::{Better, Params, Plan, Scheme, Validation, VerifiedPlan};
 
-use crate::calibrate::{Calibration, Stats};
+use crate::calibrate::{Calibration, Split, Stats};
 use crate::config::{Config, SchemeChoice};
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::judge::{Judge, output_kinds, results};
 use crate::ladder::Ladder;
-use crate::pass::approximate::{ApproximateReport, approximate};
+use crate::pass::approximate::{ApproximateReport, Beyond};
 use crate::pass::assign_levels::assign_levels;
+use crate::pass::choose_degrees::{Shipped, choose_degrees};
 use crate::pass::choose_precision::choose_precision;
-use crate::pass::fidelity::{Fidelity, fidelity};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
@@ -24,6 +25,7 @@ use crate::pass::record::{SeenInputs, record};
 use crate::pass::search::{Candidate, Found, SearchInput, noisiest_layer, search};
 use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
 use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
+use crate::pass::validate::HeldOut;
 use crate::pass::widths::{Width, widths};
 
 /// Without a wish, results may be less precise by so many bits where bootstrapping could make up for it, at a cost of minutes.
@@ -48,8 +50,6 @@ pub struct Compiled {
     pub candidates: Vec<Candidate>,
     /// Where values are refreshed, if the network is too deep to do without.
     pub bootstraps: Option<BootstrapReport>,
-    /// What rounding weights and inputs, or dropping rounding between layers, changes on the calibration data, if any was.
-    pub fidelity: Option<Fidelity>,
     /// Quantisers between layers that were dropped.
     pub dropped: Vec<Requantization>,
     /// BFV: how wide integers are, and what was chosen for it.
@@ -89,7 +89,12 @@ pub fn compile(
     config: &Config,
 ) -> Result<Compiled, CompileError> {
     let stats = observe(model, calibration)?;
-    let quantized = config.quantize.map(|bits| quantize(model, &stats, bits)).transpose()?;
+    let split = Split::new(model, calibration);
+    let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
+    let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
+    let bits = config.quantize;
+    let quantized =
+        bits.map(|bits| quantize(model, &observe(model, &split.kept)?, bits)).transpose()?;
     let mut lifted = match &quantized {
         None => lift_quantizers(model, &stats),
         Some(quantized) => lift_quantizers(quantized, &observe(quantized, calibration)?),
@@ -98,26 +103,38 @@ pub fn compile(
     for ((_, range), ranges) in lifted.ranges.iter_mut().zip(&seen.ranges) {
         *range = ranges.hull();
     }
-    let given = (model, calibration);
-    let calibration = lifted.quantized(calibration);
-    let is_quantized = lifted.inputs.iter().all(Option::is_some);
-    let observed = (&calibration, &seen);
-    let mut compiled = match config.scheme {
-        SchemeChoice::Ckks => compile_ckks(&lifted, observed, config)?,
-        SchemeChoice::Bfv => compile_bfv(&lifted, observed, config)?,
-        SchemeChoice::Auto if !is_quantized => compile_ckks(&lifted, observed, config)?,
-        SchemeChoice::Auto => cheaper(
-            compile_bfv(&lifted, observed, config),
-            compile_ckks(&lifted, observed, config),
-            config,
-        )?,
+    let task = Task {
+        calibration: lifted.quantized(calibration),
+        held_out: HeldOut::new(model, &split.held_out, &lifted, &judge)?,
+        split: split.map(|part| lifted.quantized(part)),
+        seen,
+        judge: &judge,
+        lifted: &lifted,
+        config,
     };
-    if quantized.is_some() || !lifted.dropped.is_empty() {
-        compiled.fidelity = Some(fidelity(given, (&lifted.model, &calibration))?);
-    }
-    compiled.dropped = lifted.dropped;
+    let is_quantized = lifted.inputs.iter().all(Option::is_some);
+    let mut compiled = match config.scheme {
+        SchemeChoice::Ckks => compile_ckks(&task)?,
+        SchemeChoice::Bfv => compile_bfv(&task)?,
+        SchemeChoice::Auto if !is_quantized => compile_ckks(&task)?,
+        SchemeChoice::Auto => cheaper(compile_bfv(&task), compile_ckks(&task), config)?,
+    };
+    compiled.dropped = lifted.dropped.clone();
     check_memory(&compiled.plan, config)?;
     Ok(compiled)
+}
+
+/// A network on its way to a plan, with what it is compared by.
+struct Task<'a> {
+    lifted: &'a Lifted,
+    /// All calibration inputs as the client sends them.
+    calibration: Calibration,
+    /// The same in parts.
+    split: Split,
+    seen: SeenInputs,
+    judge: &'a Judge,
+    held_out: HeldOut<'a>,
+    config: &'a Config,
 }
 
 /// The faster one of two compilations, with what the other would have cost.
@@ -146,14 +163,15 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
 }
 
 /// Compiles for approximate numbers.
-fn compile_ckks(
-    lifted: &Lifted,
-    (calibration, seen): (&Calibration, &SeenInputs),
-    config: &Config,
-) -> Result<Compiled, CompileError> {
-    let stats = observe(&lifted.model, calibration)?;
-    let (approximated, approximation) =
-        approximate(&lifted.model, &stats, calibration, &config.approximate)?;
+fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let Task { lifted, calibration, split, seen, judge, held_out, config } = task;
+    let shipped = choose_degrees(
+        (&lifted.model, &observe(&lifted.model, calibration)?.ranges),
+        split,
+        (judge, held_out),
+        (&config.approximate, &config.wishes),
+    )?;
+    let Shipped { model: approximated, report: approximation, mut validation, beyond } = shipped;
     let observed = observe(&approximated, calibration)?;
     let range = |tensor: Tensor| lifted.range(&observed.ranges, tensor);
     let is_input = |tensor: Tensor| lifted.ranges.iter().any(|(input, _)| *input == tensor);
@@ -179,13 +197,16 @@ fn compile_ckks(
     };
     let precision = match config.precision {
         Some(wish) => wish,
-        None => choose_precision(&approximated, calibration)?,
+        None => choose_precision(&approximated, calibration, judge)?,
     };
     let input = SearchInput { graph: &graph, levels: &levels, config, precision, lower };
     let (found, bootstraps) = search_all(input)?;
     let Found { mut plan, packing, candidates, .. } = found;
     record(&mut plan, seen, &observed);
-    let plan = VerifiedPlan::new(plan)?;
+    let depth = levels.iter().copied().max().unwrap_or(0);
+    let before = candidates.first().filter(|_| bootstraps.is_none());
+    validation.better = beyond.map(|beyond| better(beyond, depth, before));
+    let plan = finished(plan, judge, validation)?;
     Ok(Compiled {
         plan,
         approximated,
@@ -194,7 +215,6 @@ fn compile_ckks(
         packing,
         candidates,
         bootstraps,
-        fidelity: None,
         dropped: vec![],
         integers: None,
         other_scheme: None,
@@ -235,12 +255,50 @@ fn too_imprecise(best: &Found, wish: Option<f64>) -> CompileError {
     CompileError::Precision { wanted: wish.unwrap_or(LEAST_BITS), reached, node, hint }
 }
 
+/// A plan with what its outputs are for and how good it is.
+fn finished(
+    mut plan: Plan,
+    judge: &Judge,
+    validation: Validation,
+) -> Result<VerifiedPlan, CompileError> {
+    for (output, kind) in plan.outputs.iter_mut().zip(&judge.kinds) {
+        output.kind = *kind;
+    }
+    plan.validation = Some(validation);
+    Ok(VerifiedPlan::new(plan)?)
+}
+
+/// A ring of twice the degree takes so many times as long.
+const DOUBLE_RING: f64 = 2.2;
+
+/// What the next better choice of degrees would do and cost, from the levels that it takes more than the plan, `depth` levels
+/// deep, with these parameters.
+fn better(beyond: Beyond, depth: usize, candidate: Option<&Candidate>) -> Better {
+    let distances = &beyond.distances;
+    let shares = distances.iter().filter_map(|distance| distance.agreement());
+    let time = candidate.map_or(beyond.cost, |candidate| {
+        let old = depth as f64 + 2.0;
+        let more = beyond.levels as f64;
+        let is_too_long =
+            candidate.log_qp + more * candidate.scale > f64::from(candidate.max_log_qp);
+        let longer = ((old + more) / old).powi(2).max(1.0);
+        longer * if is_too_long { DOUBLE_RING } else { 1.0 }
+    });
+    Better {
+        degrees: beyond.degrees.iter().map(|&degree| degree as u32).collect(),
+        time,
+        agreement: shares.map(|share| share.ratio()).reduce(f64::min),
+        rms: distances.iter().map(|distance| distance.size().rms).fold(0.0, f64::max),
+    }
+}
+
 /// Compiles for exact integers.
-fn compile_bfv(
-    lifted: &Lifted,
-    (calibration, seen): (&Calibration, &SeenInputs),
-    config: &Config,
-) -> Result<Compiled, CompileError> {
+fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let Task { lifted, calibration, split: _, seen, judge, held_out, config } = task;
+    let validation = held_out.validate(&lifted.model)?;
+    if let Some(why) = config.wishes.unmet(&validation, None) {
+        return Err(CompileError::Quantization(why));
+    }
     let integers = integers(&lifted.model, &lifted.inputs)?;
     let computed = observe(&lifted.model, calibration)?;
     let range = |tensor: Tensor| lifted.range(&computed.ranges, tensor);
@@ -282,14 +340,13 @@ fn compile_bfv(
         worth_training_away,
     };
     Ok(Compiled {
-        plan: VerifiedPlan::new(plan)?,
+        plan: finished(plan, judge, validation)?,
         approximated: lifted.model.clone(),
-        approximation: ApproximateReport { agreement: 1.0, ..ApproximateReport::default() },
+        approximation: ApproximateReport::default(),
         graph: integers.graph,
         packing,
         candidates: vec![],
         bootstraps: None,
-        fidelity: None,
         dropped: vec![],
         integers: Some(report),
         other_scheme: None,

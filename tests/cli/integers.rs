@@ -64,7 +64,7 @@ fn a_float_network_is_rounded_on_request() {
     let sheet = compile(&workshop, "hcnn_mnist_float.onnx", "--scheme bfv --quantize w=4,in=3");
     let bits = sheet["explanation"]["integers"]["required_bits"].as_f64().unwrap();
     assert!(bits > 30.0, "{bits}");
-    let agreement = sheet["explanation"]["fidelity"]["agreement"].as_f64().unwrap();
+    let agreement = sheet["fidelity"]["agreement"]["share"].as_f64().unwrap();
     assert!((0.9..=1.0).contains(&agreement), "{agreement}");
     let simulated = workshop.json(&format!("simulate plan.bin --data {}", digits().0));
     assert!(!simulated.is_null());

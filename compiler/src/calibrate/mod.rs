@@ -6,15 +6,19 @@ mod profile;
 mod quantiles;
 mod ranges;
 mod screen;
+mod split;
 mod stats;
 mod tail;
+mod targets;
 
 pub use histogram::Histogram;
 pub use profile::{input_profiles, profile};
 pub use quantiles::{N_QUANTILES, Quantiles};
 pub use ranges::input_ranges;
 pub use screen::{Finding, Screened, rows_wanted, screen};
-pub use stats::Stats;
+pub use split::Split;
+pub use stats::{Stats, histograms};
+pub use targets::Targets;
 
 use hecc_grammar::model::Model;
 use ndarray::ArrayD;
@@ -27,6 +31,8 @@ pub struct Calibration {
     /// One array for each input of the model, with the number of images in place of its first dimension where that is 1,
     /// else before its shape.
     pub inputs: Vec<ArrayD<f64>>,
+    /// What the results should be, if that is known.
+    pub targets: Option<Targets>,
     /// The range that was assumed, if there was no data.
     pub assumed: Option<(f64, f64)>,
 }
@@ -37,7 +43,7 @@ const ASSUMED_IMAGES: usize = 64;
 impl Calibration {
     /// Real inputs.
     pub fn from_data(inputs: Vec<ArrayD<f64>>) -> Calibration {
-        Calibration { inputs, assumed: None }
+        Calibration { inputs, targets: None, assumed: None }
     }
 
     /// Uniform inputs in `[lo, hi]`, where there are no data. Reproducible.
@@ -52,6 +58,7 @@ impl Calibration {
         let shapes: Vec<Vec<usize>> = model.inputs().map(|(_, node)| node.shape.clone()).collect();
         Calibration {
             inputs: shapes.iter().map(|shape| shape.as_slice()).map(batch).collect(),
+            targets: None,
             assumed: Some((lo, hi)),
         }
     }

@@ -65,26 +65,35 @@ impl Stats {
         }
         let quantiles =
             samples.into_iter().zip(&ranges).map(|(s, r)| quantiles::of(s, *r)).collect();
-        let operands: Vec<Tensor> =
-            model.tensors().filter_map(|(_, node)| operand(&node.op)).collect();
-        let empty =
-            |&x: &Tensor| (x, Histogram::new(ranges[x.index()].0, ranges[x.index()].1, N_BINS));
-        let empty: BTreeMap<Tensor, Histogram> = operands.iter().map(empty).collect();
-        let per_image = interpret::visit(model, &calibration.inputs, |_, values| {
-            let mut histograms = empty.clone();
-            for (x, histogram) in &mut histograms {
-                values[x.index()].iter().for_each(|&v| histogram.add(v));
-            }
-            histograms
-        })?;
-        let mut histograms = empty;
-        for image in per_image {
-            histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
-        }
+        let histograms = histograms(model, calibration, &ranges)?;
         let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
         let outputs = (0..model.outputs.len()).map(of_output).collect();
         Ok(Stats { ranges, quantiles, histograms, n_images, outputs })
     }
+}
+
+/// The distributions of the operands of activations over some inputs, in bins of the ranges given, which may be those over
+/// more inputs.
+pub fn histograms(
+    model: &Model,
+    calibration: &Calibration,
+    ranges: &[(f64, f64)],
+) -> Result<BTreeMap<Tensor, Histogram>, InterpretError> {
+    let operands: Vec<Tensor> = model.tensors().filter_map(|(_, node)| operand(&node.op)).collect();
+    let empty = |&x: &Tensor| (x, Histogram::new(ranges[x.index()].0, ranges[x.index()].1, N_BINS));
+    let empty: BTreeMap<Tensor, Histogram> = operands.iter().map(empty).collect();
+    let per_image = interpret::visit(model, &calibration.inputs, |_, values| {
+        let mut histograms = empty.clone();
+        for (x, histogram) in &mut histograms {
+            values[x.index()].iter().for_each(|&v| histogram.add(v));
+        }
+        histograms
+    })?;
+    let mut histograms = empty;
+    for image in per_image {
+        histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
+    }
+    Ok(histograms)
 }
 
 /// The operand of an activation.

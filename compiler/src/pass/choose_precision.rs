@@ -1,69 +1,103 @@
-//! Chooses how precise results are to be, where the user does not say: so that encryption changes no decision.
+//! Chooses how precise results are to be, where the user does not say: so that encryption changes no decision, and no
+//! number by much of what it varies by.
 //!
-//! The error of encryption is compared with the distance of the two largest elements of each output on the calibration
-//! inputs. Outputs of one element decide nothing that the network says, and are asked for a fixed precision.
+//! The error of encryption is compared with the distance of the two largest scores of each decision on the calibration
+//! inputs, and with the spread of numbers.
 
 use hecc_grammar::model::Model;
-use ndarray::{ArrayD, ArrayViewD, Axis};
+use hecc_grammar::plan::{OutputKind, lanes};
+use ndarray::ArrayD;
 
 use crate::calibrate::Calibration;
 use crate::error::CompileError;
-use crate::interpret;
+use crate::judge::{Judge, results};
 
-/// Bits asked for at least and at most: below, rounding would be visible in the numbers; above, decisions so close are chance.
-const BITS: std::ops::RangeInclusive<f64> = 9.0..=12.0;
+/// Bits asked for at least: below, rounding would be visible in the numbers.
+const LEAST_BITS: f64 = 9.0;
+
+/// Bits asked for at most for decisions: those that are closer are chance.
+const BITS_OF_DECISIONS: f64 = 12.0;
+
+/// Bits asked for at most for numbers that vary by little of their size.
+const BITS_OF_VALUES: f64 = 18.0;
+
+/// Largest error of a number, relative to its spread.
+const ERROR: f64 = 0.01;
 
 /// Calibration inputs looked at, at most.
 const MOST_INPUTS: usize = 1024;
 
-/// Bits of precision, as a fraction of the outputs' range, that keep all decisions on the calibration inputs, within bounds.
-pub fn choose_precision(model: &Model, calibration: &Calibration) -> Result<f64, CompileError> {
-    let few = |array: &ArrayD<f64>| match array.shape().first() {
-        Some(&n) => array.slice_axis(Axis(0), (0..n.min(MOST_INPUTS)).into()).to_owned(),
-        None => array.clone(),
-    };
-    let inputs: Vec<ArrayD<f64>> = calibration.inputs.iter().map(few).collect();
-    let outputs = interpret::visit(model, &inputs, |_, values| {
-        model.outputs.iter().map(|o| values[o.tensor.index()].clone()).collect::<Vec<_>>()
-    });
-    let outputs = outputs.map_err(|error| CompileError::Calibration(error.to_string()))?;
-    let of_output = |k: usize| {
-        let rows = || outputs.iter().map(|outputs| outputs[k].view());
+/// Bits of precision, as a fraction of the outputs' range, that are enough on the calibration inputs, within bounds.
+pub fn choose_precision(
+    model: &Model,
+    calibration: &Calibration,
+    judge: &Judge,
+) -> Result<f64, CompileError> {
+    let rows: Vec<usize> = (0..calibration.len(model).min(MOST_INPUTS)).collect();
+    let outputs = results(model, &calibration.rows(model, &rows).inputs)?;
+    let of_output = |(k, kind): (usize, &OutputKind)| {
+        let rows = || outputs.iter().map(|outputs| &outputs[k]);
         let range = rows().flatten().fold(0.0, |most: f64, x| most.max(x.abs()));
-        let margins = rows().filter_map(|row| margin(&row)).filter(|&margin| margin > 0.0);
+        let margins = rows().flat_map(|row| margins(*kind, row)).filter(|&margin| margin > 0.0);
         let smallest = margins.fold(f64::INFINITY, f64::min);
-        (2.0 * range / smallest).log2()
+        let decisions = (2.0 * range / smallest).log2().min(BITS_OF_DECISIONS);
+        let values = (range / (ERROR * judge.spread(k).0)).log2().min(BITS_OF_VALUES);
+        if kind.decides() { decisions } else { decisions.max(values) }
     };
-    let bits = (0..model.outputs.len()).map(of_output).fold(f64::NEG_INFINITY, f64::max);
-    Ok(bits.clamp(*BITS.start(), *BITS.end()))
+    Ok(judge.kinds.iter().enumerate().map(of_output).fold(LEAST_BITS, f64::max))
 }
 
-/// By how much the largest element exceeds the next; `None` if there is none.
-fn margin(row: &ArrayViewD<'_, f64>) -> Option<f64> {
+/// How far decisions are from others.
+fn margins(kind: OutputKind, row: &ArrayD<f64>) -> Vec<f64> {
+    let numbers: Vec<f64> = row.iter().copied().collect();
+    match kind {
+        OutputKind::Values => vec![],
+        // Only one of two numbers that are compared is off.
+        OutputKind::Threshold { at } => numbers.iter().map(|x| 2.0 * (x - at).abs()).collect(),
+        OutputKind::Classes { axis } | OutputKind::Scores { axis } => {
+            lanes(row.shape(), axis).map(|lane| margin(lane.map(|i| numbers[i]))).collect()
+        }
+    }
+}
+
+/// By how much the largest number exceeds the next.
+fn margin(lane: impl Iterator<Item = f64>) -> f64 {
     let start = (f64::NEG_INFINITY, f64::NEG_INFINITY);
-    let (first, second) = row.iter().fold(start, |(first, second), &x| match x > first {
+    let (first, second) = lane.fold(start, |(first, second), x| match x > first {
         true => (x, first),
         false => (first, second.max(x)),
     });
-    (second > f64::NEG_INFINITY).then_some(first - second)
+    first - second
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bits(rows: &str, data: ArrayD<f64>) -> f64 {
+    fn bits(rows: &str, kind: OutputKind, data: ArrayD<f64>) -> f64 {
         let text = format!("model 1 \"m\"\nt0 = input : [1,{rows}] \"x\"\noutput \"y\" t0\n");
         let model: Model = text.parse().unwrap();
-        choose_precision(&model, &Calibration::from_data(vec![data])).unwrap()
+        let judge = Judge::new(vec![kind], &results(&model, std::slice::from_ref(&data)).unwrap());
+        choose_precision(&model, &Calibration::from_data(vec![data]), &judge).unwrap()
     }
 
     #[test]
     fn close_decisions_ask_for_more_bits() {
-        assert_eq!(bits("2", ndarray::array![[1.0, -1.0], [0.5, 0.4]].into_dyn()), 9.0);
-        let close = bits("2", ndarray::array![[1.0, -1.0], [0.5, 0.499]].into_dyn());
+        let kind = OutputKind::Classes { axis: 1 };
+        assert_eq!(bits("2", kind, ndarray::array![[1.0, -1.0], [0.5, 0.4]].into_dyn()), 9.0);
+        let close = bits("2", kind, ndarray::array![[1.0, -1.0], [0.5, 0.499]].into_dyn());
         assert!((close - 2000f64.log2()).abs() < 1e-6, "{close}");
-        assert_eq!(bits("2", ndarray::array![[1.0, 1.0 - 1e-9]].into_dyn()), 12.0);
-        assert_eq!(bits("1", ndarray::array![[1.0], [2.0]].into_dyn()), 9.0);
+        assert_eq!(bits("2", kind, ndarray::array![[1.0, 1.0 - 1e-9]].into_dyn()), 12.0);
+        let near = OutputKind::Threshold { at: 0.5 };
+        let close = bits("1", near, ndarray::array![[1.0], [0.501]].into_dyn());
+        assert!((close - 1000f64.log2()).abs() < 1e-6, "{close}");
+    }
+
+    #[test]
+    fn numbers_that_vary_little_ask_for_more_bits() {
+        let of = |data: ArrayD<f64>| bits("1", OutputKind::Values, data);
+        assert_eq!(of(ndarray::array![[-1.0], [2.0]].into_dyn()), 9.0);
+        let kelvin = of(ndarray::array![[299.0], [301.0]].into_dyn());
+        assert!((kelvin - 30_100f64.log2()).abs() < 1e-6, "{kelvin}");
     }
 }

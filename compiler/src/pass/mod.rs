@@ -2,11 +2,11 @@
 
 pub mod approximate;
 pub mod assign_levels;
+pub mod choose_degrees;
 pub mod choose_params;
 pub mod choose_precision;
 pub mod eliminate_common;
 pub mod eliminate_dead;
-pub mod fidelity;
 pub mod integer_trial;
 pub mod integers;
 pub mod lift_quantizers;
@@ -21,4 +21,5 @@ pub mod search;
 pub mod search_bootstrapped;
 pub mod search_integers;
 pub mod table;
+pub mod validate;
 pub mod widths;

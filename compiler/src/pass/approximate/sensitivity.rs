@@ -1,0 +1,48 @@
+//! How far results move when one layer alone is replaced.
+
+use hecc_grammar::model::{Model, Tensor};
+use ndarray::{ArrayD, Axis, Slice};
+
+use super::Layer;
+use crate::calibrate::Calibration;
+use crate::error::CompileError;
+use crate::interpret;
+use crate::judge::{Distance, Judge, Results, merge};
+use crate::poly::{Fit, evaluate_polynomial};
+
+/// Inputs that are looked at, at most.
+const MAX_INPUTS: usize = 96;
+
+/// The distances of the outputs for each layer and fit, over inputs. Only what depends on the layer is computed again.
+pub(super) fn measure(
+    model: &Model,
+    layers: &[Layer],
+    fits: &[Vec<Fit>],
+    inputs: &Calibration,
+    judge: &Judge,
+) -> Result<Vec<Vec<Vec<Distance>>>, CompileError> {
+    let n = inputs.len(model);
+    let few = |x: &ArrayD<f64>| match n {
+        1 => x.clone(),
+        _ => x.slice_axis(Axis(0), Slice::from(0..n.min(MAX_INPUTS))).to_owned(),
+    };
+    let few: Vec<ArrayD<f64>> = inputs.inputs.iter().map(few).collect();
+    let per_input = interpret::visit(model, &few, |_, values| {
+        let expected: Results =
+            model.outputs.iter().map(|o| values[o.tensor.index()].clone()).collect();
+        let distances = |tensor: Tensor, x: Tensor, fit: &Fit| {
+            let value = values[x.index()].mapv(|v| evaluate_polynomial(&fit.polynomial, v));
+            judge.compare(&expected, &interpret::resume(model, values, tensor, value))
+        };
+        let layer = |(&(tensor, x, _), fits): (&Layer, &Vec<Fit>)| {
+            fits.iter().map(|fit| distances(tensor, x, fit)).collect::<Vec<_>>()
+        };
+        layers.iter().zip(fits).map(layer).collect::<Vec<_>>()
+    })
+    .map_err(|error| CompileError::Calibration(error.to_string()))?;
+    let both = |a: Vec<Vec<Vec<Distance>>>, b: Vec<Vec<Vec<Distance>>>| {
+        let layers = a.into_iter().zip(b);
+        layers.map(|(a, b)| a.into_iter().zip(b).map(|(a, b)| merge(a, b)).collect()).collect()
+    };
+    Ok(per_input.into_iter().reduce(both).unwrap_or_default())
+}

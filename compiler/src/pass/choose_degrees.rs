@@ -1,0 +1,182 @@
+//! Chooses the model that is shipped: the cheapest one that keeps to the wishes, or the best one.
+//!
+//! Before: activations. After: polynomials, and how good they are on inputs that nothing was fitted to.
+
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::Validation;
+
+use super::approximate::{ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch};
+use super::validate::HeldOut;
+use crate::calibrate::Split;
+use crate::error::CompileError;
+use crate::judge::Judge;
+
+/// What a user may ask of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wishes {
+    /// Share of decisions that must be those of the network that was given.
+    pub min_agreement: Option<f64>,
+    /// Largest error, relative to the spread of the output.
+    pub max_error: Option<f64>,
+}
+
+/// Of the largest error that is wished for, this part is aimed at: other inputs than those that degrees are chosen by may
+/// have larger ones.
+const AIM: f64 = 0.7;
+
+/// Risk that goes with a share of decisions that differ: most of it is of decisions that do not.
+const RISK: f64 = 5.0;
+
+/// The model that is shipped.
+pub struct Shipped {
+    /// The model.
+    pub model: Model,
+    /// Degrees chosen and considered.
+    pub report: ApproximateReport,
+    /// How good it is.
+    pub validation: Validation,
+    /// The next better choice.
+    pub beyond: Option<Beyond>,
+}
+
+/// Finds degrees for a model's activations, of whose tensors the ranges are known.
+pub fn choose_degrees(
+    (model, ranges): (&Model, &[(f64, f64)]),
+    split: &Split,
+    (judge, held_out): (&Judge, &HeldOut<'_>),
+    (config, wishes): (&ApproximateConfig, &Wishes),
+) -> Result<Shipped, CompileError> {
+    let config = wishes.aim(config);
+    let mut search = DegreeSearch::new((model, ranges), split, judge, &config)?;
+    let mut best: Option<(Attempt, Validation)> = None;
+    while let Some(attempt) = search.try_next()? {
+        let validation = held_out.validate(&attempt.model)?;
+        let is_met = wishes.is_met(&validation);
+        if is_met || best.as_ref().is_none_or(|(_, other)| wishes.prefer(&validation, other)) {
+            best = Some((attempt, validation));
+        }
+        if is_met {
+            break;
+        }
+    }
+    let (Attempt { model, report }, validation) = best.expect("there is a first attempt");
+    if let Some(why) = wishes.unmet(&validation, Some(&report)) {
+        return Err(CompileError::Approximation(why));
+    }
+    let beyond = search.beyond(&report)?;
+    Ok(Shipped { model, report, validation, beyond })
+}
+
+impl Wishes {
+    /// The goal of degrees that keep to the wishes.
+    fn aim(&self, config: &ApproximateConfig) -> ApproximateConfig {
+        let mut config = config.clone();
+        if let Some(share) = self.min_agreement {
+            config.goal.agreement = share;
+            config.goal.risk = (RISK * (1.0 - share)).max(1e-4);
+        }
+        if let Some(error) = self.max_error {
+            config.goal.allow(AIM * error);
+        }
+        config
+    }
+
+    /// Whether nothing is asked for.
+    fn is_silent(&self) -> bool {
+        self.min_agreement.is_none() && self.max_error.is_none()
+    }
+
+    fn is_met(&self, validation: &Validation) -> bool {
+        self.unmet(validation, None).is_none()
+    }
+
+    /// Whether `a` is nearer to the wishes than `b`.
+    fn prefer(&self, a: &Validation, b: &Validation) -> bool {
+        let agreement = |v: &Validation| v.agreement.map_or(1.0, |share| share.ratio());
+        match self.max_error {
+            Some(_) => largest(a) < largest(b),
+            None => agreement(a) > agreement(b),
+        }
+    }
+
+    /// Which wish is not met, and why, if there is one. Without wishes, results must say anything at all.
+    pub fn unmet(
+        &self,
+        validation: &Validation,
+        report: Option<&ApproximateReport>,
+    ) -> Option<String> {
+        let limit = || limit(validation, report);
+        if self.is_silent() && is_worthless(validation) {
+            let agreement = validation.agreement.map_or(String::new(), |share| {
+                format!(" and {} of decisions agree", percent(share.ratio()))
+            });
+            return Some(format!(
+                "with the best polynomials results are off by {} of their spread (root mean square on held-out calibration \
+                 data){agreement}, so that a constant would do as well; {}; --max-error or --min-agreement say that this is \
+                 good enough",
+                percent(rms(validation)),
+                limit()
+            ));
+        }
+        if let (Some(wish), Some(found)) = (self.min_agreement, validation.agreement)
+            && found.ratio() < wish
+        {
+            return Some(format!(
+                "{} of {} decisions on held-out calibration data are those of the original network, {}, --min-agreement {} is \
+                 wished for; {}",
+                found.count,
+                found.of,
+                percent(found.ratio()),
+                percent(wish),
+                limit()
+            ));
+        }
+        let error = largest(validation);
+        match self.max_error {
+            Some(wish) if error > wish => Some(format!(
+                "the largest error of a result on held-out calibration data is {} of its spread, --max-error {} is wished for; {}",
+                percent(error),
+                percent(wish),
+                limit()
+            )),
+            Some(_) | None => None,
+        }
+    }
+}
+
+/// Results that agree with the original network's as often are of use, however large their errors.
+const USEFUL_AGREEMENT: f64 = 0.9;
+
+/// Whether results say nothing: errors are as large as what they vary by.
+fn is_worthless(validation: &Validation) -> bool {
+    let agreement = validation.agreement.map_or(0.0, |share| share.ratio());
+    !(rms(validation) < 1.0 || agreement >= USEFUL_AGREEMENT)
+}
+
+/// The root mean square error of the worst output.
+fn rms(validation: &Validation) -> f64 {
+    validation.outputs.iter().map(|errors| errors.total.rms).fold(0.0, f64::max)
+}
+
+/// The largest error of any output.
+fn largest(validation: &Validation) -> f64 {
+    validation.outputs.iter().map(|errors| errors.total.largest).fold(0.0, f64::max)
+}
+
+/// `98.4%`, so that it can be given to an option.
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e4).round() / 100.0)
+}
+
+/// What keeps results from being better.
+fn limit(validation: &Validation, report: Option<&ApproximateReport>) -> String {
+    let rounds = validation.outputs.iter().any(|e| e.rounding.rms > e.approximation.rms);
+    match report.and_then(ApproximateReport::worst_layer) {
+        Some(layer) if !rounds => format!(
+            "what limits it most is node `{}`, which polynomials of degree up to {} do not fit better",
+            layer.node,
+            layer.choices.last().map_or(0, |choice| choice.degree)
+        ),
+        Some(_) | None => "what limits it is rounding: more bits are needed".to_owned(),
+    }
+}
