@@ -60,7 +60,8 @@ pub fn choose_degrees(
         }
     }
     let (Attempt { model, report }, validation) = best.expect("there is a first attempt");
-    if let Some(why) = wishes.unmet(&validation, Some(&report)) {
+    let useless = wishes.useless(&validation, Some(&report));
+    if let Some(why) = useless.or_else(|| wishes.unmet(&validation, Some(&report))) {
         return Err(CompileError::Approximation(why));
     }
     let beyond = search.beyond(&report)?;
@@ -87,7 +88,7 @@ impl Wishes {
     }
 
     fn is_met(&self, validation: &Validation) -> bool {
-        self.unmet(validation, None).is_none()
+        self.useless(validation, None).is_none() && self.unmet(validation, None).is_none()
     }
 
     /// Whether `a` is nearer to the wishes than `b`.
@@ -99,25 +100,34 @@ impl Wishes {
         }
     }
 
-    /// Which wish is not met, and why, if there is one. Without wishes, results must say anything at all.
+    /// Without wishes, polynomials must leave results that say anything at all: why they do not.
+    fn useless(
+        &self,
+        validation: &Validation,
+        report: Option<&ApproximateReport>,
+    ) -> Option<String> {
+        if !(self.is_silent() && is_worthless(validation)) {
+            return None;
+        }
+        let agreement = validation.agreement.map_or(String::new(), |share| {
+            format!(" and {} of decisions agree", percent(share.ratio()))
+        });
+        Some(format!(
+            "with the best polynomials results are off by {} of their spread (root mean square on held-out calibration \
+             data){agreement}, so that a constant would do as well; {}; --max-error or --min-agreement say that this is \
+             good enough",
+            percent(rms(validation)),
+            limit(validation, report)
+        ))
+    }
+
+    /// Which wish is not met, and why, if there is one.
     pub fn unmet(
         &self,
         validation: &Validation,
         report: Option<&ApproximateReport>,
     ) -> Option<String> {
         let limit = || limit(validation, report);
-        if self.is_silent() && is_worthless(validation) {
-            let agreement = validation.agreement.map_or(String::new(), |share| {
-                format!(" and {} of decisions agree", percent(share.ratio()))
-            });
-            return Some(format!(
-                "with the best polynomials results are off by {} of their spread (root mean square on held-out calibration \
-                 data){agreement}, so that a constant would do as well; {}; --max-error or --min-agreement say that this is \
-                 good enough",
-                percent(rms(validation)),
-                limit()
-            ));
-        }
         if let (Some(wish), Some(found)) = (self.min_agreement, validation.agreement)
             && found.ratio() < wish
         {
