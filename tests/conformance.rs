@@ -21,6 +21,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("test_attention_", "which only the client can compute"),
     ("test_averagepool_3d_", "(rank 5), expected [n, c, length] or [n, c, height, width]"),
     ("test_batchnorm_", "attribute `training_mode` is 1"),
+    // NaN and infinite numbers among the constants that are added to encrypted data.
+    ("test_cast_", "are not finite"),
+    ("test_castlike_", "are not finite"),
     ("test_cast_", "element type FLOAT"),
     ("test_cast_", "4; instead: an integer of 8 bits or more"),
     ("test_castlike_", "element type FLOAT"),
@@ -169,7 +172,7 @@ fn backend_node_cases() {
         cases.len()
     );
     // A mistake in the walk could refuse many cases for a reason that is listed.
-    let expected = cases.len() < 1615 || passed >= 592;
+    let expected = cases.len() < 1615 || passed >= 676;
     assert!(expected, "{passed} passed, expected 592 or more of the cases of ONNX 1.19.1");
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }

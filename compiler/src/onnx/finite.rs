@@ -13,6 +13,10 @@ use super::value::Value;
 const REWRITE: &str =
     "weights of a training that did not diverge, exported with 32 bits if 16 do not hold them";
 
+/// What to do where the first such number is −∞, as in the masks of attention.
+const OF_MASKS: &str =
+    "no mask: what it hides is for a softmax inside the network, which only the client can compute";
+
 /// Where the constants come from that hold such numbers, by name.
 #[derive(Default)]
 pub(super) struct Origins<'a>(HashMap<&'a str, String>);
@@ -38,7 +42,8 @@ impl<'a> Origins<'a> {
     pub(super) fn explained(&self, node: &NodeProto, refused: Refused) -> Refused {
         match self.of(node) {
             Some(origin) if refused.is_not_finite => {
-                Refused { reason: origin.clone(), ..refused }.instead(REWRITE)
+                let rewrite = if origin.contains("is -inf") { OF_MASKS } else { REWRITE };
+                Refused { reason: origin.clone(), ..refused }.instead(rewrite)
             }
             Some(origin) => Refused { reason: format!("{}; {origin}", refused.reason), ..refused },
             None => refused,
@@ -141,6 +146,20 @@ mod tests {
             .node("Mul", "x h", "y", &[])
             .error();
         assert!(error.contains("`h` (Cast) gives it: element [0] is inf"), "{error}");
+    }
+
+    #[test]
+    fn masks_are_told_from_weights_that_diverged() {
+        let mask = |x: f32| {
+            let case = Case::new(13, &[1, 2]).floats("m", &[2], &[0.0, x]);
+            case.node("Add", "x m", "y", &[]).error()
+        };
+        assert!(
+            mask(f32::NEG_INFINITY).contains("instead: no mask"),
+            "{}",
+            mask(f32::NEG_INFINITY)
+        );
+        assert!(mask(f32::NAN).contains("instead: weights of a training"), "{}", mask(f32::NAN));
     }
 
     #[test]
