@@ -65,6 +65,9 @@ pub(crate) struct Args {
     /// Bits of security: breaking the encryption takes about 2^BITS steps.
     #[arg(long, value_name = "BITS", default_value = "128", value_parser = ["128", "192", "256"])]
     security: String,
+    /// Bootstrap rather than use more levels than this: smaller moduli and keys, for more time.
+    #[arg(long, value_name = "N")]
+    max_levels: Option<usize>,
     /// Bits of precision: encryption changes results by less than 2^-BITS of their range. By default as few as change no
     /// decision on the calibration data.
     #[arg(long, value_name = "BITS", value_parser = parse_precision)]
@@ -233,6 +236,7 @@ fn config(args: &Args) -> Result<Config> {
     Ok(Config {
         security: bits.expect("the argument parser lets through known levels only"),
         precision: args.precision,
+        max_levels: args.max_levels,
         max_memory: args.max_memory,
         normalization: args.normalize.clone(),
         costs: costs::load()?,

@@ -9,13 +9,18 @@ use serde_json::{Value as Json, json};
 use crate::table::Sheet;
 use crate::units;
 
-/// Agreement and R² below this are warned of.
+/// Agreement below this is warned of.
 const GOOD: f64 = 0.99;
+
+/// Errors above this part of the spread are warned of, unless the output is known to be for decisions only.
+const LARGE: f64 = 0.1;
 
 /// Errors of an output, by cause.
 #[derive(Clone, Debug, PartialEq)]
 struct Errors {
     name: String,
+    /// Whether only the decisions count that are made of it.
+    decides: bool,
     validated: OutputErrors,
     encryption: ErrorSize,
 }
@@ -44,7 +49,8 @@ impl Fidelity {
                 largest: size * noise::TAIL / validated.least_spread,
                 rms: size / validated.spread,
             };
-            Errors { name: output.name.clone(), validated: *validated, encryption }
+            let (name, decides) = (output.name.clone(), output.kind.decides());
+            Errors { name, decides, validated: *validated, encryption }
         };
         let outputs = plan.outputs.iter().zip(&validation.outputs).map(errors).collect();
         Some(Fidelity { validation, outputs })
@@ -157,9 +163,8 @@ impl Fidelity {
                 units::count(share.of as usize, "decision")
             ));
         }
-        let decides = self.validation.agreement.is_some();
-        let poor = |errors: &&Errors| 1.0 - errors.validated.total.rms.powi(2) < GOOD;
-        let worst = self.outputs.iter().find(poor).filter(|_| !decides)?;
+        let poor = |errors: &&Errors| !errors.decides && errors.validated.total.largest > LARGE;
+        let worst = self.outputs.iter().find(poor)?;
         Some(format!(
             "results of `{}` are off by {} of their spread on {inputs}; {hint}",
             worst.name,

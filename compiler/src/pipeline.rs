@@ -105,6 +105,7 @@ pub fn compile(
     }
     let task = Task {
         calibration: lifted.quantized(calibration),
+        chosen: HeldOut::new(model, &split.chosen, &lifted, &judge)?,
         held_out: HeldOut::new(model, &split.held_out, &lifted, &judge)?,
         split: split.map(|part| lifted.quantized(part)),
         seen,
@@ -133,6 +134,9 @@ struct Task<'a> {
     split: Split,
     seen: SeenInputs,
     judge: &'a Judge,
+    /// The inputs that degrees are chosen by.
+    chosen: HeldOut<'a>,
+    /// Those that nothing is fitted to or chosen by.
     held_out: HeldOut<'a>,
     config: &'a Config,
 }
@@ -164,11 +168,11 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
 
 /// Compiles for approximate numbers.
 fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let Task { lifted, calibration, split, seen, judge, held_out, config } = task;
+    let Task { lifted, calibration, split, seen, judge, chosen, held_out, config } = task;
     let shipped = choose_degrees(
-        (&lifted.model, &observe(&lifted.model, calibration)?.ranges),
-        split,
-        (judge, held_out),
+        (&lifted.model, &observe(&lifted.model, &split.kept)?.ranges),
+        (split, judge),
+        (chosen, held_out),
         (&config.approximate, &config.wishes),
     )?;
     let Shipped { model: approximated, report: approximation, mut validation, beyond } = shipped;
@@ -294,7 +298,7 @@ fn better(beyond: Beyond, depth: usize, candidate: Option<&Candidate>) -> Better
 
 /// Compiles for exact integers.
 fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let Task { lifted, calibration, split: _, seen, judge, held_out, config } = task;
+    let Task { lifted, calibration, seen, judge, held_out, config, .. } = task;
     let validation = held_out.validate(&lifted.model)?;
     if let Some(why) = config.wishes.unmet(&validation, None) {
         return Err(CompileError::Quantization(why));

@@ -36,7 +36,7 @@ const EXACT: f64 = 1e-4;
 
 /// As [`EXACT`], over integers, where biases are rounded to the step of what they are added to. Rounded ratios of steps come on top,
 /// up to [`FEEDBACK`] times in a deep network.
-const ROUNDED: f64 = 1.0 / 8.0;
+const ROUNDED: f64 = 1.0 / 32.0;
 
 /// See [`ROUNDED`].
 const FEEDBACK: f64 = 4.0;

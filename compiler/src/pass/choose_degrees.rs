@@ -39,18 +39,19 @@ pub struct Shipped {
     pub beyond: Option<Beyond>,
 }
 
-/// Finds degrees for a model's activations, of whose tensors the ranges are known.
+/// Finds degrees for a model's activations, of whose tensors the ranges are known. Attempts are compared on the inputs `chosen`;
+/// those that are held out are looked at once, when nothing is chosen any more.
 pub fn choose_degrees(
     (model, ranges): (&Model, &[(f64, f64)]),
-    split: &Split,
-    (judge, held_out): (&Judge, &HeldOut<'_>),
+    (split, judge): (&Split, &Judge),
+    (chosen, held_out): (&HeldOut<'_>, &HeldOut<'_>),
     (config, wishes): (&ApproximateConfig, &Wishes),
 ) -> Result<Shipped, CompileError> {
     let config = wishes.aim(config);
     let mut search = DegreeSearch::new((model, ranges), split, judge, &config)?;
     let mut best: Option<(Attempt, Validation)> = None;
     while let Some(attempt) = search.try_next()? {
-        let validation = held_out.validate(&attempt.model)?;
+        let validation = chosen.validate(&attempt.model)?;
         let is_met = wishes.is_met(&validation);
         if is_met || best.as_ref().is_none_or(|(_, other)| wishes.prefer(&validation, other)) {
             best = Some((attempt, validation));
@@ -59,7 +60,8 @@ pub fn choose_degrees(
             break;
         }
     }
-    let (Attempt { model, report }, validation) = best.expect("there is a first attempt");
+    let (Attempt { model, report }, _) = best.expect("there is a first attempt");
+    let validation = held_out.validate(&model)?;
     let useless = wishes.useless(&validation, Some(&report));
     if let Some(why) = useless.or_else(|| wishes.unmet(&validation, Some(&report))) {
         return Err(CompileError::Approximation(why));

@@ -176,7 +176,7 @@ pub struct Beyond {
 
 impl<'a> DegreeSearch<'a> {
     /// Measures what each layer needs. Polynomials are tame on the ranges of the model's tensors, which are those over all
-    /// inputs, whatever part of them they are fitted to.
+    /// inputs that are not held out, whatever part of them they are fitted to.
     pub fn new(
         (model, ranges): (&'a Model, &[(f64, f64)]),
         split: &'a Split,
