@@ -104,7 +104,8 @@ pub(crate) struct Args {
     /// otherwise.
     #[arg(long, value_name = "ERROR", value_parser = parse_error)]
     max_error: Option<f64>,
-    /// Degrees of the polynomials that replace activations: those to choose from, `3,7,15`, or the highest, `31`.
+    /// Degrees of the polynomials that replace activations: those to choose from, `3,7,15`, the
+    /// highest, `31`, or one for each in order, `15:7:2`.
     #[arg(long, value_name = "LIST", value_parser = parse_degrees)]
     degrees: Option<Degrees>,
     /// The network decides: the largest of its results is the class, or the sign of a single one. Otherwise a final softmax or
@@ -274,6 +275,7 @@ fn approximate_config(args: &Args) -> ApproximateConfig {
             config.degrees.clone_from(list);
             config.more_degrees.clear();
         }
+        Some(Degrees::Each(list)) => config.degree_of_layers = Some(list.clone()),
     }
     config
 }
@@ -373,6 +375,8 @@ enum Degrees {
     Highest(usize),
     /// These, ascending.
     From(Vec<usize>),
+    /// One for each activation, in order.
+    Each(Vec<usize>),
 }
 
 fn parse_degrees(text: &str) -> Result<Degrees, String> {
@@ -380,6 +384,9 @@ fn parse_degrees(text: &str) -> Result<Degrees, String> {
         Ok(degree) if (1..=MAX_DEGREE).contains(&degree) => Ok(degree),
         _ => Err(format!("`{}` is not a degree from 1 to {MAX_DEGREE}", part.trim())),
     };
+    if text.contains(':') {
+        return text.split(':').map(degree).collect::<Result<_, _>>().map(Degrees::Each);
+    }
     let mut list = text.split(',').map(degree).collect::<Result<Vec<usize>, String>>()?;
     list.sort_unstable();
     list.dedup();

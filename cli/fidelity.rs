@@ -178,8 +178,8 @@ fn better_text(Better { degrees, time, agreement, rms }: &Better) -> String {
     let agreement =
         agreement.map_or(String::new(), |share| format!("agreement of about {}, ", percent(share)));
     format!(
-        "degrees {}: {agreement}rms error of about {}, {time:.1} times as long (--degrees, --max-error)",
-        list.join(", "),
+        "--degrees {}: {agreement}rms error of about {}, {time:.1} times as long",
+        list.join(":"),
         relative(*rms)
     )
 }

@@ -84,6 +84,7 @@ fn stages(
     let approximate_config = ApproximateConfig {
         degrees: vec![2, 3, 7],
         more_degrees: vec![],
+        degree_of_layers: None,
         ..ApproximateConfig::standard()
     };
     let observe = |model: &Model| Stats::collect(model, calibration).unwrap();

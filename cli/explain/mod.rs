@@ -23,10 +23,10 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             text,
             "Polynomials for activations (`*`: chosen). Loss is how much of what is good enough is spent when this layer \
              alone is replaced, cost is in products of ciphertexts.\n{}\
-             With all of them, the loss is {} on {}.\n\n",
+             With all of them, the loss is {} on {} that they were not fitted to.\n\n",
             degrees(&report.layers),
             units::number(report.loss),
-            units::count(report.n_inputs, "input that they were not fitted to")
+            units::count(report.n_inputs, "input")
         );
     }
     match &compiled.integers {

@@ -49,25 +49,87 @@ enum Content {
     Bounded,
     /// In the linear maps of bootstrapping: the root mean square, and the multiple of the message's unit that raising added.
     Raised { size: f64, unit: f64 },
-    /// One number for each sample.
-    Samples(Samples),
+    /// One complex number for each sample: bootstrapping takes values in pairs, as a + ib.
+    Samples { re: Samples, im: Samples },
 }
 
 impl Content {
+    fn real(re: Samples) -> Content {
+        Content::Samples { re, im: Samples::All(0.0) }
+    }
+
     /// A bound, or a root mean square.
     fn size(&self) -> f64 {
         match self {
             Content::Bounded => 1.0,
             Content::Raised { size, .. } => *size,
-            Content::Samples(samples) => samples.map(f64::abs).largest(),
+            Content::Samples { .. } => self.samples().map(f64::abs).largest(),
         }
     }
 
+    /// What errors are multiplied by in a product with it: without its sign where it is complex.
     fn samples(&self) -> Samples {
         match self {
             Content::Bounded => Samples::All(1.0),
             Content::Raised { size, .. } => Samples::All(*size),
-            Content::Samples(samples) => samples.clone(),
+            Content::Samples { re, im: Samples::All(0.0) } => re.clone(),
+            Content::Samples { re, im } => re.zip(im, f64::hypot),
+        }
+    }
+
+    /// Times a real number.
+    fn scaled(&self, factor: f64) -> Content {
+        match self {
+            Content::Bounded => Content::Bounded,
+            Content::Raised { size, unit } => {
+                Content::Raised { size: size * factor.abs(), unit: *unit }
+            }
+            Content::Samples { re, im } => {
+                Content::Samples { re: re.map(|x| factor * x), im: im.map(|x| factor * x) }
+            }
+        }
+    }
+
+    /// Times i.
+    fn turned(self) -> Content {
+        match self {
+            Content::Samples { re, im } => Content::Samples { re: im.map(|x| -x), im: re },
+            Content::Bounded | Content::Raised { .. } => self,
+        }
+    }
+
+    /// The complex conjugate.
+    fn conjugated(self) -> Content {
+        match self {
+            Content::Samples { re, im } => Content::Samples { re, im: im.map(|x| -x) },
+            Content::Bounded | Content::Raised { .. } => self,
+        }
+    }
+
+    fn plus(&self, other: &Content) -> Content {
+        match (self, other) {
+            (Content::Samples { re, im }, Content::Samples { re: re_b, im: im_b }) => {
+                let sum = |a: &Samples, b: &Samples| a.zip(b, |a, b| a + b);
+                Content::Samples { re: sum(re, re_b), im: sum(im, im_b) }
+            }
+            (Content::Raised { size, unit }, other) | (other, Content::Raised { size, unit }) => {
+                Content::Raised { size: size.hypot(other.size()), unit: *unit }
+            }
+            (Content::Bounded, _) | (_, Content::Bounded) => Content::Bounded,
+        }
+    }
+
+    fn times(&self, other: &Content) -> Content {
+        match (self, other) {
+            (Content::Samples { re: a, im: b }, Content::Samples { re: c, im: d }) => {
+                let product = |x: &Samples, y: &Samples| x.zip(y, |x, y| x * y);
+                Content::Samples {
+                    re: product(a, c).zip(&product(b, d), |x, y| x - y),
+                    im: product(a, d).zip(&product(b, c), |x, y| x + y),
+                }
+            }
+            (Content::Bounded | Content::Raised { .. }, _)
+            | (_, Content::Bounded | Content::Raised { .. }) => Content::Bounded,
         }
     }
 }
@@ -135,7 +197,7 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
     let errors = Errors::own(value, Samples::All(known.errors.variances().largest().sqrt()));
-    Known { content: Content::Samples(content), errors, is_worst, ..known }
+    Known { content: Content::real(content), errors, is_worst, ..known }
 }
 
 /// All of [−1, 1]: the first two samples of all values are the ends, the others meet each other in any order.
@@ -242,28 +304,24 @@ impl Analysis<'_> {
 
     fn conjugate(&self, a: Value, of: Value) -> Known {
         let known = self.of(a);
-        Known { errors: known.errors.conjugated(), conjugate_of: Some(of), ..known.clone() }
+        let (errors, content) = (known.errors.conjugated(), known.content.clone().conjugated());
+        Known { errors, content, conjugate_of: Some(of), ..known.clone() }
     }
 
     fn scaled(&self, a: Value, factor: f64) -> Known {
         let known = self.of(a);
-        let content = match &known.content {
-            Content::Samples(x) => Content::Samples(x.map(|x| factor * x)),
-            Content::Bounded => Content::Bounded,
-            Content::Raised { size, unit } => {
-                Content::Raised { size: size * factor.abs(), unit: *unit }
-            }
-        };
         let errors = known.errors.times(&Samples::All(factor));
-        Known { is_worst: known.is_worst, ..Known::new(content, errors) }
+        Known { is_worst: known.is_worst, ..Known::new(known.content.scaled(factor), errors) }
     }
 
     /// `a` plus a plaintext.
     fn shifted(&self, a: Value, c: ConstantId) -> Known {
         let known = self.of(a).clone();
         let content = match (&known.content, &self.plan.constants[c.index()].view) {
-            (Content::Samples(x), View::Splat(shift)) => Content::Samples(x.map(|x| x + shift)),
-            (Content::Samples(_), View::Table { .. }) => Content::Bounded,
+            (Content::Samples { re, im }, View::Splat(shift)) => {
+                Content::Samples { re: re.map(|x| x + shift), im: im.clone() }
+            }
+            (Content::Samples { .. }, View::Table { .. }) => Content::Bounded,
             (content, _) => content.clone(),
         };
         Known { content, conjugate_of: None, ..known }
@@ -275,7 +333,9 @@ impl Analysis<'_> {
         if let Content::Raised { size, unit } = self.of(a).content
             && self.of(b).conjugate_of == Some(a)
         {
-            return Known { content: Content::Samples(raised_samples(size, unit)), ..sum };
+            let part = Content::real(raised_samples(size, unit));
+            let content = if sign > 0.0 { part } else { part.turned() };
+            return Known { content, ..sum };
         }
         sum
     }
@@ -285,12 +345,8 @@ impl Analysis<'_> {
         let (x, y) = (self.of(a), self.of(b));
         let (of_x, of_y) = (x.content.samples(), y.content.samples());
         let errors = x.errors.times(&of_y).plus(&y.errors.times(&of_x), self.value);
-        let content = match (&x.content, &y.content) {
-            (Content::Samples(x), Content::Samples(y)) => Content::Samples(x.zip(y, |x, y| x * y)),
-            _ => Content::Bounded,
-        };
         let is_worst = x.is_worst || y.is_worst;
-        Known { is_worst, ..Known::new(content, errors) }
+        Known { is_worst, ..Known::new(x.content.times(&y.content), errors) }
     }
 
     /// `Σ ciphertext · plaintext`.
@@ -309,9 +365,12 @@ impl Analysis<'_> {
             let off = splat_rounding(*x, (-scale).exp2());
             rounding = rounding.zip(&content, |sum, content| sum + off * content);
             let mut term = self.scaled(*value, *x);
-            if matches!(view, View::Imaginary(_)) && terms.len() > 1 {
-                // The real part of the sum takes the imaginary part of the error, which is another one.
-                term.errors = term.errors.collapsed(self.value);
+            if matches!(view, View::Imaginary(_)) {
+                term.content = term.content.turned();
+                if terms.len() > 1 {
+                    // The real part of the sum takes the imaginary part of the error, which is another one.
+                    term.errors = term.errors.collapsed(self.value);
+                }
             }
             total = Some(match total {
                 None => term,
@@ -387,15 +446,11 @@ impl Known {
 
     /// The sum with another value, slot by slot.
     fn combined(&self, other: &Known, value: Value) -> Known {
-        let content = match (&self.content, &other.content) {
-            (Content::Samples(x), Content::Samples(y)) => Content::Samples(x.zip(y, |x, y| x + y)),
-            (Content::Raised { size, unit }, other) | (other, Content::Raised { size, unit }) => {
-                Content::Raised { size: size.hypot(other.size()), unit: *unit }
-            }
-            (Content::Bounded, _) | (_, Content::Bounded) => Content::Bounded,
-        };
         let errors = self.errors.clone().plus(&other.errors, value);
-        Known { is_worst: self.is_worst || other.is_worst, ..Known::new(content, errors) }
+        Known {
+            is_worst: self.is_worst || other.is_worst,
+            ..Known::new(self.content.plus(&other.content), errors)
+        }
     }
 }
 

@@ -28,10 +28,10 @@ impl Goal {
     /// The settings of `hecc compile` without flags.
     pub fn standard() -> Goal {
         Goal {
-            risk: 2.5e-2,
+            risk: 1e-2,
             error: 1e-2,
             error_of_scores: 0.1,
-            error_of_classes: 0.35,
+            error_of_classes: 0.2,
             agreement: 0.995,
             max_error: None,
         }

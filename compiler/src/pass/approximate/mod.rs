@@ -32,6 +32,8 @@ pub struct ApproximateConfig {
     pub degrees: Vec<usize>,
     /// Degrees considered where those are not enough, ascending.
     pub more_degrees: Vec<usize>,
+    /// The degree of each layer, in order, if nothing is to be chosen.
+    pub degree_of_layers: Option<Vec<usize>>,
     /// How a fit treats the range.
     pub fit: FitConfig,
     /// Its floor where the size of errors counts and not only decisions: rare arguments count for more then.
@@ -48,6 +50,7 @@ impl ApproximateConfig {
         ApproximateConfig {
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
             more_degrees: vec![127],
+            degree_of_layers: None,
             fit: FitConfig { margin: 1.5, floor: 1e-5 },
             floor_of_values: 3e-3,
             goal: Goal::standard(),
@@ -201,8 +204,24 @@ impl<'a> DegreeSearch<'a> {
             n_tries: 0,
             best: None,
         };
-        search.choices = vec![vec![]; search.layers.len()];
-        search.consider(&config.degrees)?;
+        let n_layers = search.layers.len();
+        search.choices = vec![vec![]; n_layers];
+        let considered = match &config.degree_of_layers {
+            None => vec![config.degrees.clone(); n_layers],
+            Some(list) if list.len() == n_layers => {
+                list.iter().map(|&degree| vec![degree]).collect()
+            }
+            Some(list) => {
+                return Err(CompileError::Approximation(format!(
+                    "{} degrees are given, the network has {n_layers} activations",
+                    list.len()
+                )));
+            }
+        };
+        if config.degree_of_layers.is_some() {
+            search.more.clear();
+        }
+        search.consider(&considered)?;
         Ok(search)
     }
 
@@ -267,7 +286,7 @@ impl<'a> DegreeSearch<'a> {
         }
         let (mut chosen, mut least) = cheapest(&self.choices, self.budget);
         if least > self.budget && !self.more.is_empty() {
-            let more = std::mem::take(&mut self.more);
+            let more = vec![std::mem::take(&mut self.more); self.layers.len()];
             self.consider(&more)?;
             (chosen, least) = cheapest(&self.choices, self.budget);
         }
@@ -306,15 +325,13 @@ impl<'a> DegreeSearch<'a> {
         Ok(Try { chosen, loss, distances, is_enough })
     }
 
-    /// Adds degrees to what is considered.
-    fn consider(&mut self, degrees: &[usize]) -> Result<(), CompileError> {
-        if degrees.is_empty() {
-            return Ok(());
-        }
+    /// Adds degrees to what is considered for each layer.
+    fn consider(&mut self, degrees: &[Vec<usize>]) -> Result<(), CompileError> {
         let fits: Vec<Vec<Fit>> = self
             .layers
             .iter()
-            .map(|layer| degrees.iter().map(|&d| self.fit(&self.fitted, layer, d)).collect())
+            .zip(degrees)
+            .map(|(layer, list)| list.iter().map(|&d| self.fit(&self.fitted, layer, d)).collect())
             .collect();
         let goal = |distances: &[Distance]| self.config.goal.loss(&self.judge.kinds, distances);
         let (model, chosen) = (self.model, &self.split.chosen);
