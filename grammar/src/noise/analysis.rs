@@ -38,6 +38,8 @@ struct Known {
     added: f64,
     /// Whether any slot may hold the worst sample, rather than a share of them each.
     is_worst: bool,
+    /// Whether the content is that of any bootstrap rather than of this value.
+    is_refreshed: bool,
     /// The value that it is the complex conjugate of.
     conjugate_of: Option<Value>,
 }
@@ -47,7 +49,8 @@ struct Known {
 enum Content {
     /// Anything within [−1, 1], which is how the compiler normalizes values.
     Bounded,
-    /// In the linear maps of bootstrapping: the root mean square, and the multiple of the message's unit that raising added.
+    /// In the linear maps of bootstrapping: the root mean square of the real parts, and the multiple of the message's unit
+    /// that raising added.
     Raised { size: f64, unit: f64 },
     /// One complex number for each sample: bootstrapping takes values in pairs, as a + ib.
     Samples { re: Samples, im: Samples },
@@ -191,13 +194,13 @@ fn fan_ins(plan: &Plan) -> Vec<usize> {
 
 /// The result of a layer: what it holds is known if its instructions do not tell.
 fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
-    if !matches!(known.content, Content::Bounded) {
+    if !matches!(known.content, Content::Bounded) && !known.is_refreshed {
         return known;
     }
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
     let errors = Errors::own(value, Samples::All(known.errors.variances().largest().sqrt()));
-    Known { content: Content::real(content), errors, is_worst, ..known }
+    Known { content: Content::real(content), errors, is_worst, is_refreshed: false, ..known }
 }
 
 /// All of [−1, 1]: the first two samples of all values are the ends, the others meet each other in any order.
@@ -311,7 +314,13 @@ impl Analysis<'_> {
     fn scaled(&self, a: Value, factor: f64) -> Known {
         let known = self.of(a);
         let errors = known.errors.times(&Samples::All(factor));
-        Known { is_worst: known.is_worst, ..Known::new(known.content.scaled(factor), errors) }
+        Known {
+            errors,
+            content: known.content.scaled(factor),
+            added: 0.0,
+            conjugate_of: None,
+            ..*known
+        }
     }
 
     /// `a` plus a plaintext.
@@ -335,7 +344,7 @@ impl Analysis<'_> {
         {
             let part = Content::real(raised_samples(size, unit));
             let content = if sign > 0.0 { part } else { part.turned() };
-            return Known { content, ..sum };
+            return Known { content, is_refreshed: true, ..sum };
         }
         sum
     }
@@ -345,8 +354,11 @@ impl Analysis<'_> {
         let (x, y) = (self.of(a), self.of(b));
         let (of_x, of_y) = (x.content.samples(), y.content.samples());
         let errors = x.errors.times(&of_y).plus(&y.errors.times(&of_x), self.value);
-        let is_worst = x.is_worst || y.is_worst;
-        Known { is_worst, ..Known::new(x.content.times(&y.content), errors) }
+        Known {
+            is_worst: x.is_worst || y.is_worst,
+            is_refreshed: x.is_refreshed || y.is_refreshed,
+            ..Known::new(x.content.times(&y.content), errors)
+        }
     }
 
     /// `Σ ciphertext · plaintext`.
@@ -441,7 +453,14 @@ impl Analysis<'_> {
 
 impl Known {
     fn new(content: Content, errors: Errors) -> Known {
-        Known { content, errors, added: 0.0, is_worst: false, conjugate_of: None }
+        Known {
+            content,
+            errors,
+            added: 0.0,
+            is_worst: false,
+            is_refreshed: false,
+            conjugate_of: None,
+        }
     }
 
     /// The sum with another value, slot by slot.
@@ -449,6 +468,7 @@ impl Known {
         let errors = self.errors.clone().plus(&other.errors, value);
         Known {
             is_worst: self.is_worst || other.is_worst,
+            is_refreshed: self.is_refreshed || other.is_refreshed,
             ..Known::new(self.content.plus(&other.content), errors)
         }
     }
@@ -456,7 +476,7 @@ impl Known {
 
 /// Twice the real part of a value whose slots hold multiples of a unit and messages smaller by the factor `unit`.
 fn raised_samples(size: f64, unit: f64) -> Samples {
-    let each = size * std::f64::consts::SQRT_2 / overflow();
+    let each = 2.0 * size / overflow();
     let of = |multiple: i32| MESSAGES.map(|m| each * (f64::from(multiple) + m / unit));
     let samples: Rc<[f64]> = (-MULTIPLES..=MULTIPLES).flat_map(of).collect();
     debug_assert_eq!(samples.len(), SAMPLES);
