@@ -257,7 +257,7 @@ fn precision(plan: &VerifiedPlan) -> (f64, f64) {
     let mut worst = (f64::INFINITY, 0.0);
     for output in &plan.outputs {
         for (value, _) in &output.slots {
-            let error = deviations[value.index()].total * noise::TAIL;
+            let error = deviations[value.index()].bound;
             worst =
                 (f64::min(worst.0, -error.log2()), f64::max(worst.1, error * output.factor.abs()));
         }

@@ -1,6 +1,6 @@
 //! How good a plan is: what it says of itself, beside what encryption adds.
 
-use hecc_grammar::noise;
+use hecc_grammar::noise::{self, Deviation};
 use hecc_grammar::plan::{
     Accuracy, Better, ErrorSize, OutputErrors, Scheme, Share, Validation, VerifiedPlan,
 };
@@ -36,18 +36,19 @@ impl Fidelity {
     /// What a plan says of itself, if it was compared with its network.
     pub(crate) fn of(plan: &VerifiedPlan) -> Option<Fidelity> {
         let validation = plan.validation.clone()?;
-        let deviations = match plan.params.scheme {
-            Scheme::Ckks => noise::analyse(plan).into_iter().map(|noise| noise.total).collect(),
+        let noise = match plan.params.scheme {
+            Scheme::Ckks => noise::analyse(plan),
             // Integers are exact.
-            Scheme::Bfv => vec![0.0; plan.ops.len()],
+            Scheme::Bfv => vec![Deviation::NONE; plan.ops.len()],
         };
         let errors = |(output, validated): (&hecc_grammar::plan::Output, &OutputErrors)| {
-            let deviation = |(value, _): &(hecc_grammar::plan::Value, _)| deviations[value.index()];
-            let most = output.slots.iter().map(deviation).fold(0.0, f64::max);
-            let size = most * output.factor.abs();
+            let most = |of: fn(&Deviation) -> f64| {
+                let errors = output.slots.iter().map(|(value, _)| of(&noise[value.index()]));
+                errors.fold(0.0, f64::max) * output.factor.abs()
+            };
             let encryption = ErrorSize {
-                largest: size * noise::TAIL / validated.least_spread,
-                rms: size / validated.spread,
+                largest: most(|noise| noise.bound) / validated.least_spread,
+                rms: most(|noise| noise.total) / validated.spread,
             };
             let (name, decides) = (output.name.clone(), output.kind.decides());
             Errors { name, decides, validated: *validated, encryption }

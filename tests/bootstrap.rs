@@ -49,12 +49,12 @@ fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     };
     let analysis = noise::analyse(plan);
-    let deviations = plan.output_values().map(|value| analysis[value.index()].total);
+    let bounds = plan.output_values().map(|value| analysis[value.index()].bound);
     Errors {
         clear: largest(&clear, &tensors),
         simulated: largest(&simulated, &clear),
         encrypted: largest(&encrypted, &clear),
-        bound: noise::TAIL * deviations.fold(0.0, f64::max),
+        bound: bounds.fold(0.0, f64::max),
     }
 }
 

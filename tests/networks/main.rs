@@ -203,8 +203,8 @@ fn bounds(plan: &VerifiedPlan) -> Vec<f64> {
     }
     let deviations = noise::analyse(plan);
     let bound = |output: &hecc_grammar::plan::Output| {
-        let largest = output.slots.iter().map(|(value, _)| deviations[value.index()].total);
-        noise::TAIL * largest.fold(0.0, f64::max) * output.factor.abs()
+        let largest = output.slots.iter().map(|(value, _)| deviations[value.index()].bound);
+        largest.fold(0.0, f64::max) * output.factor.abs()
     };
     plan.outputs.iter().map(bound).collect()
 }

@@ -3,7 +3,7 @@
 use ndarray::ArrayD;
 
 /// Number of quantiles, the smallest and the largest element among them.
-pub const N_QUANTILES: usize = 9;
+pub const N_QUANTILES: usize = 33;
 
 /// Equally spaced quantiles, ascending.
 pub type Quantiles = [f64; N_QUANTILES];
@@ -33,10 +33,9 @@ mod tests {
 
     #[test]
     fn quantiles_are_equally_spaced() {
-        let sample = (0..=80).rev().map(f64::from).collect();
-        assert_eq!(
-            of(sample, (-5.0, 100.0)),
-            [-5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 100.0]
-        );
+        let sample = (0..=320).rev().map(f64::from).collect();
+        let quantiles = of(sample, (-5.0, 400.0));
+        assert_eq!(quantiles[..3], [-5.0, 10.0, 20.0]);
+        assert_eq!(quantiles[N_QUANTILES - 2..], [310.0, 400.0]);
     }
 }

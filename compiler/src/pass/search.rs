@@ -201,12 +201,11 @@ fn scale_for(
     Ok(Some((scale, scale - loss)))
 }
 
-/// −log2 of the largest error of the results of a plan, as a fraction of their range: a slot's error exceeds the noise
-/// analysis' deviation `TAIL` times with negligible probability only.
+/// −log2 of the bound on the error of the results of a plan, as a fraction of their range.
 pub fn precision_of(plan: &Plan) -> f64 {
     let errors = noise::analyse(plan);
-    let largest = plan.output_values().map(|value| errors[value.index()].total).fold(0.0, f64::max);
-    -(largest * noise::TAIL).log2()
+    let bounds = plan.output_values().map(|value| errors[value.index()].bound);
+    -bounds.fold(0.0, f64::max).log2()
 }
 
 /// The node after which the error of encryption is largest.

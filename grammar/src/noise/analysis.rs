@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
 
 use super::errors::{Errors, SAMPLES, Samples};
-use super::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral};
+use super::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
 
 /// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
 const MULTIPLES: i32 = 5;
@@ -20,13 +20,20 @@ const WIDE: usize = 8;
 /// Messages that they hold besides.
 const MESSAGES: [f64; 3] = [-1.0, 0.3, 1.0];
 
-/// Standard deviations of the error of a value's slots, in message units.
+/// The error of a value's slots, in message units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deviation {
-    /// Of the whole error.
+    /// Standard deviation of the whole error.
     pub total: f64,
-    /// Of what the value's instruction adds.
+    /// Standard deviation of what the value's instruction adds.
     pub added: f64,
+    /// What the error stays below with all but negligible probability.
+    pub bound: f64,
+}
+
+impl Deviation {
+    /// Of values that are exact.
+    pub const NONE: Deviation = Deviation { total: 0.0, added: 0.0, bound: 0.0 };
 }
 
 /// What is known of a value without running the plan.
@@ -159,7 +166,8 @@ pub fn analyse(plan: &Plan) -> Vec<Deviation> {
             next = settled(next, value, &plan.layers[layer].quantiles);
         }
         let total = next.errors.variances().largest().sqrt();
-        deviations.push(Deviation { total, added: next.added.sqrt() });
+        let bound = total * tail(next.errors.concentration());
+        deviations.push(Deviation { total, added: next.added.sqrt(), bound });
         known.push(Some(next));
         for operand in op.operands() {
             if last_uses[operand.index()] == Some(value.index()) {
@@ -199,7 +207,8 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     }
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
-    let errors = Errors::own(value, Samples::All(known.errors.variances().largest().sqrt()));
+    let deviation = Samples::All(known.errors.variances().largest().sqrt());
+    let errors = Errors::mixed(value, deviation, known.errors.concentration());
     Known { content: Content::real(content), errors, is_worst, is_refreshed: false, ..known }
 }
 
@@ -399,14 +408,16 @@ impl Analysis<'_> {
     /// the ciphertexts times the plaintexts' rounding errors.
     fn mixture(&self, terms: &[(Value, ConstantId)]) -> Known {
         let plan = self.plan;
-        let mut carried = vec![(0.0f64, 0.0f64); plan.params.n_slots()];
-        let (mut everywhere, mut rounding, mut content) = (0.0, 0.0, Content::Bounded);
+        let mut carried = vec![Carried::default(); plan.params.n_slots()];
+        let (mut everywhere, mut rounding, mut content) =
+            (Carried::default(), 0.0, Content::Bounded);
         let mut is_worst = false;
         let is_wide = self.fan_ins[plan.origins[self.value.index()] as usize] >= WIDE;
         for (value, constant) in terms {
             let operand = self.of(*value);
             is_worst |= operand.is_worst;
             let (variance, size) = (operand.typical(), operand.content.size());
+            let concentration = operand.errors.concentration();
             // A sum of few may have the slot whose error is largest.
             let beyond = match is_wide {
                 true => 0.0,
@@ -416,7 +427,7 @@ impl Analysis<'_> {
             let unit = (-scale).exp2();
             match view {
                 View::Splat(x) | View::Imaginary(x) => {
-                    everywhere += x * x * variance;
+                    everywhere.add(x * x * variance, concentration);
                     rounding += (splat_rounding(*x, unit) * size).powi(2);
                 }
                 View::Table { table, factor, runs } => {
@@ -424,16 +435,16 @@ impl Analysis<'_> {
                     for run in &runs.0 {
                         run.for_each(|slot, element| {
                             let weight = (f64::from(table[element as usize]) * factor).powi(2);
-                            let (sum, worst) = &mut carried[slot as usize];
-                            *sum += weight * variance;
-                            *worst = worst.max(weight * beyond);
+                            let carried = &mut carried[slot as usize];
+                            carried.add(weight * variance, concentration);
+                            carried.worst = carried.worst.max(weight * beyond);
                         });
                     }
                     rounding += (encode(&plan.params) * unit * size).powi(2);
                 }
                 View::Embedding(diagonal) => {
                     let power = diagonal.density() * diagonal.factor.powi(2);
-                    everywhere += power * variance;
+                    everywhere.add(power * variance, concentration);
                     rounding += (encode(&plan.params) * unit * size).powi(2);
                     if let Content::Raised { unit, .. } = operand.content {
                         let before =
@@ -444,10 +455,30 @@ impl Analysis<'_> {
                 }
             }
         }
-        let carried = carried.into_iter().map(|(sum, worst)| sum + worst).fold(0.0, f64::max);
-        let variance = carried + everywhere + rounding;
-        let errors = Errors::own(self.value, Samples::All(variance.sqrt()));
+        let largest = |of: fn(&Carried) -> f64| carried.iter().map(of).fold(0.0, f64::max);
+        let variance = largest(|c| c.variance + c.worst) + everywhere.variance + rounding;
+        let squares = largest(|c| c.squares + c.worst * c.worst) + everywhere.squares;
+        let concentration = (squares + rounding * rounding) / (variance * variance);
+        let deviations = Samples::All(variance.sqrt());
+        let errors = Errors::mixed(self.value, deviations, concentration.min(1.0));
         Known { added: rounding, is_worst, ..Known::new(content, errors) }
+    }
+}
+
+/// What operands' errors are in one slot of a sum.
+#[derive(Clone, Debug, Default)]
+struct Carried {
+    variance: f64,
+    /// Of independent errors: the sum of the squares of their variances.
+    squares: f64,
+    /// By how much the variance of one of them may be larger.
+    worst: f64,
+}
+
+impl Carried {
+    fn add(&mut self, variance: f64, concentration: f64) {
+        self.variance += variance;
+        self.squares += concentration * variance * variance;
     }
 }
 

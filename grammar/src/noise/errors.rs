@@ -6,6 +6,7 @@
 //! (affine arithmetic: Comba, Stolfi, SIBGRAPI 1993), one form for each of a few samples of what a slot may hold.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use crate::plan::Value;
@@ -68,47 +69,88 @@ impl Samples {
     }
 }
 
-/// Standard deviations by source, with a sign.
+/// What a source is like.
+#[derive(Clone, Debug)]
+struct Part {
+    /// Standard deviations, with a sign.
+    deviations: Samples,
+    /// See [`Errors::concentration`].
+    concentration: f64,
+}
+
+/// Errors by source.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Errors(BTreeMap<Source, Samples>);
+pub(super) struct Errors(BTreeMap<Source, Part>);
 
 impl Errors {
-    /// The error that one instruction brings.
+    /// The error that one instruction brings, a single one in each slot.
     pub(super) fn own(value: Value, deviations: Samples) -> Errors {
-        Errors([(Source { value, conjugated: false }, deviations)].into())
+        Errors::mixed(value, deviations, 1.0)
     }
 
-    /// Variance in each sample. An error and its conjugate may be the same or not: their deviations add up.
-    pub(super) fn variances(&self) -> Samples {
-        let mut total = Samples::All(0.0);
+    /// A sum of errors of many slots.
+    pub(super) fn mixed(value: Value, deviations: Samples, concentration: f64) -> Errors {
+        let part = Part { deviations, concentration };
+        Errors([(Source { value, conjugated: false }, part)].into())
+    }
+
+    /// Variance of each source in each sample. An error and its conjugate may be the same or not: their deviations add up.
+    fn parts(&self) -> impl Iterator<Item = (Samples, f64)> {
         let mut list = self.0.iter().peekable();
-        while let Some((source, deviations)) = list.next() {
+        std::iter::from_fn(move || {
+            let (source, part) = list.next()?;
             let twin = list.next_if(|(next, _)| next.value == source.value);
             let sum = match twin {
-                Some((_, other)) => deviations.zip(other, |a, b| a.abs() + b.abs()),
-                None => deviations.clone(),
+                Some((_, twin)) => part.deviations.zip(&twin.deviations, |a, b| a.abs() + b.abs()),
+                None => part.deviations.clone(),
             };
-            total = total.zip(&sum, |total, x| total + x * x);
-        }
-        total
+            Some((sum.map(|x| x * x), part.concentration))
+        })
+    }
+
+    /// Variance in each sample.
+    pub(super) fn variances(&self) -> Samples {
+        self.parts().fold(Samples::All(0.0), |sum, (x, _)| sum.zip(&x, |sum, x| sum + x))
+    }
+
+    /// The sum of the squares of the variances of independent errors as a part of the square of their sum: 1 if one error
+    /// makes up all of it, 1/k if there are k alike.
+    pub(super) fn concentration(&self) -> f64 {
+        let squares = self.parts().fold(Samples::All(0.0), |sum, (x, concentration)| {
+            sum.zip(&x, |sum, x| sum + concentration * x * x)
+        });
+        let total = self.variances();
+        let share =
+            |square: f64, total: f64| if total > 0.0 { square / (total * total) } else { 1.0 };
+        squares.zip(&total, share).largest().min(1.0)
     }
 
     /// All sources as one new one.
     pub(super) fn collapsed(&self, value: Value) -> Errors {
-        Errors::own(value, self.variances().map(f64::sqrt))
+        Errors::mixed(value, self.variances().map(f64::sqrt), self.concentration())
     }
 
     /// Times what slots are multiplied by.
     pub(super) fn times(&self, factor: &Samples) -> Errors {
-        let product = |(source, x): (&Source, &Samples)| (*source, x.zip(factor, |x, f| x * f));
+        let product = |(source, part): (&Source, &Part)| {
+            let deviations = part.deviations.zip(factor, |x, f| x * f);
+            (*source, Part { deviations, ..*part })
+        };
         Errors(self.0.iter().map(product).collect())
     }
 
     /// Plus the errors of `other`, of what `value` is computed from.
     pub(super) fn plus(mut self, other: &Errors, value: Value) -> Errors {
-        for (source, x) in &other.0 {
-            let known = self.0.entry(*source).or_insert(Samples::All(0.0));
-            *known = known.zip(x, |a, b| a + b);
+        for (source, part) in &other.0 {
+            match self.0.entry(*source) {
+                Entry::Vacant(entry) => {
+                    entry.insert(part.clone());
+                }
+                Entry::Occupied(mut entry) => {
+                    let known = entry.get_mut();
+                    known.deviations = known.deviations.zip(&part.deviations, |a, b| a + b);
+                }
+            }
         }
         if self.0.len() > MOST_SOURCES { self.collapsed(value) } else { self }
     }
@@ -116,7 +158,7 @@ impl Errors {
     /// Of the complex conjugate.
     pub(super) fn conjugated(&self) -> Errors {
         let conjugate = |source: &Source| Source { conjugated: !source.conjugated, ..*source };
-        Errors(self.0.iter().map(|(source, x)| (conjugate(source), x.clone())).collect())
+        Errors(self.0.iter().map(|(source, part)| (conjugate(source), part.clone())).collect())
     }
 }
 
@@ -135,5 +177,16 @@ mod tests {
         assert_eq!(e.clone().plus(&other, Value(2)).variances().largest(), 25.0);
         let real = e.clone().plus(&e.conjugated(), Value(1));
         assert_eq!(real.variances().largest(), 36.0);
+    }
+
+    #[test]
+    fn many_errors_alike_are_not_concentrated() {
+        let one = |value: u32| Errors::own(Value(value), Samples::All(2.0));
+        let sum = (1..10).fold(one(0), |sum, value| sum.plus(&one(value), Value(20)));
+        assert!((sum.concentration() - 0.1).abs() < 1e-12);
+        assert!((sum.collapsed(Value(20)).concentration() - 0.1).abs() < 1e-12);
+        assert_eq!(one(0).plus(&one(0), Value(1)).concentration(), 1.0);
+        let nothing = Errors::own(Value(0), Samples::All(0.0));
+        assert_eq!(nothing.concentration(), 1.0);
     }
 }

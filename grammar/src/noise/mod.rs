@@ -21,10 +21,26 @@ use crate::security::EPHEMERAL_WEIGHT;
 /// 3.19² that the security table assumes.
 pub const SIGMA: f64 = 3.24037;
 
+/// −ln of the probability with which an error passes its bound in a slot: 2^−55, below 2^−40 for 2^15 slots together.
+const TAIL_EXPONENT: f64 = 55.0 * std::f64::consts::LN_2;
+
 /// An error stays below this many standard deviations in all slots. Most errors end in a rounding, a product with the
 /// secret: in a slot that is the product of two complex normal variables, whose real part follows the Laplace
-/// distribution, so t deviations are passed with probability exp(−√2·t): 2^−55 here, below 2^−40 for 2^15 slots together.
-pub const TAIL: f64 = 27.0;
+/// distribution, so t deviations are passed with probability exp(−√2·t). A sum of k of them alike passes t with at most
+/// exp(−λt)·(1 − λ²/2k)^−k for every λ below √2k (Chernoff); `concentration` is 1/k.
+pub(crate) fn tail(concentration: f64) -> f64 {
+    const STEPS: u32 = 64;
+    let k = 1.0 / concentration;
+    let bound = |step: u32| {
+        let share = f64::from(step) / f64::from(STEPS);
+        let lambda = share * (2.0 * k).sqrt().min(LARGEST_LAMBDA);
+        (TAIL_EXPONENT - k * (-lambda * lambda / (2.0 * k)).ln_1p()) / lambda
+    };
+    (1..STEPS).map(bound).fold(TAIL_EXPONENT / std::f64::consts::SQRT_2, f64::min)
+}
+
+/// Where [`tail`] looks: normal variables, the limit of many alike, take √(2·TAIL_EXPONENT).
+const LARGEST_LAMBDA: f64 = 10.0;
 
 /// A fresh encryption under the secret key: `e`.
 pub fn fresh(params: &Params) -> f64 {
@@ -69,4 +85,19 @@ pub fn key_product(params: &Params, limbs: LimbSet) -> f64 {
 /// [−q/2, q/2), as the sparse secret has nonzero coefficients, and one more.
 pub fn overflow() -> f64 {
     ((EPHEMERAL_WEIGHT + 1) as f64 / 12.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_are_between_those_of_laplace_and_normal_variables() {
+        let laplace = TAIL_EXPONENT / std::f64::consts::SQRT_2;
+        let normal = (2.0 * TAIL_EXPONENT).sqrt();
+        assert_eq!(tail(1.0), laplace);
+        assert!((tail(1e-9) - normal).abs() < 0.01 * normal);
+        let tails: Vec<f64> = (0..12).map(|i| tail(0.5f64.powi(i))).collect();
+        assert!(tails.is_sorted_by(|a, b| a >= b) && tails[11] > normal, "{tails:?}");
+    }
 }
