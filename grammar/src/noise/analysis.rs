@@ -40,7 +40,10 @@ impl Deviation {
 #[derive(Clone, Debug)]
 struct Known {
     content: Content,
+    /// Of a slot that is like most.
     errors: Errors,
+    /// How many times as large the variance is in the slot where it is largest.
+    unevenness: f64,
     /// Variance that its instruction adds to what the operands bring.
     added: f64,
     /// Whether any slot may hold the worst sample, rather than a share of them each.
@@ -147,8 +150,19 @@ impl Content {
 impl Known {
     /// What a sum over many slots sees of the variance of one of them.
     fn typical(&self) -> f64 {
-        let variances = self.errors.variances();
-        if self.is_worst { variances.largest() } else { variances.mean() }
+        if self.is_worst { self.largest() } else { self.errors.variances().mean() }
+    }
+
+    /// The unevenness of a sum, if both have most of their error in the same slot.
+    fn unevenness_with(&self, other: &Known) -> f64 {
+        let (this, that) = (self.errors.variances().mean(), other.errors.variances().mean());
+        let total = this + that;
+        if total > 0.0 { (this * self.unevenness + that * other.unevenness) / total } else { 1.0 }
+    }
+
+    /// The variance of the slot and the sample where it is largest.
+    fn largest(&self) -> f64 {
+        self.errors.variances().largest() * self.unevenness
     }
 }
 
@@ -165,7 +179,7 @@ pub fn analyse(plan: &Plan) -> Vec<Deviation> {
         if let Some(layer) = layers[value.index()] {
             next = settled(next, value, &plan.layers[layer].quantiles);
         }
-        let total = next.errors.variances().largest().sqrt();
+        let total = next.largest().sqrt();
         let bound = total * tail(next.errors.concentration());
         deviations.push(Deviation { total, added: next.added.sqrt(), bound });
         known.push(Some(next));
@@ -293,8 +307,8 @@ impl Analysis<'_> {
                 let limb = self.plan.ty(*a).limbs.last().expect("values have limbs");
                 let unit = (params.log_q(limb) - ty.scale).exp2();
                 let size = unit * overflow() * (params.n_slots() as f64).sqrt();
-                let variance = self.of(*a).errors.variances().largest();
-                let errors = Errors::own(self.value, Samples::All(variance.sqrt()));
+                let deviation = self.of(*a).largest().sqrt();
+                let errors = Errors::own(self.value, Samples::All(deviation));
                 Known::new(Content::Raised { size, unit }, errors)
             }
         }
@@ -364,6 +378,7 @@ impl Analysis<'_> {
         let (of_x, of_y) = (x.content.samples(), y.content.samples());
         let errors = x.errors.times(&of_y).plus(&y.errors.times(&of_x), self.value);
         Known {
+            unevenness: x.unevenness.max(y.unevenness),
             is_worst: x.is_worst || y.is_worst,
             is_refreshed: x.is_refreshed || y.is_refreshed,
             ..Known::new(x.content.times(&y.content), errors)
@@ -421,7 +436,7 @@ impl Analysis<'_> {
             // A sum of few may have the slot whose error is largest.
             let beyond = match is_wide {
                 true => 0.0,
-                false => (operand.errors.variances().largest() - variance).max(0.0),
+                false => (operand.largest() - variance).max(0.0),
             };
             let Constant { view, scale } = &plan.constants[constant.index()];
             let unit = (-scale).exp2();
@@ -456,12 +471,17 @@ impl Analysis<'_> {
             }
         }
         let largest = |of: fn(&Carried) -> f64| carried.iter().map(of).fold(0.0, f64::max);
-        let variance = largest(|c| c.variance + c.worst) + everywhere.variance + rounding;
+        let elsewhere = everywhere.variance + rounding;
+        let most = largest(|c| c.variance + c.worst) + elsewhere;
+        let used = carried.iter().map(|c| c.variance).filter(|&variance| variance > 0.0);
+        let (sum, count) = used.fold((0.0, 0), |(sum, count), x| (sum + x, count + 1));
+        let mean = sum / f64::from(count.max(1)) + elsewhere;
         let squares = largest(|c| c.squares + c.worst * c.worst) + everywhere.squares;
-        let concentration = (squares + rounding * rounding) / (variance * variance);
-        let deviations = Samples::All(variance.sqrt());
+        let concentration = (squares + rounding * rounding) / (most * most);
+        let deviations = Samples::All(mean.sqrt());
         let errors = Errors::mixed(self.value, deviations, concentration.min(1.0));
-        Known { added: rounding, is_worst, ..Known::new(content, errors) }
+        let unevenness = if mean > 0.0 { most / mean } else { 1.0 };
+        Known { added: rounding, is_worst, unevenness, ..Known::new(content, errors) }
     }
 }
 
@@ -487,6 +507,7 @@ impl Known {
         Known {
             content,
             errors,
+            unevenness: 1.0,
             added: 0.0,
             is_worst: false,
             is_refreshed: false,
@@ -498,6 +519,7 @@ impl Known {
     fn combined(&self, other: &Known, value: Value) -> Known {
         let errors = self.errors.clone().plus(&other.errors, value);
         Known {
+            unevenness: self.unevenness_with(other),
             is_worst: self.is_worst || other.is_worst,
             is_refreshed: self.is_refreshed || other.is_refreshed,
             ..Known::new(self.content.plus(&other.content), errors)
