@@ -225,19 +225,23 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     })
 }
 
-/// Finds parameters with or without bootstraps: those without where they are precise enough.
+/// Rings of this degree and more are so slow that bootstrapping on a smaller one may be cheaper.
+const LARGE_LOG_N: u32 = 16;
+
+/// Finds parameters with or without bootstraps: the cheaper ones where both are precise enough, otherwise the more precise ones.
 fn search_all(input: SearchInput<'_>) -> Result<(Found, Option<BootstrapReport>), CompileError> {
     let (wanted, wish) = (input.precision, input.config.precision);
     let enough = wish.unwrap_or((wanted - SPARE_BITS).max(LEAST_BITS));
     let leveled = match search(input.clone()) {
-        Ok(found) if found.precision >= enough => return Ok((found, None)),
+        Ok(found) if found.precision >= enough && found.plan.params.log_n < LARGE_LOG_N => {
+            return Ok((found, None));
+        }
         found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,
         Err(error) => return Err(error),
     };
-    let deep = search_bootstrapped(&input);
-    let most = |found: &Found| found.precision;
-    let best = match (leveled, deep) {
-        (Ok(one), Ok(Some(deep))) if most(&one) >= most(&deep.found) => (one, None),
+    let rank = |found: &Found| (found.precision.min(enough), -found.seconds());
+    let best = match (leveled, search_bootstrapped(&input)) {
+        (Ok(one), Ok(Some(deep))) if rank(&one) >= rank(&deep.found) => (one, None),
         (_, Ok(Some(deep))) => (deep.found, Some(deep.bootstraps)),
         (Ok(one), Ok(None)) => (one, None),
         (Err(error), Ok(None)) | (_, Err(error)) => return Err(error),

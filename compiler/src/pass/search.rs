@@ -60,6 +60,13 @@ pub struct Found {
     pub candidates: Vec<Candidate>,
 }
 
+impl Found {
+    /// Predicted seconds on one core.
+    pub fn seconds(&self) -> f64 {
+        self.candidates.first().and_then(|chosen| chosen.seconds).unwrap_or(f64::INFINITY)
+    }
+}
+
 /// What stays the same for every candidate.
 #[derive(Clone)]
 pub struct SearchInput<'a> {
