@@ -26,6 +26,9 @@ const TRIAL_SCALE: f64 = 40.0;
 /// The smallest scale: primes any smaller are too few.
 const MIN_SCALE: f64 = 24.0;
 
+/// More special primes than these do not make the error of keys smaller than that of roundings.
+const FEW_SPECIAL: usize = 2;
+
 /// Most special primes considered.
 const MAX_SPECIAL: usize = 6;
 
@@ -111,9 +114,13 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
         if (depth as f64 + 2.0) * MIN_SCALE > f64::from(allowed) {
             continue;
         }
-        let Some((scale, precision)) = scale_for(&mut input, log_n, depth)? else { continue };
         let mut feasible = false;
+        let mut reached = None;
         for n_special in 1..=MAX_SPECIAL.min(depth + 1) {
+            if n_special <= FEW_SPECIAL {
+                reached = scale_for(&mut input, log_n, depth, n_special)?;
+            }
+            let Some((scale, precision)) = reached else { continue };
             let request =
                 Request { log_n, depth, scale, n_special, security: input.config.security };
             let Some(params) = params_for(&request) else { continue };
@@ -189,15 +196,16 @@ fn pack_for(
     )
 }
 
-/// The smallest scale at which the results' error is within the wanted precision on a ring, or the largest scale that there
+/// The smallest scale at which the results' error is within the wanted precision on a ring with so many special primes, or the largest scale that there
 /// is, and the precision that it gives; `None` if the ring cannot have so many levels.
 fn scale_for(
     input: &mut SearchInput<'_>,
     log_n: u32,
     depth: usize,
+    n_special: usize,
 ) -> Result<Option<(f64, f64)>, CompileError> {
     let request =
-        Request { log_n, depth, scale: TRIAL_SCALE, n_special: 2, security: input.config.security };
+        Request { log_n, depth, scale: TRIAL_SCALE, n_special, security: input.config.security };
     let Some(params) = params_for(&request) else { return Ok(None) };
     let packing = pack_for(input, log_n, request.n_special)?;
     input.lower.ladder = Ladder::new(params, 1);
