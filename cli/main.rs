@@ -87,7 +87,7 @@ that is outside of what the network was calibrated on, and may be wrong.";
 
 #[derive(Subcommand)]
 enum Command {
-    Compile(compile::Args),
+    Compile(Box<compile::Args>),
     Keygen(keygen::Args),
     Encrypt(encrypt::Args),
     Run(run::Args),

@@ -205,3 +205,21 @@ fn poor_agreement_is_warned_of_and_wishes_are_kept() {
         workshop.fails(&format!("compile net.hecc -o net.bin --calibration rows.npz {wrong}"));
     }
 }
+
+/// The bound is above what is simulated, and not more than four bits.
+#[test]
+fn the_bound_on_noise_is_near_what_is_simulated() {
+    let workshop = Workshop::empty();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    for network in ["mnist/square", "mnist/lenet_relu", "deep/residual"] {
+        let sheet = workshop.json(&format!(
+            "compile {examples}/{network}.onnx --calibration {examples}/mnist/calibration.npz -o p.bin"
+        ));
+        let digits = format!("simulate p.bin --data {examples}/mnist/digits.npz");
+        let simulated = workshop.json(&digits);
+        let last = simulated["layers"].as_array().unwrap().last().unwrap();
+        let largest = last["noise"]["max"].as_f64().unwrap();
+        let bits = (sheet["largest_error"].as_f64().unwrap() / largest).log2();
+        assert!((0.0..4.0).contains(&bits), "{network}: {bits} bits above");
+    }
+}
