@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
+use hecc_compiler::judge::OutputWish;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys};
 use hecc_runtime::eval::{Evaluator, Options};
@@ -25,8 +26,9 @@ fn main() -> Result<()> {
     let model = onnx::import_file(&folder.join("lenet_relu.onnx"))?;
     let (images, _) = load(&folder.join("calibration.npz"))?;
 
+    let config = Config { outputs: OutputWish::Classes, ..Config::standard() };
     let compiled = timed("compile", || {
-        pipeline::compile(&model, &Calibration::from_data(vec![images]), &Config::standard())
+        pipeline::compile(&model, &Calibration::from_data(vec![images]), &config)
     })?;
     let plan = &compiled.plan;
     let params = &plan.params;

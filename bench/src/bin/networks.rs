@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::cost;
@@ -74,7 +75,9 @@ fn main() -> Result<()> {
         [weights, inputs] => Some(QuantizeBits { weights, inputs }),
         _ => None,
     };
-    let config = Config { precision, scheme, margin_bits, quantize, ..Config::standard() };
+    // There are labels: the largest result is the class.
+    let outputs = OutputWish::Classes;
+    let config = Config { precision, scheme, margin_bits, quantize, outputs, ..Config::standard() };
     let start = Instant::now();
     let compiled = pipeline::compile(&model, &calibration, &config)?;
     row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
