@@ -1,6 +1,7 @@
 //! The command line. Each subcommand is a file; printing and exit codes happen only here.
 
 mod answer;
+mod arguments;
 mod array_file;
 mod bench;
 mod beside;
@@ -99,7 +100,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments::joined(std::env::args_os())) {
         Ok(cli) => cli,
         Err(usage) => return console::explain_usage(&usage),
     };
