@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
 
-use super::errors::{Errors, SAMPLES, Samples};
+use super::errors::{EXTREMES, Errors, SAMPLES, Samples};
 use super::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
 
 /// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
@@ -226,24 +226,24 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     Known { content: Content::real(content), errors, is_worst, is_refreshed: false, ..known }
 }
 
-/// All of [−1, 1]: the first two samples of all values are the ends, the others meet each other in any order.
+/// All of [−1, 1].
 fn grid(value: Value) -> Samples {
-    let inner = (SAMPLES - 2) as f64;
-    let point = |i: usize| ((i as f64 + 0.5) / inner * std::f64::consts::PI).cos();
-    let inner = (0..SAMPLES - 2).map(|i| point(shuffled(i, SAMPLES - 2, value)));
-    Samples::Each([1.0, -1.0].into_iter().chain(inner).collect())
+    let inner = (SAMPLES - EXTREMES) as f64;
+    samples(value, (-1.0, 1.0), |i| -((i as f64 + 0.5) / inner * std::f64::consts::PI).cos())
 }
 
-/// Samples with the given quantiles.
+/// What calibration saw: the smallest, what parts of equal size are like, the largest.
 fn spread(quantiles: &[f64], value: Value) -> Samples {
-    let sample = |i: usize| {
-        let place = shuffled(i, SAMPLES, value) * (quantiles.len() - 1);
-        let (below, rest) = (place / (SAMPLES - 1), place % (SAMPLES - 1));
-        let above = quantiles[(below + 1).min(quantiles.len() - 1)];
-        let share = rest as f64 / (SAMPLES - 1) as f64;
-        quantiles[below] * (1.0 - share) + above * share
-    };
-    Samples::Each((0..SAMPLES).map(sample).collect())
+    let inner = &quantiles[1..quantiles.len() - 1];
+    let ends = (quantiles[0], quantiles[quantiles.len() - 1]);
+    let part = |i: usize| inner.get(i * inner.len() / (SAMPLES - EXTREMES)).copied();
+    samples(value, ends, |i| part(i).unwrap_or(ends.1))
+}
+
+/// The ends, which are the first samples of all values, and others, which meet those of other values as if at random.
+fn samples(value: Value, (lo, hi): (f64, f64), inner: impl Fn(usize) -> f64) -> Samples {
+    let inner = (0..SAMPLES - EXTREMES).map(|i| inner(shuffled(i, SAMPLES - EXTREMES, value)));
+    Samples::Each([lo, hi].into_iter().chain(inner).collect())
 }
 
 /// The place of sample `i` of `n` in an order of the value's own, so that samples of different values meet as if at random.

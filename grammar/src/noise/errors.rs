@@ -14,6 +14,9 @@ use crate::plan::Value;
 /// Samples of a slot in which every value is followed.
 pub(super) const SAMPLES: usize = 33;
 
+/// The first samples are the ends of what slots may hold, which few do.
+pub(super) const EXTREMES: usize = 2;
+
 /// More sources than this are taken together as one.
 const MOST_SOURCES: usize = 512;
 
@@ -63,9 +66,9 @@ impl Samples {
         (0..SAMPLES).map(|s| self.at(s)).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The mean.
+    /// The mean of all but the extremes.
     pub(super) fn mean(&self) -> f64 {
-        (0..SAMPLES).map(|s| self.at(s)).sum::<f64>() / SAMPLES as f64
+        (EXTREMES..SAMPLES).map(|s| self.at(s)).sum::<f64>() / (SAMPLES - EXTREMES) as f64
     }
 }
 
