@@ -80,7 +80,7 @@ impl Content {
         }
     }
 
-    /// What errors are multiplied by in a product with it: without its sign where it is complex.
+    /// What errors are multiplied by in a product with it: with its sign only where it is real.
     fn samples(&self) -> Samples {
         match self {
             Content::Bounded => Samples::All(1.0),
@@ -135,7 +135,10 @@ impl Content {
     fn times(&self, other: &Content) -> Content {
         match (self, other) {
             (Content::Samples { re: a, im: b }, Content::Samples { re: c, im: d }) => {
-                let product = |x: &Samples, y: &Samples| x.zip(y, |x, y| x * y);
+                let product = |x: &Samples, y: &Samples| match (x, y) {
+                    (Samples::All(0.0), _) | (_, Samples::All(0.0)) => Samples::All(0.0),
+                    _ => x.zip(y, |x, y| x * y),
+                };
                 Content::Samples {
                     re: product(a, c).zip(&product(b, d), |x, y| x - y),
                     im: product(a, d).zip(&product(b, c), |x, y| x + y),
@@ -221,7 +224,10 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     }
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
-    let deviation = Samples::All(known.errors.variances().largest().sqrt());
+    let variances = known.errors.variances();
+    // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
+    let variance = if known.is_refreshed { variances.mean() } else { variances.largest() };
+    let deviation = Samples::All(variance.sqrt());
     let errors = Errors::mixed(value, deviation, known.errors.concentration());
     Known { content: Content::real(content), errors, is_worst, is_refreshed: false, ..known }
 }
