@@ -273,6 +273,9 @@ impl IntegerCandidate {
     }
 }
 
+/// Bits that a modulus is widened by at least: primes have no smaller steps.
+const LEAST_ROOM: f64 = 0.25;
+
 /// Times that room is made for noise that does not fit, twice as much each time.
 const MAKE_ROOM: i32 = 6;
 
@@ -302,7 +305,7 @@ fn build(
         chain.add_room(lacking * f64::from(attempt).exp2(), trial.products);
         // Keeping primes for longer is cheaper than larger ones, but does not help where none are dropped.
         if attempt > 0 && trial.products == Products::Own {
-            chain.widen(lacking);
+            chain.widen(lacking.max(LEAST_ROOM));
         }
         let wider = trial.params(chain, params.p.len(), network.config.security);
         let Some(wider) = wider.filter(choose_params::is_secure) else { return Ok(None) };

@@ -125,8 +125,8 @@ pub struct Layer {
     pub degree: u32,
     /// Range of the result on the calibration data.
     pub range: (f64, f64),
-    /// Quantiles, equally spaced and ascending from the least to the largest, of what slots hold on the calibration data; none
-    /// if anything within [−1, 1] is to be expected.
+    /// What slots hold on the calibration data, ascending: the least, what parts of equal size are like, the largest; none if
+    /// anything within [−1, 1] is to be expected.
     pub quantiles: Vec<f64>,
 }
 
