@@ -34,9 +34,9 @@ use generate::{N_CALIBRATION, Network, network};
 /// floats.
 const EXACT: f64 = 1e-4;
 
-/// As [`EXACT`], over integers, where biases are rounded to the step of what they are added to. Rounded ratios of steps come on top,
-/// up to [`FEEDBACK`] times in a deep network.
-const ROUNDED: f64 = 1.0 / 32.0;
+/// As [`EXACT`], over integers, where biases are rounded to the step of what they are added to: to 1/256 of the largest result that
+/// there can be, which random inputs are far from. Rounded ratios of steps come on top, up to [`FEEDBACK`] times in a deep network.
+const ROUNDED: f64 = 1.0 / 8.0;
 
 /// See [`ROUNDED`].
 const FEEDBACK: f64 = 4.0;
