@@ -6,6 +6,7 @@
 //! of each slot, an error of variance N·V/2. The secret is uniform ternary: its coefficients have variance 2/3.
 
 mod analysis;
+mod content;
 mod errors;
 mod exact;
 
@@ -28,7 +29,7 @@ const TAIL_EXPONENT: f64 = 55.0 * std::f64::consts::LN_2;
 /// secret: in a slot that is the product of two complex normal variables, whose real part follows the Laplace
 /// distribution, so t deviations are passed with probability exp(−√2·t). A sum of k of them alike passes t with at most
 /// exp(−λt)·(1 − λ²/2k)^−k for every λ below √2k (Chernoff); `concentration` is 1/k.
-pub(crate) fn tail(concentration: f64) -> f64 {
+pub fn tail(concentration: f64) -> f64 {
     const STEPS: u32 = 64;
     let k = 1.0 / concentration;
     let bound = |step: u32| {

@@ -16,7 +16,7 @@ fn agree(plan: &VerifiedPlan, seeds: &[u8]) {
         let simulated = run_clear(plan, &setup.slots, Noise::Predicted(u64::from(seed)), |_, _| {});
         let encrypted = run_slots(plan, &setup);
         for (i, value) in plan.output_values().enumerate() {
-            let bound = noise::TAIL * predicted[value.index()].total;
+            let bound = predicted[value.index()].bound;
             for (name, slots) in [("simulated", &simulated[i]), ("encrypted", &encrypted[i])] {
                 let (largest, _) = difference(&clear[i], slots);
                 assert!(

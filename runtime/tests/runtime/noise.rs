@@ -27,7 +27,7 @@ fn check(
     let measured = (squares / SEEDS.len() as f64).sqrt();
     let slack = (predicted / measured).log2();
     assert!(slack.abs() < 0.32, "{name}: measured {measured:e}, predicted {predicted:e}");
-    let bound = noise::TAIL * predicted;
+    let bound = noise::tail(1.0) * predicted;
     assert!(largest < bound, "{name}: largest error {largest:e}, bound {bound:e}");
 }
 
