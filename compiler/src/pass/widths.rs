@@ -176,9 +176,9 @@ fn affine_format(terms: &[(NodeId, Matrix)], bias: &[f64], formats: &[f64]) -> f
     terms.iter().map(of_term).sum::<f64>() + largest_bias
 }
 
-/// An integer-valued double.
+/// An integer-valued double, as plans hold it: in 32 bits, which round what is beyond 2^24.
 fn integer(x: f64) -> BigInt {
-    let whole = num_traits::FromPrimitive::from_f64(x);
+    let whole = num_traits::FromPrimitive::from_f32(x as f32);
     whole.expect("weights and biases of integer networks are finite")
 }
 
@@ -221,5 +221,11 @@ mod tests {
         (0..3).for_each(|_| wide = wide.square());
         assert_eq!(wide.hi, BigInt::from(2).pow(320));
         assert_eq!(wide.bits().round(), 321.0);
+    }
+    #[test]
+    fn large_biases_are_those_of_the_plan() {
+        let bias = f64::from((1 << 24) + 3);
+        let sums = affine(&[], &[bias], &[]);
+        assert_eq!(sums[0].hi, BigInt::from((1 << 24) + 4));
     }
 }
