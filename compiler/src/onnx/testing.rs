@@ -119,6 +119,12 @@ impl Case {
         lines.map(|line| line.split(" : ").next().unwrap_or(line).to_owned()).collect()
     }
 
+    /// What the client applies to the output, as model text says it.
+    pub(super) fn client(&self) -> String {
+        let last = self.operations().pop().unwrap_or_default();
+        last.split_once(" | ").map_or("", |(_, client)| client).to_owned()
+    }
+
     /// Adds a node; names are separated by spaces, `-` stands for one left out.
     pub(super) fn node(
         mut self,

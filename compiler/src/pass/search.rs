@@ -117,8 +117,11 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
         let mut feasible = false;
         let mut reached = None;
         for n_special in 1..=MAX_SPECIAL.min(depth + 1) {
+            let mut packing = None;
             if n_special <= FEW_SPECIAL {
-                reached = scale_for(&mut input, log_n, depth, n_special)?;
+                let packed = pack_for(&input, log_n, n_special)?;
+                reached = scale_for(&mut input, &packed, (log_n, n_special), depth)?;
+                packing = Some(packed);
             }
             let Some((scale, precision)) = reached else { continue };
             let request =
@@ -135,7 +138,8 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
             };
             if is_secure(&params) {
                 feasible |= precision >= input.precision;
-                let packing = pack_for(&input, log_n, n_special)?;
+                let packed = || pack_for(&input, log_n, n_special);
+                let packing = packing.map_or_else(packed, Ok)?;
                 let seconds = packing.seconds;
                 candidate.seconds = Some(seconds);
                 let found = Best { packing, params, seconds, precision };
@@ -200,16 +204,15 @@ fn pack_for(
 /// is, and the precision that it gives; `None` if the ring cannot have so many levels.
 fn scale_for(
     input: &mut SearchInput<'_>,
-    log_n: u32,
+    packing: &Packing,
+    (log_n, n_special): (u32, usize),
     depth: usize,
-    n_special: usize,
 ) -> Result<Option<(f64, f64)>, CompileError> {
     let request =
         Request { log_n, depth, scale: TRIAL_SCALE, n_special, security: input.config.security };
     let Some(params) = params_for(&request) else { return Ok(None) };
-    let packing = pack_for(input, log_n, request.n_special)?;
     input.lower.ladder = Ladder::new(params, 1);
-    let plan = optimise(&lower(input.graph, &packing, &input.lower)?)?;
+    let plan = optimise(&lower(input.graph, packing, &input.lower)?)?;
     // Errors are proportional to 2^−scale.
     let loss = TRIAL_SCALE - precision_of(&plan);
     let scale = (loss + input.precision).ceil().clamp(MIN_SCALE, MAX_SCALE);
