@@ -153,7 +153,7 @@ fn affine(terms: &[(NodeId, Matrix)], bias: &[f64], intervals: &[Vec<Interval>])
         sum.add_scaled(&integer(bias[o]), &Interval { lo: BigInt::one(), hi: BigInt::one() });
         for (source, matrix) in terms {
             for (i, weight) in matrix.row(o) {
-                sum.add_scaled(&integer(weight), &intervals[source.0][i]);
+                sum.add_scaled(&held(weight), &intervals[source.0][i]);
             }
         }
         sum
@@ -176,9 +176,14 @@ fn affine_format(terms: &[(NodeId, Matrix)], bias: &[f64], formats: &[f64]) -> f
     terms.iter().map(of_term).sum::<f64>() + largest_bias
 }
 
-/// An integer-valued double, as plans hold it: in 32 bits, which round what is beyond 2^24.
+/// A weight as plans hold it, in 32 bits, which round what is beyond 2^24; biases are held in digits, exactly.
+fn held(weight: f64) -> BigInt {
+    integer(f64::from(weight as f32))
+}
+
+/// An integer-valued double.
 fn integer(x: f64) -> BigInt {
-    let whole = num_traits::FromPrimitive::from_f32(x as f32);
+    let whole = num_traits::FromPrimitive::from_f64(x);
     whole.expect("weights and biases of integer networks are finite")
 }
 
@@ -223,9 +228,11 @@ mod tests {
         assert_eq!(wide.bits().round(), 321.0);
     }
     #[test]
-    fn large_biases_are_those_of_the_plan() {
-        let bias = f64::from((1 << 24) + 3);
-        let sums = affine(&[], &[bias], &[]);
-        assert_eq!(sums[0].hi, BigInt::from((1 << 24) + 4));
+    fn large_weights_are_those_of_the_plan() {
+        let large = f64::from((1 << 24) + 3);
+        let matrix = Matrix::identity(1).scaled(large);
+        let sums = affine(&[(NodeId(0), matrix)], &[large], &[vec![interval(0, 1)]]);
+        assert_eq!(sums[0].lo, BigInt::from((1 << 24) + 3));
+        assert_eq!(sums[0].hi, BigInt::from((1 << 24) + 4 + (1 << 24) + 3));
     }
 }
