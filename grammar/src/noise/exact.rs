@@ -7,13 +7,15 @@
 //! Coefficients differ in variance. Adding a value to a rotation of itself adds coefficients to those that the automorphism
 //! moves there, up to the sign; some stay where they are, and there errors add up or cancel. After `v + rot(v)` with steps
 //! of N/4, N/8, .., w, nearly all errors are in 2w coefficients. So the mean and the largest variance are followed both:
-//! products with polynomials of many coefficients see the former, decryption the latter.
+//! products with polynomials of many coefficients see the former, decryption the latter. How unevenly noise is spread over
+//! the canonical embedding decides what products with other noise, the secret and constants make of it ([`Spectrum`]).
 
 use std::collections::BTreeMap;
 use std::ops::Add;
 
 use crate::plan::{Constant, ConstantId, Key, Op, Params, Plan, Slots, Value, View};
 
+use super::spectrum::Spectrum;
 use super::{SIGMA, key_product, rounding};
 
 /// A coefficient stays below this many standard deviations: it is a sum of N independent products, nearly normal, so
@@ -22,9 +24,6 @@ pub const EXACT_TAIL: f64 = 12.0;
 
 /// The noise must stay below a quarter of Q/t, not half of it: what is above tells the client that the plan failed.
 pub const HEADROOM_BITS: f64 = 2.0;
-
-/// How much a product's variance exceeds that of independent factors: overflow and noise both depend on the secret.
-const DEPENDENCE: f64 = 2.0;
 
 /// For every value, log2 of the largest standard deviation of a coefficient of its noise, for the largest plaintext prime.
 /// In the form QP it is that of the value divided by P.
@@ -162,16 +161,23 @@ fn to_coefficients(params: &Params, deviation: f64) -> f64 {
 struct Variance {
     mean: f64,
     peak: f64,
+    spectrum: Spectrum,
 }
 
 impl Variance {
     /// The same for all coefficients.
-    fn even(variance: f64) -> Variance {
-        Variance { mean: variance, peak: variance }
+    fn even(variance: f64, spectrum: Spectrum) -> Variance {
+        Variance { mean: variance, peak: variance, spectrum }
     }
 
     fn scale(self, factor: f64) -> Variance {
-        Variance { mean: self.mean * factor, peak: self.peak * factor }
+        Variance { mean: self.mean * factor, peak: self.peak * factor, ..self }
+    }
+
+    /// After a product with what has this spectrum.
+    fn shaped(self, spectrum: Spectrum) -> Variance {
+        let product = self.spectrum.times(spectrum);
+        Variance { spectrum: product, ..self.scale(self.spectrum.gain(spectrum)) }
     }
 }
 
@@ -180,7 +186,12 @@ impl Add for Variance {
     type Output = Variance;
 
     fn add(self, other: Variance) -> Variance {
-        Variance { mean: self.mean + other.mean, peak: self.peak + other.peak }
+        let terms = [(self.mean, self.spectrum), (other.mean, other.spectrum)];
+        Variance {
+            mean: self.mean + other.mean,
+            peak: self.peak + other.peak,
+            spectrum: Spectrum::of_sum(&terms),
+        }
     }
 }
 
@@ -204,31 +215,30 @@ impl Analysis<'_> {
         let n = params.ring_degree() as f64;
         let of = |v: &Value| self.variances[v.index()];
         let linear = rounding_variance(params, 1);
-        let rounded = Variance::even(linear);
-        let switched = || Variance::even(key_variance(plan, value));
+        let rounded = Variance::even(linear, Spectrum::ROUNDING);
+        let switched = || Variance::even(key_variance(plan, value), Spectrum::WHITE);
+        let rounded_to_integers = Variance::even(1.0 / 12.0, Spectrum::WHITE);
         match op {
-            Op::Input(_) => Variance::even(SIGMA * SIGMA),
+            Op::Input(_) => Variance::even(SIGMA * SIGMA, Spectrum::WHITE),
             Op::Add(a, b) | Op::Sub(a, b) => self.sum(*a, *b),
             Op::Neg(a) | Op::Decompose(a) | Op::ModUp(a) => of(a),
-            Op::AddPlain(a, _) => of(a) + Variance::even(1.0 / 12.0),
+            Op::AddPlain(a, _) => of(a) + rounded_to_integers,
             Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
             Op::DotPlain(terms) => self.dot(terms),
             Op::Mul(a, b) => {
                 // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
-                let factor = params.largest_t().powi(2) * n * linear * DEPENDENCE;
-                let (x, y) = (of(a).mean, of(b).mean);
-                let sum = if a == b { 4.0 * x } else { x + y };
-                Variance::even(factor * sum + rounding_variance(params, 2))
+                let factor = params.largest_t().powi(2) * n * linear;
+                let sum = if a == b { of(a).scale(4.0) } else { of(a) + of(b) };
+                let mean = sum.shaped(Spectrum::SECRET).scale(factor);
+                let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
+                Variance { peak: mean.mean, ..mean } + rounding
             }
             Op::MulBgv(a, b) => {
                 // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
-                let phase = |v: &Value| of(v) + Variance::even(1.0 / 12.0);
-                let (x, y) = (phase(a), phase(b));
-                // A square's products of coefficients come in pairs.
-                let pairs = if a == b { 2.0 } else { 1.0 };
-                let factor = params.largest_t().powi(2) * n * DEPENDENCE * pairs;
+                let (x, y) = (of(a) + rounded_to_integers, of(b) + rounded_to_integers);
                 let peak = (x.mean * y.peak).min(x.peak * y.mean);
-                Variance { mean: x.mean * y.mean, peak }.scale(factor)
+                let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
+                product.scale(params.largest_t().powi(2) * n)
             }
             Op::Relinearize(a) | Op::Rotate(a, _) | Op::Conjugate(a) => {
                 of(a) + switched() + rounded
@@ -239,7 +249,7 @@ impl Analysis<'_> {
                 let dropped = plan.ty(*a).limbs.difference(*limbs);
                 let log: f64 = dropped.iter().map(|limb| params.log_q(limb)).sum();
                 let rounded = rounding_variance(params, plan.ty(value).degree);
-                of(a).scale((-2.0 * log).exp2()) + Variance::even(rounded)
+                of(a).scale((-2.0 * log).exp2()) + Variance::even(rounded, Spectrum::ROUNDING)
             }
             Op::Rescale(a) | Op::Drop(a, _) | Op::ModRaise(a, _) => of(a),
         }
@@ -258,24 +268,32 @@ impl Analysis<'_> {
         let n = self.plan.params.ring_degree() as f64;
         let product = |(v, c): &(Value, ConstantId)| {
             let (count, square) = self.sizes.polynomial(*c, self.plan.params.largest_t());
-            let Variance { mean, peak } = self.variances[v.index()];
+            let Variance { mean, peak, spectrum } = self.variances[v.index()];
             let peak = (count * peak).min(n * mean);
-            Variance { mean: count * mean, peak }.scale(square)
+            let product = Variance { mean: count * mean, peak, spectrum }.scale(square);
+            if count == 1.0 { product } else { product.shaped(Spectrum::CONSTANTS) }
         };
         // A value that is read several times brings the same noise each time, and so do its moved copies where they are
         // multiplied by the same polynomial.
         let mut of_value: BTreeMap<Value, Variance> = BTreeMap::new();
         let mut of_source: BTreeMap<(Value, ConstantId), f64> = BTreeMap::new();
-        let none = Variance::even(0.0);
         for term in terms {
-            let Variance { mean, peak } = product(term);
-            let known = of_value.entry(term.0).or_insert(none);
-            *known =
-                Variance { mean: together(known.mean, mean), peak: together(known.peak, peak) };
+            let product = product(term);
+            let add = |known: &mut Variance| {
+                known.mean = together(known.mean, product.mean);
+                known.peak = together(known.peak, product.peak);
+            };
+            of_value.entry(term.0).and_modify(add).or_insert(product);
             let known = of_source.entry((self.sources[term.0.index()], term.1)).or_default();
-            *known = together(*known, peak);
+            *known = together(*known, product.peak);
         }
-        let own = of_value.into_values().fold(none, Add::add);
-        Variance { peak: own.peak.max(of_source.into_values().sum()), ..own }
+        let own: Vec<Variance> = of_value.into_values().collect();
+        let powers: Vec<(f64, Spectrum)> = own.iter().map(|v| (v.mean, v.spectrum)).collect();
+        let peak: f64 = own.iter().map(|v| v.peak).sum();
+        Variance {
+            mean: own.iter().map(|v| v.mean).sum(),
+            peak: peak.max(of_source.into_values().sum()),
+            spectrum: Spectrum::of_sum(&powers),
+        }
     }
 }

@@ -9,6 +9,7 @@ mod analysis;
 mod content;
 mod errors;
 mod exact;
+mod spectrum;
 
 pub use analysis::{Deviation, analyse};
 pub use exact::{
