@@ -4,7 +4,7 @@
 
 use hecc_grammar::model::{ClientOp, Polynomial, Tensor};
 
-use crate::linear::Matrix;
+use crate::linear::LinearMap;
 
 /// The result of one step of the graph. Prints as `n7`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub enum Step {
     /// `Σ matrix · source + bias`, over flattened tensors.
     Affine {
         /// Matrices over slot values (normalizations of source and result included).
-        terms: Vec<(NodeId, Matrix)>,
+        terms: Vec<(NodeId, LinearMap)>,
         /// One number for each element of the result.
         bias: Vec<f64>,
     },

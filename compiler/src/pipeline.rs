@@ -19,7 +19,7 @@ use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
 use crate::pass::lower::{LowerConfig, Products};
 use crate::pass::normalize::normalize;
-use crate::pass::pack::Packing;
+use crate::pass::pack::{Packer, Packing};
 use crate::pass::quantize::quantize;
 use crate::pass::record::{SeenInputs, record};
 use crate::pass::search::{Candidate, Found, SearchInput, noisiest_layer, search};
@@ -232,7 +232,8 @@ const LARGE_LOG_N: u32 = 16;
 fn search_all(input: SearchInput<'_>) -> Result<(Found, Option<BootstrapReport>), CompileError> {
     let (wanted, wish) = (input.precision, input.config.precision);
     let enough = wish.unwrap_or((wanted - SPARE_BITS).max(LEAST_BITS));
-    let leveled = match search(input.clone()) {
+    let mut packer = Packer::new(input.graph);
+    let leveled = match search(input.clone(), &mut packer) {
         Ok(found) if found.precision >= enough && found.plan.params.log_n < LARGE_LOG_N => {
             return Ok((found, None));
         }
@@ -240,7 +241,7 @@ fn search_all(input: SearchInput<'_>) -> Result<(Found, Option<BootstrapReport>)
         Err(error) => return Err(error),
     };
     let rank = |found: &Found| (found.precision.min(enough), -found.seconds());
-    let best = match (leveled, search_bootstrapped(&input)) {
+    let best = match (leveled, search_bootstrapped(&input, &mut packer)) {
         (Ok(one), Ok(Some(deep))) if rank(&one) >= rank(&deep.found) => (one, None),
         (_, Ok(Some(deep))) => (deep.found, Some(deep.bootstraps)),
         (Ok(one), Ok(None)) => (one, None),

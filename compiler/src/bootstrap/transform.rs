@@ -4,7 +4,7 @@ use hecc_grammar::cost::{Costs, Shape};
 use hecc_grammar::plan::{EmbeddingDiagonal, Op, TypeError, Value, View};
 
 use crate::emit::Emit;
-use crate::layout::{Pattern, Period, RotationSum, ScheduleTerm, Shift, schedule};
+use crate::layout::{RotationSum, ScheduleTerm, Shift, Shifts, Splits};
 
 /// See [`EmbeddingDiagonal`].
 pub(super) struct Transform {
@@ -29,15 +29,12 @@ impl Transform {
     ) -> Result<Value, TypeError> {
         let Transform { log_slots, inverse, bits, factor } = *self;
         let (rotations, period) = (EmbeddingDiagonal::rotations(log_slots, bits), 1 << log_slots);
-        let pattern = Pattern {
-            shifts: [((0, 0), rotations.iter().copied().map(Shift::rotation).collect())].into(),
-            collect: vec![],
-            window: Period { columns: period, rows_differ: false },
-        };
-        let term = ScheduleTerm { operand: 0, pattern: &pattern, period };
+        let shifts = rotations.iter().copied().map(Shift::rotation).collect();
+        let shifts = Shifts::from([((0, 0), shifts)]);
+        let splits = Splits::new(&[ScheduleTerm { operand: 0, shifts: &shifts, period }], 0);
         let limbs = emit.plan.ty(value).limbs;
         let shape = Shape::new(&emit.plan.params, limbs.len());
-        let mut sum = RotationSum::new(schedule(&[term], shape, costs));
+        let mut sum = RotationSum::new(splits.cheapest(shape, costs));
         let last = limbs.last().expect("limb sets are not empty");
         let scale = scale + emit.plan.params.log_q(last) - emit.scale(value);
         for rotation in rotations {

@@ -1,25 +1,26 @@
 //! Layouts worth considering for the result of an affine map.
 
-use super::strides::Strides;
+use crate::linear::Slide;
+
 use super::{Bit, Layout, SlotSpace, bits_for};
 
-/// Candidate layouts for a result of this shape, given how matrices slide over operands, and their layouts.
+/// Candidate layouts for a result of this shape, given how it slides along operands, and their layouts.
 ///
-/// Always the compact layouts (row-major, with copies or gaps above). For each operand that the matrix slides over
+/// Always the compact layouts (row-major, with copies or gaps above). For each operand that it slides along
 /// (convolution, pooling), also those that keep the operand's pixels where they are: a stride leaves gaps in the low
 /// bits, which either stay or are filled with channels (multiplexed packing, Lee et al., ICML 2022). Where there are two
 /// rows, all of these also with halves in either.
 pub fn candidates(
     shape: &[usize],
     space: SlotSpace,
-    terms: &[(Option<&Strides>, &Layout)],
+    terms: &[(Option<&[Slide]>, &Layout)],
 ) -> Vec<Layout> {
     let mut list =
         vec![Layout::compact(shape, space, Bit::Replica), Layout::compact(shape, space, Bit::Gap)];
-    for (strides, input) in terms {
+    for (slides, input) in terms {
         for fill_low in [false, true] {
             for top in [Bit::Replica, Bit::Gap] {
-                list.extend(strides.and_then(|s| inherited(shape, input, s, fill_low, top)));
+                list.extend(slides.and_then(|s| inherited(shape, input, s, fill_low, top)));
             }
         }
     }
@@ -35,22 +36,22 @@ pub fn candidates(
 fn inherited(
     shape: &[usize],
     input: &Layout,
-    strides: &Strides,
+    slides: &[Slide],
     fill_low: bool,
     top: Bit,
 ) -> Option<Layout> {
     let mut bits: Vec<Option<Bit>> = vec![None; input.bits.len()];
     let mut waiting = vec![];
-    for (dim, (&n, stride)) in shape.iter().zip(strides).enumerate() {
+    for (dim, (&n, slide)) in shape.iter().zip(slides).enumerate() {
         for bit in 0..bits_for(n) as u8 {
             let here = Bit::Dim { dim: dim as u8, bit };
-            match stride {
+            let place = slide.and_then(|(from, log)| {
+                let there = Bit::Dim { dim: from as u8, bit: bit + log as u8 };
+                input.bits.iter().position(|&b| b == there)
+            });
+            match place {
+                Some(place) => bits[place] = Some(here),
                 None => waiting.push(here),
-                Some(log) => {
-                    let there = Bit::Dim { dim: dim as u8, bit: bit + *log as u8 };
-                    let position = input.bits.iter().position(|&b| b == there)?;
-                    bits[position] = Some(here);
-                }
             }
         }
     }
@@ -87,8 +88,8 @@ mod tests {
     #[test]
     fn strided_results_stay_in_place_or_are_multiplexed() {
         let input = Layout::compact(&[1, 1, 8, 8], SlotSpace::one_row(9), Bit::Replica);
-        let strides = vec![Some(0), None, Some(1), Some(1)];
-        let list = candidates(&[1, 4, 3, 3], SlotSpace::one_row(9), &[(Some(&strides), &input)]);
+        let slides = vec![Some((0, 0)), None, Some((2, 1)), Some((3, 1))];
+        let list = candidates(&[1, 4, 3, 3], SlotSpace::one_row(9), &[(Some(&slides), &input)]);
         let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
         assert!(
             texts.contains(&"gap*1 d3[0..2] gap*1 d2[0..2] d1[0..2] copy*1".to_owned()),

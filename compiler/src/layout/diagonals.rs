@@ -1,4 +1,4 @@
-//! A matrix between two layouts, as diagonals over slots.
+//! A linear map between two layouts, as diagonals over slots.
 //!
 //! `y = M·x` becomes `Σ_d w_d ⊙ rot_d(x)` for each pair of ciphertexts, where `w_d` holds the entries whose operand
 //! lies `d` slots to the left of their result (Halevi, Shoup, CRYPTO 2014). Two uses are made of periods:
@@ -16,58 +16,46 @@
 //! the result's rows differ, entries from one row to the other are diagonals of their own; where only the operand's do,
 //! products stay in its row and a change of rows collects them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::linear::Matrix;
+use crate::linear::{LinearMap, Product, Relation, Structure};
 
 use super::{Layout, Period, Shift, SlotSpace};
 
 /// Result ciphertext, operand ciphertext.
 pub type Pair = (usize, usize);
 
-/// Which diagonals are not zero, and how the result is collected.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pattern {
-    /// For each pair of ciphertexts, the shifts, ascending.
-    pub shifts: BTreeMap<Pair, Vec<Shift>>,
-    /// Shift-and-add steps after the sum of products, in order; all terms of a sum have the same.
-    pub collect: Vec<Shift>,
-    /// How far the plaintexts repeat.
-    pub window: Period,
-}
+/// For each pair of ciphertexts, the shifts of diagonals that are not zero, ascending.
+pub type Shifts = BTreeMap<Pair, Vec<Shift>>;
 
 /// The entries of the diagonals: for each pair and shift, (first slot, value) in ascending order.
 pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, f64)>>>;
 
-/// How entries of a matrix fall on diagonals.
+/// How entries of a map fall on diagonals.
 struct Geometry {
     space: SlotSpace,
     p_in: Period,
     p_out: Period,
-    in_positions: Vec<usize>,
-    out_positions: Vec<usize>,
 }
 
 impl Geometry {
     fn new(input: &Layout, output: &Layout) -> Geometry {
         assert_eq!(input.space, output.space, "layouts of one ring");
-        Geometry {
-            space: input.space,
-            p_in: input.period(),
-            p_out: output.period(),
-            in_positions: input.positions(),
-            out_positions: output.positions(),
-        }
+        Geometry { space: input.space, p_in: input.period(), p_out: output.period() }
     }
 
-    /// The pair, shift and slot of the product of operand element `i` for result element `o`.
-    fn place(&self, o: usize, i: usize) -> (Pair, Shift, u32) {
-        let Geometry { space, p_in, p_out, .. } = *self;
+    /// Steps of rotations are modulo this.
+    fn n_steps(&self) -> usize {
+        self.p_in.columns.min(self.p_out.columns)
+    }
+
+    /// The pair, shift and slot of the product of the operand's element at one position for the result's at another.
+    fn place(&self, out: usize, input: usize) -> (Pair, Shift, u32) {
+        let Geometry { space, p_in, p_out } = *self;
         let (n, length) = (space.n_slots(), space.row_length());
-        let (out, input) = (self.out_positions[o], self.in_positions[i]);
         let pair = (out / n, input / n);
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
-        let steps = (input + length - out) % p_in.columns.min(p_out.columns);
+        let steps = (input + length - out) % self.n_steps();
         let swap = p_in.rows_differ && p_out.rows_differ && in_row != out_row;
         let column = match p_out.columns >= p_in.columns {
             true => out,
@@ -83,41 +71,78 @@ pub fn joint_period<'a>(inputs: impl IntoIterator<Item = &'a Layout>) -> Period 
     inputs.into_iter().map(Layout::period).fold(Period::ONE, Period::common)
 }
 
-/// The nonzero diagonals of a matrix between two layouts, as a term of a sum whose operands repeat with `joint` together.
-pub fn pattern(matrix: &Matrix, input: &Layout, output: &Layout, joint: Period) -> Pattern {
+/// The nonzero diagonals of a map between two layouts: from its structure if that is known, else entry by entry.
+pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let geometry = Geometry::new(input, output);
-    let mut seen: BTreeMap<Pair, [Vec<bool>; 2]> = BTreeMap::new();
-    let Geometry { p_in, p_out, .. } = geometry;
-    let n_steps = p_in.columns.min(p_out.columns);
-    for o in 0..matrix.n_rows() {
-        for (i, _) in matrix.row(o) {
-            let (pair, shift, _) = geometry.place(o, i);
-            let seen = seen.entry(pair).or_insert_with(|| [(); 2].map(|()| vec![false; n_steps]));
-            seen[usize::from(shift.swap)][shift.steps as usize] = true;
+    let mut seen = BTreeSet::new();
+    match map.structure() {
+        Some(Structure(products)) => {
+            let moves = RelativeMoves { geometry: &geometry, input, output };
+            products.iter().for_each(|product| seen.extend(moves.of_product(product)));
+        }
+        None => {
+            let (in_positions, out_positions) = (input.positions(), output.positions());
+            for o in 0..map.n_rows() {
+                for (i, _) in map.row(o) {
+                    let (pair, shift, _) = geometry.place(out_positions[o], in_positions[i]);
+                    seen.insert((pair, shift));
+                }
+            }
         }
     }
-    let list = |seen: [Vec<bool>; 2]| {
-        let all = [false, true].into_iter().zip(seen);
-        let listed = all.flat_map(|(swap, seen)| {
-            let steps = (0..n_steps as u32).zip(seen).filter(|&(_, seen)| seen);
-            steps.map(move |(steps, _)| Shift { swap, steps })
+    let mut shifts = Shifts::new();
+    seen.into_iter().for_each(|(pair, shift)| shifts.entry(pair).or_default().push(shift));
+    shifts
+}
+
+/// Moves of elements, dimension by dimension: positions are sums over dimensions without carries, so moves are as well.
+struct RelativeMoves<'a> {
+    geometry: &'a Geometry,
+    input: &'a Layout,
+    output: &'a Layout,
+}
+
+impl RelativeMoves<'_> {
+    fn of_product(&self, product: &Product) -> BTreeSet<(Pair, Shift)> {
+        let mut all = BTreeSet::from([((0, 0), Shift::default())]);
+        for relation in &product.0 {
+            let moves = self.of_relation(relation);
+            let together = |(pair, shift): &(Pair, Shift)| {
+                let (pair, shift) = (*pair, *shift);
+                moves.iter().map(move |&(p, s)| {
+                    let steps = (shift.steps + s.steps) % self.geometry.n_steps() as u32;
+                    ((pair.0 + p.0, pair.1 + p.1), Shift { swap: shift.swap ^ s.swap, steps })
+                })
+            };
+            all = all.iter().flat_map(together).collect();
+        }
+        all
+    }
+
+    fn of_relation(&self, relation: &Relation) -> BTreeSet<(Pair, Shift)> {
+        let offsets = |layout: &Layout, dim: Option<usize>| -> Vec<usize> {
+            dim.map_or(vec![0], |dim| {
+                (0..layout.shape[dim]).map(|i| layout.offset(dim, i)).collect()
+            })
+        };
+        let (to, from) = (offsets(self.output, relation.to), offsets(self.input, relation.from));
+        let mut moves = BTreeSet::new();
+        relation.pairs.for_each(|o, i| {
+            let (pair, shift, _) = self.geometry.place(to[o], from[i]);
+            moves.insert((pair, shift));
         });
-        listed.collect()
-    };
-    Pattern {
-        shifts: seen.into_iter().map(|(pair, seen)| (pair, list(seen))).collect(),
-        collect: collect(joint, p_out),
-        window: joint.common(p_out),
+        moves
     }
 }
 
-/// The entries of every diagonal of a matrix between two layouts.
-pub fn diagonals(matrix: &Matrix, input: &Layout, output: &Layout) -> Diagonals {
+/// The entries of every diagonal of a map between two layouts.
+pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals {
     let geometry = Geometry::new(input, output);
+    let (in_positions, out_positions) = (input.positions(), output.positions());
     let mut diagonals = Diagonals::new();
-    for o in 0..matrix.n_rows() {
-        for (i, value) in matrix.row(o) {
-            let (pair, shift, slot) = geometry.place(o, i);
+    for o in 0..map.n_rows() {
+        for (i, value) in map.row(o) {
+            let (pair, shift, slot) = geometry.place(out_positions[o], in_positions[i]);
             diagonals.entry(pair).or_default().entry(shift).or_default().push((slot, value));
         }
     }
@@ -141,12 +166,12 @@ mod tests {
     use super::*;
     use crate::layout::Bit;
 
-    fn check(matrix: &Matrix, input: &Layout, output: &Layout) {
+    fn check(matrix: &LinearMap, input: &Layout, output: &Layout) {
         check_sum(&[(matrix, input)], output);
     }
 
     /// Evaluates the diagonals of a sum on slots and compares with the matrices, on every copy of the result.
-    fn check_sum(terms: &[(&Matrix, &Layout)], output: &Layout) {
+    fn check_sum(terms: &[(&LinearMap, &Layout)], output: &Layout) {
         let (n, space) = (output.n_slots(), output.space);
         let joint = joint_period(terms.iter().map(|(_, input)| *input));
         let mut result = vec![vec![0.0; n]; output.n_ciphertexts()];
@@ -154,13 +179,13 @@ mod tests {
         for (matrix, input) in terms {
             let x: Vec<f64> = (0..matrix.n_cols()).map(|i| (i * i % 7) as f64 - 2.5).collect();
             expected.iter_mut().zip(matrix.apply(&x)).for_each(|(sum, y)| *sum += y);
-            let pattern = pattern(matrix, input, output, joint);
+            let (shifts, window) = (shifts(matrix, input, output), joint.common(output.period()));
             let slots = filled(input, &x);
             for ((o, i), map) in diagonals(matrix, input, output) {
-                assert_eq!(map.keys().copied().collect::<Vec<_>>(), pattern.shifts[&(o, i)]);
+                assert_eq!(map.keys().copied().collect::<Vec<_>>(), shifts[&(o, i)]);
                 for (shift, entries) in map {
                     for (slot, value) in entries {
-                        for t in space.copies(slot as usize, pattern.window) {
+                        for t in space.copies(slot as usize, window) {
                             result[o][t] += value * slots[i][space.source(t, shift)];
                         }
                     }
@@ -190,8 +215,8 @@ mod tests {
         slots
     }
 
-    fn dense(rows: usize, cols: usize) -> Matrix {
-        Matrix::from_rows(rows, cols, |o, row| {
+    fn dense(rows: usize, cols: usize) -> LinearMap {
+        LinearMap::from_rows(rows, cols, |o, row| {
             row.extend((0..cols).map(|i| (i as u32, ((o * 13 + i * 5) % 11) as f64 - 4.0)));
         })
     }

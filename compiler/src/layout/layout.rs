@@ -4,8 +4,6 @@ use std::fmt;
 
 use hecc_grammar::plan::Runs;
 
-use crate::linear::unflatten;
-
 use super::{Period, SlotSpace};
 
 /// What one bit of the position (ciphertext index · slots + slot) stands for.
@@ -88,23 +86,31 @@ impl Layout {
         }
     }
 
+    /// What index `index` along dimension `dim` adds to the position of an element.
+    pub fn offset(&self, dim: usize, index: usize) -> usize {
+        let place = |(position, bit): (usize, &Bit)| match *bit {
+            Bit::Dim { dim: own, bit } if usize::from(own) == dim => (index >> bit & 1) << position,
+            Bit::Dim { .. } | Bit::Gap | Bit::Replica => 0,
+        };
+        self.bits.iter().enumerate().map(place).sum()
+    }
+
     /// The position of every element (its first copy), in row-major order of the elements.
     pub fn positions(&self) -> Vec<usize> {
-        (0..self.shape.iter().product())
-            .map(|element| {
-                let index = unflatten(element, &self.shape);
-                let place = |(position, bit): (usize, &Bit)| match *bit {
-                    Bit::Dim { dim, bit } => (index[dim as usize] >> bit & 1) << position,
-                    Bit::Gap | Bit::Replica => 0,
-                };
-                self.bits.iter().enumerate().map(place).sum()
-            })
-            .collect()
+        let mut positions = vec![0];
+        for (dim, &n) in self.shape.iter().enumerate() {
+            let offsets: Vec<usize> = (0..n).map(|index| self.offset(dim, index)).collect();
+            let along = |position: usize| offsets.iter().map(move |offset| position + offset);
+            positions = positions.into_iter().flat_map(along).collect();
+        }
+        positions
     }
 
     /// How many ciphertexts hold an element.
     pub fn n_ciphertexts(&self) -> usize {
-        self.positions().iter().max().map_or(1, |&last| last / self.n_slots() + 1)
+        let last = |(dim, &n): (usize, &usize)| (0..n).map(|i| self.offset(dim, i)).max();
+        let position: usize = self.shape.iter().enumerate().filter_map(last).sum();
+        position / self.n_slots() + 1
     }
 
     /// For each ciphertext, which slot holds which element; every copy if `copies`, else the first.

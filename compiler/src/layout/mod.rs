@@ -7,12 +7,10 @@ mod layout;
 mod rotation_sum;
 mod schedule;
 mod slots;
-mod strides;
 
 pub use candidates::candidates;
-pub use diagonals::{Diagonals, Pair, Pattern, collect, diagonals, joint_period, pattern};
+pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
 pub use layout::{Bit, Layout, bits_for};
 pub use rotation_sum::RotationSum;
-pub use schedule::{Schedule, ScheduleTerm, schedule};
+pub use schedule::{Schedule, ScheduleTerm, Splits};
 pub use slots::{Period, Shift, SlotSpace};
-pub use strides::{Strides, strides};

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use hecc_grammar::cost::{Costs, Shape};
 
-use super::{Pattern, Shift};
+use super::{Shift, Shifts};
 
 /// One term of an affine map: its diagonals and the period of its operand.
 pub struct ScheduleTerm<'a> {
     /// Distinguishes operands; equal operands share baby steps.
     pub operand: usize,
     /// The diagonals.
-    pub pattern: &'a Pattern,
+    pub shifts: &'a Shifts,
     /// The operand's period within a row.
     pub period: usize,
 }
@@ -27,7 +27,7 @@ pub struct Schedule {
     /// Giant steps are multiples of this power of two.
     pub stride: u32,
     /// Whether baby steps are taken from `[−stride/2, stride/2)` rather than `[0, stride)`.
-    pub centred: bool,
+    pub centered: bool,
     /// Whether baby steps stay in QP.
     pub extended: bool,
     /// Predicted seconds on one core.
@@ -42,7 +42,7 @@ impl Schedule {
         let stride = i64::from(self.stride);
         let d = i64::from(shift.steps);
         let mut baby = d % stride;
-        if self.centred && 2 * baby >= stride {
+        if self.centered && 2 * baby >= stride {
             baby -= stride;
         }
         let giant = (d - baby).rem_euclid(period);
@@ -50,38 +50,55 @@ impl Schedule {
     }
 }
 
-/// The cheapest schedule for an affine map whose operands have `shape.n_limbs` limbs.
-pub fn schedule(terms: &[ScheduleTerm<'_>], shape: Shape, costs: &Costs) -> Schedule {
-    let largest = terms.iter().map(|term| term.period).max().unwrap_or(1) as u32;
-    let strides = std::iter::successors(Some(1u32), |stride| Some(stride * 2))
-        .take_while(|&stride| stride <= largest);
-    let mut best: Option<Schedule> = None;
-    for stride in strides {
-        for centred in [false, true] {
-            let split = Schedule { stride, centred, extended: false, seconds: 0.0 };
-            let steps = Steps::new(&split, terms);
-            for extended in [false, true] {
-                let seconds = steps.seconds(extended, shape, costs);
-                if best.is_none_or(|best| seconds < best.seconds) {
-                    best = Some(Schedule { extended, seconds, ..split });
-                }
-            }
-        }
+/// All splits of an affine map's shifts, with what each takes: independent of levels, so they are made once for a layout.
+#[derive(Clone, Debug)]
+pub struct Splits(Vec<(Schedule, Counts)>);
+
+impl Splits {
+    /// The splits for some terms, whose sum takes `n_collect` shift-and-add steps afterwards.
+    pub fn new(terms: &[ScheduleTerm<'_>], n_collect: usize) -> Splits {
+        let largest = terms.iter().map(|term| term.period).max().unwrap_or(1) as u32;
+        let strides = std::iter::successors(Some(1u32), |stride| Some(stride * 2))
+            .take_while(|&stride| stride <= largest);
+        let splits = strides.flat_map(|stride| [false, true].map(|centered| (stride, centered)));
+        let counted = splits.map(|(stride, centered)| {
+            let split = Schedule { stride, centered, extended: false, seconds: 0.0 };
+            (split, Counts { n_collect, ..Counts::new(&split, terms) })
+        });
+        Splits(counted.collect())
     }
-    best.expect("stride 1 is always a candidate")
+
+    /// The cheapest schedule where operands have `shape.n_limbs` limbs.
+    pub fn cheapest(&self, shape: Shape, costs: &Costs) -> Schedule {
+        let timed = self.0.iter().flat_map(|(split, counts)| {
+            [false, true].map(|extended| {
+                let seconds = counts.seconds(extended, shape, costs);
+                Schedule { extended, seconds, ..*split }
+            })
+        });
+        let best = timed.min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        best.expect("stride 1 is always a candidate")
+    }
 }
 
-/// What is rotated, and how often.
-struct Steps {
-    n_products: usize,
-    /// Of each operand, which baby steps are taken.
-    babies: BTreeMap<(usize, usize), Vec<bool>>,
-    /// Of each result, which giant steps are taken.
-    giants: BTreeMap<usize, Giants>,
+/// How often what is done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    products: usize,
+    /// Rotations by baby steps; operands that are rotated; operands that are read in place as well.
+    babies: usize,
+    hoisted: usize,
+    in_place: usize,
+    /// Results; those with giant steps; those whose rows change places; rotations by giant steps.
+    results: usize,
+    moved: usize,
+    swapped: usize,
+    giants: usize,
     /// Shift-and-add steps of each result.
     n_collect: usize,
 }
 
+/// The giant steps of a result.
 #[derive(Default)]
 struct Giants {
     in_place: Vec<bool>,
@@ -89,16 +106,16 @@ struct Giants {
     swapped: Vec<bool>,
 }
 
-impl Steps {
-    fn new(schedule: &Schedule, terms: &[ScheduleTerm<'_>]) -> Steps {
-        let n_collect = terms.iter().map(|term| term.pattern.collect.len()).max().unwrap_or(0);
-        let (babies, giants) = (BTreeMap::new(), BTreeMap::new());
-        let mut steps = Steps { n_products: 0, babies, giants, n_collect };
+impl Counts {
+    fn new(schedule: &Schedule, terms: &[ScheduleTerm<'_>]) -> Counts {
+        let mut counts = Counts::default();
+        let mut babies: BTreeMap<(usize, usize), Vec<bool>> = BTreeMap::new();
+        let mut giants: BTreeMap<usize, Giants> = BTreeMap::new();
         for term in terms {
-            for (&(out, input), shifts) in &term.pattern.shifts {
-                steps.n_products += shifts.len();
-                let babies = steps.babies.entry((term.operand, input)).or_default();
-                let giants = steps.giants.entry(out).or_default();
+            for (&(out, input), shifts) in term.shifts {
+                counts.products += shifts.len();
+                let babies = babies.entry((term.operand, input)).or_default();
+                let giants = giants.entry(out).or_default();
                 for &shift in shifts {
                     let (baby, giant) = schedule.split(shift, term.period);
                     mark(babies, baby);
@@ -107,37 +124,40 @@ impl Steps {
                 }
             }
         }
-        steps
+        for taken in babies.values() {
+            let rotated = n_rotations(taken);
+            counts.babies += rotated;
+            counts.hoisted += usize::from(rotated > 0);
+            counts.in_place += usize::from(taken.first() == Some(&true));
+        }
+        for Giants { in_place, swapped } in giants.values() {
+            let rotated = n_rotations(in_place) + n_rotations(swapped);
+            counts.results += 1;
+            counts.giants += rotated;
+            counts.moved += usize::from(rotated > 0);
+            counts.swapped += usize::from(!swapped.is_empty());
+        }
+        counts
     }
 
     fn seconds(&self, extended: bool, shape: Shape, costs: &Costs) -> f64 {
-        let mut total = self.n_products as f64 * shape.dot_term(costs, extended);
-        for taken in self.babies.values() {
-            let rotated = n_rotations(taken);
-            total += rotated as f64 * shape.apply_key(costs);
-            if rotated > 0 {
-                total += shape.decompose(costs);
-            }
-            if extended {
-                total += if taken.first() == Some(&true) { shape.mod_up(costs) } else { 0.0 };
-            } else {
-                total += rotated as f64 * shape.mod_down(costs);
-            }
-        }
+        let times = |count: usize, seconds: f64| count as f64 * seconds;
         let after = Shape { n_limbs: shape.n_limbs.saturating_sub(1).max(1), ..shape };
-        for Giants { in_place, swapped } in self.giants.values() {
-            let rotated = n_rotations(in_place) + n_rotations(swapped);
-            let each = shape.decompose(costs) + shape.apply_key(costs);
-            total += rotated as f64 * (each + if extended { shape.mod_down(costs) } else { 0.0 });
-            if extended || rotated > 0 {
-                total += shape.mod_down(costs);
-            }
-            if !swapped.is_empty() {
-                total += shape.key_switch(costs);
-            }
-            total += shape.rescale(costs, 2) + self.n_collect as f64 * after.key_switch(costs);
-        }
+        let mut total = times(self.products, shape.dot_term(costs, extended));
+        total += times(self.babies, shape.apply_key(costs));
+        total += times(self.hoisted, shape.decompose(costs));
+        total += times(self.giants, shape.decompose(costs) + shape.apply_key(costs));
+        total += times(self.swapped, shape.key_switch(costs));
+        total += times(self.results, shape.rescale(costs, 2));
+        total += times(self.results * self.n_collect, after.key_switch(costs));
         total
+            + match extended {
+                true => {
+                    times(self.in_place, shape.mod_up(costs))
+                        + times(self.giants + self.results, shape.mod_down(costs))
+                }
+                false => times(self.babies + self.moved, shape.mod_down(costs)),
+            }
     }
 }
 
@@ -158,13 +178,12 @@ mod tests {
     use hecc_grammar::cost::DEFAULT;
 
     use super::*;
-    use crate::layout::Period;
 
     #[test]
     fn splits_add_up_modulo_the_period() {
         for stride in [1, 4, 32, 1024] {
-            for centred in [false, true] {
-                let schedule = Schedule { stride, centred, extended: false, seconds: 0.0 };
+            for centered in [false, true] {
+                let schedule = Schedule { stride, centered, extended: false, seconds: 0.0 };
                 for d in [0, 1, 5, 31, 500, 1022, 1023] {
                     let (baby, giant) = schedule.split(Shift::rotation(d), 1024);
                     assert_eq!((baby + giant.steps) % 1024, d);
@@ -175,14 +194,10 @@ mod tests {
 
     #[test]
     fn a_dense_matrix_needs_about_the_square_root_of_its_diagonals() {
-        let pattern = Pattern {
-            shifts: [((0, 0), (0..256).map(Shift::rotation).collect())].into(),
-            collect: vec![],
-            window: Period { columns: 256, rows_differ: false },
-        };
-        let terms = [ScheduleTerm { operand: 0, pattern: &pattern, period: 256 }];
+        let shifts = Shifts::from([((0, 0), (0..256).map(Shift::rotation).collect())]);
+        let terms = [ScheduleTerm { operand: 0, shifts: &shifts, period: 256 }];
         let shape = Shape { log_n: 14, n_special: 2, n_limbs: 6 };
-        let best = schedule(&terms, shape, &DEFAULT);
+        let best = Splits::new(&terms, 0).cheapest(shape, &DEFAULT);
         assert!((16..=128).contains(&best.stride), "{best:?}");
     }
 }

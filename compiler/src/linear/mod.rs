@@ -1,7 +1,20 @@
-//! Linear operators as sparse matrices.
+//! Linear operators, with their structure.
 
-mod matrix;
+mod convolution;
+mod index;
+mod map;
+mod mat_mul;
 mod of_op;
+mod pool;
+mod sparse;
+mod structure;
+mod window;
 
-pub use matrix::Matrix;
-pub use of_op::{Affine, affine_of, flatten, unflatten};
+pub use index::{flatten, unflatten};
+pub use map::LinearMap;
+pub use of_op::{Affine, affine_of};
+pub use structure::{Pairs, Product, Relation, Slide, Structure};
+
+use convolution::Convolution;
+use mat_mul::MatMul;
+use pool::Pool;

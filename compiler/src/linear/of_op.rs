@@ -1,14 +1,16 @@
-//! The matrix of every linear operation of the tensor graph.
+//! The map of every linear operation of the tensor graph.
 
 use hecc_grammar::model::{Model, Op, Tensor, Window};
 use ndarray::ArrayD;
 
-use super::Matrix;
+use super::mat_mul::Side;
+use super::window::Sliding;
+use super::{Convolution, LinearMap, MatMul, Pairs, Pool, Relation, Structure, flatten, unflatten};
 
-/// `result = Σ matrix · operand + bias`, all flattened in row-major order.
+/// `result = Σ map · operand + bias`, all flattened in row-major order.
 pub struct Affine {
-    /// One matrix for each operand.
-    pub terms: Vec<(Tensor, Matrix)>,
+    /// One map for each operand.
+    pub terms: Vec<(Tensor, LinearMap)>,
     /// What is added; `None` for nothing.
     pub bias: Option<Vec<f64>>,
 }
@@ -18,6 +20,13 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
     let shape = model.shape(tensor);
     let n_out = shape.iter().product::<usize>();
     let n_in = |x: Tensor| model.shape(x).iter().product::<usize>();
+    let same = || LinearMap::identity(shape);
+    let sliding = |x: Tensor, kernel: Vec<usize>, window: &Window| Sliding {
+        input: model.shape(x).to_vec(),
+        output: shape.to_vec(),
+        kernel,
+        window: window.clone(),
+    };
     let (terms, bias) = match &model.node(tensor).op {
         Op::Input
         | Op::Mul(..)
@@ -26,108 +35,109 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
         | Op::FakeQuant { .. } => return None,
         Op::Conv { x, weight, bias, window, groups } => {
             let bias = bias.map(|bias| channel_bias(model.array(bias), shape));
+            let weight = model.array(*weight);
+            let kernel = weight.shape()[2..].to_vec();
+            let weight = weight.iter().copied().collect();
+            let sliding = sliding(*x, kernel, window);
             (
                 vec![(
                     *x,
-                    convolution(model.shape(*x), shape, model.array(*weight), window, *groups),
+                    LinearMap::convolution(Convolution { sliding, weight, groups: *groups }),
                 )],
                 bias,
             )
         }
         Op::AveragePool { x, kernel, window, count_include_pad } => {
-            (vec![(*x, average(model.shape(*x), shape, kernel, window, *count_include_pad))], None)
+            let sliding = sliding(*x, kernel.clone(), window);
+            (vec![(*x, LinearMap::pool(Pool { sliding, include_pad: *count_include_pad }))], None)
         }
         Op::MatMul { x, weight } => {
-            (vec![(*x, matmul(model.shape(*x), shape, model.array(*weight), Side::Right))], None)
+            let product = MatMul::new(model.shape(*x), shape, model.array(*weight), Side::Right);
+            (vec![(*x, LinearMap::mat_mul(product))], None)
         }
         Op::MatMulLeft { weight, x } => {
-            (vec![(*x, matmul(model.shape(*x), shape, model.array(*weight), Side::Left))], None)
+            let product = MatMul::new(model.shape(*x), shape, model.array(*weight), Side::Left);
+            (vec![(*x, LinearMap::mat_mul(product))], None)
         }
-        Op::Add(a, b) => (vec![(*a, Matrix::identity(n_out)), (*b, Matrix::identity(n_out))], None),
+        Op::Add(a, b) => (vec![(*a, same()), (*b, same())], None),
         Op::AddConst(x, c) => {
             let constant = broadcast(model.array(*c), shape);
-            (vec![(*x, Matrix::identity(n_out))], Some(constant))
+            (vec![(*x, same())], Some(constant))
         }
         Op::MulConst(x, c) => {
-            let constant = broadcast(model.array(*c), shape);
-            let matrix =
-                Matrix::from_rows(n_out, n_out, |o, row| row.push((o as u32, constant[o])));
-            (vec![(*x, matrix)], None)
+            let factors = LinearMap::diagonal(broadcast(model.array(*c), shape));
+            (vec![(*x, factors.with_structure(Some(Structure::same(shape))))], None)
         }
-        Op::Expand(x) => (vec![(*x, selection(model.shape(*x), shape, expand_source))], None),
-        Op::Sum { x, axes, keepdims } => {
-            (vec![(*x, sum(model.shape(*x), n_out, axes, *keepdims, shape))], None)
+        Op::Expand(x) => (vec![(*x, expand(model.shape(*x), shape))], None),
+        Op::Sum { x, axes, keepdims } => (vec![(*x, sum(model.shape(*x), axes, *keepdims))], None),
+        Op::Reshape(x) => {
+            let structure = Structure::of_reshape(model.shape(*x), shape);
+            (vec![(*x, LinearMap::identity(shape).with_structure(structure))], None)
         }
-        Op::Reshape(x) => (vec![(*x, Matrix::identity(n_out))], None),
         Op::Transpose { x, perm } => {
-            let source = |out: &[usize], input: &[usize]| {
-                let mut index = vec![0; input.len()];
-                perm.iter().zip(out).for_each(|(&d, &i)| index[d] = i);
-                Some(index)
-            };
-            (vec![(*x, selection(model.shape(*x), shape, source))], None)
+            let relation = |(to, &from): (usize, &usize)| Relation::same(to, from, shape[to]);
+            (
+                vec![(
+                    *x,
+                    by_dimension(model.shape(*x), shape, perm.iter().enumerate().map(relation)),
+                )],
+                None,
+            )
         }
         Op::Slice { x, starts, steps } => {
-            let source = |out: &[usize], _: &[usize]| {
-                let index = out.iter().zip(starts).zip(steps);
-                Some(
-                    index
-                        .map(|((&i, &start), &step)| (start as isize + i as isize * step) as usize)
-                        .collect(),
-                )
+            let relation = |(dim, &n): (usize, &usize)| {
+                let place = |i: usize| (starts[dim] as isize + i as isize * steps[dim]) as usize;
+                let relation = Relation::new(dim, dim, Pairs::list((0..n).map(|i| (i, place(i)))));
+                relation.sliding(usize::try_from(steps[dim]).unwrap_or(0))
             };
-            (vec![(*x, selection(model.shape(*x), shape, source))], None)
+            (
+                vec![(
+                    *x,
+                    by_dimension(model.shape(*x), shape, shape.iter().enumerate().map(relation)),
+                )],
+                None,
+            )
         }
         Op::Pad { x, before, value, .. } => {
-            let matrix = selection(model.shape(*x), shape, |out, input| {
-                let index = out.iter().zip(before).zip(input);
-                index.map(|((&i, &b), &n)| i.checked_sub(b).filter(|&k| k < n)).collect()
-            });
-            let outside = |o: usize| if matrix.row(o).next().is_none() { *value } else { 0.0 };
+            let input = model.shape(*x);
+            let relation = |dim: usize| {
+                let inside = (0..input[dim]).map(|i| (i + before[dim], i));
+                Relation::new(dim, dim, Pairs::list(inside)).sliding(1)
+            };
+            let map = by_dimension(input, shape, (0..shape.len()).map(relation));
+            let outside = |o: usize| if map.row(o).len() == 0 { *value } else { 0.0 };
             let bias = (*value != 0.0).then(|| (0..n_out).map(outside).collect());
-            (vec![(*x, matrix)], bias)
+            (vec![(*x, map)], bias)
         }
         Op::Gather { x, axis, indices } => {
-            let source = |out: &[usize], _: &[usize]| {
-                let mut index = out.to_vec();
-                index[*axis] = indices[out[*axis]];
-                Some(index)
+            let relation = |(dim, &n): (usize, &usize)| match dim == *axis {
+                true => Relation::new(dim, dim, Pairs::list(indices.iter().copied().enumerate())),
+                false => Relation::same(dim, dim, n),
             };
-            (vec![(*x, selection(model.shape(*x), shape, source))], None)
+            (
+                vec![(
+                    *x,
+                    by_dimension(model.shape(*x), shape, shape.iter().enumerate().map(relation)),
+                )],
+                None,
+            )
         }
         Op::Concat { xs, axis } => {
             let mut start = 0;
-            let mut terms = vec![];
-            for &x in xs {
-                let first = start;
-                let matrix = selection(model.shape(x), shape, |out, input| {
-                    let mut index = out.to_vec();
-                    index[*axis] = out[*axis].checked_sub(first).filter(|&i| i < input[*axis])?;
-                    Some(index)
-                });
-                start += model.shape(x)[*axis];
-                terms.push((x, matrix));
-            }
-            (terms, None)
+            let mut part = |x: Tensor| {
+                let (first, input) = (start, model.shape(x));
+                start += input[*axis];
+                let relation = |(dim, &n): (usize, &usize)| {
+                    let offset = if dim == *axis { first } else { 0 };
+                    Relation::new(dim, dim, Pairs::list((0..n).map(|i| (offset + i, i)))).sliding(1)
+                };
+                (x, by_dimension(input, shape, input.iter().enumerate().map(relation)))
+            };
+            (xs.iter().map(|&x| part(x)).collect(), None)
         }
     };
     debug_assert!(terms.iter().all(|(x, m)| m.n_rows() == n_out && m.n_cols() == n_in(*x)));
     Some(Affine { terms, bias })
-}
-
-/// Row-major multi-index of a flat index.
-pub fn unflatten(mut flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    for (i, &n) in index.iter_mut().zip(shape).rev() {
-        *i = flat % n;
-        flat /= n;
-    }
-    index
-}
-
-/// Flat row-major index of a multi-index.
-pub fn flatten(index: &[usize], shape: &[usize]) -> usize {
-    index.iter().zip(shape).fold(0, |flat, (&i, &n)| flat * n + i)
 }
 
 fn broadcast(array: &ArrayD<f64>, shape: &[usize]) -> Vec<f64> {
@@ -141,175 +151,186 @@ fn channel_bias(bias: &ArrayD<f64>, shape: &[usize]) -> Vec<f64> {
     (0..shape.iter().product()).map(|o| bias[o / spatial % bias.len()]).collect()
 }
 
-/// A matrix that copies: `source(out index, input shape)` is the input index read, or none.
-fn selection(
+/// A map that copies, each dimension of the result from one of the operand.
+fn by_dimension(
     input: &[usize],
     shape: &[usize],
-    source: impl Fn(&[usize], &[usize]) -> Option<Vec<usize>>,
-) -> Matrix {
+    relations: impl Iterator<Item = Relation>,
+) -> LinearMap {
+    let relations: Vec<Relation> = relations.collect();
+    let mut sources: Vec<Vec<Option<usize>>> = shape.iter().map(|&n| vec![None; n]).collect();
+    for relation in &relations {
+        let to = relation.to.expect("every dimension of the result is copied");
+        relation.pairs.for_each(|o, i| sources[to][o] = Some(i));
+    }
     let (n_out, n_in) = (shape.iter().product(), input.iter().product());
-    Matrix::selection(n_out, n_in, |o| {
-        source(&unflatten(o, shape), input).map(|index| flatten(&index, input))
-    })
-}
-
-fn expand_source(out: &[usize], input: &[usize]) -> Option<Vec<usize>> {
-    let skipped = out.len() - input.len();
-    Some(out[skipped..].iter().zip(input).map(|(&i, &n)| if n == 1 { 0 } else { i }).collect())
-}
-
-fn sum(input: &[usize], n_out: usize, axes: &[usize], keepdims: bool, shape: &[usize]) -> Matrix {
-    let summed: Vec<usize> = axes.iter().map(|&axis| input[axis]).collect();
-    let kept: Vec<usize> = (0..input.len()).filter(|d| !axes.contains(d)).collect();
-    Matrix::from_rows(n_out, input.iter().product(), |o, entries| {
+    let source = |o: usize| {
         let out = unflatten(o, shape);
         let mut index = vec![0; input.len()];
-        if keepdims {
-            index.copy_from_slice(&out);
-        } else {
-            kept.iter().zip(&out).for_each(|(&d, &i)| index[d] = i);
+        for relation in &relations {
+            let to = relation.to?;
+            let i = sources[to][out[to]]?;
+            if let Some(from) = relation.from {
+                index[from] = i;
+            }
         }
+        Some(flatten(&index, input))
+    };
+    LinearMap::selection(n_out, n_in, source).with_structure(Some(Structure::of(relations.clone())))
+}
+
+fn expand(input: &[usize], shape: &[usize]) -> LinearMap {
+    let skipped = shape.len() - input.len();
+    let relation = |(to, &n): (usize, &usize)| match to.checked_sub(skipped) {
+        Some(from) if input[from] == n => Relation::same(to, from, n),
+        Some(_) | None => {
+            let pairs = Pairs::list((0..n).map(|i| (i, 0)));
+            Relation { to: Some(to), from: None, pairs, slide: None }
+        }
+    };
+    by_dimension(input, shape, shape.iter().enumerate().map(relation))
+}
+
+/// Sums over axes. Its structure is that of a result without them where they are not kept.
+fn sum(input: &[usize], axes: &[usize], keepdims: bool) -> LinearMap {
+    let kept: Vec<usize> = (0..input.len()).filter(|d| keepdims || !axes.contains(d)).collect();
+    let shape: Vec<usize> =
+        kept.iter().map(|d| if axes.contains(d) { 1 } else { input[*d] }).collect();
+    let relation = |from: usize| {
+        let to = kept.iter().position(|&d| d == from);
+        match axes.contains(&from) {
+            true => {
+                let pairs = Pairs::All { n_out: 1, n_in: input[from] };
+                Relation { to, from: Some(from), pairs, slide: None }
+            }
+            false => Relation { to, ..Relation::same(0, from, input[from]) },
+        }
+    };
+    let structure = Structure::of((0..input.len()).map(relation).collect());
+    let summed: Vec<usize> = axes.iter().map(|&axis| input[axis]).collect();
+    let map = LinearMap::from_rows(shape.iter().product(), input.iter().product(), |o, entries| {
+        let mut index = vec![0; input.len()];
+        kept.iter().zip(unflatten(o, &shape)).for_each(|(&d, i)| index[d] = i);
         for k in 0..summed.iter().product() {
             let inner = unflatten(k, &summed);
             axes.iter().zip(&inner).for_each(|(&axis, &i)| index[axis] = i);
             entries.push((flatten(&index, input) as u32, 1.0));
         }
-    })
+    });
+    map.with_structure(Some(structure))
 }
 
-/// Calls `tap(kernel index, input spatial index)` for each kernel element that falls inside the input.
-fn taps(
-    out: &[usize],
-    input: &[usize],
-    kernel: &[usize],
-    window: &Window,
-    mut tap: impl FnMut(usize, &[usize]),
-) {
-    let mut place = vec![0; input.len()];
-    'kernel: for k in 0..kernel.iter().product() {
-        for (d, &i) in unflatten(k, kernel).iter().enumerate() {
-            let padded = out[d] * window.strides[d] + i * window.dilations[d];
-            match padded.checked_sub(window.pads_begin[d]).filter(|&x| x < input[d]) {
-                Some(x) => place[d] = x,
-                None => continue 'kernel,
-            }
-        }
-        tap(k, &place);
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const OPERATORS: &str = r#"
+model 1 "operators"
+c0 : [4,1,3,2] = [1,0,7,0.5,2,3, 0,0,1,1,2,1, 1,2,3,4,5,6, 1,1,1,0,1,1]
+c1 : [5,4,1,1] = [1,2,0,1, 1,1,1,1, 0,0,0,1, 2,1,1,1, 3,1,2,1]
+c2 : [3,2] = [1,2,3,0,5,6]
+c3 : [3,2] = [1,2,3,4,5,6]
+c4 : [5,1,1] = [1,2,0.5,4,1]
+c5 : [2,2,1,1] = [1,2,3,4]
+t0 = input : [1,2,6,7] "x"
+t1 = conv t0, c0 strides=[2,1] pads_begin=[1,0] pads_end=[1,1] dilations=[1,2] groups=2 : [1,4,3,6] "grouped"
+t2 = conv t1, c1 strides=[1,1] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] groups=1 : [1,5,3,6] "pointwise"
+t3 = mul t2, c4 : [1,5,3,6] "scaled"
+t4 = average_pool t3 kernel=[2,3] strides=[1,2] pads_begin=[0,1] pads_end=[1,0] dilations=[1,1] count_include_pad=false : [1,5,3,3] "pool"
+t5 = matmul t4, c2 : [1,5,3,2] "right"
+t6 = transpose t5 perm=[0,2,1,3] : [1,3,5,2] "transpose"
+t7 = slice t6 starts=[0,2,0,0] steps=[1,-2,2,1] : [1,2,3,2] "slice"
+t8 = pad t7 before=[0,1,0,0] after=[0,0,2,0] value=0 : [1,3,5,2] "pad"
+t9 = gather t8 axis=1 indices=[2,0] : [1,2,5,2] "gather"
+t10 = concat t9, t9 axis=2 : [1,2,10,2] "concat"
+t11 = sum t10 axes=[2] keepdims=false : [1,2,2] "sum"
+t12 = sum t10 axes=[1,3] keepdims=true : [1,1,10,1] "sum kept"
+t13 = reshape t12 : [10,1] "drop dimensions"
+t14 = expand t11 : [3,2,2] "expand"
+t15 = reshape t10 : [1,4,10] "mix dimensions"
+t16 = conv t9, c5 strides=[1,1] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] groups=1 : [1,2,5,2] "dense channels"
+t17 = add t16, t9 : [1,2,5,2] "residual"
+t18 = matmul c3, t11 : [1,3,2] "left"
+output "a" t13
+output "b" t14
+output "c" t15
+output "d" t17
+output "e" t18
+"#;
+
+    fn model() -> Model {
+        hecc_grammar::model::parse(OPERATORS, &mut |_| None).expect("the text is a model")
     }
-}
 
-fn convolution(
-    input: &[usize],
-    shape: &[usize],
-    weight: &ArrayD<f64>,
-    window: &Window,
-    groups: usize,
-) -> Matrix {
-    let (c_in, c_out) = (input[1], shape[1]);
-    let kernel = &weight.shape()[2..];
-    let n_kernel: usize = kernel.iter().product();
-    let per_group = c_in / groups;
-    let weight: Vec<f64> = weight.iter().copied().collect();
-    Matrix::from_rows(shape.iter().product(), input.iter().product(), |o, entries| {
-        let out = unflatten(o, shape);
-        let (image, c) = (out[0], out[1]);
-        let group = c / (c_out / groups);
-        taps(&out[2..], &input[2..], kernel, window, |k, place| {
-            for i in 0..per_group {
-                let mut flat = image * c_in + group * per_group + i;
-                for (&x, &n) in place.iter().zip(&input[2..]) {
-                    flat = flat * n + x;
-                }
-                entries.push((flat as u32, weight[(c * per_group + i) * n_kernel + k]));
+    /// Result and operand of every pair that a structure names.
+    fn pairs(structure: &Structure, output: &[usize], input: &[usize]) -> BTreeSet<(usize, usize)> {
+        let mut all = BTreeSet::new();
+        for product in &structure.0 {
+            let start = (vec![0; output.len()], vec![0; input.len()]);
+            let mut indices = vec![start];
+            for relation in &product.0 {
+                let mut next = vec![];
+                relation.pairs.for_each(|o, i| {
+                    for (mut to, mut from) in indices.clone() {
+                        relation.to.into_iter().for_each(|dim| to[dim] = o);
+                        relation.from.into_iter().for_each(|dim| from[dim] = i);
+                        next.push((to, from));
+                    }
+                });
+                indices = next;
             }
-        });
-    })
-}
+            let flat = indices.iter().map(|(to, from)| (flatten(to, output), flatten(from, input)));
+            all.extend(flat);
+        }
+        all
+    }
 
-fn average(
-    input: &[usize],
-    shape: &[usize],
-    kernel: &[usize],
-    window: &Window,
-    include_pad: bool,
-) -> Matrix {
-    Matrix::from_rows(shape.iter().product(), input.iter().product(), |o, entries| {
-        let out = unflatten(o, shape);
-        let channel = out[0] * input[1] + out[1];
-        taps(&out[2..], &input[2..], kernel, window, |_, place| {
-            let flat = place.iter().zip(&input[2..]).fold(channel, |flat, (&x, &n)| flat * n + x);
-            entries.push((flat as u32, 1.0));
-        });
-        let count = if include_pad {
-            padded_count(&out[2..], &input[2..], kernel, window)
-        } else {
-            entries.len()
+    #[test]
+    fn structures_name_the_entries_of_operators_and_of_their_compositions() {
+        let model = model();
+        // Every tensor as a map of an earlier one, where it is a single one.
+        let mut maps: Vec<Vec<(Tensor, LinearMap)>> = vec![];
+        let mut checked = 0;
+        for (tensor, _) in model.tensors() {
+            let mut own = vec![(tensor, LinearMap::identity(model.shape(tensor)))];
+            for (x, map) in affine_of(&model, tensor).map_or(vec![], |affine| affine.terms) {
+                let composed =
+                    maps[x.index()].iter().map(|(from, inner)| (*from, map.after(inner)));
+                own.extend(composed.collect::<Vec<_>>());
+            }
+            for (from, map) in &own {
+                let Some(structure) = map.structure() else { continue };
+                let named = pairs(structure, model.shape(tensor), model.shape(*from));
+                let entries = (0..map.n_rows()).flat_map(|o| map.row(o).map(move |(i, _)| (o, i)));
+                let entries: BTreeSet<(usize, usize)> = entries.collect();
+                // All weights are positive, so that none cancel.
+                let differ: Vec<_> = named.symmetric_difference(&entries).take(5).collect();
+                assert!(differ.is_empty(), "{tensor:?} of {from:?}: {differ:?}");
+                checked += 1;
+            }
+            maps.push(own);
+        }
+        assert!(checked > 80, "{checked}");
+    }
+
+    #[test]
+    fn convolutions_slide() {
+        let model = model();
+        let slides = |name: &str| {
+            let found = model.tensors().find(|(_, node)| node.name == name);
+            let tensor = found.expect("the model has the node").0;
+            let affine = affine_of(&model, tensor).expect("the node is linear");
+            affine.terms[0].1.structure()?.slides(model.shape(tensor).len())
         };
-        entries.iter_mut().for_each(|(_, value)| *value /= count as f64);
-    })
-}
-
-/// Kernel elements that fall on the data or its padding; beyond both (ceil_mode) they do not count.
-fn padded_count(out: &[usize], input: &[usize], kernel: &[usize], window: &Window) -> usize {
-    let per_dim = |d: usize| {
-        let end = window.pads_begin[d] + input[d] + window.pads_end[d];
-        (0..kernel[d])
-            .filter(|&k| out[d] * window.strides[d] + k * window.dilations[d] < end)
-            .count()
-    };
-    (0..kernel.len()).map(per_dim).product()
-}
-
-/// Which operand of the product is the constant.
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Left,
-    Right,
-}
-
-fn matmul(input: &[usize], shape: &[usize], weight: &ArrayD<f64>, side: Side) -> Matrix {
-    // numpy's rule: a vector gains a dimension of 1, on the side where it is summed over.
-    let data: Vec<usize> = match (input.len(), side) {
-        (1, Side::Right) => vec![1, input[0]],
-        (1, Side::Left) => vec![input[0], 1],
-        _ => input.to_vec(),
-    };
-    let mut matrix: Vec<usize> = weight.shape().to_vec();
-    if matrix.len() == 1 {
-        match side {
-            Side::Right => matrix.push(1),
-            Side::Left => matrix.insert(0, 1),
-        }
+        let spatial = |h: u32, w: u32| vec![Some((0, 0)), None, Some((2, h)), Some((3, w))];
+        assert_eq!(slides("grouped"), Some(spatial(1, 0)));
+        assert_eq!(
+            slides("transpose"),
+            Some(vec![Some((0, 0)), Some((2, 0)), Some((1, 0)), Some((3, 0))])
+        );
+        assert_eq!(slides("slice"), Some(vec![Some((0, 0)), None, Some((2, 1)), Some((3, 0))]));
+        assert_eq!(slides("mix dimensions"), None);
     }
-    let (a, b) = if side == Side::Left { (&matrix, &data) } else { (&data, &matrix) };
-    let (rows, inner, cols) = (a[a.len() - 2], a[a.len() - 1], b[b.len() - 1]);
-    let batch = broadcast_shape(&a[..a.len() - 2], &b[..b.len() - 2]);
-    let weight: Vec<f64> = weight.iter().copied().collect();
-    let offset = |index: &[usize], dims: &[usize]| {
-        let dims = &dims[..dims.len() - 2];
-        let skipped = index.len() - dims.len();
-        index[skipped..]
-            .iter()
-            .zip(dims)
-            .fold(0, |flat, (&i, &n)| flat * n + if n == 1 { 0 } else { i })
-    };
-    Matrix::from_rows(shape.iter().product(), input.iter().product(), |o, entries| {
-        let index = unflatten(o / (rows * cols), &batch);
-        let (r, c) = (o / cols % rows, o % cols);
-        let (a_start, b_start) =
-            (offset(&index, a) * rows * inner, offset(&index, b) * inner * cols);
-        for k in 0..inner {
-            let (a_flat, b_flat) = (a_start + r * inner + k, b_start + k * cols + c);
-            entries.push(match side {
-                Side::Right => (a_flat as u32, weight[b_flat]),
-                Side::Left => (b_flat as u32, weight[a_flat]),
-            });
-        }
-    })
-}
-
-fn broadcast_shape(a: &[usize], b: &[usize]) -> Vec<usize> {
-    let rank = a.len().max(b.len());
-    let dim = |s: &[usize], d: usize| (d + s.len()).checked_sub(rank).map_or(1, |i| s[i]);
-    (0..rank).map(|d| dim(a, d).max(dim(b, d))).collect()
 }

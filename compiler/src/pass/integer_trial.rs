@@ -9,6 +9,8 @@ use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
 use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plan, Scheme, Value};
 use hecc_grammar::security::Security;
 
+use std::cell::RefCell;
+
 use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
@@ -16,7 +18,7 @@ use crate::ladder::Ladder;
 
 use super::choose_params::prime_near;
 use super::lower::{LowerConfig, Products, is_summed_first, lower};
-use super::pack::{PackConfig, Packing, pack, pack_batch};
+use super::pack::{PackConfig, Packer, Packing, pack_batch};
 use super::search::optimise;
 
 /// Largest primes; special ones are a little larger.
@@ -38,6 +40,7 @@ pub(super) struct Network<'a> {
     pub(super) graph: &'a Graph,
     pub(super) config: &'a Config,
     pub(super) lower_config: &'a LowerConfig<'a>,
+    pub(super) packer: &'a RefCell<Packer<'a>>,
 }
 
 /// A network lowered for a ring with a modulus that is too large.
@@ -294,7 +297,7 @@ impl Network<'_> {
         (params, products): (Params, Products),
         levels: &[usize],
     ) -> Result<(Plan, Packing), CompileError> {
-        let Network { graph, config, lower_config } = self;
+        let Network { graph, config, lower_config, .. } = self;
         // The packing counts levels of results that are one below where they are computed.
         let below = |id: NodeId| {
             let operands = graph.node(id).step.operands();
@@ -309,7 +312,10 @@ impl Network<'_> {
             n_lowest: 1,
             costs: &config.costs,
         };
-        let packing = if config.batch { pack_batch(graph) } else { pack(graph, pack_config)? };
+        let packing = match config.batch {
+            true => pack_batch(graph),
+            false => self.packer.borrow_mut().pack(pack_config)?,
+        };
         let ladder = Ladder::new(params, 1);
         let lower_config = LowerConfig { ladder, levels, products, ..lower_config.clone() };
         let plan = optimise(&lower(graph, &packing, &lower_config)?)?;

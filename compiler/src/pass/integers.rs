@@ -11,7 +11,7 @@ use hecc_grammar::model::{Model, Op, Quantizer, Tensor};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
-use crate::linear::{Matrix, affine_of};
+use crate::linear::{LinearMap, affine_of};
 
 use super::linearize::composition_grows;
 
@@ -41,7 +41,7 @@ pub struct Integers {
 /// A tensor as `step_o · (Σ matrix · integers)_o + bias_o`.
 #[derive(Clone)]
 struct Expression {
-    terms: BTreeMap<NodeId, Matrix>,
+    terms: BTreeMap<NodeId, LinearMap>,
     steps: Vec<f64>,
     bias: Vec<f64>,
     names: Vec<String>,
@@ -134,12 +134,13 @@ impl Builder<'_> {
         steps: Vec<f64>,
     ) -> Expression {
         let shape = self.model.shape(tensor).to_vec();
+        let map = LinearMap::identity(&shape);
         let factor = if is_uniform(&steps) { 1.0 / steps[0] } else { 1.0 };
         self.magnitudes.push(self.magnitude(&step));
         let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
         let id = self.integers.graph.push(node);
         self.integers.steps.push(steps.clone());
-        let terms = [(id, Matrix::identity(steps.len()))].into();
+        let terms = [(id, map)].into();
         Expression { terms, bias: vec![0.0; steps.len()], steps, names: vec![] }
     }
 
@@ -176,7 +177,7 @@ impl Builder<'_> {
 
     /// The power of two by which steps are to be finer, so that biases rounded to them are off by little of what results can
     /// be.
-    fn finer(&self, terms: &BTreeMap<NodeId, Matrix>, bias: &[f64], steps: &[f64]) -> f64 {
+    fn finer(&self, terms: &BTreeMap<NodeId, LinearMap>, bias: &[f64], steps: &[f64]) -> f64 {
         let mut sums = vec![0.0; steps.len()];
         for (id, matrix) in terms {
             let size = |o: usize| matrix.row(o).map(|(_, w)| w.abs()).sum::<f64>();
@@ -203,7 +204,7 @@ impl Builder<'_> {
             Step::Polynomial(x, _) => self.magnitudes[x.0],
             Step::Affine { terms, bias } => {
                 let row = |(o, b): (usize, &f64)| {
-                    let term = |(id, matrix): &(NodeId, Matrix)| {
+                    let term = |(id, matrix): &(NodeId, LinearMap)| {
                         let sum: f64 = matrix.row(o).map(|(_, w)| w.abs()).sum();
                         self.magnitudes[id.0] * sum
                     };
@@ -229,10 +230,7 @@ impl Builder<'_> {
         }
         if factors.contains(&0.0) {
             for matrix in result.terms.values_mut() {
-                *matrix = Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
-                    let kept = matrix.row(o).filter(|_| factors[o] != 0.0);
-                    entries.extend(kept.map(|(i, w)| (i as u32, w)));
-                });
+                *matrix = matrix.with_values(|o, _, w| if factors[o] == 0.0 { 0.0 } else { w });
             }
         }
         result.names.push(self.model.node(tensor).name.clone());
@@ -275,11 +273,8 @@ impl Builder<'_> {
         let mut result = Expression { terms: BTreeMap::new(), steps, bias, names };
         for (x, matrix, rows) in terms {
             let inner = &self.expressions[x.index()];
-            let matrix = Matrix::from_rows(n_out, matrix.n_cols(), |o, entries| {
-                entries.extend(matrix.row(o).map(|(i, w)| {
-                    let ratio = rows[o] * inner.steps[i] / result.steps[o];
-                    (i as u32, w * ratio.round_ties_even())
-                }));
+            let matrix = matrix.with_values(|o, i, w| {
+                w * (rows[o] * inner.steps[i] / result.steps[o]).round_ties_even()
             });
             for (&source, m) in &inner.terms {
                 let composed = matrix.after(m);
@@ -295,7 +290,11 @@ impl Builder<'_> {
 
     /// A step for each row that the steps of all its summands are multiples of, or nearly, and the largest relative error
     /// that this makes. A row without summands takes that of another: it is zero, or a bias, in any.
-    fn common_steps(&self, terms: &[(Tensor, Matrix, Vec<f64>)], n_out: usize) -> (Vec<f64>, f64) {
+    fn common_steps(
+        &self,
+        terms: &[(Tensor, LinearMap, Vec<f64>)],
+        n_out: usize,
+    ) -> (Vec<f64>, f64) {
         let mut worst = 0.0f64;
         let step = |o: usize| {
             let summands = || {
@@ -339,7 +338,7 @@ pub(super) fn is_uniform(steps: &[f64]) -> bool {
 
 /// A matrix as integers times a number for each row: that number is 1 where the row is whole, else its entry of least
 /// magnitude.
-fn integral_rows(matrix: &Matrix) -> Option<(Matrix, Vec<f64>)> {
+fn integral_rows(matrix: &LinearMap) -> Option<(LinearMap, Vec<f64>)> {
     let is_whole = |w: f64| w == w.round();
     let mut rows = vec![1.0; matrix.n_rows()];
     for (o, unit) in rows.iter_mut().enumerate() {
@@ -353,9 +352,7 @@ fn integral_rows(matrix: &Matrix) -> Option<(Matrix, Vec<f64>)> {
             return None;
         }
     }
-    let whole = Matrix::from_rows(matrix.n_rows(), matrix.n_cols(), |o, entries| {
-        entries.extend(matrix.row(o).map(|(i, w)| (i as u32, (w / rows[o]).round())));
-    });
+    let whole = matrix.with_values(|o, _, w| (w / rows[o]).round());
     Some((whole, rows))
 }
 

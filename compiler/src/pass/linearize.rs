@@ -1,4 +1,4 @@
-//! Joins every run of linear operators between two non-linear steps into one sparse matrix.
+//! Joins every run of linear operators between two non-linear steps into one linear map.
 //!
 //! Before: a model whose activations are polynomials. After: a [`Graph`] of affine maps, products and polynomials
 //! over unnormalized elements (factor 1, offset 0). An affine map costs one level, however many operators it joins.
@@ -9,7 +9,7 @@ use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
-use crate::linear::{Matrix, affine_of};
+use crate::linear::{LinearMap, affine_of};
 
 /// A joined matrix may have this many times the entries of its factors before they are kept apart.
 const MAX_GROWTH: usize = 4;
@@ -17,7 +17,7 @@ const MAX_GROWTH: usize = 4;
 /// A tensor as an affine function of steps of the graph.
 #[derive(Clone)]
 struct Expression {
-    terms: BTreeMap<NodeId, Matrix>,
+    terms: BTreeMap<NodeId, LinearMap>,
     bias: Vec<f64>,
     names: Vec<String>,
 }
@@ -104,15 +104,12 @@ impl Builder<'_> {
     /// Appends a step; its result is the identity of itself.
     fn step(&mut self, step: Step, names: Vec<String>, tensor: Tensor) -> Expression {
         let shape = self.model.shape(tensor).to_vec();
+        let map = LinearMap::identity(&shape);
         let len = shape.iter().product();
         let name = names.join(" + ");
         let node = Node { step, name, tensor, shape, factor: 1.0, offset: 0.0 };
         let id = self.graph.push(node);
-        Expression {
-            terms: [(id, Matrix::identity(len))].into(),
-            bias: vec![0.0; len],
-            names: vec![],
-        }
+        Expression { terms: [(id, map)].into(), bias: vec![0.0; len], names: vec![] }
     }
 
     /// The step that holds `tensor`, appended if there is none yet.
@@ -134,7 +131,7 @@ impl Builder<'_> {
     /// Whether a tensor is more than a rearrangement of one step's elements.
     fn is_computed(&self, tensor: Tensor) -> bool {
         let expression = &self.expressions[tensor.index()];
-        expression.terms.len() != 1 || !expression.terms.values().all(Matrix::is_selection)
+        expression.terms.len() != 1 || !expression.terms.values().all(LinearMap::is_selection)
     }
 
     fn linear(&mut self, tensor: Tensor) -> Expression {
@@ -174,7 +171,7 @@ impl Builder<'_> {
 }
 
 /// Whether two maps, `inner` first, are better kept apart: their product has many more entries than both together.
-pub(super) fn composition_grows(matrix: &Matrix, inner: &Matrix) -> bool {
+pub(super) fn composition_grows(matrix: &LinearMap, inner: &LinearMap) -> bool {
     if matrix.is_selection() || inner.is_selection() {
         return false;
     }

@@ -16,7 +16,7 @@ use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
 use crate::layout::{Diagonals, Layout, Period, RotationSum, collect, diagonals, joint_period};
-use crate::linear::Matrix;
+use crate::linear::LinearMap;
 use crate::poly;
 
 use super::integers::is_uniform;
@@ -235,7 +235,7 @@ impl Lowering<'_> {
     fn affine(
         &mut self,
         id: NodeId,
-        terms: &[(NodeId, Matrix)],
+        terms: &[(NodeId, LinearMap)],
         bias: &[f64],
     ) -> Result<Vec<Value>, TypeError> {
         let level = self.work_level(id);
@@ -288,7 +288,7 @@ impl Lowering<'_> {
         &mut self,
         sum: &mut RotationSum,
         id: NodeId,
-        (source, matrix): &(NodeId, Matrix),
+        (source, matrix): &(NodeId, LinearMap),
         window: Period,
     ) -> Result<(), TypeError> {
         let level = self.work_level(id);
@@ -338,7 +338,7 @@ impl Lowering<'_> {
         let runs = layout.runs(true);
         let mut views = vec![vec![]; runs.len()];
         for (factor, digit) in self.digits(bias) {
-            let column = Matrix::from_rows(digit.len(), 1, |o, row| row.push((0, digit[o])));
+            let column = LinearMap::from_rows(digit.len(), 1, |o, row| row.push((0, digit[o])));
             let table = self.tables.add(&column);
             for (views, runs) in views.iter_mut().zip(&runs) {
                 let pairs = runs.pairs().into_iter();

@@ -8,6 +8,7 @@
 use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::graph::{Graph, Node, NodeId, Step, to_unit_interval};
+use crate::linear::LinearMap;
 
 /// A normalization: `slot = factor · element + offset`.
 type Map = (f64, f64);
@@ -122,7 +123,7 @@ impl Pass<'_> {
         let node = self.new.node(id).clone();
         let ratio = factor / node.factor;
         let len = self.new.len(id);
-        let matrix = crate::linear::Matrix::identity(len).scaled(ratio);
+        let matrix = LinearMap::identity(&node.shape).scaled(ratio);
         let bias = vec![offset - node.offset * ratio; len];
         let name = format!("{} (rescaled)", node.name);
         self.new.push(Node {

@@ -4,16 +4,17 @@
 //! the steps still to be read. Its number stays small because few steps are alive at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use hecc_grammar::cost::{Costs, Shape};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
-    Bit, Layout, Pattern, Schedule, ScheduleTerm, SlotSpace, Strides, candidates, joint_period,
-    pattern, schedule, strides,
+    Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, candidates, collect,
+    joint_period, shifts,
 };
-use crate::linear::Matrix;
+use crate::linear::{LinearMap, Slide};
 use crate::poly::multiplications;
 
 /// A layout for every step, and for affine maps how they are carried out.
@@ -40,9 +41,9 @@ impl std::fmt::Display for Packing {
         for (i, (layout, schedule)) in self.layouts.iter().zip(&self.schedules).enumerate() {
             write!(f, "n{i} : {layout}")?;
             if let Some(schedule) = schedule {
-                let centred = if schedule.centred { " centred" } else { "" };
+                let centered = if schedule.centered { " centered" } else { "" };
                 let form = if schedule.extended { "QP" } else { "Q" };
-                write!(f, " ; giant stride {}{centred}, baby steps in {form}", schedule.stride)?;
+                write!(f, " ; giant stride {}{centered}, baby steps in {form}", schedule.stride)?;
             }
             writeln!(f)?;
         }
@@ -67,50 +68,28 @@ pub struct PackConfig<'a> {
     pub costs: &'a Costs,
 }
 
-/// Chooses layouts and schedules.
-pub fn pack(graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
-    let mut search = Search::new(graph, config);
-    let mut last_use = vec![0; graph.nodes.len()];
-    for id in graph.ids() {
-        graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
+impl PackConfig<'_> {
+    /// Of instructions at a level.
+    fn shape(&self, level: usize) -> Shape {
+        let PackConfig { log_n, n_special, n_lowest, .. } = *self;
+        Shape { log_n, n_special, n_limbs: n_lowest + level }
     }
-    let start = State { seconds: 0.0, choices: vec![] };
-    let mut states: BTreeMap<Vec<(NodeId, usize)>, State> = [(vec![], start)].into();
-    for id in graph.ids() {
-        let mut next: BTreeMap<Vec<(NodeId, usize)>, State> = BTreeMap::new();
-        for (live, state) in &states {
-            for (layout, schedule, seconds) in search.options(id, &state.choices) {
-                let mut live = live.clone();
-                live.push((id, layout));
-                live.retain(|(node, _)| last_use[node.0] > id.0);
-                let total = state.seconds + seconds;
-                if next.get(&live).is_none_or(|best| total < best.seconds) {
-                    let mut choices = state.choices.clone();
-                    choices.push((layout, schedule));
-                    next.insert(live, State { seconds: total, choices });
-                }
-            }
-        }
-        if next.is_empty() {
-            return Err(CompileError::NoLayout { node: graph.node(id).name.clone() });
-        }
-        states = next;
+
+    /// Seconds of `count` products on each ciphertext of a step, spread over `depth` levels.
+    fn products(&self, level: usize, n_ciphertexts: usize, count: usize, depth: usize) -> f64 {
+        let shape = self.shape(level + depth.div_ceil(2));
+        let costs = self.costs;
+        let each =
+            shape.key_switch(costs) + shape.rescale(costs, 2) + 2.0 * shape.dot_term(costs, false);
+        (count * n_ciphertexts) as f64 * each
     }
-    let best = states.into_values().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let best = best.expect("the loop leaves at least one state");
-    let (layouts, schedules) = best
-        .choices
-        .into_iter()
-        .map(|(layout, schedule)| (search.layouts[layout].clone(), schedule))
-        .unzip();
-    Ok(Packing { layouts, schedules, seconds: best.seconds })
 }
 
 /// The packing of a batch: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
 /// ICML 2016). Nothing is ever rotated, and weights are numbers.
 pub fn pack_batch(graph: &Graph) -> Packing {
     let layout = |id: NodeId| Layout::compact(&[graph.len(id)], SlotSpace::one_row(0), Bit::Gap);
-    let nothing = Schedule { stride: 1, centred: false, extended: false, seconds: 0.0 };
+    let nothing = Schedule { stride: 1, centered: false, extended: false, seconds: 0.0 };
     let schedule =
         |id: NodeId| matches!(graph.node(id).step, Step::Affine { .. }).then_some(nothing);
     Packing {
@@ -120,32 +99,6 @@ pub fn pack_batch(graph: &Graph) -> Packing {
     }
 }
 
-/// Predicted seconds of every step, for each level up to `top` that its result may be at, with the layouts of a packing.
-pub fn seconds_by_level(
-    graph: &Graph,
-    packing: &Packing,
-    config: PackConfig<'_>,
-    top: usize,
-) -> Vec<Vec<f64>> {
-    let mut search = Search::new(graph, config);
-    let layouts: Vec<usize> =
-        packing.layouts.iter().map(|layout| search.intern(layout.clone())).collect();
-    let mut at = |id: NodeId, level: usize| {
-        let step = &graph.node(id).step;
-        let sources: Vec<usize> = step.operands().iter().map(|source| layouts[source.0]).collect();
-        match step {
-            Step::Input(_) => 0.0,
-            Step::Affine { .. } => search.schedule(id, &sources, layouts[id.0], level).seconds,
-            Step::Mul(..) => search.products(level, layouts[id.0], 1, 1),
-            Step::Polynomial(_, coefficients) => {
-                let count = multiplications(coefficients);
-                search.products(level, layouts[id.0], count, step.depth())
-            }
-        }
-    };
-    graph.ids().map(|id| (0..=top).map(|level| at(id, level)).collect()).collect()
-}
-
 /// The cheapest way to reach a set of live layouts.
 #[derive(Clone)]
 struct State {
@@ -153,31 +106,104 @@ struct State {
     choices: Vec<(usize, Option<Schedule>)>,
 }
 
-struct Search<'a> {
+/// Packs one graph, for any parameters. What depends on layouts alone is kept from one packing to the next.
+pub struct Packer<'a> {
     graph: &'a Graph,
-    config: PackConfig<'a>,
-    /// How the matrices of each step slide over its operands.
-    strides: Vec<Vec<Option<Strides>>>,
+    /// How the result of each step slides along its operands.
+    slides: Vec<Vec<Option<Vec<Slide>>>>,
     /// Interned layouts.
     layouts: Vec<Layout>,
     ids: HashMap<Layout, usize>,
-    /// Schedules by (step, operand layouts, result layout, level of the result).
-    cache: HashMap<(NodeId, Vec<usize>, usize, usize), Schedule>,
+    /// By step, operand layouts and result layout.
+    splits: HashMap<(NodeId, Vec<usize>, usize), Rc<Splits>>,
 }
 
-impl<'a> Search<'a> {
-    fn new(graph: &'a Graph, config: PackConfig<'a>) -> Search<'a> {
+impl<'a> Packer<'a> {
+    /// A packer of a graph.
+    pub fn new(graph: &'a Graph) -> Packer<'a> {
         let of_step = |id: NodeId| match &graph.node(id).step {
             Step::Affine { terms, .. } => {
-                let shape = &graph.node(id).shape;
-                let of = |(x, m): &(NodeId, Matrix)| strides(m, &graph.node(*x).shape, shape);
+                let n_dims = graph.node(id).shape.len();
+                let of = |(_, map): &(NodeId, LinearMap)| map.structure()?.slides(n_dims);
                 terms.iter().map(of).collect()
             }
             Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) => vec![],
         };
-        let strides = graph.ids().map(of_step).collect();
-        let (layouts, ids, cache) = (vec![], HashMap::new(), HashMap::new());
-        Search { graph, config, strides, layouts, ids, cache }
+        let slides = graph.ids().map(of_step).collect();
+        Packer { graph, slides, layouts: vec![], ids: HashMap::new(), splits: HashMap::new() }
+    }
+
+    /// Chooses layouts and schedules.
+    ///
+    /// # Errors
+    /// If a step has no layout.
+    pub fn pack(&mut self, config: PackConfig<'_>) -> Result<Packing, CompileError> {
+        let graph = self.graph;
+        let mut last_use = vec![0; graph.nodes.len()];
+        for id in graph.ids() {
+            graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
+        }
+        let start = State { seconds: 0.0, choices: vec![] };
+        let mut states: BTreeMap<Vec<(NodeId, usize)>, State> = [(vec![], start)].into();
+        for id in graph.ids() {
+            let mut next: BTreeMap<Vec<(NodeId, usize)>, State> = BTreeMap::new();
+            for (live, state) in &states {
+                for (layout, schedule, seconds) in self.options(id, &state.choices, config) {
+                    let mut live = live.clone();
+                    live.push((id, layout));
+                    live.retain(|(node, _)| last_use[node.0] > id.0);
+                    let total = state.seconds + seconds;
+                    if next.get(&live).is_none_or(|best| total < best.seconds) {
+                        let mut choices = state.choices.clone();
+                        choices.push((layout, schedule));
+                        next.insert(live, State { seconds: total, choices });
+                    }
+                }
+            }
+            if next.is_empty() {
+                return Err(CompileError::NoLayout { node: graph.node(id).name.clone() });
+            }
+            states = next;
+        }
+        let best = states.into_values().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let best = best.expect("the loop leaves at least one state");
+        let (layouts, schedules) = best
+            .choices
+            .into_iter()
+            .map(|(layout, schedule)| (self.layouts[layout].clone(), schedule))
+            .unzip();
+        Ok(Packing { layouts, schedules, seconds: best.seconds })
+    }
+
+    /// Predicted seconds of every step, for each level up to `top` that its result may be at, with the layouts of a packing.
+    pub fn seconds_by_level(
+        &mut self,
+        packing: &Packing,
+        config: PackConfig<'_>,
+        top: usize,
+    ) -> Vec<Vec<f64>> {
+        let layouts: Vec<usize> =
+            packing.layouts.iter().map(|layout| self.intern(layout.clone())).collect();
+        let graph = self.graph;
+        let mut at = |id: NodeId, level: usize| {
+            let step = &graph.node(id).step;
+            let sources: Vec<usize> =
+                step.operands().iter().map(|source| layouts[source.0]).collect();
+            let n_ciphertexts = packing.layouts[id.0].n_ciphertexts();
+            match step {
+                Step::Input(_) => 0.0,
+                Step::Affine { .. } => {
+                    let splits = self.splits(id, &sources, layouts[id.0]);
+                    splits.cheapest(config.shape(level + 1), config.costs).seconds
+                }
+                Step::Mul(..) => config.products(level, n_ciphertexts, 1, 1),
+                Step::Polynomial(_, coefficients) => {
+                    let count = multiplications(coefficients);
+                    config.products(level, n_ciphertexts, count, step.depth())
+                }
+            }
+        };
+        graph.ids().map(|id| (0..=top).map(|level| at(id, level)).collect()).collect()
     }
 
     fn intern(&mut self, layout: Layout) -> usize {
@@ -193,12 +219,12 @@ impl<'a> Search<'a> {
         &mut self,
         id: NodeId,
         choices: &[(usize, Option<Schedule>)],
+        config: PackConfig<'_>,
     ) -> Vec<(usize, Option<Schedule>, f64)> {
-        let graph = self.graph;
-        let node = graph.node(id);
-        let PackConfig { log_n, two_rows, .. } = self.config;
+        let node = self.graph.node(id);
+        let PackConfig { log_n, two_rows, .. } = config;
         let space = SlotSpace { log_row: log_n as usize - 1, two_rows };
-        let level = self.config.levels[id.0];
+        let level = config.levels[id.0];
         match &node.step {
             Step::Input(_) => {
                 let layouts = candidates(&node.shape, space, &[]).into_iter();
@@ -208,13 +234,14 @@ impl<'a> Search<'a> {
                 let sources: Vec<usize> =
                     terms.iter().map(|(source, _)| choices[source.0].0).collect();
                 let layouts = sources.iter().map(|&source| &self.layouts[source]);
-                let strides = self.strides[id.0].iter().map(Option::as_ref);
-                let inputs: Vec<(Option<&Strides>, &Layout)> = strides.zip(layouts).collect();
+                let slides = self.slides[id.0].iter().map(Option::as_deref);
+                let inputs: Vec<(Option<&[Slide]>, &Layout)> = slides.zip(layouts).collect();
                 let list = candidates(&node.shape, space, &inputs);
                 list.into_iter()
                     .map(|layout| {
                         let layout = self.intern(layout);
-                        let schedule = self.schedule(id, &sources, layout, level);
+                        let splits = self.splits(id, &sources, layout);
+                        let schedule = splits.cheapest(config.shape(level + 1), config.costs);
                         (layout, Some(schedule), schedule.seconds)
                     })
                     .collect()
@@ -224,63 +251,44 @@ impl<'a> Search<'a> {
                 if a != b {
                     return vec![];
                 }
-                vec![(a, None, self.products(level, a, 1, 1))]
+                let n_ciphertexts = self.layouts[a].n_ciphertexts();
+                vec![(a, None, config.products(level, n_ciphertexts, 1, 1))]
             }
             Step::Polynomial(a, coefficients) => {
                 let layout = choices[a.0].0;
-                let depth = node.step.depth();
-                vec![(
-                    layout,
-                    None,
-                    self.products(level, layout, multiplications(coefficients), depth),
-                )]
+                let (count, depth) = (multiplications(coefficients), node.step.depth());
+                let n_ciphertexts = self.layouts[layout].n_ciphertexts();
+                vec![(layout, None, config.products(level, n_ciphertexts, count, depth))]
             }
         }
     }
 
-    /// Cost of `count` products of ciphertexts on each ciphertext of a step, spread over `depth` levels.
-    fn products(&self, level: usize, layout: usize, count: usize, depth: usize) -> f64 {
-        let shape = self.shape(level + depth.div_ceil(2));
-        let costs = self.config.costs;
-        let each =
-            shape.key_switch(costs) + shape.rescale(costs, 2) + 2.0 * shape.dot_term(costs, false);
-        (count * self.layouts[layout].n_ciphertexts()) as f64 * each
-    }
-
-    /// Of instructions at a level.
-    fn shape(&self, level: usize) -> Shape {
-        let PackConfig { log_n, n_special, n_lowest, .. } = self.config;
-        Shape { log_n, n_special, n_limbs: n_lowest + level }
-    }
-
-    fn schedule(&mut self, id: NodeId, sources: &[usize], layout: usize, level: usize) -> Schedule {
-        let key = (id, sources.to_vec(), layout, level);
-        if let Some(&known) = self.cache.get(&key) {
-            return known;
+    /// The splits of an affine map between layouts.
+    fn splits(&mut self, id: NodeId, sources: &[usize], layout: usize) -> Rc<Splits> {
+        let key = (id, sources.to_vec(), layout);
+        if let Some(known) = self.splits.get(&key) {
+            return known.clone();
         }
         let Step::Affine { terms, .. } = &self.graph.node(id).step else {
             unreachable!("only affine maps are scheduled");
         };
-        let joint = joint_period(sources.iter().map(|&source| &self.layouts[source]));
-        let patterns: Vec<Pattern> = terms
-            .iter()
-            .zip(sources)
-            .map(|((_, matrix), &source)| {
-                pattern(matrix, &self.layouts[source], &self.layouts[layout], joint)
-            })
-            .collect();
+        let inputs: Vec<&Layout> = sources.iter().map(|&source| &self.layouts[source]).collect();
+        let output = &self.layouts[layout];
+        let shifts: Vec<Shifts> =
+            terms.iter().zip(&inputs).map(|((_, map), input)| shifts(map, input, output)).collect();
         let list: Vec<ScheduleTerm<'_>> = terms
             .iter()
-            .zip(sources)
-            .zip(&patterns)
-            .map(|(((operand, _), &source), pattern)| ScheduleTerm {
+            .zip(&inputs)
+            .zip(&shifts)
+            .map(|(((operand, _), input), shifts)| ScheduleTerm {
                 operand: operand.0,
-                pattern,
-                period: self.layouts[source].period().columns,
+                shifts,
+                period: input.period().columns,
             })
             .collect();
-        let found = schedule(&list, self.shape(level + 1), self.config.costs);
-        self.cache.insert(key, found);
-        found
+        let n_collect = collect(joint_period(inputs), output.period()).len();
+        let splits = Rc::new(Splits::new(&list, n_collect));
+        self.splits.insert(key, splits.clone());
+        splits
     }
 }

@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::graph::{GraphOutput, Node, Step};
-    use crate::linear::Matrix;
+    use crate::linear::LinearMap;
 
     fn node(step: Step) -> Node {
         let (name, shape) = (String::new(), vec![1]);
@@ -197,9 +197,9 @@ mod tests {
         let mut x = graph.push(node(Step::Input(0)));
         for _ in 0..blocks {
             let square = graph.push(node(Step::Mul(x, x)));
-            let mut terms = vec![(square, Matrix::identity(1))];
+            let mut terms = vec![(square, LinearMap::identity(&[1]))];
             if residual {
-                terms.push((x, Matrix::identity(1)));
+                terms.push((x, LinearMap::identity(&[1])));
             }
             x = graph.push(node(Step::Affine { terms, bias: vec![0.0] }));
         }

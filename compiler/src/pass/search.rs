@@ -14,7 +14,7 @@ use crate::ladder::Ladder;
 
 use super::choose_params::{MAX_SCALE, Request, is_secure, params_for};
 use super::lower::{LowerConfig, lower};
-use super::pack::{PackConfig, Packing, pack, pack_batch};
+use super::pack::{PackConfig, Packer, Packing, pack_batch};
 use super::{eliminate_common::eliminate_common, eliminate_dead::eliminate_dead};
 
 /// log2 of the smallest and largest ring degrees considered.
@@ -97,7 +97,7 @@ struct Best {
 ///
 /// # Errors
 /// If no ring carries the levels.
-pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
+pub fn search(mut input: SearchInput<'_>, packer: &mut Packer<'_>) -> Result<Found, CompileError> {
     let depth = input.levels.iter().copied().max().unwrap_or(0);
     let rings: Vec<u32> = match input.config.log_n {
         Some(log_n) => vec![log_n],
@@ -119,7 +119,7 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
         for n_special in 1..=MAX_SPECIAL.min(depth + 1) {
             let mut packing = None;
             if n_special <= FEW_SPECIAL {
-                let packed = pack_for(&input, log_n, n_special)?;
+                let packed = pack_for(&input, packer, (log_n, n_special))?;
                 reached = scale_for(&mut input, &packed, (log_n, n_special), depth)?;
                 packing = Some(packed);
             }
@@ -138,8 +138,8 @@ pub fn search(mut input: SearchInput<'_>) -> Result<Found, CompileError> {
             };
             if is_secure(&params) {
                 feasible |= precision >= input.precision;
-                let packed = || pack_for(&input, log_n, n_special);
-                let packing = packing.map_or_else(packed, Ok)?;
+                let mut packed = || pack_for(&input, packer, (log_n, n_special));
+                let packing = packing.map_or_else(&mut packed, Ok)?;
                 let seconds = packing.seconds;
                 candidate.seconds = Some(seconds);
                 let found = Best { packing, params, seconds, precision };
@@ -181,23 +181,20 @@ pub(super) fn optimise(plan: &Plan) -> Result<Plan, CompileError> {
 
 fn pack_for(
     input: &SearchInput<'_>,
-    log_n: u32,
-    n_special: usize,
+    packer: &mut Packer<'_>,
+    (log_n, n_special): (u32, usize),
 ) -> Result<Packing, CompileError> {
     if input.config.batch {
         return Ok(pack_batch(input.graph));
     }
-    pack(
-        input.graph,
-        PackConfig {
-            log_n,
-            two_rows: false,
-            n_special,
-            levels: input.levels,
-            n_lowest: 1,
-            costs: &input.config.costs,
-        },
-    )
+    packer.pack(PackConfig {
+        log_n,
+        two_rows: false,
+        n_special,
+        levels: input.levels,
+        n_lowest: 1,
+        costs: &input.config.costs,
+    })
 }
 
 /// The smallest scale at which the results' error is within the wanted precision on a ring with so many special primes, or the largest scale that there

@@ -11,7 +11,7 @@ use crate::error::CompileError;
 use crate::graph::{Graph, NodeId};
 
 use super::lower::{LowerConfig, Refresh, lower};
-use super::pack::{PackConfig, Packing, pack, seconds_by_level};
+use super::pack::{PackConfig, Packer, Packing};
 use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
 use super::search::{Candidate, Found, SearchInput, optimise, precision_of};
 
@@ -48,10 +48,13 @@ pub struct Deep {
 
 /// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
 /// none.
-pub fn search_bootstrapped(input: &SearchInput<'_>) -> Result<Option<Deep>, CompileError> {
+pub fn search_bootstrapped(
+    input: &SearchInput<'_>,
+    packer: &mut Packer<'_>,
+) -> Result<Option<Deep>, CompileError> {
     let (mut bits, mut best) = (BITS, None::<Deep>);
     for _ in 0..=MORE_PRECISE {
-        let Some(deep) = search_with(input, bits)? else { break };
+        let Some(deep) = search_with(input, packer, bits)? else { break };
         let lacks = input.precision - deep.found.precision;
         let improves = best.as_ref().is_none_or(|best| deep.found.precision > best.found.precision);
         if improves {
@@ -66,7 +69,11 @@ pub fn search_bootstrapped(input: &SearchInput<'_>) -> Result<Option<Deep>, Comp
 }
 
 /// The cheapest plan whose bootstraps have so many bits.
-fn search_with(input: &SearchInput<'_>, bits: f64) -> Result<Option<Deep>, CompileError> {
+fn search_with(
+    input: &SearchInput<'_>,
+    packer: &mut Packer<'_>,
+    bits: f64,
+) -> Result<Option<Deep>, CompileError> {
     let SearchInput { graph, config, .. } = *input;
     let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
     let mut best: Option<(Chain, Packing, Placements)> = None;
@@ -74,7 +81,7 @@ fn search_with(input: &SearchInput<'_>, bits: f64) -> Result<Option<Deep>, Compi
     for log_n in config.log_n.map_or(LOG_N.to_vec(), |log_n| vec![log_n]) {
         for levels in deepest..=deepest + MOST_SPARE_LEVELS {
             let Some(chain) = recipe(input, bits, (log_n, levels))? else { continue };
-            let (packing, placements) = place(graph, config, &chain)?;
+            let (packing, placements) = place(packer, (graph, config), &chain)?;
             let Some(placements) = placements else { continue };
             let seconds = placements.best.seconds;
             let candidate = candidate(&chain, bits, seconds);
@@ -89,7 +96,7 @@ fn search_with(input: &SearchInput<'_>, bits: f64) -> Result<Option<Deep>, Compi
     }
     let Some((chain, _, placements)) = best else { return Ok(None) };
     let placement = &placements.best;
-    let packing = pack(graph, pack_config(config, &chain, &placement.levels))?;
+    let packing = packer.pack(pack_config(config, &chain, &placement.levels))?;
     let refresh = Refresh { chain: &chain, levels: &placement.refreshed, costs: &config.costs };
     let lower_config = LowerConfig {
         ladder: chain.ladder.clone(),
@@ -141,14 +148,14 @@ fn pack_config<'a>(config: &'a Config, chain: &Chain, levels: &'a [usize]) -> Pa
 
 /// Layouts for steps half-way between bootstraps, and the placement for these layouts.
 fn place(
-    graph: &Graph,
-    config: &Config,
+    packer: &mut Packer<'_>,
+    (graph, config): (&Graph, &Config),
     chain: &Chain,
 ) -> Result<(Packing, Option<Placements>), CompileError> {
     let top = chain.ladder.top();
     let middle = vec![top / 2; graph.nodes.len()];
-    let packing = pack(graph, pack_config(config, chain, &middle))?;
-    let seconds = seconds_by_level(graph, &packing, pack_config(config, chain, &middle), top);
+    let packing = packer.pack(pack_config(config, chain, &middle))?;
+    let seconds = packer.seconds_by_level(&packing, pack_config(config, chain, &middle), top);
     let mut costs = BootstrapCosts { chain, costs: &config.costs, known: HashMap::new() };
     let bootstrap = graph
         .ids()

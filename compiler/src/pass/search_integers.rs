@@ -4,6 +4,8 @@
 //! and kind of product with a modulus that is too large (see [`integer_trial`](super::integer_trial)), its noise is read off
 //! for each number of plaintext primes, and the modulus that holds it follows.
 
+use std::cell::RefCell;
+
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Params, Plan, is_prime};
@@ -16,7 +18,7 @@ use crate::graph::{Graph, Step};
 use super::choose_params;
 use super::integer_trial::{Chain, MAX_PRIME_BITS, Network, Trial};
 use super::lower::{LowerConfig, Products};
-use super::pack::Packing;
+use super::pack::{Packer, Packing};
 
 /// log2 of the ring degrees considered.
 const LOG_N: std::ops::RangeInclusive<u32> = 12..=16;
@@ -86,7 +88,8 @@ pub fn search_integers(
     config: &Config,
     lower_config: &LowerConfig<'_>,
 ) -> Result<FoundIntegers, CompileError> {
-    let network = Network { graph, config, lower_config };
+    let packer = RefCell::new(Packer::new(graph));
+    let network = Network { graph, config, lower_config, packer: &packer };
     let rings: Vec<u32> = config.log_n.map_or(LOG_N.collect(), |log_n| vec![log_n]);
     let multiplies = graph.nodes.iter().any(|node| matches!(node.step, Step::Mul(..)));
     let kinds = if multiplies { &[Products::Own, Products::Bgv][..] } else { &[Products::Own] };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::linear::Matrix;
+use crate::linear::LinearMap;
 
 /// The tables of a plan under construction.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub struct Tables {
 impl Tables {
     /// Adds the entries of a matrix, row by row: weights of a kernel stay in the kernel's order, so that views of
     /// them are short.
-    pub fn add(&mut self, matrix: &Matrix) -> u32 {
+    pub fn add(&mut self, matrix: &LinearMap) -> u32 {
         let (mut table, mut index) = (vec![], HashMap::new());
         for o in 0..matrix.n_rows() {
             for (_, value) in matrix.row(o) {

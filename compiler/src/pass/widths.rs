@@ -11,7 +11,7 @@ use num_bigint::{BigInt, Sign};
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
 use crate::graph::{Graph, NodeId, Step};
-use crate::linear::Matrix;
+use crate::linear::LinearMap;
 
 use super::integers::Integers;
 
@@ -147,7 +147,11 @@ impl Interval {
     }
 }
 
-fn affine(terms: &[(NodeId, Matrix)], bias: &[f64], intervals: &[Vec<Interval>]) -> Vec<Interval> {
+fn affine(
+    terms: &[(NodeId, LinearMap)],
+    bias: &[f64],
+    intervals: &[Vec<Interval>],
+) -> Vec<Interval> {
     let row = |o: usize| {
         let mut sum = Interval::zero();
         sum.add_scaled(&integer(bias[o]), &Interval { lo: BigInt::one(), hi: BigInt::one() });
@@ -162,8 +166,8 @@ fn affine(terms: &[(NodeId, Matrix)], bias: &[f64], intervals: &[Vec<Interval>])
 }
 
 /// The largest magnitude that weights of the matrices' bit widths allow.
-fn affine_format(terms: &[(NodeId, Matrix)], bias: &[f64], formats: &[f64]) -> f64 {
-    let of_term = |(source, matrix): &(NodeId, Matrix)| {
+fn affine_format(terms: &[(NodeId, LinearMap)], bias: &[f64], formats: &[f64]) -> f64 {
+    let of_term = |(source, matrix): &(NodeId, LinearMap)| {
         let rows = 0..matrix.n_rows();
         let fan_in = rows.clone().map(|o| matrix.row(o).count()).max().unwrap_or(0) as f64;
         let largest = rows.flat_map(|o| matrix.row(o).map(|(_, w)| w.abs())).fold(0.0, f64::max);
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn sums_take_each_end_by_the_sign_of_its_weight() {
-        let matrix = Matrix::from_rows(1, 2, |_, row| row.extend([(0, 2.0), (1, -3.0)]));
+        let matrix = LinearMap::from_rows(1, 2, |_, row| row.extend([(0, 2.0), (1, -3.0)]));
         let sources = vec![vec![interval(0, 4), interval(-1, 5)]];
         let found = affine(&[(NodeId(0), matrix)], &[7.0], &sources);
         assert_eq!(found, [interval(7 - 15, 7 + 8 + 3)]);
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn large_weights_are_those_of_the_plan() {
         let large = f64::from((1 << 24) + 3);
-        let matrix = Matrix::identity(1).scaled(large);
+        let matrix = LinearMap::identity(&[1]).scaled(large);
         let sums = affine(&[(NodeId(0), matrix)], &[large], &[vec![interval(0, 1)]]);
         assert_eq!(sums[0].lo, BigInt::from((1 << 24) + 3));
         assert_eq!(sums[0].hi, BigInt::from((1 << 24) + 4 + (1 << 24) + 3));

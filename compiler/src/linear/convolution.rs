@@ -1,0 +1,66 @@
+//! Convolutions, as ONNX defines them.
+
+use super::structure::Product;
+use super::window::Sliding;
+use super::{Pairs, Relation, Structure, unflatten};
+
+/// A convolution with its kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Convolution {
+    pub(super) sliding: Sliding,
+    /// Output channel, input channel within the group, kernel element.
+    pub(super) weight: Vec<f64>,
+    pub(super) groups: usize,
+}
+
+impl Convolution {
+    /// Elements of the result and of the operand.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.sliding.size()
+    }
+
+    fn per_group(&self) -> usize {
+        self.sliding.input[1] / self.groups
+    }
+
+    /// The first input channel that output channel `c` reads.
+    fn first_channel(&self, c: usize) -> usize {
+        c / (self.sliding.output[1] / self.groups) * self.per_group()
+    }
+
+    /// Calls `entry(operand's element, weight)` for row `o`.
+    pub(super) fn row(&self, o: usize, mut entry: impl FnMut(usize, f64)) {
+        let Sliding { input, output, .. } = &self.sliding;
+        let out = unflatten(o, output);
+        let (image, c) = (out[0], out[1]);
+        let (per_group, first, n_taps) =
+            (self.per_group(), self.first_channel(c), self.sliding.n_taps());
+        let n_pixels: usize = input[2..].iter().product();
+        self.sliding.taps(&out[2..], |k, pixel| {
+            for i in 0..per_group {
+                let channel = image * input[1] + first + i;
+                entry(channel * n_pixels + pixel, self.weight[(c * per_group + i) * n_taps + k]);
+            }
+        });
+    }
+
+    /// For each tap, channels whose weight is not zero, and pixels.
+    pub(super) fn structure(&self) -> Structure {
+        let Sliding { input, output, .. } = &self.sliding;
+        let (per_group, n_taps) = (self.per_group(), self.sliding.n_taps());
+        let product = |k: usize| {
+            let channels = (0..output[1]).flat_map(|c| {
+                let read = (0..per_group)
+                    .filter(move |i| self.weight[(c * per_group + i) * n_taps + k] != 0.0);
+                read.map(move |i| (c, self.first_channel(c) + i))
+            });
+            let mut channels = Relation::new(1, 1, Pairs::list(channels));
+            if self.groups == input[1] && self.groups == output[1] {
+                channels = channels.sliding(1);
+            }
+            let images = Relation::same(0, 0, input[0]);
+            Product([vec![images, channels], self.sliding.relations(k)].concat())
+        };
+        Structure((0..n_taps).map(product).collect())
+    }
+}
