@@ -1,7 +1,7 @@
 //! What each layer of a plan costs: the table of `hecc inspect`.
 
 use hecc_grammar::cost::{self, Costs};
-use hecc_grammar::plan::{Key, Op, Plan, Value};
+use hecc_grammar::plan::{Meaning, Op, Plan, Value};
 use serde_json::{Value as Json, json};
 
 use crate::table::{Align, Table};
@@ -54,27 +54,17 @@ pub(crate) fn layer_costs(plan: &Plan, costs: &Costs) -> Vec<LayerCost> {
 
 /// Rotations, products of ciphertexts, products with plaintexts.
 fn counts(op: &Op) -> (usize, usize, usize) {
-    match op {
-        Op::Rotate(..) | Op::Conjugate(_) | Op::ApplyKey(_, Key::Rotate(_) | Key::Conjugate) => {
-            (1, 0, 0)
-        }
-        Op::Mul(..) | Op::MulBgv(..) => (0, 1, 0),
-        Op::MulPlain(..) => (0, 0, 1),
-        Op::DotPlain(terms) => (0, 0, terms.len()),
-        Op::Input(_)
-        | Op::Add(..)
-        | Op::Sub(..)
-        | Op::Neg(_)
-        | Op::AddPlain(..)
-        | Op::Relinearize(_)
-        | Op::Rescale(_)
-        | Op::Drop(..)
-        | Op::Decompose(_)
-        | Op::ApplyKey(_, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
-        | Op::ModUp(_)
-        | Op::ModDown(_)
-        | Op::ModSwitch(..)
-        | Op::ModRaise(..) => (0, 0, 0),
+    match op.meaning() {
+        Meaning::Rotation(..) | Meaning::Conjugation(_) => (1, 0, 0),
+        Meaning::Product(..) => (0, 1, 0),
+        Meaning::PlainProduct(..) => (0, 0, 1),
+        Meaning::PlainProducts(terms) => (0, 0, terms.len()),
+        Meaning::Input(_)
+        | Meaning::Sum(..)
+        | Meaning::Difference(..)
+        | Meaning::Negation(_)
+        | Meaning::PlainSum(..)
+        | Meaning::Same(_) => (0, 0, 0),
     }
 }
 

@@ -59,8 +59,7 @@ impl Emit<'_> {
 
     /// A whole key switch.
     pub fn switch(&mut self, value: Value, key: Key) -> Result<Value, TypeError> {
-        let switched = self.apply(value, key)?;
-        self.op(Op::ModDown(switched))
+        self.plan.push_switch(value, key, self.origin)
     }
 
     /// `2·a² − 1`, one prime lower: the cosine of twice the angle. Nothing comes between division by P and rescaling, so

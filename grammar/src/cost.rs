@@ -161,7 +161,6 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
             Scheme::Bfv => shape.exact_square(costs),
         },
         Op::MulBgv(..) => shape.passes(costs.mul_add, 6 * limbs),
-        Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => shape.key_switch(costs),
         Op::ModSwitch(a, _) => {
             let dropped = plan.ty(*a).limbs.len() - shape.n_limbs;
             shape.divide(costs, polys, dropped, shape.n_limbs)

@@ -111,19 +111,22 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
     for i in 0..REPEATS {
         op(&mut plan, "add", Op::Add(x, y));
         let product = op(&mut plan, "mul", Op::Mul(x, y));
-        let product = op(&mut plan, "relinearize", Op::Relinearize(product));
+        let digits = op(&mut plan, "decompose", Op::Decompose(product));
+        let switched = op(&mut plan, "apply_key", Op::ApplyKey(digits, Key::Relinearize));
+        let product = op(&mut plan, "mod_down", Op::ModDown(switched));
         op(&mut plan, "rescale", Op::Rescale(product));
         op(&mut plan, "neg", Op::Neg(product));
-        rotated.push(op(&mut plan, "rotate", Op::Rotate(x, i + 1)));
         let digits = op(&mut plan, "decompose", Op::Decompose(x));
         let switched = op(&mut plan, "apply_key", Op::ApplyKey(digits, Key::Rotate(i + 1)));
-        op(&mut plan, "mod_down", Op::ModDown(switched));
+        rotated.push(op(&mut plan, "mod_down", Op::ModDown(switched)));
         undivided.push(switched);
         op(&mut plan, "mod_up", Op::ModUp(x));
         let c = table(&mut plan);
         let scaled = op(&mut plan, "mul_plain", Op::MulPlain(x, c));
+        let digits = op(&mut plan, "decompose", Op::Decompose(scaled));
+        let switched = op(&mut plan, "apply_key", Op::ApplyKey(digits, Key::Rotate(i + 1)));
         // Read by a rescale only: one division for both.
-        let switched = op(&mut plan, "rotate, not divided", Op::Rotate(scaled, i + 1));
+        let switched = op(&mut plan, "mod_down, not divided", Op::ModDown(switched));
         op(&mut plan, "mod_down and rescale", Op::Rescale(switched));
         let c = table(&mut plan);
         op(&mut plan, "add_plain", Op::AddPlain(x, c));

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, EmbeddingDiagonal, Op, Plan, Rewriter, TypeError, View,
+    Constant, ConstantId, EmbeddingDiagonal, Plan, Rewriter, TypeError, View,
 };
 
 /// The plan without repeated instructions and constants.
@@ -42,27 +42,7 @@ fn share_constants(plan: &Plan) -> Plan {
         images.push(image);
     }
     for op in &mut new.ops {
-        match op {
-            Op::AddPlain(_, c) | Op::MulPlain(_, c) => *c = images[c.index()],
-            Op::DotPlain(terms) => terms.iter_mut().for_each(|(_, c)| *c = images[c.index()]),
-            Op::Input(_)
-            | Op::Add(..)
-            | Op::Sub(..)
-            | Op::Neg(_)
-            | Op::Mul(..)
-            | Op::MulBgv(..)
-            | Op::Relinearize(_)
-            | Op::Rotate(..)
-            | Op::Conjugate(_)
-            | Op::Rescale(_)
-            | Op::Drop(..)
-            | Op::Decompose(_)
-            | Op::ApplyKey(..)
-            | Op::ModUp(_)
-            | Op::ModDown(_)
-            | Op::ModSwitch(..)
-            | Op::ModRaise(..) => {}
-        }
+        *op = op.map_constants(|c| images[c.index()]);
     }
     new
 }

@@ -32,11 +32,7 @@ fn drop_unused_constants(plan: &mut Plan) {
     let mut keep = used.iter();
     plan.constants.retain(|_| keep.next() == Some(&true));
     for op in &mut plan.ops {
-        if let Op::AddPlain(_, c) | Op::MulPlain(_, c) = op {
-            *c = ConstantId(images[c.index()]);
-        } else if let Op::DotPlain(terms) = op {
-            terms.iter_mut().for_each(|(_, c)| *c = ConstantId(images[c.index()]));
-        }
+        *op = op.map_constants(|c| ConstantId(images[c.index()]));
     }
     let mut used = vec![false; plan.tables.len()];
     for constant in &plan.constants {

@@ -126,7 +126,6 @@ impl Analysis<'_> {
     fn step(&self, op: &Op) -> Known {
         let (params, ty) = (&self.plan.params, self.plan.ty(self.value));
         let passed_on = |v: &Value| Known { added: 0.0, ..self.of(*v).clone() };
-        let switching = || key_product(params, ty.limbs).hypot(rounding(params, 1));
         match op {
             Op::Input(_) => {
                 self.plus(Known::new(Content::Bounded, Errors::default()), fresh(params))
@@ -139,9 +138,6 @@ impl Analysis<'_> {
             Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
             Op::DotPlain(terms) => self.dot(terms),
             Op::Mul(a, b) | Op::MulBgv(a, b) => self.product(*a, *b),
-            Op::Relinearize(a) => self.plus(self.of(*a).clone(), switching()),
-            Op::Rotate(a, _) => self.plus(self.moved(*a), switching()),
-            Op::Conjugate(a) => self.plus(self.conjugate(*a, *a), switching()),
             Op::ApplyKey(a, key) => {
                 let moved = match key {
                     Key::Rotate(_) => self.moved(*a),

@@ -63,9 +63,8 @@ impl ConstantSizes {
     fn variances(&self, plan: &Plan) -> Vec<Variance> {
         let mut analysis = Analysis { plan, sizes: self, variances: vec![], sources: vec![] };
         for (value, op) in plan.values() {
-            let variance = analysis.step(value, op);
+            let (variance, source) = analysis.step(value, op);
             analysis.variances.push(variance);
-            let source = moved(op).map_or(value, |operand| analysis.sources[operand.index()]);
             analysis.sources.push(source);
         }
         analysis.variances
@@ -78,33 +77,6 @@ impl ConstantSizes {
             Size::Number(x) => (1.0, (x * x).min(t * t / 4.0)),
             Size::Uniform(coefficients) => (coefficients as f64, t * t / 12.0),
         }
-    }
-}
-
-/// What a value is a moved copy of, noise added.
-fn moved(op: &Op) -> Option<Value> {
-    match op {
-        Op::Rotate(a, _)
-        | Op::Conjugate(a)
-        | Op::Decompose(a)
-        | Op::ApplyKey(a, Key::Rotate(_) | Key::Conjugate)
-        | Op::ModUp(a)
-        | Op::ModDown(a) => Some(*a),
-        Op::ApplyKey(_, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
-        | Op::Input(_)
-        | Op::Add(..)
-        | Op::Sub(..)
-        | Op::Neg(_)
-        | Op::AddPlain(..)
-        | Op::MulPlain(..)
-        | Op::DotPlain(_)
-        | Op::Mul(..)
-        | Op::MulBgv(..)
-        | Op::Relinearize(_)
-        | Op::Rescale(_)
-        | Op::ModSwitch(..)
-        | Op::Drop(..)
-        | Op::ModRaise(..) => None,
     }
 }
 
@@ -166,7 +138,7 @@ struct Variance {
 
 impl Variance {
     /// The same for all coefficients.
-    fn even(variance: f64, spectrum: Spectrum) -> Variance {
+    const fn even(variance: f64, spectrum: Spectrum) -> Variance {
         Variance { mean: variance, peak: variance, spectrum }
     }
 
@@ -180,6 +152,9 @@ impl Variance {
         Variance { spectrum: product, ..self.scale(self.spectrum.gain(spectrum)) }
     }
 }
+
+/// What rounding to integers leaves.
+const ROUNDED_TO_INTEGERS: Variance = Variance::even(1.0 / 12.0, Spectrum::WHITE);
 
 /// Of independent noise.
 impl Add for Variance {
@@ -209,50 +184,64 @@ struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
-    fn step(&self, value: Value, op: &Op) -> Variance {
-        let plan = self.plan;
-        let params = &plan.params;
-        let n = params.ring_degree() as f64;
+    /// The noise of a value, and what it is a moved copy of, noise added, or itself.
+    fn step(&self, value: Value, op: &Op) -> (Variance, Value) {
+        let params = &self.plan.params;
         let of = |v: &Value| self.variances[v.index()];
-        let linear = rounding_variance(params, 1);
-        let rounded = Variance::even(linear, Spectrum::ROUNDING);
-        let switched = || Variance::even(key_variance(plan, value), Spectrum::WHITE);
-        let rounded_to_integers = Variance::even(1.0 / 12.0, Spectrum::WHITE);
+        let own = |variance: Variance| (variance, value);
+        let copy = |of: &Value, variance: Variance| (variance, self.sources[of.index()]);
         match op {
-            Op::Input(_) => Variance::even(SIGMA * SIGMA, Spectrum::WHITE),
-            Op::Add(a, b) | Op::Sub(a, b) => self.sum(*a, *b),
-            Op::Neg(a) | Op::Decompose(a) | Op::ModUp(a) => of(a),
-            Op::AddPlain(a, _) => of(a) + rounded_to_integers,
-            Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
-            Op::DotPlain(terms) => self.dot(terms),
-            Op::Mul(a, b) => {
-                // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
-                let factor = params.largest_t().powi(2) * n * linear;
-                let sum = if a == b { of(a).scale(4.0) } else { of(a) + of(b) };
-                let mean = sum.shaped(Spectrum::SECRET).scale(factor);
-                let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
-                Variance { peak: mean.mean, ..mean } + rounding
+            Op::Input(_) => own(Variance::even(SIGMA * SIGMA, Spectrum::WHITE)),
+            Op::Add(a, b) | Op::Sub(a, b) => own(self.sum(*a, *b)),
+            Op::Neg(a) => own(of(a)),
+            Op::AddPlain(a, _) => own(of(a) + ROUNDED_TO_INTEGERS),
+            Op::MulPlain(a, c) => own(self.dot(&[(*a, *c)])),
+            Op::DotPlain(terms) => own(self.dot(terms)),
+            Op::Mul(a, b) => own(self.product(*a, *b)),
+            Op::MulBgv(a, b) => own(self.bgv_product(*a, *b)),
+            Op::Decompose(a) | Op::ModUp(a) => copy(a, of(a)),
+            Op::ApplyKey(a, key) => {
+                let switched = Variance::even(key_variance(self.plan, value), Spectrum::WHITE);
+                match key {
+                    Key::Rotate(_) | Key::Conjugate => copy(a, of(a) + switched),
+                    Key::Relinearize | Key::Encapsulate | Key::Decapsulate => own(of(a) + switched),
+                }
             }
-            Op::MulBgv(a, b) => {
-                // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
-                let (x, y) = (of(a) + rounded_to_integers, of(b) + rounded_to_integers);
-                let peak = (x.mean * y.peak).min(x.peak * y.mean);
-                let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
-                product.scale(params.largest_t().powi(2) * n)
+            Op::ModDown(a) => {
+                let rounded = rounding_variance(params, 1);
+                copy(a, of(a) + Variance::even(rounded, Spectrum::ROUNDING))
             }
-            Op::Relinearize(a) | Op::Rotate(a, _) | Op::Conjugate(a) => {
-                of(a) + switched() + rounded
-            }
-            Op::ApplyKey(a, _) => of(a) + switched(),
-            Op::ModDown(a) => of(a) + rounded,
             Op::ModSwitch(a, limbs) => {
-                let dropped = plan.ty(*a).limbs.difference(*limbs);
+                let dropped = self.plan.ty(*a).limbs.difference(*limbs);
                 let log: f64 = dropped.iter().map(|limb| params.log_q(limb)).sum();
-                let rounded = rounding_variance(params, plan.ty(value).degree);
-                of(a).scale((-2.0 * log).exp2()) + Variance::even(rounded, Spectrum::ROUNDING)
+                let rounded = rounding_variance(params, self.plan.ty(value).degree);
+                let rounded = Variance::even(rounded, Spectrum::ROUNDING);
+                own(of(a).scale((-2.0 * log).exp2()) + rounded)
             }
-            Op::Rescale(a) | Op::Drop(a, _) | Op::ModRaise(a, _) => of(a),
+            Op::Rescale(a) | Op::Drop(a, _) | Op::ModRaise(a, _) => own(of(a)),
         }
+    }
+
+    /// The scale-invariant product.
+    fn product(&self, a: Value, b: Value) -> Variance {
+        let params = &self.plan.params;
+        let [x, y] = [a, b].map(|v| self.variances[v.index()]);
+        // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
+        let n = params.ring_degree() as f64;
+        let factor = params.largest_t().powi(2) * n * rounding_variance(params, 1);
+        let sum = if a == b { x.scale(4.0) } else { x + y };
+        let mean = sum.shaped(Spectrum::SECRET).scale(factor);
+        let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
+        Variance { peak: mean.mean, ..mean } + rounding
+    }
+
+    fn bgv_product(&self, a: Value, b: Value) -> Variance {
+        let params = &self.plan.params;
+        // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
+        let [x, y] = [a, b].map(|v| self.variances[v.index()] + ROUNDED_TO_INTEGERS);
+        let peak = (x.mean * y.peak).min(x.peak * y.mean);
+        let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
+        product.scale(params.largest_t().powi(2) * params.ring_degree() as f64)
     }
 
     fn sum(&self, a: Value, b: Value) -> Variance {

@@ -5,32 +5,55 @@ use super::{LimbSet, Op, Plan, Value};
 impl Plan {
     /// For every value, modulo the plaintext prime t, what its message is multiplied by: 1 up to the first `mul_bgv`.
     ///
-    /// A ciphertext decrypts to x with `t·x = t·e − [Q·m]_t` modulo Q. Of a product on primes of product Q that is
+    /// A ciphertext on primes of product Q decrypts to x with `t·x = t·e − [Q·m]_t` modulo Q. Of a product that is
     /// `t·e' + Q²·m·m'`, which stands for the message `−Q·m·m'`.
     ///
     /// # Errors
     /// The first value that is a sum of messages with different factors.
     pub fn message_factors(&self, t: u64) -> Result<Vec<u64>, Value> {
+        let mut factors: Vec<u64> = Vec::with_capacity(self.ops.len());
+        for (value, op) in self.values() {
+            factors.push(self.message_factor(value, op, &factors, t)?);
+        }
+        Ok(factors)
+    }
+
+    /// The factor of a value, whose operands' are known.
+    fn message_factor(&self, value: Value, op: &Op, known: &[u64], t: u64) -> Result<u64, Value> {
+        let of = |v: &Value| known[v.index()];
         let mul = |a: u64, b: u64| (u128::from(a) * u128::from(b) % u128::from(t)) as u64;
         let minus = |limbs: LimbSet| {
             t - limbs.iter().fold(1, |product, i| mul(product, self.params.q[i] % t))
         };
-        let mut factors: Vec<u64> = Vec::with_capacity(self.ops.len());
-        for (value, op) in self.values() {
-            let operands = op.operands();
-            let mut operands = operands.iter().map(|operand| factors[operand.index()]);
-            let first = operands.next().unwrap_or(1);
-            let factor = if matches!(op, Op::Mul(..)) {
-                operands.fold(first, mul)
-            } else if matches!(op, Op::MulBgv(..)) {
-                mul(operands.fold(first, mul), minus(self.ty(value).limbs))
-            } else if operands.all(|other| other == first) {
+        Ok(match op {
+            Op::Input(_) => 1,
+            Op::Add(a, b) | Op::Sub(a, b) => {
+                if of(a) != of(b) {
+                    return Err(value);
+                }
+                of(a)
+            }
+            Op::DotPlain(terms) => {
+                let first = terms.first().map_or(1, |(a, _)| of(a));
+                if terms.iter().any(|(a, _)| of(a) != first) {
+                    return Err(value);
+                }
                 first
-            } else {
-                return Err(value);
-            };
-            factors.push(factor);
-        }
-        Ok(factors)
+            }
+            Op::Mul(a, b) => mul(of(a), of(b)),
+            Op::MulBgv(a, b) => mul(mul(of(a), of(b)), minus(self.ty(value).limbs)),
+            // A plaintext is added times the factor of what it is added to.
+            Op::AddPlain(a, _)
+            | Op::Neg(a)
+            | Op::MulPlain(a, _)
+            | Op::Rescale(a)
+            | Op::ModSwitch(a, _)
+            | Op::Drop(a, _)
+            | Op::Decompose(a)
+            | Op::ApplyKey(a, _)
+            | Op::ModUp(a)
+            | Op::ModDown(a)
+            | Op::ModRaise(a, _) => of(a),
+        })
     }
 }

@@ -23,7 +23,7 @@ pub use embedding::EmbeddingDiagonal;
 pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
 pub use kind::{OutputKind, lanes};
 pub use limb_set::LimbSet;
-pub use op::{ConstantId, Form, Key, Op, Type, TypeError, Value};
+pub use op::{ConstantId, Form, Key, Meaning, Op, Opcode, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
 pub use parse::parse;
 pub use profile::{MAX_DISTANCE, Profile, Unusual, summary};
@@ -199,6 +199,14 @@ impl Plan {
         Ok(Value(self.ops.len() as u32 - 1))
     }
 
+    /// Appends a whole key switch, which is three instructions: `decompose`, `apply_key`, `mod_down`. On an error those before it
+    /// stay.
+    pub fn push_switch(&mut self, value: Value, key: Key, origin: u32) -> Result<Value, TypeError> {
+        let digits = self.push(Op::Decompose(value), origin)?;
+        let switched = self.push(Op::ApplyKey(digits, key), origin)?;
+        self.push(Op::ModDown(switched), origin)
+    }
+
     /// The type of a value.
     pub fn ty(&self, value: Value) -> Type {
         self.types[value.index()]
@@ -228,28 +236,8 @@ impl Plan {
     pub fn keys(&self) -> Vec<KeyUse> {
         let mut uses = BTreeMap::<Key, (LimbSet, usize)>::new();
         for (value, op) in self.values() {
-            let (key, limbs) = match op {
-                Op::ApplyKey(_, key) => (*key, self.ty(value).limbs),
-                Op::Rotate(_, steps) => (Key::Rotate(*steps), self.ty(value).limbs),
-                Op::Conjugate(_) => (Key::Conjugate, self.ty(value).limbs),
-                Op::Relinearize(_) => (Key::Relinearize, self.ty(value).limbs),
-                Op::Input(_)
-                | Op::Add(..)
-                | Op::Sub(..)
-                | Op::Neg(_)
-                | Op::AddPlain(..)
-                | Op::MulPlain(..)
-                | Op::DotPlain(_)
-                | Op::Mul(..)
-                | Op::MulBgv(..)
-                | Op::Rescale(_)
-                | Op::ModSwitch(..)
-                | Op::Drop(..)
-                | Op::Decompose(_)
-                | Op::ModUp(_)
-                | Op::ModDown(_)
-                | Op::ModRaise(..) => continue,
-            };
+            let Some(key) = op.key() else { continue };
+            let limbs = self.ty(value).limbs;
             let (all, most) = uses.entry(key).or_default();
             *all = all.union(limbs);
             *most = self.params.n_special(limbs).max(*most);

@@ -287,14 +287,14 @@ fn read_embedding<'a>(
     mut inner: Inner<'a>,
 ) -> Result<EmbeddingDiagonal, LineError> {
     let mut of = Attributes::of(piece, &mut inner)?;
-    let (inverse, bits): (u32, Vec<u64>) = (of.get("inverse")?, of.get("bits")?);
-    let (inverse, &[low, high]) = (inverse, &bits[..]) else {
+    let inverse: u32 = of.get("inverse")?;
+    let &[low, high] = &of.get::<Vec<u32>>("bits")?[..] else {
         return Err(error(piece, "expected bits=[FIRST,END]"));
     };
     let diagonal = EmbeddingDiagonal {
         log_slots: of.get("log_slots")?,
         inverse: inverse == 1,
-        bits: (low as u32, high as u32),
+        bits: (low, high),
         rotation: of.get("rotation")?,
         shift: of.get("shift")?,
         factor: of.get("factor")?,

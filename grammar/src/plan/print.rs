@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::op::Operand;
 use super::{
     Accuracy, Better, Constant, EmbeddingDiagonal, ErrorSize, Form, Input, Key, Layer, Magnitude,
     Op, Output, OutputErrors, OutputKind, Params, Plan, Profile, Run, Runs, Scheme, Share, Type,
@@ -97,35 +98,29 @@ impl Display for Key {
     }
 }
 
+/// Prints the name, then the operands by their kinds.
 impl Display for Op {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Op::Input(index) => write!(f, "input {index}"),
-            Op::Add(a, b) => write!(f, "add {a}, {b}"),
-            Op::Sub(a, b) => write!(f, "sub {a}, {b}"),
-            Op::Neg(a) => write!(f, "neg {a}"),
-            Op::AddPlain(a, c) => write!(f, "add_plain {a}, {c}"),
-            Op::MulPlain(a, c) => write!(f, "mul_plain {a}, {c}"),
-            Op::DotPlain(terms) => {
-                f.write_str("dot_plain")?;
-                terms.iter().enumerate().try_for_each(|(i, (v, c))| {
-                    write!(f, "{}{v} * {c}", if i == 0 { " " } else { ", " })
-                })
-            }
-            Op::Mul(a, b) => write!(f, "mul {a}, {b}"),
-            Op::MulBgv(a, b) => write!(f, "mul_bgv {a}, {b}"),
-            Op::Relinearize(a) => write!(f, "relinearize {a}"),
-            Op::Rotate(a, steps) => write!(f, "rotate {a}, {steps}"),
-            Op::Conjugate(a) => write!(f, "conjugate {a}"),
-            Op::Rescale(a) => write!(f, "rescale {a}"),
-            Op::ModSwitch(a, limbs) => write!(f, "mod_switch {a}, {limbs}"),
-            Op::Drop(a, limbs) => write!(f, "drop {a}, {limbs}"),
-            Op::Decompose(a) => write!(f, "decompose {a}"),
-            Op::ApplyKey(a, key) => write!(f, "apply_key {a}, {key}"),
-            Op::ModUp(a) => write!(f, "mod_up {a}"),
-            Op::ModDown(a) => write!(f, "mod_down {a}"),
-            Op::ModRaise(a, limbs) => write!(f, "mod_raise {a}, {limbs}"),
-        }
+        let mut result = f.write_str(self.opcode().mnemonic());
+        let mut separator = " ";
+        self.each_operand(|operand| {
+            result = result.and_then(|()| write_operand(f, separator, operand));
+            separator = ", ";
+        });
+        result
+    }
+}
+
+fn write_operand(f: &mut Formatter<'_>, separator: &str, operand: Operand<'_>) -> fmt::Result {
+    match operand {
+        Operand::Value(value) => write!(f, "{separator}{value}"),
+        Operand::Constant(constant) => write!(f, "{separator}{constant}"),
+        Operand::Index(index) => write!(f, "{separator}{index}"),
+        Operand::Limbs(limbs) => write!(f, "{separator}{limbs}"),
+        Operand::Key(key) => write!(f, "{separator}{key}"),
+        Operand::Terms(terms) => terms.iter().enumerate().try_for_each(|(i, (v, c))| {
+            write!(f, "{}{v} * {c}", if i == 0 { separator } else { ", " })
+        }),
     }
 }
 

@@ -80,7 +80,7 @@ fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
     let steps = 1 + of.below(plan.params.n_slots() - 1) as u32;
     let limbs = LimbSet(of.below(256) as u64);
     let Type { scale, .. } = plan.ty(a);
-    Some(match of.below(18) {
+    Some(match of.below(15) {
         0 => Op::Add(a, b),
         1 => Op::Sub(a, b),
         2 => Op::Neg(a),
@@ -92,13 +92,10 @@ fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
             Op::DotPlain((0..count).map(|_| term()).collect::<Option<_>>()?)
         }
         6 => Op::Mul(a, b),
-        7 => Op::Relinearize(a),
-        8 => Op::Rotate(a, steps),
-        9 => Op::Conjugate(a),
-        10 => Op::Rescale(a),
-        11 => Op::Drop(a, limbs),
-        12 => Op::Decompose(a),
-        13 => {
+        7 => Op::Rescale(a),
+        8 => Op::Drop(a, limbs),
+        9 => Op::Decompose(a),
+        10 => {
             let key = [
                 Key::Relinearize,
                 Key::Rotate(steps),
@@ -108,9 +105,9 @@ fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
             ][of.below(5)];
             Op::ApplyKey(a, key)
         }
-        14 => Op::ModUp(a),
-        15 => Op::ModDown(a),
-        16 => Op::ModRaise(a, plan.params.all_limbs()),
+        11 => Op::ModUp(a),
+        12 => Op::ModDown(a),
+        13 => Op::ModRaise(a, plan.params.all_limbs()),
         _ => Op::Drop(a, plan.ty(a).limbs.without_last()),
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Constant, ConstantId, Key, Op, Slots, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{Constant, ConstantId, Meaning, Op, Slots, Value, VerifiedPlan, View};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -99,48 +99,37 @@ impl<'a> Approximate<'a> {
     }
 
     fn step(&self, op: &Op, inputs: &[Vec<f64>], values: &[Option<Arc<Slots>>]) -> Arc<Slots> {
-        let operand = |v: &Value| values[v.index()].as_ref().expect("operands precede users");
-        let plain = |c: &ConstantId| self.slots(*c);
-        Arc::new(match op {
-            Op::Input(index) => Slots::real(inputs[*index as usize].clone()),
-            Op::Add(a, b) => slots::add(operand(a), operand(b), 1.0),
-            Op::Sub(a, b) => slots::add(operand(a), operand(b), -1.0),
-            Op::Neg(a) => slots::scale(operand(a), -1.0),
-            Op::Mul(a, b) | Op::MulBgv(a, b) => slots::product(operand(a), operand(b)),
-            Op::AddPlain(a, c) => match plain(c) {
+        let operand = |v: Value| values[v.index()].as_ref().expect("operands precede users");
+        Arc::new(match op.meaning() {
+            Meaning::Input(index) => Slots::real(inputs[index as usize].clone()),
+            Meaning::Sum(a, b) => slots::add(operand(a), operand(b), 1.0),
+            Meaning::Difference(a, b) => slots::add(operand(a), operand(b), -1.0),
+            Meaning::Negation(a) => slots::scale(operand(a), -1.0),
+            Meaning::Product(a, b) => slots::product(operand(a), operand(b)),
+            Meaning::PlainSum(a, c) => match self.slots(c) {
                 Plain::Same(c) => slots::shift(operand(a), c),
                 Plain::Held(c) => slots::add(operand(a), c, 1.0),
                 Plain::Made(c) => slots::add(operand(a), &c, 1.0),
             },
-            Op::MulPlain(a, c) => self.dot(&[(*a, *c)], operand),
-            Op::DotPlain(terms) => self.dot(terms, operand),
-            Op::Rotate(a, steps) | Op::ApplyKey(a, Key::Rotate(steps)) => {
-                slots::rotate(operand(a), *steps as usize)
-            }
-            Op::Conjugate(a) | Op::ApplyKey(a, Key::Conjugate) => slots::conjugate(operand(a)),
-            Op::ApplyKey(a, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
-            | Op::Relinearize(a)
-            | Op::Rescale(a)
-            | Op::ModSwitch(a, _)
-            | Op::Drop(a, _)
-            | Op::Decompose(a)
-            | Op::ModUp(a)
-            | Op::ModDown(a)
-            | Op::ModRaise(a, _) => return operand(a).clone(),
+            Meaning::PlainProduct(a, c) => self.dot(&[(a, c)], operand),
+            Meaning::PlainProducts(terms) => self.dot(terms, operand),
+            Meaning::Rotation(a, steps) => slots::rotate(operand(a), steps as usize),
+            Meaning::Conjugation(a) => slots::conjugate(operand(a)),
+            Meaning::Same(a) => return operand(a).clone(),
         })
     }
 
     fn dot<'v>(
         &self,
         terms: &[(Value, ConstantId)],
-        operand: impl Fn(&Value) -> &'v Arc<Slots>,
+        operand: impl Fn(Value) -> &'v Arc<Slots>,
     ) -> Slots {
         let mut sum = Slots::real(vec![0.0; self.plan.params.n_slots()]);
         for (a, c) in terms {
             match self.slots(*c) {
-                Plain::Same(c) => slots::add_scaled(&mut sum, operand(a), c),
-                Plain::Held(c) => slots::add_product(&mut sum, operand(a), c),
-                Plain::Made(c) => slots::add_product(&mut sum, operand(a), &c),
+                Plain::Same(c) => slots::add_scaled(&mut sum, operand(*a), c),
+                Plain::Held(c) => slots::add_product(&mut sum, operand(*a), c),
+                Plain::Made(c) => slots::add_product(&mut sum, operand(*a), &c),
             }
         }
         sum

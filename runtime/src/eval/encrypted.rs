@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Type, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{ConstantId, Op, Scheme, Type, Value, VerifiedPlan, View};
 use rayon::prelude::*;
 
 use crate::error::RunError;
@@ -215,9 +215,6 @@ impl<'a> Evaluator<'a> {
             // Times t messages are in the least significant bits, where they multiply (Alperin-Sheriff, Peikert, eprint
             // 2013/372); of t·a times t·b one t stays, to return.
             Op::MulBgv(..) => self.mul(&self.times_t(ct(0), instance), ct(1), ty),
-            Op::Relinearize(_) => self.switch(ct(0), Key::Relinearize, value),
-            Op::Rotate(_, steps) => self.switch(ct(0), Key::Rotate(*steps), value),
-            Op::Conjugate(_) => self.switch(ct(0), Key::Conjugate, value),
             Op::ModDown(_) if context.is_fused(value) => return Data::Ciphertext(ct(0).clone()),
             Op::Rescale(_) | Op::ModSwitch(..) | Op::ModDown(_) => context.divide(ct(0), ty),
             Op::Drop(..) => drop_limbs(ct(0), ty),
@@ -230,15 +227,6 @@ impl<'a> Evaluator<'a> {
             Op::ModRaise(..) => context.mod_raise(ct(0), ty),
         };
         Data::Ciphertext(Arc::new(result))
-    }
-
-    fn switch(&self, source: &Arc<Ciphertext>, key: Key, value: Value) -> Ciphertext {
-        let digits = self.context.decompose(source.clone());
-        let switched = self.context.apply_key(&digits, key, self.keys);
-        match self.context.is_fused(value) {
-            true => switched,
-            false => self.context.divide(&switched, self.plan.ty(value)),
-        }
     }
 
     fn zip(

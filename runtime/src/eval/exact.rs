@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hecc_grammar::plan::{ConstantId, Key, Op, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{ConstantId, Meaning, Op, Value, VerifiedPlan, View};
 
 use crate::kernel::{Pair, active};
 use crate::ring::{MixedRadix, Modulus};
@@ -72,48 +72,38 @@ impl<'a> Exact<'a> {
         inputs: &[Arc<Residues>],
         values: &[Option<Arc<Residues>>],
     ) -> Arc<Residues> {
-        let operand = |v: &Value| values[v.index()].as_ref().expect("operands precede users");
+        let operand = |v: Value| values[v.index()].as_ref().expect("operands precede users");
         let zip = |a: &Residues, b: &Residues, f: fn(&mut [u64], &[u64], &[u64], &Modulus)| {
             self.each(|i, t, out| f(out, &a[i], &b[i], t))
         };
-        Arc::new(match op {
-            Op::Input(index) => return inputs[*index as usize].clone(),
-            Op::Add(a, b) => zip(operand(a), operand(b), active().add),
-            Op::Sub(a, b) => zip(operand(a), operand(b), active().sub),
-            Op::Mul(a, b) | Op::MulBgv(a, b) => zip(operand(a), operand(b), active().mul),
-            Op::Neg(a) => self.each(|i, t, out| (active().neg)(out, &operand(a)[i], t)),
-            Op::AddPlain(a, c) => zip(operand(a), &self.constant(*c), active().add),
-            Op::MulPlain(a, c) => zip(operand(a), &self.constant(*c), active().mul),
-            Op::DotPlain(terms) => {
+        Arc::new(match op.meaning() {
+            Meaning::Input(index) => return inputs[index as usize].clone(),
+            Meaning::Sum(a, b) => zip(operand(a), operand(b), active().add),
+            Meaning::Difference(a, b) => zip(operand(a), operand(b), active().sub),
+            Meaning::Negation(a) => self.each(|i, t, out| (active().neg)(out, &operand(a)[i], t)),
+            Meaning::Product(a, b) => zip(operand(a), operand(b), active().mul),
+            Meaning::PlainSum(a, c) => zip(operand(a), &self.constant(c), active().add),
+            Meaning::PlainProduct(a, c) => zip(operand(a), &self.constant(c), active().mul),
+            Meaning::PlainProducts(terms) => {
                 let constants: Vec<_> = terms.iter().map(|(_, c)| self.constant(*c)).collect();
                 self.each(|i, t, out| {
                     let terms = terms.iter().zip(&constants);
                     let pairs: Vec<Pair<'_>> =
-                        terms.map(|((a, _), c)| (&operand(a)[i][..], &c[i][..])).collect();
+                        terms.map(|((a, _), c)| (&operand(*a)[i][..], &c[i][..])).collect();
                     (active().dot)(out, &pairs, t);
                 })
             }
-            Op::Rotate(a, steps) | Op::ApplyKey(a, Key::Rotate(steps)) => {
-                self.rows(operand(a), |row, out| {
-                    let (first, rest) = row.split_at(*steps as usize);
-                    out[..rest.len()].copy_from_slice(rest);
-                    out[rest.len()..].copy_from_slice(first);
-                })
-            }
-            Op::Conjugate(a) | Op::ApplyKey(a, Key::Conjugate) => self.each(|i, _, out| {
+            Meaning::Rotation(a, steps) => self.rows(operand(a), |row, out| {
+                let (first, rest) = row.split_at(steps as usize);
+                out[..rest.len()].copy_from_slice(rest);
+                out[rest.len()..].copy_from_slice(first);
+            }),
+            Meaning::Conjugation(a) => self.each(|i, _, out| {
                 let (first, second) = operand(a)[i].split_at(self.plan.params.row_length());
                 out[..second.len()].copy_from_slice(second);
                 out[second.len()..].copy_from_slice(first);
             }),
-            Op::ApplyKey(a, Key::Relinearize | Key::Encapsulate | Key::Decapsulate)
-            | Op::Relinearize(a)
-            | Op::Rescale(a)
-            | Op::ModSwitch(a, _)
-            | Op::Drop(a, _)
-            | Op::Decompose(a)
-            | Op::ModUp(a)
-            | Op::ModDown(a)
-            | Op::ModRaise(a, _) => return operand(a).clone(),
+            Meaning::Same(a) => return operand(a).clone(),
         })
     }
 

@@ -53,10 +53,6 @@ impl Context {
                 }
                 Op::ModDown(_) => context.prepare_division(before, after, Form::QP),
                 Op::Decompose(_) => context.prepare_digits(before),
-                Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => {
-                    context.prepare_digits(before);
-                    context.prepare_division(before, after, Form::QP);
-                }
                 Op::ModRaise(_, to) => {
                     context.prepare(before.iter().collect(), to.difference(before).iter().collect())
                 }
@@ -138,27 +134,9 @@ fn fused(plan: &Plan) -> Vec<bool> {
         }
     }
     plan.output_values().for_each(|value| n_readers[value.index()] += 1);
-    let divides = |op: &Op| match op {
-        Op::ModDown(_) | Op::Relinearize(_) | Op::Rotate(..) | Op::Conjugate(_) => true,
-        Op::Input(_)
-        | Op::Add(..)
-        | Op::Sub(..)
-        | Op::Neg(_)
-        | Op::AddPlain(..)
-        | Op::MulPlain(..)
-        | Op::DotPlain(_)
-        | Op::Mul(..)
-        | Op::MulBgv(..)
-        | Op::Rescale(_)
-        | Op::Drop(..)
-        | Op::Decompose(_)
-        | Op::ApplyKey(..)
-        | Op::ModUp(_)
-        | Op::ModSwitch(..)
-        | Op::ModRaise(..) => false,
-    };
     let is_fused = |(value, op): (Value, &Op)| {
-        divides(op) && is_rescaled[value.index()] && n_readers[value.index()] == 1
+        let divides = matches!(op, Op::ModDown(_));
+        divides && is_rescaled[value.index()] && n_readers[value.index()] == 1
     };
     plan.values().map(is_fused).collect()
 }

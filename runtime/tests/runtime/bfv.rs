@@ -41,23 +41,23 @@ fn sums_over_slots(params: Params) -> (Build, Vec<Value>) {
         if steps == 2 {
             break;
         }
-        let rotated = build.op(Op::Rotate(sum, steps));
+        let rotated = build.switch(sum, Key::Rotate(steps));
         sum = build.op(Op::Add(sum, rotated));
         outputs.push(sum);
     }
     outputs.push(build.op(Op::MulPlain(sum, few)));
     outputs.push(build.op(Op::MulPlain(sum, table)));
     let product = build.op(Op::Mul(sum, sum));
-    outputs.push(build.op(Op::Relinearize(product)));
+    outputs.push(build.switch(product, Key::Relinearize));
     let product = build.op(Op::MulBgv(sum, Value(0)));
-    outputs.push(build.op(Op::Relinearize(product)));
+    outputs.push(build.switch(product, Key::Relinearize));
     // All at once, and the same with the rows changed.
     let mut terms = vec![(Value(0), ones)];
     for step in (1..row / 4).map(|i| 4 * i) {
-        terms.push((build.op(Op::Rotate(Value(0), step)), ones));
+        terms.push((build.switch(Value(0), Key::Rotate(step)), ones));
     }
     let sum = build.op(Op::DotPlain(terms));
-    let swapped = build.op(Op::Conjugate(sum));
+    let swapped = build.switch(sum, Key::Conjugate);
     outputs.extend([sum, build.op(Op::Add(sum, swapped))]);
     (build, outputs)
 }
@@ -71,7 +71,7 @@ fn bgv_products(params: Params) -> (Build, Vec<Value>) {
     let table = build.table(&weights(n_slots, &mut state), 0.0);
     let splat = build.splat(-12.0, 0.0);
     let product = build.op(Op::MulBgv(x, y));
-    let mut chain = build.op(Op::Relinearize(product));
+    let mut chain = build.switch(product, Key::Relinearize);
     let mut outputs = vec![chain];
     for left in (1..n_limbs).rev().take(2) {
         let product = build.op(Op::MulPlain(chain, table));
@@ -79,13 +79,13 @@ fn bgv_products(params: Params) -> (Build, Vec<Value>) {
         let shifted = build.op(Op::AddPlain(switched, table));
         let shifted = build.op(Op::AddPlain(shifted, splat));
         let square = build.op(Op::MulBgv(shifted, shifted));
-        chain = build.op(Op::Relinearize(square));
+        chain = build.switch(square, Key::Relinearize);
         outputs.push(chain);
     }
     // Both kinds of product, of messages with different factors.
     let low = build.op(Op::ModSwitch(x, LimbSet::first(n_limbs - 2)));
     let mixed = build.op(Op::Mul(chain, low));
-    outputs.push(build.op(Op::Relinearize(mixed)));
+    outputs.push(build.switch(mixed, Key::Relinearize));
     (build, outputs)
 }
 
@@ -119,21 +119,21 @@ fn everything(params: Params) -> (Build, Vec<Value>) {
         build.op(Op::MulPlain(x, table)),
         build.op(Op::MulPlain(x, splat)),
         build.op(Op::DotPlain(vec![(x, table), (y, splat), (y, sparse)])),
-        build.op(Op::Rotate(x, 5)),
-        build.op(Op::Rotate(x, row - 1)),
-        build.op(Op::Conjugate(x)),
+        build.switch(x, Key::Rotate(5)),
+        build.switch(x, Key::Rotate(row - 1)),
+        build.switch(x, Key::Conjugate),
         build.op(Op::ModSwitch(x, LimbSet::first(n_limbs - 2))),
     ];
     let product = build.op(Op::Mul(x, y));
-    outputs.push(build.op(Op::Relinearize(product)));
+    outputs.push(build.switch(product, Key::Relinearize));
     // One number, several times, and more vectors than are encoded at once.
     let mut terms = vec![(product, splat); 20];
     for step in 1..20 {
-        let moved = build.op(Op::Rotate(y, step));
+        let moved = build.switch(y, Key::Rotate(step));
         terms.push((build.op(Op::Mul(x, moved)), table));
     }
     let sum = build.op(Op::DotPlain(terms));
-    outputs.push(build.op(Op::Relinearize(sum)));
+    outputs.push(build.switch(sum, Key::Relinearize));
     let digits = build.op(Op::Decompose(x));
     let up = build.op(Op::ModUp(x));
     let one = build.op(Op::ApplyKey(digits, Key::Rotate(1)));
@@ -143,7 +143,7 @@ fn everything(params: Params) -> (Build, Vec<Value>) {
     outputs.push(chain);
     for left in (1..n_limbs).rev().take(2) {
         let square = build.op(Op::Mul(chain, chain));
-        let linear = build.op(Op::Relinearize(square));
+        let linear = build.switch(square, Key::Relinearize);
         let product = build.op(Op::MulPlain(linear, table));
         chain = build.op(Op::ModSwitch(product, LimbSet::first(left)));
         outputs.push(chain);
@@ -203,7 +203,7 @@ fn products_in_the_least_significant_bits_are_exact() {
 fn messages_with_different_factors_are_not_added() {
     let mut build = build(bfv(10, 4, 1, &T[..1]), 1);
     let square = build.op(Op::MulBgv(Value(0), Value(0)));
-    let square = build.op(Op::Relinearize(square));
+    let square = build.switch(square, Key::Relinearize);
     let sum = build.op(Op::Add(square, Value(0)));
     let error = VerifiedPlan::new(build.plan).unwrap_err();
     assert_eq!(error, PlanError::MessageFactors(sum));
@@ -215,7 +215,7 @@ fn results_wrap_around_modulo_the_primes() {
     let modulus = (T[0] * T[1]) as f64;
     let mut build = build(params, 1);
     let square = build.op(Op::Mul(Value(0), Value(0)));
-    let square = build.op(Op::Relinearize(square));
+    let square = build.switch(square, Key::Relinearize);
     let factor = build.splat(700.0, 0.0);
     let product = build.op(Op::MulPlain(square, factor));
     let plan = build.finish(&[product]);

@@ -1,8 +1,8 @@
 //! Small plans on insecure rings, and how they are run by all evaluators.
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run,
-    Runs, Scheme, Value, VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges,
+    Run, Runs, Scheme, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
@@ -69,6 +69,11 @@ impl Build {
     /// Appends an instruction.
     pub(crate) fn op(&mut self, op: Op) -> Value {
         self.plan.push(op, 0).expect("the test's plan is well typed")
+    }
+
+    /// Appends a whole key switch.
+    pub(crate) fn switch(&mut self, value: Value, key: Key) -> Value {
+        self.plan.push_switch(value, key, 0).expect("the test's plan is well typed")
     }
 
     /// A constant with the given numbers in its first slots.

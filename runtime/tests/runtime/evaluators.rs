@@ -66,22 +66,22 @@ fn every_instruction() {
         let diagonal = build.constant(View::Embedding(diagonal), 40.0);
         let complex = build.op(Op::MulPlain(x, diagonal));
         let turned = build.op(Op::MulPlain(complex, unit));
-        let conjugated = build.op(Op::Conjugate(complex));
+        let conjugated = build.switch(complex, Key::Conjugate);
         outputs.extend([complex, turned, build.op(Op::MulPlain(conjugated, unit))]);
         outputs.push(build.op(Op::Sub(complex, conjugated)));
         let product = build.op(Op::Mul(x, y));
-        let relinearized = build.op(Op::Relinearize(product));
+        let relinearized = build.switch(product, Key::Relinearize);
         outputs.push(relinearized);
         outputs.push(build.op(Op::Rescale(relinearized)));
         let rescaled = build.op(Op::Rescale(product));
-        outputs.push(build.op(Op::Relinearize(rescaled)));
-        outputs.push(build.op(Op::Rotate(x, 5)));
-        outputs.push(build.op(Op::Conjugate(x)));
+        outputs.push(build.switch(rescaled, Key::Relinearize));
+        outputs.push(build.switch(x, Key::Rotate(5)));
+        outputs.push(build.switch(x, Key::Conjugate));
         outputs.push(build.op(Op::Drop(x, LimbSet::first(n_limbs - 1))));
         // A subset that is no prefix: one limb of the first digit, and the last one.
         let subset = LimbSet(1 | 1 << (n_limbs - 1));
         let sparse = build.op(Op::Drop(x, subset));
-        outputs.push(build.op(Op::Rotate(sparse, 3)));
+        outputs.push(build.switch(sparse, Key::Rotate(3)));
         let digits = build.op(Op::Decompose(x));
         for steps in [1, 2, n_slots as u32 - 1] {
             let rotated = build.op(Op::ApplyKey(digits, Key::Rotate(steps)));
@@ -129,11 +129,11 @@ fn random_plans() {
                     let dot = build.op(Op::DotPlain(vec![(a, half), (b, half)]));
                     build.op(Op::Rescale(dot))
                 }
-                1 => build.op(Op::Rotate(a, steps)),
+                1 => build.switch(a, Key::Rotate(steps)),
                 2 => build.op(Op::Neg(a)),
                 3 if ty.limbs.len() > 2 => {
                     let product = build.op(Op::Mul(a, b));
-                    let product = build.op(Op::Relinearize(product));
+                    let product = build.switch(product, Key::Relinearize);
                     build.op(Op::Rescale(product))
                 }
                 4 if ty.limbs.len() > 1 => {
@@ -176,7 +176,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         sums.push(build.op(Op::Rescale(down)));
     }
     let product = build.op(Op::Mul(sums[0], sums[1]));
-    let product = build.op(Op::Relinearize(product));
+    let product = build.switch(product, Key::Relinearize);
     let plan = build.finish(&[product, sums[2]]);
     let setup = setup(&plan, 5);
     let one = run(&plan, &setup, 1, usize::MAX);

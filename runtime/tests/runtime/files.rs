@@ -3,7 +3,7 @@
 use crate::common::{Build, Setup, next, run, setup, usual};
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, KeyId, Kind, Origin, open, open_any, seal};
-use hecc_grammar::plan::{Op, Value, VerifiedPlan};
+use hecc_grammar::plan::{Key, Op, Value, VerifiedPlan};
 use hecc_runtime::client::{read_secret_key, secret_key_bytes, write_secret_key};
 use hecc_runtime::file::{
     Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, output_bytes,
@@ -23,10 +23,10 @@ fn sent<T>(sets: Vec<Vec<T>>) -> Ciphertexts<T> {
 fn small_plan() -> (VerifiedPlan, Setup) {
     let mut build = Build::new(usual(6, 4, 2), 2);
     let product = build.op(Op::Mul(Value(0), Value(1)));
-    let product = build.op(Op::Relinearize(product));
+    let product = build.switch(product, Key::Relinearize);
     let product = build.op(Op::Rescale(product));
-    let rotated = build.op(Op::Rotate(product, 3));
-    let conjugate = build.op(Op::Conjugate(Value(0)));
+    let rotated = build.switch(product, Key::Rotate(3));
+    let conjugate = build.switch(Value(0), Key::Conjugate);
     let plan = build.finish(&[rotated, conjugate]);
     let setup = setup(&plan, 1);
     (plan, setup)

@@ -79,10 +79,10 @@ fn rescaling() {
         });
         let mut build = Build::new(params.clone(), 1);
         let square = build.op(Op::Mul(Value(0), Value(0)));
-        let direct = build.op(Op::Relinearize(square));
+        let direct = build.switch(square, Key::Relinearize);
         let rescaled = build.op(Op::Rescale(square));
         let scale = build.plan.ty(rescaled).scale;
-        let rescaled = build.op(Op::Relinearize(rescaled));
+        let rescaled = build.switch(rescaled, Key::Relinearize);
         let rounding = noise::rounding(&params, 2);
         check("degree 2", (build, vec![direct, rescaled]), (rounding, scale), |_, y| {
             difference(&y[0], &y[1])
@@ -98,7 +98,7 @@ fn key_switching() {
             let predicted = noise::key_product(&params, limbs).hypot(noise::rounding(&params, 1));
             let mut build = Build::new(params.clone(), 1);
             let x = build.op(Op::Drop(Value(0), limbs));
-            let rotate = build.op(Op::Rotate(x, 7));
+            let rotate = build.switch(x, Key::Rotate(7));
             check("rotate", (build, vec![x, rotate]), (predicted, 40.0), |_, y| {
                 difference(&rotated(&y[0], 7), &y[1])
             });
@@ -136,10 +136,10 @@ fn relinearizing() {
             .hypot(noise::rounding(&params, 2));
         let mut build = Build::new(params.clone(), 2);
         let product = build.op(Op::Mul(Value(0), Value(1)));
-        let exact = build.op(Op::Relinearize(product));
+        let exact = build.switch(product, Key::Relinearize);
         let rescaled = build.op(Op::Rescale(product));
         let scale = build.plan.ty(rescaled).scale;
-        let relinearized = build.op(Op::Relinearize(rescaled));
+        let relinearized = build.switch(rescaled, Key::Relinearize);
         check("relinearize", (build, vec![exact, relinearized]), (predicted, scale), |_, y| {
             difference(&y[0], &y[1])
         });

@@ -9,6 +9,7 @@
 //! they are stored. So a file that is refused takes about twice its own size. And every value has one encoding, so
 //! equal plans have equal fingerprints.
 
+mod instructions;
 mod program;
 mod report;
 mod runs;

@@ -2,19 +2,14 @@
 
 use super::runs::{RunsReader, Shapes};
 use super::wire::{Malformed, Reader, Writer, list};
-use super::{Invalid, shape, write_shape};
+use super::{Invalid, instructions, shape, write_shape};
 use crate::model::{Quantizer, Rounding};
 use crate::plan::verify::{MAX_CLIENT_OPS, MAX_TENSORS, check_params};
 use crate::plan::{
-    ClientOp, Constant, ConstantId, EmbeddingDiagonal, Input, Key, LimbSet, Magnitude,
-    Normalization, Op, Output, OutputKind, Params, Plan, PlanError, Profile, Ranges, Scheme, Value,
-    View,
+    ClientOp, Constant, EmbeddingDiagonal, Input, Magnitude, Normalization, Output, OutputKind,
+    Params, Plan, Profile, Ranges, Scheme, View,
 };
 use crate::security::Security;
-
-/// Bytes of one instruction: code, two numbers, a long number. They are not packed, so that a file of nothing else takes
-/// no more than twice its size when it is read.
-const OP_BYTES: usize = 24;
 
 pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan) {
     write_params(w, &plan.params);
@@ -28,7 +23,7 @@ pub(super) fn write<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, plan: &'a Plan)
     plan.inputs.iter().for_each(|input| write_input(w, shapes, input));
     w.varint(plan.constants.len() as u64);
     plan.constants.iter().for_each(|constant| write_constant(w, shapes, constant));
-    write_ops(w, &plan.ops);
+    instructions::write(w, &plan.ops);
     w.varint(plan.outputs.len() as u64);
     plan.outputs.iter().for_each(|output| write_output(w, shapes, output));
 }
@@ -43,7 +38,7 @@ pub(super) fn read(
     plan.tables = list(r.count(8)?, || read_table(r))?;
     plan.inputs = list(r.at_most(MAX_TENSORS)?, || read_input(r, runs))?;
     plan.constants = list(r.count(17)?, || read_constant(r, runs, &plan.tables))?;
-    read_ops(r, plan)?;
+    instructions::read(r, plan)?;
     plan.outputs = list(r.at_most(MAX_TENSORS)?, || read_output(r, runs))?;
     Ok(())
 }
@@ -285,100 +280,4 @@ fn read_constant(
         }
     };
     Ok(Constant { view, scale })
-}
-
-fn write_ops(w: &mut Writer, ops: &[Op]) {
-    w.varint(ops.len() as u64);
-    for op in ops {
-        let (code, a, b, long) = match op {
-            Op::Input(index) => (0, *index, 0, 0),
-            Op::Add(a, b) => (1, a.0, b.0, 0),
-            Op::Sub(a, b) => (2, a.0, b.0, 0),
-            Op::Neg(a) => (3, a.0, 0, 0),
-            Op::AddPlain(a, c) => (4, a.0, c.0, 0),
-            Op::MulPlain(a, c) => (5, a.0, c.0, 0),
-            Op::DotPlain(terms) => (6, terms.len() as u32, 0, 0),
-            Op::Mul(a, b) => (7, a.0, b.0, 0),
-            Op::Relinearize(a) => (8, a.0, 0, 0),
-            Op::Rotate(a, steps) => (9, a.0, *steps, 0),
-            Op::Conjugate(a) => (10, a.0, 0, 0),
-            Op::Rescale(a) => (11, a.0, 0, 0),
-            Op::Drop(a, limbs) => (12, a.0, 0, limbs.0),
-            Op::Decompose(a) => (13, a.0, 0, 0),
-            Op::ApplyKey(a, Key::Relinearize) => (14, a.0, 0, 0),
-            Op::ApplyKey(a, Key::Rotate(steps)) => (14, a.0, *steps, 1),
-            Op::ApplyKey(a, Key::Conjugate) => (14, a.0, 0, 2),
-            Op::ApplyKey(a, Key::Encapsulate) => (14, a.0, 0, 3),
-            Op::ApplyKey(a, Key::Decapsulate) => (14, a.0, 0, 4),
-            Op::ModUp(a) => (15, a.0, 0, 0),
-            Op::ModDown(a) => (16, a.0, 0, 0),
-            Op::ModRaise(a, limbs) => (17, a.0, 0, limbs.0),
-            Op::ModSwitch(a, limbs) => (18, a.0, 0, limbs.0),
-            Op::MulBgv(a, b) => (19, a.0, b.0, 0),
-        };
-        w.u64(code);
-        w.u32(a);
-        w.u32(b);
-        w.u64(long);
-    }
-    // The terms of all sums of products, in order.
-    for op in ops {
-        if let Op::DotPlain(terms) = op {
-            terms.iter().for_each(|(value, constant)| {
-                w.u32(value.0);
-                w.u32(constant.0);
-            });
-        }
-    }
-}
-
-/// Reads and types the instructions. The caller knows their layers.
-fn read_ops(r: &mut Reader<'_>, plan: &mut Plan) -> Result<(), Invalid> {
-    let count = r.count(OP_BYTES)?;
-    let mut ops = Reader::new(r.bytes((count * OP_BYTES) as u64)?);
-    plan.ops.reserve_exact(count);
-    plan.types.reserve_exact(count);
-    for i in 0..count {
-        let (value, op) = (Value(i as u32), read_op(&mut ops, r)?);
-        let ty = op.infer(plan).map_err(|error| PlanError::Type { value, error })?;
-        plan.ops.push(op);
-        plan.types.push(ty);
-    }
-    Ok(())
-}
-
-/// Reads an instruction; the terms of a sum of products from `terms`.
-fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> {
-    let (code, a, b, long) = (r.u64()?, r.u32()?, r.u32()?, r.u64()?);
-    let (x, y, c) = (Value(a), Value(b), ConstantId(b));
-    Ok(match (code, b, long) {
-        (0, 0, 0) => Op::Input(a),
-        (1, _, 0) => Op::Add(x, y),
-        (2, _, 0) => Op::Sub(x, y),
-        (3, 0, 0) => Op::Neg(x),
-        (4, _, 0) => Op::AddPlain(x, c),
-        (5, _, 0) => Op::MulPlain(x, c),
-        (6, 0, 0) => {
-            let mut terms = Reader::new(terms.bytes(u64::from(a) * 8)?);
-            Op::DotPlain(list(a as usize, || Ok((Value(terms.u32()?), ConstantId(terms.u32()?))))?)
-        }
-        (7, _, 0) => Op::Mul(x, y),
-        (8, 0, 0) => Op::Relinearize(x),
-        (9, steps, 0) => Op::Rotate(x, steps),
-        (10, 0, 0) => Op::Conjugate(x),
-        (11, 0, 0) => Op::Rescale(x),
-        (12, 0, limbs) => Op::Drop(x, LimbSet(limbs)),
-        (13, 0, 0) => Op::Decompose(x),
-        (14, 0, 0) => Op::ApplyKey(x, Key::Relinearize),
-        (14, steps, 1) => Op::ApplyKey(x, Key::Rotate(steps)),
-        (14, 0, 2) => Op::ApplyKey(x, Key::Conjugate),
-        (14, 0, 3) => Op::ApplyKey(x, Key::Encapsulate),
-        (14, 0, 4) => Op::ApplyKey(x, Key::Decapsulate),
-        (15, 0, 0) => Op::ModUp(x),
-        (16, 0, 0) => Op::ModDown(x),
-        (17, 0, limbs) => Op::ModRaise(x, LimbSet(limbs)),
-        (18, 0, limbs) => Op::ModSwitch(x, LimbSet(limbs)),
-        (19, _, 0) => Op::MulBgv(x, y),
-        _ => return r.fail(format!("instruction ({code}, {a}, {b}, {long})")),
-    })
 }

@@ -1,7 +1,8 @@
 //! One instruction from its name and operands.
 
 use super::read_limbs;
-use crate::plan::{ConstantId, Key, LimbSet, Op, Value};
+use crate::plan::op::OperandSource;
+use crate::plan::{ConstantId, Key, LimbSet, Op, Opcode, Value};
 use crate::text::{Inner, LineError, Piece, Rule, error, index, parse};
 
 /// Reads an instruction.
@@ -10,29 +11,12 @@ pub(super) fn read(operation: Piece<'_>) -> Result<Op, LineError> {
     let name = inner.next();
     let list = inner.take_all(Rule::operand).map(|operand| Inner::of(operand).next()).collect();
     let mut of = Operands { name: name.clone(), list, taken: 0 };
-    let op = match name.as_str() {
-        "input" => Op::Input(of.integer()?),
-        "add" => Op::Add(of.value()?, of.value()?),
-        "sub" => Op::Sub(of.value()?, of.value()?),
-        "neg" => Op::Neg(of.value()?),
-        "add_plain" => Op::AddPlain(of.value()?, of.constant()?),
-        "mul_plain" => Op::MulPlain(of.value()?, of.constant()?),
-        "dot_plain" => Op::DotPlain(of.terms()?),
-        "mul" => Op::Mul(of.value()?, of.value()?),
-        "mul_bgv" => Op::MulBgv(of.value()?, of.value()?),
-        "relinearize" => Op::Relinearize(of.value()?),
-        "rotate" => Op::Rotate(of.value()?, of.integer()?),
-        "conjugate" => Op::Conjugate(of.value()?),
-        "rescale" => Op::Rescale(of.value()?),
-        "mod_switch" => Op::ModSwitch(of.value()?, of.limbs()?),
-        "drop" => Op::Drop(of.value()?, of.limbs()?),
-        "decompose" => Op::Decompose(of.value()?),
-        "apply_key" => Op::ApplyKey(of.value()?, of.key()?),
-        "mod_up" => Op::ModUp(of.value()?),
-        "mod_down" => Op::ModDown(of.value()?),
-        "mod_raise" => Op::ModRaise(of.value()?, of.limbs()?),
-        other => return Err(error(&name, format!("`{other}`, expected an instruction"))),
+    let Some(opcode) = Opcode::named(name.as_str()) else {
+        let names: Vec<&str> = Opcode::ALL.iter().map(|opcode| opcode.mnemonic()).collect();
+        let what = format!("`{}`, expected an instruction: {}", name.as_str(), names.join(", "));
+        return Err(error(&name, what));
     };
+    let op = opcode.read(&mut of)?;
     of.finish()?;
     Ok(op)
 }
@@ -67,6 +51,10 @@ impl<'a> Operands<'a> {
             Some(piece) => Err(error(piece, format!("expected {} operands", self.taken))),
         }
     }
+}
+
+impl OperandSource for Operands<'_> {
+    type Error = LineError;
 
     fn value(&mut self) -> Result<Value, LineError> {
         let piece = self.next(Rule::term, "a value")?;
@@ -82,7 +70,7 @@ impl<'a> Operands<'a> {
         index(&self.next(Rule::constant, "a constant")?).map(ConstantId)
     }
 
-    fn integer(&mut self) -> Result<u32, LineError> {
+    fn index(&mut self) -> Result<u32, LineError> {
         parse(&self.next(Rule::integer, "a whole number")?)
     }
 
