@@ -1,9 +1,10 @@
 //! Why a model cannot be imported.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::{NEWEST_OPSET, OLDEST_OPSET};
+use super::proto::NodeProto;
 
 /// Why a model cannot be imported. What is wrong with nodes is reported for all nodes at once.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +25,15 @@ pub enum ImportError {
     Model(String),
     /// The operator set is too old or too new.
     #[error(
-        "operator set {found}, expected {OLDEST_OPSET} to {NEWEST_OPSET} (onnx.version_converter changes it)"
+        "operator set {found}, expected {} to {} (onnx.version_converter changes it)",
+        expected.start(),
+        expected.end()
     )]
     Opset {
         /// Version in the file.
         found: i64,
+        /// Versions that are read.
+        expected: RangeInclusive<i64>,
     },
     /// An input has a type or shape that hecc does not take.
     #[error("input `{name}`: {reason}")]
@@ -70,6 +75,23 @@ pub struct NodeError {
     pub reason: String,
     /// The nearest model that would be accepted, where one is known.
     pub rewrite: Option<String>,
+}
+
+impl NodeError {
+    /// Says of which node something is wrong.
+    pub(super) fn new(node: &NodeProto, refused: Refused) -> NodeError {
+        let Refused { reason, rewrite, is_not_finite: _ } = refused;
+        let op_type = node.op_type().to_owned();
+        NodeError { node: node_name(node).to_owned(), op_type, reason, rewrite }
+    }
+}
+
+/// What messages call a node: its name, or its first output's where it has none.
+pub(super) fn node_name(proto: &NodeProto) -> &str {
+    match proto.name() {
+        "" => proto.output.iter().find(|name| !name.is_empty()).map_or("", |name| name),
+        name => name,
+    }
 }
 
 impl fmt::Display for NodeError {

@@ -10,21 +10,7 @@ use super::proto::tensor_shape_proto::Dimension;
 use super::proto::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
 use super::proto::{GraphProto, ValueInfoProto, type_proto};
 use super::shape::{MAX_ELEMENTS, MAX_RANK};
-use super::tensor::Format;
-use super::value::Kind;
-
-/// Operators that read integers.
-const READ_INTEGERS: &[&str] = &[
-    "Cast",
-    "ConvInteger",
-    "DequantizeLinear",
-    "MatMulInteger",
-    "QGemm",
-    "QLinearAdd",
-    "QLinearConv",
-    "QLinearMatMul",
-    "QLinearMul",
-];
+use super::value::{Format, Kind};
 
 /// Integers that single numbers of a plan can stand for.
 const MAX_INTEGER: i64 = 1 << 31;
@@ -50,7 +36,7 @@ impl<'a> Inputs<'a> {
                 Some(origin) if ops::moves(node.op_type()) => {
                     origins.extend(node.output.iter().map(|name| (name.as_str(), origin)));
                 }
-                _ if READ_INTEGERS.contains(&node.op_type()) => {}
+                _ if ops::reads_integers(node.op_type()) => {}
                 _ => read_as_is
                     .extend(node.input.iter().filter_map(|name| origins.get(name.as_str()))),
             }

@@ -2,34 +2,35 @@
 //!
 //! Every attribute of every node is honoured or refused, and all refusals are reported at once. Whatever is computed
 //! from constants alone is folded here. To add an operator: a file in `ops/`, a line in `ops::OPS`.
+//!
+//! Each room uses only those before it: `value/` (what a name stands for), `file/` (what is stored), `builder/` (the
+//! model under construction), `node.rs` and its helpers (what an importer sees), `ops/` (the importers and their table),
+//! `walk/` (from node to node), `batch/` (one input of many). What comes after works on the whole model.
 
-mod attribute;
 mod batch;
 mod builder;
 mod client;
-mod client_rows;
 mod error;
+mod file;
 mod finite;
 mod fold;
-mod graph;
+mod importer;
 mod input;
 mod last_steps;
 mod node;
 mod ops;
+mod opset;
 mod quantized;
 mod recognize;
-mod rows;
 #[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
 #[rustfmt::skip]
 pub mod proto;
 mod shape;
-mod tensor;
 #[cfg(test)]
 mod testing;
 mod unsupported;
 mod value;
-mod weight;
-mod wire;
+mod walk;
 
 use std::path::Path;
 
@@ -41,13 +42,9 @@ use prost::Message;
 pub use batch::Batch;
 pub use error::{ImportError, NodeError};
 pub use ops::{operator_table, operators};
+pub use opset::{NEWEST_OPSET, OLDEST_OPSET};
 
 use proto::ModelProto;
-
-/// The oldest operator set that is read.
-pub const OLDEST_OPSET: i64 = 7;
-/// The newest operator set that is read.
-pub const NEWEST_OPSET: i64 = 28;
 
 /// A network as it was read.
 #[derive(Clone, Debug)]
@@ -73,7 +70,7 @@ pub fn import(bytes: Bytes, dir: Option<&Path>) -> Result<Model, ImportError> {
 
 /// As [`import`], with what was decided that the user may not expect.
 pub fn read_bytes(bytes: Bytes, dir: Option<&Path>) -> Result<Imported, ImportError> {
-    wire::check(&bytes)?;
+    file::wire::check(&bytes)?;
     read_message(&ModelProto::decode(bytes)?, dir, Batch::One)
 }
 
@@ -93,8 +90,8 @@ fn read_message(
 ) -> Result<Imported, ImportError> {
     let graph = model.graph.as_ref();
     let graph = graph.ok_or_else(|| ImportError::Model("the file has no graph".to_owned()))?;
-    let context = graph::Context {
-        opset: opset(model)?,
+    let context = walk::Context {
+        opset: opset::of(model)?,
         dir,
         functions: model.functions.iter().map(|f| (f.domain(), f.name())).collect(),
     };
@@ -113,24 +110,5 @@ pub fn read_tensor(tensor: &proto::TensorProto) -> Result<ArrayD<f64>, ImportErr
         name: tensor.name().to_owned(),
         reason: refused.reason,
     };
-    tensor::read(tensor, None).map(value::Constant::into_array).map_err(error)
-}
-
-/// The version of the default operator set.
-fn opset(model: &ModelProto) -> Result<i64, ImportError> {
-    let default = |domain: &str| matches!(domain, "" | "ai.onnx");
-    let found =
-        model.opset_import.iter().find(|set| default(set.domain())).map(|set| set.version());
-    // Models of classical operators alone need no others.
-    let graph = model.graph.as_ref();
-    let is_default = |node: &proto::NodeProto| default(node.domain());
-    let none = !graph.is_some_and(|graph| graph.node.iter().any(is_default));
-    let found = found.or(none.then_some(NEWEST_OPSET)).ok_or_else(|| {
-        ImportError::Model("the file names no version of the default operator set".to_owned())
-    })?;
-    if (OLDEST_OPSET..=NEWEST_OPSET).contains(&found) {
-        Ok(found)
-    } else {
-        Err(ImportError::Opset { found })
-    }
+    file::tensor::read(tensor, None).map(value::Constant::into_array).map_err(error)
 }

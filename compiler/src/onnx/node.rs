@@ -5,11 +5,11 @@ use std::path::Path;
 
 use hecc_grammar::model::{ClientOp, Tensor};
 
-use super::attribute::{self, Attribute};
 use super::builder::Builder;
-use super::error::{Refused, refuse};
+use super::error::{Refused, node_name, refuse};
+use super::file::attribute::{self, Attribute};
+use super::file::tensor;
 use super::proto::{NodeProto, TensorProto};
-use super::tensor;
 use super::value::{Constant, Value};
 
 /// A node with its inputs' values.
@@ -71,7 +71,7 @@ impl<'a> Node<'a> {
 
     /// Name and operator, for messages about its result.
     pub(super) fn label(&self) -> String {
-        format!("`{}` ({})", super::graph::node_name(self.proto), self.proto.op_type())
+        format!("`{}` ({})", node_name(self.proto), self.proto.op_type())
     }
 
     pub(super) fn op_type(&self) -> &str {

@@ -10,9 +10,7 @@ use super::builder::Builder;
 use super::error::{Refused, refuse};
 use super::node::{Node, Operand};
 use super::shape;
-use super::tensor::Format;
-use super::value::{Constant, Kind, Quantized, Value};
-use super::weight::Grid;
+use super::value::{Constant, Format, Grid, Kind, Quantized, Value};
 
 /// A node's scale and zero point: of one number each, or of one for each element of a dimension.
 #[derive(Clone)]

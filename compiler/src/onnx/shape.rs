@@ -71,6 +71,15 @@ pub(super) fn counts(values: &[i64], what: &str) -> Result<Vec<usize>, Refused> 
     all.ok_or_else(|| refuse(format!("{what} {values:?}, expected each in 0 to {MAX_ELEMENTS}")))
 }
 
+/// Refuses another number of stored elements or bytes than a shape has; `None` is more than can be counted.
+pub(super) fn check_len(found: usize, expected: Option<usize>, unit: &str) -> Result<(), Refused> {
+    match expected {
+        Some(expected) if expected == found => Ok(()),
+        Some(expected) => Err(refuse(format!("{found} {unit}, expected {expected}"))),
+        None => Err(refuse(format!("{found} {unit}, expected more than fit in memory"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

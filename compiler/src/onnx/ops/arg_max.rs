@@ -2,10 +2,10 @@
 
 use hecc_grammar::model::{ClientOp, Comparison};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, positions};
 use crate::onnx::error::Refused;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::value::Value;

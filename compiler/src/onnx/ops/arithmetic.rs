@@ -3,11 +3,11 @@
 use hecc_grammar::model::{ClientOp, Function, Norm, Op, Tensor};
 use ndarray::ArrayD;
 
-use super::Importer;
 use super::constant_math::fold_pair;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand, Pair};
 use crate::onnx::recognize;
 use crate::onnx::shape;

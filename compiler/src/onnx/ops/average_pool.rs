@@ -2,10 +2,10 @@
 
 use hecc_grammar::model::{Op, Tensor, Window};
 
-use super::Importer;
 use super::window::{self, Placed};
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::value::Value;
 

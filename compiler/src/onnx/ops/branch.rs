@@ -1,6 +1,6 @@
 //! `If`: the graph walk imports the branch that a known condition takes; what is left are conditions that are not known.
 
-use super::Importer;
+use crate::onnx::importer::Importer;
 use crate::onnx::unsupported;
 
 pub(super) const IF: Importer = Importer {

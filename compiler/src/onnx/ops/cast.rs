@@ -4,14 +4,14 @@ use half::{bf16, f16};
 use hecc_grammar::model::{ClientOp, Comparison, Integral};
 use ndarray::ArrayD;
 
-use super::Importer;
 use super::dropout::pass;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::proto::tensor_proto::DataType;
-use crate::onnx::tensor::Format;
+use crate::onnx::value::Format;
 use crate::onnx::value::{Constant, Kind, Value};
 
 pub(super) const CAST: Importer = Importer {

@@ -2,11 +2,11 @@
 
 use hecc_grammar::model::{ClientOp, Comparison, Integral};
 
-use super::Importer;
 use super::constant_math::zip;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Pair};
 use crate::onnx::shape;
 use crate::onnx::value::{Constant, Kind, Value};

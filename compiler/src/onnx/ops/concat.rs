@@ -3,9 +3,9 @@
 use hecc_grammar::model::Tensor;
 use ndarray::{ArrayD, Axis, Slice};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::shape;
 use crate::onnx::value::{Constant, Value};

@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::file::tensor;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shape;
-use crate::onnx::tensor;
 use crate::onnx::value::{Constant, Kind, Strings, Value};
 
 pub(super) const CONSTANT: Importer = Importer {

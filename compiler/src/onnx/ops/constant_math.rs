@@ -2,9 +2,9 @@
 
 use ndarray::{ArrayD, Zip};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::value::{Constant, Kind, Value};

@@ -3,13 +3,13 @@
 use hecc_grammar::model::{Op, Tensor};
 use ndarray::ArrayD;
 
-use super::Importer;
 use super::window;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
+use crate::onnx::value::Weight;
 use crate::onnx::value::{Constant, Value};
-use crate::onnx::weight::Weight;
 
 pub(super) const CONV: Importer = Importer {
     op_type: "Conv",

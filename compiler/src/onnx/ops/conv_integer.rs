@@ -1,10 +1,10 @@
 //! `ConvInteger` and `MatMulInteger`: sums of products of integers, whose scales other nodes apply.
 
-use super::Importer;
 use super::conv::convolve;
 use super::mat_mul;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::quantized::{Parameters, operand, refuse_constants};
 use crate::onnx::value::Value;

@@ -3,10 +3,10 @@
 use hecc_grammar::model::{Op, Tensor, Window};
 use ndarray::{ArrayD, IxDyn};
 
-use super::Importer;
 use super::window;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::value::Value;

@@ -6,12 +6,12 @@
 use hecc_grammar::model::Tensor;
 use ndarray::Dimension;
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::value::Value;
-use crate::onnx::weight::Weight;
+use crate::onnx::value::Weight;
 
 pub(super) const EINSUM: Importer = Importer {
     op_type: "Einsum",

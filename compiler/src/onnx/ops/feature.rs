@@ -4,12 +4,12 @@
 use hecc_grammar::model::{ClientOp, Comparison, Norm};
 use ndarray::Array1;
 
-use super::Importer;
 use super::gather::look_up;
-use crate::onnx::attribute::Marker;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::file::attribute::Marker;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::value::Value;
 

@@ -1,8 +1,8 @@
 //! `Flatten`: to two dimensions, split at `axis`.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::value::Value;
 

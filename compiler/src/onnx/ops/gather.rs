@@ -2,10 +2,10 @@
 
 use hecc_grammar::model::ClientOp;
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::value::Value;

@@ -2,14 +2,14 @@
 
 use hecc_grammar::model::Tensor;
 
-use super::Importer;
 use super::mat_mul::{BOTH_CONSTANT, BOTH_ENCRYPTED};
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::shape::broadcast;
+use crate::onnx::value::Weight;
 use crate::onnx::value::{Constant, Value};
-use crate::onnx::weight::Weight;
 
 pub(super) const GEMM: Importer = Importer {
     op_type: "Gemm",

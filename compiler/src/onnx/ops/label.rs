@@ -3,13 +3,13 @@
 
 use hecc_grammar::model::ClientOp;
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::file::tensor;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::proto::TensorProto;
-use crate::onnx::tensor;
 use crate::onnx::value::Value;
 
 pub(super) const LABEL_ENCODER: Importer = Importer {

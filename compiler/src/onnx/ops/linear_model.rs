@@ -4,14 +4,14 @@
 use hecc_grammar::model::{ClientOp, Comparison, Function, Tensor};
 use ndarray::{Array2, ArrayD, IxDyn, array};
 
-use super::Importer;
 use super::label::{Labels, class_names};
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::value::Value;
-use crate::onnx::weight::Weight;
+use crate::onnx::value::Weight;
 
 pub(super) const LINEAR_CLASSIFIER: Importer = Importer {
     op_type: "LinearClassifier",

@@ -3,12 +3,12 @@
 use hecc_grammar::model::ClientOp;
 use ndarray::{ArrayD, Zip};
 
-use super::Importer;
 use super::constant_math::{broadcast, zip};
 use super::piecewise;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::{Chain, numbers};
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::shape;
 use crate::onnx::value::{Constant, Kind, Value};

@@ -1,11 +1,11 @@
 //! `MatMul`: numpy's `matmul`, one side known.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
+use crate::onnx::value::Weight;
 use crate::onnx::value::{Constant, Value};
-use crate::onnx::weight::Weight;
 use hecc_grammar::model::Tensor;
 use ndarray::Axis;
 

@@ -1,7 +1,7 @@
 //! The operators, one file for each or for a small family.
 //!
 //! An importer reads all attributes and inputs that it honours and lowers the node to few operations of the tensor
-//! graph. Nodes whose inputs are all known go through the same code, on a scratch model (see `graph::fold`).
+//! graph. Nodes whose inputs are all known go through the same code, on a scratch model (see `walk::apply`).
 
 mod abs;
 mod activation;
@@ -54,24 +54,8 @@ mod top_k;
 mod transpose;
 mod window;
 
-use super::builder::Builder;
-use super::error::Refused;
-use super::node::Node;
-use super::value::Value;
-
-/// How one operator is read.
-pub(super) struct Importer {
-    /// The operator's name.
-    pub(super) op_type: &'static str,
-    /// First operator set that has it in a form that is read, at least 7.
-    pub(super) since: i64,
-    /// What is supported beyond "all of it", for the table in `docs/ops.md`: attributes first.
-    pub(super) supported: &'static str,
-    /// What is refused, for the same table.
-    pub(super) refused: &'static str,
-    /// Lowers a node; returns its outputs, of which trailing ones may be missing.
-    pub(super) import: fn(&mut Node<'_>, &mut Builder) -> Result<Vec<Value>, Refused>,
-}
+use super::importer::Importer;
+use super::opset::NEWEST_OPSET;
 
 /// All operators, sorted by name.
 const OPS: &[Importer] = &[
@@ -231,6 +215,19 @@ const MOVES: &[&str] = &[
     "Unsqueeze",
 ];
 
+/// Operators that read integers for what these stand for.
+const READ_INTEGERS: &[&str] = &[
+    "Cast",
+    "ConvInteger",
+    "DequantizeLinear",
+    "MatMulInteger",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QLinearMul",
+];
+
 /// The importer of an operator.
 pub(super) fn find(domain: &str, op_type: &str) -> Option<&'static Importer> {
     if matches!(domain, "" | "ai.onnx") {
@@ -252,6 +249,11 @@ pub(super) fn moves(op_type: &str) -> bool {
     MOVES.contains(&op_type)
 }
 
+/// Whether an operator reads integers for what these stand for.
+pub(super) fn reads_integers(op_type: &str) -> bool {
+    READ_INTEGERS.contains(&op_type)
+}
+
 /// The operators of the default domain that are read, sorted by name.
 pub fn operators() -> impl Iterator<Item = &'static str> {
     OPS.iter().map(|importer| importer.op_type)
@@ -259,13 +261,15 @@ pub fn operators() -> impl Iterator<Item = &'static str> {
 
 /// The tables of operators in `docs/ops.md`, in markdown.
 pub fn operator_table() -> String {
-    let newest = super::NEWEST_OPSET;
     let mut table =
         "| operator | opsets | supported | not supported |\n|---|---|---|---|\n".to_owned();
     for op in OPS {
         let (name, since) = (op.op_type, op.since);
         let link = format!("[{name}](https://onnx.ai/onnx/operators/onnx__{name}.html)");
-        table += &format!("| {link} | {since} to {newest} | {} | {} |\n", op.supported, op.refused);
+        table += &format!(
+            "| {link} | {since} to {NEWEST_OPSET} | {} | {} |\n",
+            op.supported, op.refused
+        );
     }
     table += "\nOf other domains, for quantized networks and classical models:\n\n\
         | operator | domains | supported | not supported |\n|---|---|---|---|\n";
@@ -279,12 +283,21 @@ pub fn operator_table() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{OPS, OTHERS};
+    use super::{MOVES, OPS, OTHERS, READ_INTEGERS};
+    use crate::onnx::opset::OLDEST_OPSET;
 
     #[test]
     fn operators_are_sorted() {
         assert!(OPS.is_sorted_by_key(|importer| importer.op_type));
         assert!(OTHERS.is_sorted_by_key(|(_, importer)| importer.op_type));
-        assert!(OPS.iter().all(|importer| importer.since >= super::super::OLDEST_OPSET));
+        assert!(OPS.iter().all(|importer| importer.since >= OLDEST_OPSET));
+    }
+
+    #[test]
+    fn properties_are_of_operators() {
+        let all = || OPS.iter().chain(OTHERS.iter().map(|(_, importer)| importer));
+        for name in MOVES.iter().chain(READ_INTEGERS) {
+            assert!(all().any(|importer| importer.op_type == *name), "{name}");
+        }
     }
 }

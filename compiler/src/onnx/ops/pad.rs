@@ -2,9 +2,9 @@
 
 use hecc_grammar::model::{Op, Tensor};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape::{self, MAX_ELEMENTS};
 use crate::onnx::value::Value;

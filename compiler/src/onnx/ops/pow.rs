@@ -2,10 +2,10 @@
 
 use hecc_grammar::model::Tensor;
 
-use super::Importer;
 use super::constant_math::fold_pair;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Pair};
 use crate::onnx::value::Value;
 

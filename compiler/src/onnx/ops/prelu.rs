@@ -2,10 +2,10 @@
 
 use hecc_grammar::model::Function;
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::finite;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape::broadcast;
 use crate::onnx::value::Value;

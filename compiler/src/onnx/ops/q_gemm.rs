@@ -1,10 +1,10 @@
 //! onnxruntime's `QGemm`: `α·A'·B' + C` between `DequantizeLinear` and `QuantizeLinear`, where `C` has the scale of the
 //! product.
 
-use super::Importer;
 use super::gemm;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::Refused;
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::quantized::{Parameters, operand, refuse_constants, requantize};
 use crate::onnx::value::Value;

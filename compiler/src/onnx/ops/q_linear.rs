@@ -1,11 +1,11 @@
 //! `QLinearConv`, `QLinearMatMul`, and onnxruntime's `QLinearAdd` and `QLinearMul`: an operator on numbers between
 //! `DequantizeLinear` and `QuantizeLinear`.
 
-use super::Importer;
 use super::conv::convolve;
 use super::mat_mul;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
 use crate::onnx::quantized::{Parameters, operand, refuse_constants, requantize};
 use crate::onnx::value::Value;

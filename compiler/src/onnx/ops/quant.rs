@@ -8,13 +8,13 @@
 use hecc_grammar::model::{ClientOp, Quantizer, Rounding};
 use ndarray::{ArrayD, Zip};
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::quantized::integer;
+use crate::onnx::value::Grid;
 use crate::onnx::value::{Constant, Value};
-use crate::onnx::weight::Grid;
 
 const QUANT_SUPPORTED: &str = "`signed`, `narrow`, `rounding_mode`; constants per tensor or channel; encrypted tensors per tensor; widths of 1 to 32 bits";
 const QUANT_REFUSED: &str = "encrypted scales and widths; fractions as zero points or widths";

@@ -1,12 +1,12 @@
 //! `QuantizeLinear` and `DequantizeLinear`: from numbers to integers and back. On encrypted tensors the pair is one
 //! rounding, on constants it leaves integers and their scales.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::quantized::{Parameters, dequantize, quantize};
-use crate::onnx::tensor::Format;
+use crate::onnx::value::Format;
 use crate::onnx::value::Value;
 
 pub(super) const QUANTIZE_LINEAR: Importer = Importer {

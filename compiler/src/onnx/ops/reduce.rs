@@ -2,12 +2,12 @@
 
 use hecc_grammar::model::{ClientOp, Tensor};
 
-use super::Importer;
 use super::abs::absolute;
 use super::average_pool::mean;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::unsupported;

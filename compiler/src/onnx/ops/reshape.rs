@@ -1,8 +1,8 @@
 //! `Reshape`: 0 keeps a dimension (unless `allowzero`), −1 is what is left.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape::{MAX_ELEMENTS, MAX_RANK};
 use crate::onnx::value::Value;

@@ -1,9 +1,9 @@
 //! `Shape` and `Size`: known, since all shapes are.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::client::Chain;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::value::{Constant, Kind, Value};
 

@@ -1,8 +1,8 @@
 //! `Transpose`: dimensions in another order, reversed by default.
 
-use super::Importer;
 use crate::onnx::builder::Builder;
 use crate::onnx::error::{Refused, refuse};
+use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
 use crate::onnx::shape;
 use crate::onnx::value::Value;

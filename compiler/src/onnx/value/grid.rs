@@ -2,21 +2,20 @@
 
 use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
 
-use super::error::{Refused, refuse};
-use super::finite;
-use super::value::Constant;
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::finite;
 
 /// `integers · scale`, elementwise; zero points are subtracted already.
 #[derive(Clone, Debug)]
-pub(super) struct Grid {
-    pub(super) integers: ArcArray<f64, IxDyn>,
+pub(in crate::onnx) struct Grid {
+    pub(in crate::onnx) integers: ArcArray<f64, IxDyn>,
     /// Of the same rank; where a dimension does not matter it has length 1.
     scale: ArcArray<f64, IxDyn>,
 }
 
 impl Grid {
     /// `scale` broadcasts to the shape of the integers.
-    pub(super) fn new(integers: ArrayD<f64>, scale: ArrayD<f64>) -> Result<Grid, Refused> {
+    pub(in crate::onnx) fn new(integers: ArrayD<f64>, scale: ArrayD<f64>) -> Result<Grid, Refused> {
         finite::check(&integers)?;
         finite::check(&scale)?;
         let (found, expected) = (scale.shape().to_vec(), integers.shape().to_vec());
@@ -32,13 +31,18 @@ impl Grid {
         Ok(Grid { integers: integers.into_shared(), scale: scale.into_shared() })
     }
 
+    /// The scales; where a dimension does not matter it has length 1.
+    pub(super) fn scale(&self) -> &ArcArray<f64, IxDyn> {
+        &self.scale
+    }
+
     /// The numbers that are meant.
-    pub(super) fn values(&self) -> ArrayD<f64> {
+    pub(in crate::onnx) fn values(&self) -> ArrayD<f64> {
         &self.integers * &self.scale
     }
 
     /// The scales in the shape of the integers, so that both can be moved alike.
-    pub(super) fn wide_scale(&self) -> ArrayD<f64> {
+    pub(in crate::onnx) fn wide_scale(&self) -> ArrayD<f64> {
         let wide = self.scale.broadcast(self.integers.raw_dim());
         wide.expect("a grid's scales broadcast to its integers").to_owned()
     }
@@ -49,46 +53,6 @@ fn without_repeats(array: ArrayD<f64>, axis: Axis) -> ArrayD<f64> {
     let first = array.slice_axis(axis, Slice::from(0..array.len_of(axis).min(1))).to_owned();
     let equal = array.axis_iter(axis).all(|slice| slice.insert_axis(axis) == first);
     if equal { first } else { array }
-}
-
-/// A constant factor of a convolution or a product.
-pub(super) struct Weight {
-    /// Integers, if there is a scale.
-    pub(super) array: ArrayD<f64>,
-    /// What the result is to be multiplied by; of the array's rank.
-    pub(super) scale: Option<ArrayD<f64>>,
-}
-
-impl Weight {
-    /// Keeps integers and scales apart where the scales are the same along the dimensions `summed`.
-    pub(super) fn of(constant: Constant, summed: &[usize]) -> Weight {
-        match &constant.grid {
-            Some(grid) if summed.iter().all(|&axis| grid.scale.shape()[axis] == 1) => Weight {
-                array: grid.integers.clone().into_owned(),
-                scale: Some(grid.scale.clone().into_owned()),
-            },
-            Some(_) | None => Weight { array: constant.into_array(), scale: None },
-        }
-    }
-
-    /// Numbers that are on no grid.
-    pub(super) fn plain(array: ArrayD<f64>) -> Weight {
-        Weight { array, scale: None }
-    }
-
-    /// The result times `factor`.
-    pub(super) fn times(self, factor: f64) -> Weight {
-        match (factor == 1.0, self.scale) {
-            (true, scale) => Weight { scale, ..self },
-            (false, Some(scale)) => Weight { array: self.array, scale: Some(scale * factor) },
-            (false, None) => Weight { array: self.array * factor, scale: None },
-        }
-    }
-
-    /// Changes the dimensions of both arrays.
-    pub(super) fn map(self, map: impl Fn(ArrayD<f64>) -> ArrayD<f64>) -> Weight {
-        Weight { array: map(self.array), scale: self.scale.map(map) }
-    }
 }
 
 #[cfg(test)]
@@ -112,18 +76,5 @@ mod tests {
         assert_eq!(wide.wide_scale(), array![[0.5, 0.5], [0.25, 0.25]].into_dyn());
         assert!(Grid::new(array![1.0].into_dyn(), array![1.0, 2.0].into_dyn()).is_err());
         assert!(Grid::new(array![1.0].into_dyn(), array![f64::NAN].into_dyn()).is_err());
-    }
-
-    #[test]
-    fn scales_leave_the_sum_where_they_can() {
-        let columns = || Constant::on_grid(grid(array![0.5, 0.25].into_dyn()));
-        let weight = Weight::of(columns(), &[0]);
-        assert_eq!(weight.array, array![[1.0, 2.0], [3.0, 4.0]].into_dyn());
-        assert_eq!(weight.scale, Some(array![[0.5, 0.25]].into_dyn()));
-        let weight = Weight::of(columns(), &[1]);
-        assert_eq!(weight.array, array![[0.5, 0.5], [1.5, 1.0]].into_dyn());
-        assert!(weight.scale.is_none());
-        let doubled = Weight::of(columns(), &[0]).times(2.0);
-        assert_eq!(doubled.scale, Some(array![[1.0, 0.5]].into_dyn()));
     }
 }

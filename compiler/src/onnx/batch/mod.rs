@@ -1,14 +1,17 @@
 //! The first dimension of the inputs: a batch, of which one input is compiled, or part of a single input.
 
+mod client_rows;
+mod rows;
+
 use std::collections::BTreeSet;
 
 use hecc_grammar::model::{Const, Model};
 
 use super::error::ImportError;
-use super::graph::{self, Context};
 use super::input::{self, FirstDimension};
 use super::proto::GraphProto;
-use super::rows::{self, Mixed};
+use super::walk::{self, Context};
+use rows::Mixed;
 
 /// What becomes of the first dimension of the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(super) fn import(
     batch: Batch,
     notes: &mut Vec<String>,
 ) -> Result<Parts, ImportError> {
-    let (model, integers) = graph::import(graph, context, 1)?;
+    let (model, integers) = walk::import(graph, context, 1)?;
     match input::first_dimension(graph) {
         FirstDimension::Shared(n) if batch == Batch::One => match rows::one_row(&model, n) {
             Ok(one) => {
@@ -56,7 +59,7 @@ pub(super) fn import(
         },
         FirstDimension::Open(has_rows) if batch == Batch::One => {
             // Where no other number of rows can be imported, the nodes are written for one.
-            let mixed = match graph::import(graph, context, ROWS) {
+            let mixed = match walk::import(graph, context, ROWS) {
                 Ok((several, _)) => rows::check(&several, ROWS, &has_rows),
                 Err(_) => rows::check_one(&model, &has_rows),
             };

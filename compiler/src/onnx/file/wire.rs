@@ -3,8 +3,8 @@
 //! An empty message is two bytes in the file but up to a kilobyte in memory, so a small hostile file could ask for any
 //! amount. This walks over the encoded messages, allocates nothing and adds up what their decoded forms take.
 
-use super::error::ImportError;
-use super::proto;
+use crate::onnx::error::ImportError;
+use crate::onnx::proto;
 
 /// What the structure of any file may take: 20,000 nodes with a few attributes each.
 const ALLOWANCE: usize = 64 << 20;
@@ -47,7 +47,7 @@ enum Field {
 }
 
 /// Refuses files whose decoded form would be much larger than the file.
-pub(super) fn check(file: &[u8]) -> Result<(), ImportError> {
+pub(in crate::onnx) fn check(file: &[u8]) -> Result<(), ImportError> {
     let limit = ALLOWANCE.saturating_add(file.len().saturating_mul(GROWTH));
     let mut walk = Walk { left: limit };
     walk.message(file, Kind::Model, 0).map_err(|reason| match reason {

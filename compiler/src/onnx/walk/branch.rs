@@ -1,10 +1,8 @@
 //! `If` with a condition that is known: the branch taken stands where its node does.
 
-use std::collections::BTreeSet;
-
-use super::{MAX_ERRORS, Walk, stored};
+use super::{MAX_ERRORS, Walk};
 use crate::onnx::error::{Refused, refuse};
-use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
+use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::value::Value;
 
 impl<'a> Walk<'a> {
@@ -38,14 +36,7 @@ impl<'a> Walk<'a> {
         branch: &'a GraphProto,
         position: usize,
     ) -> Result<Vec<Value>, Refused> {
-        let stored = stored(branch).map_err(|error| refuse(error.to_string()))?;
-        let inner = branch.node.iter().flat_map(|node| &node.output).map(String::as_str);
-        let names: BTreeSet<&'a str> = inner.chain(stored.keys().copied()).collect();
-        let hidden = names.iter().map(|name| (*name, self.values.remove(name)));
-        let hidden: Vec<(&str, Option<Value>)> = hidden.collect();
-        let outside: Vec<(&str, Option<&TensorProto>)> =
-            names.iter().map(|name| (*name, self.stored.remove(name))).collect();
-        self.stored.extend(stored);
+        let hidden = self.names.enter(branch).map_err(|error| refuse(error.to_string()))?;
         for node in &branch.node {
             self.node(node, position);
             if self.errors.len() >= MAX_ERRORS {
@@ -53,14 +44,7 @@ impl<'a> Walk<'a> {
             }
         }
         let results = branch.output.iter().map(|info| self.lookup(info.name(), position)).collect();
-        for (name, value) in hidden {
-            self.values.remove(name);
-            self.values.extend(value.map(|value| (name, value)));
-        }
-        for (name, tensor) in outside {
-            self.stored.remove(name);
-            self.stored.extend(tensor.map(|tensor| (name, tensor)));
-        }
+        self.names.leave(hidden);
         results
     }
 }

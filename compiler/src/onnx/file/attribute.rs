@@ -1,11 +1,11 @@
 //! Values of attributes, by the type that an operator expects.
 
-use super::error::{Refused, refuse};
-use super::proto::attribute_proto::AttributeType;
-use super::proto::{AttributeProto, TensorProto};
+use crate::onnx::error::{Refused, refuse};
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::{AttributeProto, TensorProto};
 
 /// A type that attributes can hold.
-pub(super) trait Attribute: Sized {
+pub(in crate::onnx) trait Attribute: Sized {
     const TYPE: AttributeType;
     fn get(attribute: &AttributeProto) -> Option<Self>;
     /// Whether it is not NaN.
@@ -33,7 +33,7 @@ impl Attribute for f64 {
 }
 
 /// A number that is compared with but never computed with, and so may be NaN.
-pub(super) struct Marker(pub(super) f64);
+pub(in crate::onnx) struct Marker(pub(in crate::onnx) f64);
 
 impl Attribute for Marker {
     const TYPE: AttributeType = AttributeType::Float;
@@ -79,7 +79,7 @@ impl Attribute for TensorProto {
 }
 
 /// Reads an attribute as `T`.
-pub(super) fn read<T: Attribute>(attribute: &AttributeProto) -> Result<T, Refused> {
+pub(in crate::onnx) fn read<T: Attribute>(attribute: &AttributeProto) -> Result<T, Refused> {
     if !attribute.ref_attr_name().is_empty() {
         return Err(refuse(format!(
             "attribute `{}` refers to a function's parameter `{}`, expected a value",
