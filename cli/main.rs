@@ -1,60 +1,22 @@
-//! The command line. Each subcommand is a file; printing and exit codes happen only here.
+//! The command line; printing and exit codes happen only here.
+//!
+//! Rooms, each using only those before it: `terminal/`, `files/`, `data/`, `measure/`, `report/`, `commands/`.
 
-mod answer;
 mod arguments;
-mod array_file;
-mod bench;
-mod beside;
-mod bytes_file;
-mod class_names;
-mod compile;
-mod completions;
-mod console;
-mod cost_sheet;
-mod costs;
-mod dataset;
-mod decrypt;
-mod encrypt;
-mod error_stats;
-mod explain;
-mod failure;
-mod fidelity;
-mod fit;
-mod flags;
-mod foreign_file;
-mod image_file;
-mod inspect;
-mod integer_results;
-mod key_pair;
-mod keygen;
-mod labels;
-mod layers;
-mod memory;
-mod model_file;
-mod normalization;
-mod npy;
-mod output;
-mod plan_check;
-mod plan_file;
-mod progress;
-mod run;
-mod signals;
-mod simulate;
-mod simulate_report;
-mod sources;
-mod stream;
-mod table;
-mod tally;
-mod twin;
-mod units;
-mod whole_numbers;
-mod wrong_file;
+mod commands;
+mod data;
+mod files;
+mod measure;
+mod report;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use console::Console;
+use commands::{bench, compile, completions, decrypt, encrypt, inspect, keygen, run, simulate};
+use files::signals;
+use terminal::console::{self, Console};
 
 /// Runs neural networks on encrypted data.
 ///
@@ -117,7 +79,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args, &console),
         Command::Simulate(args) => simulate::simulate(args, &console),
         Command::Bench(args) => bench::bench(args, &console),
-        Command::Completions(args) => completions::completions(args),
+        Command::Completions(args) => completions::completions(args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

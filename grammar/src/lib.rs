@@ -2,17 +2,16 @@
 //!
 //! - [`model`]: the tensor graph that a trained network is imported into.
 //! - [`plan`]: the ciphertext program that a model is compiled to and that the runtime executes.
-//! - [`envelope`] and [`save`]: the container of all files, and how they are written.
+//! - [`envelope`]: the container of all files.
 //! - [`security`], [`noise`], [`cost`]: tables and formulas, each stated once and used by the compiler, the
 //!   verifier, the simulator and the documentation alike.
 
 pub mod cost;
 pub mod envelope;
 pub mod model;
-pub mod noise;
 pub mod plan;
-pub mod save;
 pub mod security;
 mod text;
 
+pub use plan::noise;
 pub use text::TextError;

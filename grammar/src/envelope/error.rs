@@ -1,8 +1,7 @@
 //! Why a file is refused.
 
-use crate::plan::PlanError;
-
-use super::{Fingerprint, KeyId, Kind, VERSION};
+use super::kind::{Kind, VERSION};
+use super::origin::{Fingerprint, KeyId};
 
 /// Why a file is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -77,7 +76,7 @@ pub enum FileError {
     },
     /// A plan that breaks a promise.
     #[error("the plan breaks a promise: {0}")]
-    Plan(#[from] PlanError),
+    Promise(String),
 }
 
 fn named(kind: Option<Kind>) -> String {

@@ -1,7 +1,9 @@
 //! What is left to the client: the operations that a network ends with and that need cleartext, or are exact in it.
 
-use super::shape::{ShapeError, elements, fail, finite};
-use super::{Function, MAX_RANK, Quantizer};
+use super::bounds::{MAX_RANK, ShapeError, elements, fail, finite};
+use super::function::Function;
+use super::quantizer::Quantizer;
+use crate::text::word_attribute;
 
 /// A final operation left to the client, who sees cleartext. Axes are non-negative.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,6 +177,8 @@ words! {
         Sum "sum",
     }
 }
+
+word_attribute!(Comparison, Integral, Norm);
 
 impl Comparison {
     /// Whether it holds.

@@ -1,75 +1,127 @@
 //! Elementwise functions that networks use as activations, as ONNX defines them.
 
-/// An elementwise function that is not a polynomial.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Function {
-    /// `max(x, 0)`.
-    Relu,
-    /// `x` for `x ≥ 0`, else `alpha·x`.
-    LeakyRelu {
-        /// Slope below zero.
-        alpha: f64,
-    },
-    /// `1/(1 + e^−x)`.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `max(0, min(1, alpha·x + beta))`.
-    HardSigmoid {
-        /// Slope.
-        alpha: f64,
-        /// Offset.
-        beta: f64,
-    },
-    /// `x · HardSigmoid(1/6, 1/2)(x)`.
-    HardSwish,
-    /// `x` for `x ≥ 0`, else `alpha·(e^x − 1)`.
-    Elu {
-        /// Limit below zero, negated.
-        alpha: f64,
-    },
-    /// `gamma·x` for `x > 0`, else `gamma·alpha·(e^x − 1)`.
-    Selu {
-        /// Inner factor.
-        alpha: f64,
-        /// Outer factor.
-        gamma: f64,
-    },
-    /// `x·Φ(x)`, or its tanh approximation.
-    Gelu {
-        /// Whether the tanh form is meant.
-        tanh: bool,
-    },
-    /// Error function.
-    Erf,
-    /// `ln(1 + e^x)`.
-    Softplus,
-    /// `x·tanh(softplus(x))`.
-    Mish,
-    /// `x/(1 + |x|)`.
-    Softsign,
-    /// `x/(1 + e^−alpha·x)`.
-    Swish {
-        /// Steepness.
-        alpha: f64,
-    },
-    /// `e^x`.
-    Exp,
-    /// Natural logarithm.
-    Log,
-    /// Square root.
-    Sqrt,
-    /// Sine.
-    Sin,
-    /// Cosine.
-    Cos,
-    /// `max(lo, min(hi, x))`; either end may be infinite.
-    Clip {
-        /// Lower end.
-        lo: f64,
-        /// Upper end.
-        hi: f64,
-    },
+use std::fmt::{self, Formatter};
+
+use super::bounds::{ShapeError, fail, finite};
+use super::parameter::Parameter;
+use super::statement::Statement;
+use crate::text::{LineError, error};
+
+/// Defines the functions with their names in text and their parameters, and derives the text form.
+macro_rules! functions {
+    ($(#[$doc:meta])* pub enum Function { $(
+        $(#[$variant_doc:meta])*
+        $variant:ident $word:literal $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })?
+    ),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Function {
+            $($(#[$variant_doc])* $variant $({ $($(#[$field_doc])* $field: $type),* })?),*
+        }
+
+        impl Function {
+            /// What it is called in text.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Function::$variant { .. } => $word),*
+                }
+            }
+        }
+
+        /// The word of the statement, and the function's own parameters.
+        impl Parameter for Function {
+            fn read(_: &str, of: &mut Statement<'_>) -> Result<Function, LineError> {
+                match of.word.as_str() {
+                    $($word => {
+                        Ok(Function::$variant $({ $($field: Parameter::read(stringify!($field), of)?),* })?)
+                    })*
+                    other => Err(error(&of.word, format!("`{other}`, expected an operation"))),
+                }
+            }
+
+            fn write(&self, _: &str, f: &mut Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Function::$variant { $($($field),*)? } => {
+                        $($($field.write(stringify!($field), f)?;)*)?
+                    })*
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+functions! {
+    /// An elementwise function that is not a polynomial.
+    pub enum Function {
+        /// `max(x, 0)`.
+        Relu "relu",
+        /// `x` for `x ≥ 0`, else `alpha·x`.
+        LeakyRelu "leaky_relu" {
+            /// Slope below zero.
+            alpha: f64,
+        },
+        /// `1/(1 + e^−x)`.
+        Sigmoid "sigmoid",
+        /// Hyperbolic tangent.
+        Tanh "tanh",
+        /// `max(0, min(1, alpha·x + beta))`.
+        HardSigmoid "hard_sigmoid" {
+            /// Slope.
+            alpha: f64,
+            /// Offset.
+            beta: f64,
+        },
+        /// `x · HardSigmoid(1/6, 1/2)(x)`.
+        HardSwish "hard_swish",
+        /// `x` for `x ≥ 0`, else `alpha·(e^x − 1)`.
+        Elu "elu" {
+            /// Limit below zero, negated.
+            alpha: f64,
+        },
+        /// `gamma·x` for `x > 0`, else `gamma·alpha·(e^x − 1)`.
+        Selu "selu" {
+            /// Inner factor.
+            alpha: f64,
+            /// Outer factor.
+            gamma: f64,
+        },
+        /// `x·Φ(x)`, or its tanh approximation.
+        Gelu "gelu" {
+            /// Whether the tanh form is meant.
+            tanh: bool,
+        },
+        /// Error function.
+        Erf "erf",
+        /// `ln(1 + e^x)`.
+        Softplus "softplus",
+        /// `x·tanh(softplus(x))`.
+        Mish "mish",
+        /// `x/(1 + |x|)`.
+        Softsign "softsign",
+        /// `x/(1 + e^−alpha·x)`.
+        Swish "swish" {
+            /// Steepness.
+            alpha: f64,
+        },
+        /// `e^x`.
+        Exp "exp",
+        /// Natural logarithm.
+        Log "log",
+        /// Square root.
+        Sqrt "sqrt",
+        /// Sine.
+        Sin "sin",
+        /// Cosine.
+        Cos "cos",
+        /// `max(lo, min(hi, x))`; either end may be infinite.
+        Clip "clip" {
+            /// Lower end.
+            lo: f64,
+            /// Upper end.
+            hi: f64,
+        },
+    }
 }
 
 impl Function {
@@ -136,6 +188,43 @@ impl Function {
             Function::Cos => x.cos(),
             Function::Clip { lo, hi } => x.min(hi).max(lo),
         }
+    }
+
+    /// Whether its parameters are numbers that it can have.
+    pub(super) fn check(self) -> Result<(), ShapeError> {
+        match self {
+            Function::LeakyRelu { alpha } | Function::Elu { alpha } | Function::Swish { alpha } => {
+                finite("alpha", &[alpha])
+            }
+            Function::HardSigmoid { alpha, beta } => finite("parameter", &[alpha, beta]),
+            Function::Selu { alpha, gamma } => finite("parameter", &[alpha, gamma]),
+            Function::Clip { lo, hi } if lo.is_nan() || hi.is_nan() => {
+                fail("an end is not a number")
+            }
+            Function::Relu
+            | Function::Sigmoid
+            | Function::Tanh
+            | Function::HardSwish
+            | Function::Gelu { .. }
+            | Function::Erf
+            | Function::Softplus
+            | Function::Softsign
+            | Function::Mish
+            | Function::Exp
+            | Function::Log
+            | Function::Sqrt
+            | Function::Sin
+            | Function::Cos
+            | Function::Clip { .. } => Ok(()),
+        }
+    }
+}
+
+/// Prints name and parameters: `leaky_relu alpha=0.1`.
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        self.write("", f)
     }
 }
 

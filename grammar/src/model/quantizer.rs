@@ -1,6 +1,9 @@
 //! Rounding to a grid of evenly spaced values, as networks trained for few bits do.
 
-use super::shape::ShapeError;
+use std::fmt;
+
+use super::bounds::ShapeError;
+use crate::text::{Attributes, LineError, Number, word_attribute};
 
 /// Which integer a number becomes. The modes are those of QONNX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +81,29 @@ pub struct Quantizer {
     pub q_max: i64,
     /// How numbers between two integers are rounded.
     pub rounding: Rounding,
+}
+
+word_attribute!(Rounding);
+
+/// Reads the attributes of a quantizer, wherever it stands.
+pub(crate) fn read_quantizer(with: &mut Attributes<'_>) -> Result<Quantizer, LineError> {
+    Ok(Quantizer {
+        scale: with.get("scale")?,
+        zero_point: with.get("zero_point")?,
+        q_min: with.get("q_min")?,
+        q_max: with.get("q_max")?,
+        rounding: with.get("rounding")?,
+    })
+}
+
+/// Prints its numbers as the attributes of a `fake_quant`.
+impl fmt::Display for Quantizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Quantizer { scale, zero_point, q_min, q_max, rounding } = *self;
+        let (scale, rounding) = (Number(scale), rounding.name());
+        write!(f, "scale={scale} zero_point={zero_point} q_min={q_min} q_max={q_max}")?;
+        write!(f, " rounding={rounding}")
+    }
 }
 
 /// Bounds and zero points have at most this magnitude: those of `int32` and `uint32` less one fit.

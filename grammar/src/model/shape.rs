@@ -1,20 +1,9 @@
 //! The shape of every operation's result: the only shape rule of the tensor graph.
 
-use super::{Const, Function, Model, Op, Polynomial, Tensor, Window};
-
-/// No tensor may have more elements than this: 2^28 is 4,096 ciphertexts of 2^16 slots.
-pub const MAX_ELEMENTS: usize = 1 << 28;
-/// No tensor may have more dimensions than this.
-pub const MAX_RANK: usize = 16;
-
-/// Why an operation has no shape.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ShapeError(pub(super) String);
-
-pub(super) fn fail<T>(what: impl Into<String>) -> Result<T, ShapeError> {
-    Err(ShapeError(what.into()))
-}
+use super::bounds::{MAX_ELEMENTS, ShapeError, elements, fail, finite};
+use super::graph::Model;
+use super::ids::{Const, Tensor};
+use super::op::{Op, Polynomial, Window};
 
 impl Op {
     /// The shape of the result. `declared` is the node's shape, from which `Input`, `Expand`, `Reshape` and `Slice` take
@@ -95,17 +84,6 @@ impl Op {
         };
         elements(&shape)?;
         Ok(shape)
-    }
-}
-
-/// The number of elements of a shape, within bounds.
-pub(super) fn elements(shape: &[usize]) -> Result<usize, ShapeError> {
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    match count {
-        Some(count) if (1..=MAX_ELEMENTS).contains(&count) && shape.len() <= MAX_RANK => Ok(count),
-        _ => fail(format!(
-            "shape {shape:?} is outside 1 to {MAX_ELEMENTS} elements or {MAX_RANK} dimensions"
-        )),
     }
 }
 
@@ -271,44 +249,6 @@ fn concat(shapes: &[&[usize]], axis: usize) -> Result<Vec<usize>, ShapeError> {
         shape[axis] = shape[axis].saturating_add(other[axis]);
     }
     Ok(shape)
-}
-
-pub(super) fn finite(what: &str, numbers: &[f64]) -> Result<(), ShapeError> {
-    match numbers.iter().find(|x| !x.is_finite()) {
-        Some(x) => fail(format!("{what} {x} is not finite")),
-        None => Ok(()),
-    }
-}
-
-impl Function {
-    /// Whether its parameters are numbers that it can have.
-    pub(super) fn check(self) -> Result<(), ShapeError> {
-        match self {
-            Function::LeakyRelu { alpha } | Function::Elu { alpha } | Function::Swish { alpha } => {
-                finite("alpha", &[alpha])
-            }
-            Function::HardSigmoid { alpha, beta } => finite("parameter", &[alpha, beta]),
-            Function::Selu { alpha, gamma } => finite("parameter", &[alpha, gamma]),
-            Function::Clip { lo, hi } if lo.is_nan() || hi.is_nan() => {
-                fail("an end is not a number")
-            }
-            Function::Relu
-            | Function::Sigmoid
-            | Function::Tanh
-            | Function::HardSwish
-            | Function::Gelu { .. }
-            | Function::Erf
-            | Function::Softplus
-            | Function::Softsign
-            | Function::Mish
-            | Function::Exp
-            | Function::Log
-            | Function::Sqrt
-            | Function::Sin
-            | Function::Cos
-            | Function::Clip { .. } => Ok(()),
-        }
-    }
 }
 
 fn check_polynomial(polynomial: &Polynomial) -> Result<(), ShapeError> {

@@ -1,8 +1,9 @@
 //! Every promise that a model makes, checked once at the door: operands precede their users, every node has the shape
 //! that [`Op::shape`](super::Op::shape) gives, numbers are finite, outputs and what the client does to them exist.
 
-use super::shape::{ShapeError, elements};
-use super::{Const, Model, Tensor};
+use super::bounds::{ShapeError, elements};
+use super::graph::Model;
+use super::ids::{Const, Tensor};
 
 /// A promise that does not hold.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

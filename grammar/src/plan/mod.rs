@@ -6,6 +6,7 @@ mod file;
 mod kind;
 mod limb_set;
 mod message_factors;
+pub mod noise;
 mod op;
 mod params;
 mod parse;

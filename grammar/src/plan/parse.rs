@@ -10,11 +10,11 @@ use super::{
     Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Magnitude, Normalization,
     Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Type, Value, View,
 };
-use crate::model::read_quantizer;
+use crate::model::{client_chain, read_quantizer};
 use crate::security::Security;
 use crate::text::{
-    Attributes, Inner, LineError, Piece, Rule, TextError, check_version, client_chain, error,
-    for_each_line, in_turn, index, parse as parse_number, parse_list, unquote,
+    Attributes, Inner, LineError, Piece, Rule, TextError, check_version, error, for_each_line,
+    in_turn, index, parse as parse_number, parse_list, unquote,
 };
 
 /// Reads a plan from text.

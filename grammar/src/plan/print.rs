@@ -8,8 +8,9 @@ use super::{
     Op, Output, OutputErrors, OutputKind, Params, Plan, Profile, Run, Runs, Scheme, Share, Type,
     Validation, Value, View,
 };
+use crate::model::ClientChain;
 use crate::security::Security;
-use crate::text::{ClientChain, Number, list};
+use crate::text::{Number, list};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

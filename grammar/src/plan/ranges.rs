@@ -1,5 +1,7 @@
 //! The ranges that the elements of an input may be in.
 
+use crate::text::{Attribute, LineError, Piece, error};
+
 /// Ranges `(lo, hi)`: one for all elements of a tensor, one for each channel (dimension 1), or one for each element.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranges(pub Vec<(f64, f64)>);
@@ -54,6 +56,16 @@ impl Ranges {
         match self.0.iter().all(|(lo, hi)| lo.is_finite() && hi.is_finite()) {
             true => Ok(()),
             false => Err("a range is not finite"),
+        }
+    }
+}
+
+impl Attribute for Ranges {
+    fn read(piece: &Piece<'_>) -> Result<Ranges, LineError> {
+        let numbers = Vec::<f64>::read(piece)?;
+        match numbers.as_chunks() {
+            (pairs, []) => Ok(Ranges(pairs.iter().map(|&[lo, hi]| (lo, hi)).collect())),
+            (_, _) => Err(error(piece, "expected an even count of numbers")),
         }
     }
 }

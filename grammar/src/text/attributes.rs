@@ -2,10 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::model::{Comparison, Integral, Norm, Rounding};
-use crate::plan::Ranges;
-
-use super::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
+use super::read::{Inner, LineError, Piece, Rule, error, parse, parse_list, unquote};
 
 /// No statement has as many.
 const MAX_ATTRIBUTES: usize = 16;
@@ -67,7 +64,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Refuses attributes that nobody took.
-    pub(crate) fn finish(self) -> Result<(), LineError> {
+    pub(crate) fn finish(&self) -> Result<(), LineError> {
         match self.left.first() {
             None => Ok(()),
             Some((name, piece)) => Err(error(piece, format!("unknown attribute `{name}`"))),
@@ -91,20 +88,21 @@ macro_rules! number_attribute {
 }
 number_attribute!(u32, usize, i64, f64);
 
+/// Reads a type by the names of `ALL` of its values.
 macro_rules! word_attribute {
     ($($type:ty),*) => {$(
-        impl Attribute for $type {
-            fn read(piece: &Piece<'_>) -> Result<$type, LineError> {
+        impl $crate::text::Attribute for $type {
+            fn read(piece: &$crate::text::Piece<'_>) -> Result<$type, $crate::text::LineError> {
                 let found = <$type>::ALL.iter().find(|word| word.name() == piece.as_str());
                 found.copied().ok_or_else(|| {
                     let names: Vec<&str> = <$type>::ALL.iter().map(|word| word.name()).collect();
-                    error(piece, format!("expected one of {}", names.join(", ")))
+                    $crate::text::error(piece, format!("expected one of {}", names.join(", ")))
                 })
             }
         }
     )*};
 }
-word_attribute!(Comparison, Integral, Norm, Rounding);
+pub(crate) use word_attribute;
 
 impl<T: FromStr> Attribute for Vec<T> {
     fn read(piece: &Piece<'_>) -> Result<Vec<T>, LineError> {
@@ -118,16 +116,6 @@ impl Attribute for (f64, f64) {
         match Vec::read(piece)?[..] {
             [lo, hi] => Ok((lo, hi)),
             _ => Err(error(piece, "expected two numbers")),
-        }
-    }
-}
-
-impl Attribute for Ranges {
-    fn read(piece: &Piece<'_>) -> Result<Ranges, LineError> {
-        let numbers = Vec::<f64>::read(piece)?;
-        match numbers.as_chunks() {
-            (pairs, []) => Ok(Ranges(pairs.iter().map(|&[lo, hi]| (lo, hi)).collect())),
-            (_, _) => Err(error(piece, "expected an even count of numbers")),
         }
     }
 }

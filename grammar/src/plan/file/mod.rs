@@ -62,7 +62,7 @@ pub fn from_bytes(bytes: Bytes) -> Result<PlanFile, FileError> {
     let envelope = envelope::open(bytes, Kind::Plan)?;
     read(&envelope).map_err(|error| match error {
         Invalid::Malformed(Malformed(what)) => FileError::Content { kind: Kind::Plan, what },
-        Invalid::Plan(error) => FileError::Plan(error),
+        Invalid::Plan(error) => FileError::Promise(error.to_string()),
     })
 }
 

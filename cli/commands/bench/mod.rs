@@ -1,0 +1,39 @@
+//! `hecc bench`: how fast this machine is.
+
+mod bootstrap;
+mod calibrate;
+mod kinds;
+mod ops;
+mod session;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::terminal::console::Console;
+
+/// Measure what plans are made of, on this machine
+///
+/// Times are wall seconds, medians. No key and no number of it is kept.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Measure the cost table that `hecc compile` chooses by, and keep it for this machine.
+    #[arg(long)]
+    calibrate: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Bootstrap(bootstrap::Args),
+    Ops(ops::Args),
+}
+
+pub(crate) fn bench(args: &Args, console: &Console) -> Result<()> {
+    match &args.command {
+        Some(Command::Bootstrap(args)) => bootstrap::bootstrap(args, console),
+        Some(Command::Ops(args)) => ops::ops(args, console),
+        None => calibrate::calibrate(console),
+    }
+}

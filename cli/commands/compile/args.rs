@@ -1,0 +1,135 @@
+//! The options of `hecc compile`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use hecc_compiler::pass::quantize::QuantizeBits;
+use hecc_grammar::plan::Normalization;
+
+use super::values::{
+    Degrees, parse_degrees, parse_error, parse_margin, parse_percent, parse_precision,
+    parse_quantize, parse_range,
+};
+use crate::data::normalization;
+use crate::terminal::units;
+
+/// Compile a trained network into a plan
+///
+/// A plan says how to compute the network on encrypted data. What cannot be computed on encrypted data, such as ReLU,
+/// is replaced by polynomials that fit the network's behaviour on calibration data: inputs like those it will see, at least
+/// 64 and 64 more for each layer that is replaced. No keys are involved; the plan is not secret, but holds the network's weights.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The network: an .onnx file (`-`: on standard input), or a .hecc text with its weights in an .npz beside it.
+    pub(super) model: PathBuf,
+    /// The plan to write; `-` is standard output.
+    #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
+    pub(super) output: Option<PathBuf>,
+    /// Inputs like those that the network will see, at least 64 and 64 more for each layer with an activation: an .npz with
+    /// an array `x` (or one named after each input, if there are several), an .npy, or a folder of images.
+    #[arg(long, value_name = "DATA")]
+    pub(super) calibration: Option<PathBuf>,
+    /// Mean and standard deviation that pixels in [0, 1] are normalized by, as in training; recorded in the plan.
+    ///
+    /// One of each, `0.1307,0.3081`, or one for each channel, `0.485,0.456,0.406/0.229,0.224,0.225`. Applies to images
+    /// and to arrays of bytes (uint8), here and in `hecc encrypt`; not to networks that declare that they take bytes.
+    #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
+    pub(super) normalize: Option<Normalization>,
+    /// Without calibration data: the range that inputs are in.
+    #[arg(
+        long,
+        value_name = "LO,HI",
+        value_parser = parse_range,
+        conflicts_with = "calibration",
+        allow_hyphen_values = true
+    )]
+    pub(super) input_range: Option<(f64, f64)>,
+    /// Bits of security: breaking the encryption takes about 2^BITS steps.
+    #[arg(long, value_name = "BITS", default_value = "128", value_parser = ["128", "192", "256"])]
+    pub(super) security: String,
+    /// Bootstrap rather than use more levels than this: smaller moduli and keys, for more time.
+    #[arg(long, value_name = "N")]
+    pub(super) max_levels: Option<usize>,
+    /// Bits of precision: encryption changes results by less than 2^-BITS of their range. By default as few as change no
+    /// decision on the calibration data.
+    #[arg(long, value_name = "BITS", value_parser = parse_precision)]
+    pub(super) precision: Option<f64>,
+    /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
+    #[arg(long, value_enum, default_value_t = Scheme::Auto)]
+    pub(super) scheme: Scheme,
+    /// Compute many inputs in one run, as many as there are slots: more inputs a second, but the first takes as long as all.
+    #[arg(long)]
+    pub(super) batch: bool,
+    /// Round the weights and inputs of a network that was not trained for few bits: `w=4,in=2`. Costs accuracy, which
+    /// `hecc simulate` measures.
+    #[arg(long, value_name = "w=BITS,in=BITS", value_parser = parse_quantize)]
+    pub(super) quantize: Option<QuantizeBits>,
+    /// Integers: choose the plaintext modulus so that results are right for every input in range, not only for those
+    /// like the calibration data.
+    #[arg(long)]
+    pub(super) certify: bool,
+    /// Integers: room for results beyond the largest one in calibration, in bits.
+    #[arg(long, value_name = "BITS", default_value_t = 1.0, value_parser = parse_margin, conflicts_with = "certify", allow_hyphen_values = true)]
+    pub(super) margin: f64,
+    /// Integers: take plaintext primes so large that a result which does not fit is seen by `hecc decrypt`, but for one in
+    /// 65,000, instead of wrapping around to another number. Costs less than --certify where that needs many bits.
+    #[arg(long, conflicts_with = "certify")]
+    pub(super) check_wrap: bool,
+    /// Refuse a plan that takes more memory than this to run, such as 8G.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    pub(super) max_memory: Option<u64>,
+    /// Decisions that must be those of the original network, in percent, on calibration data that is held out; the plan is
+    /// refused otherwise. Fewer make it faster, more make it slower.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub(super) min_agreement: Option<f64>,
+    /// Largest error of a result, as a part of its spread (standard deviation), such as 0.05 or 5%; the plan is refused
+    /// otherwise.
+    #[arg(long, value_name = "ERROR", value_parser = parse_error)]
+    pub(super) max_error: Option<f64>,
+    /// Degrees of the polynomials that replace activations: those to choose from, `3,7,15`, the
+    /// highest, `31`, or one for each in order, `15:7:2`.
+    #[arg(long, value_name = "LIST", value_parser = parse_degrees)]
+    pub(super) degrees: Option<Degrees>,
+    /// The network decides: the largest of its results is the class, or the sign of a single one. Otherwise a final softmax or
+    /// argmax, or labels `y` in the calibration data, say so.
+    #[arg(long)]
+    pub(super) classifier: bool,
+    /// Results are numbers, not scores of classes.
+    #[arg(long, conflicts_with_all = ["classifier", "min_agreement"])]
+    pub(super) regression: bool,
+    /// A file with a name for each class, one a line, which `hecc decrypt` prints.
+    #[arg(long, value_name = "FILE")]
+    pub(super) class_names: Option<PathBuf>,
+    /// Print a stage of the compilation as text instead of the cost sheet.
+    #[arg(long, value_name = "STAGE")]
+    pub(super) emit: Option<Stage>,
+    /// Print what was chosen, and what the alternatives would have cost.
+    #[arg(long)]
+    pub(super) explain: bool,
+}
+
+/// What `--scheme` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Scheme {
+    /// The faster one.
+    Auto,
+    /// Exact integers, for networks trained for few bits.
+    Bfv,
+    /// Approximate numbers.
+    Ckks,
+}
+
+/// A stage whose text can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// The network as imported, constants folded.
+    Model,
+    /// The network with polynomials for activations.
+    Approximate,
+    /// Affine maps, products and polynomials, normalized.
+    Graph,
+    /// Where tensors lie in ciphertexts, and how affine maps are carried out.
+    Pack,
+    /// The instructions.
+    Plan,
+}

@@ -1,0 +1,120 @@
+//! `hecc compile`: a trained network to a plan.
+
+mod args;
+mod calibration;
+mod config;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use hecc_compiler::error::CompileError;
+use hecc_compiler::pipeline::{self, Compiled};
+use hecc_grammar::model::Model;
+use serde_json::{Value as Json, json};
+
+pub(crate) use args::Args;
+
+use crate::data::{class_names, model_file};
+use crate::files::output::{Content, Output};
+use crate::files::{plan_file, stream};
+use crate::measure::plan_check;
+use crate::report::cost_sheet::CostSheet;
+use crate::report::explain;
+use crate::report::fidelity::Fidelity;
+use crate::terminal::console::Console;
+use crate::terminal::failure::hinted;
+use crate::terminal::progress::Progress;
+use crate::terminal::units;
+use args::Stage;
+use calibration::calibration;
+use config::config;
+
+pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
+    let start = Instant::now();
+    let output = check_files(args)?;
+    let console = &output.as_ref().map_or(*console, |output| output.console(console));
+    let mut model = model_file::read(&args.model, console)?;
+    if let Some(path) = &args.class_names {
+        class_names::add(&mut model, path)?;
+    }
+    if args.emit == Some(Stage::Model) && args.output.is_none() {
+        return console.result(model.to_string(), stage_json(Stage::Model, &model.to_string()));
+    }
+    let calibration = calibration(args, &model, console)?;
+    let config = config(args)?;
+    let compiled = {
+        let _working = Progress::spinner(console, "compiling");
+        let compiled = pipeline::compile(&model, &calibration, &config).map_err(in_units)?;
+        plan_check::check(&compiled, &calibration)?;
+        compiled
+    };
+    let file = plan_file::bytes(&compiled.plan, &model);
+    if let Some(output) = &output {
+        output.write(&file)?;
+    }
+    if let Some(stage) = args.emit {
+        let text = text_of(stage, &model, &compiled);
+        let json = stage_json(stage, &text);
+        return console.result(text, json);
+    }
+    let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &config.costs);
+    let mut text = sheet.to_string();
+    let mut json = sheet.json();
+    if args.explain {
+        text = format!("{text}\n{}", explain::text(&compiled));
+        json["explanation"] = explain::json(&compiled);
+    }
+    if let Some(warning) = sheet.fidelity.as_ref().and_then(Fidelity::warning) {
+        console.warn(warning);
+    }
+    let seconds = start.elapsed();
+    json["compile_seconds"] = seconds.as_secs_f64().into();
+    console.note(format!("compiled in {}", units::duration(seconds)));
+    console.summary(text, json)
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args) -> Result<Option<Output>> {
+    let weights = args.model.with_extension("npz");
+    let mut inputs = vec![(args.model.as_path(), "the network that is read")];
+    inputs.extend(args.calibration.iter().map(|path| (path.as_path(), "the calibration data")));
+    inputs.extend(args.class_names.iter().map(|path| (path.as_path(), "the names of classes")));
+    stream::check_inputs(&inputs.iter().map(|(path, _)| *path).collect::<Vec<_>>())?;
+    inputs.push((&weights, "the weights of the network"));
+    let check = |path: &PathBuf| Output::new(path, Content::Plan, &inputs);
+    args.output.as_ref().map(check).transpose()
+}
+
+/// The error with sizes that people read, and the limit that would do.
+fn in_units(error: CompileError) -> anyhow::Error {
+    let CompileError::Memory { needed, allowed } = error else { return error.into() };
+    hinted(
+        format!(
+            "the plan needs {} of memory to run, --max-memory allows {}",
+            units::bytes(needed),
+            units::bytes(allowed)
+        ),
+        format!(
+            "--max-memory {}M is enough; fewer bits of precision, or no --batch, need less",
+            needed.div_ceil(1_000_000)
+        ),
+    )
+}
+
+fn stage_json(stage: Stage, text: &str) -> Json {
+    let name = stage.to_possible_value().map(|value| value.get_name().to_owned());
+    json!({ "stage": name, "text": text })
+}
+
+fn text_of(stage: Stage, model: &Model, compiled: &Compiled) -> String {
+    match stage {
+        Stage::Model => model.to_string(),
+        Stage::Approximate => compiled.approximated.to_string(),
+        Stage::Graph => compiled.graph.to_string(),
+        Stage::Pack => compiled.packing.to_string(),
+        Stage::Plan => compiled.plan.to_string(),
+    }
+}

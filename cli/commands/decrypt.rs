@@ -1,0 +1,231 @@
+//! `hecc decrypt`: encrypted results to numbers.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+use hecc_compiler::interpret::apply_client_ops;
+use hecc_grammar::envelope::{Kind, Origin};
+use hecc_grammar::plan::{Output, Plan};
+use hecc_runtime::client::{Outside, decrypt as decrypt_one, outside, read_secret_key};
+use hecc_runtime::file::{Ciphertexts, read_outputs};
+use ndarray::{ArrayD, Axis};
+use ndarray_npy::{NpzWriter, WriteNpyExt};
+use serde_json::{Value as Json, json};
+
+use crate::files::output::{Content, Output as Destination};
+use crate::files::{beside, bytes_file, plan_file, refusal, stream};
+use crate::report::answer::Answered;
+use crate::terminal::console::Console;
+
+/// Decrypt a result and print it: scores and class if the network decides, numbers otherwise
+///
+/// Steps that the network ends with and that need no secrecy towards its owner, such as softmax, are applied here.
+///
+/// Results are compared with those on the calibration data. One that is unlike them may be wrong: it is printed with a
+/// warning, and the exit status is 3.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The encrypted result, from `hecc run`; `-` is standard input.
+    #[arg(long, short, value_name = "FILE")]
+    input: PathBuf,
+    /// Also write the network's output to an .npy file, or an .npz if it has several; `-` is standard output, and what is
+    /// printed otherwise goes to stderr.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The secret key; by default the one beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Leave out the last steps that the client applies, such as softmax.
+    #[arg(long)]
+    raw: bool,
+    /// How many of the best classes to print.
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    top: usize,
+}
+
+/// One output of the network for one image.
+struct Scores {
+    /// As decrypted.
+    raw: ArrayD<f64>,
+    /// After what the client applies.
+    applied: ArrayD<f64>,
+    /// Why it may be wrong, if it is unlike what calibration saw.
+    outside: Option<Outside>,
+}
+
+impl Scores {
+    fn answered<'a>(&'a self, output: &'a Output) -> Answered<'a> {
+        Answered { output, raw: &self.raw, applied: &self.applied }
+    }
+}
+
+/// The exit status if a result may be wrong.
+const OUTSIDE: u8 = 3;
+
+pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
+    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let destination = check_files(args, &key_path)?;
+    let console =
+        &destination.as_ref().map_or(*console, |destination| destination.console(console));
+    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
+    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
+        .map_err(|error| refusal::refused(&key_path, error))?;
+    let input_file = bytes_file::read_kind(&args.input, (Kind::Result, &args.plan))?;
+    let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
+    let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
+        .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
+
+    let mut images = vec![];
+    for set in &sets {
+        let tensors = decrypt_one(plan, &secret, set)?;
+        for image in 0..plan.batch.min(n_images - images.len()) {
+            let scores = tensors.iter().zip(&plan.outputs).map(|(tensor, output)| {
+                let length = tensor.len() / plan.batch;
+                scores_of(tensor[image * length..][..length].to_vec(), output, args.raw)
+            });
+            images.push(scores.collect::<Result<Vec<_>>>()?);
+        }
+    }
+    if let (Some(path), Some(destination)) = (&args.output, &destination) {
+        destination.write(&array_file(path, plan, &images)?)?;
+    }
+    console.result(text(plan, &images, args), json_of(plan, &images, args))?;
+    Ok(warn(plan, &images, console))
+}
+
+/// Warnings printed at most.
+const MAX_WARNINGS: usize = 10;
+
+/// Says which results may be wrong, and returns the exit status.
+fn warn(plan: &Plan, images: &[Vec<Scores>], console: &Console) -> ExitCode {
+    let outputs = |scores: &'_ [Scores]| -> Vec<String> {
+        let outside = scores.iter().zip(&plan.outputs);
+        outside.filter_map(|(scores, output)| Some(why(output, scores.outside?))).collect()
+    };
+    let all = images.iter().enumerate().map(|(image, scores)| (image, outputs(scores)));
+    let outside: Vec<(usize, Vec<String>)> = all.filter(|(_, why)| !why.is_empty()).collect();
+    for (image, why) in outside.iter().take(MAX_WARNINGS) {
+        let which = if images.len() > 1 { format!("input {image}: ") } else { String::new() };
+        console.warn(format!("{which}{MAY_BE_WRONG} ({})", why.join("; ")));
+    }
+    if outside.len() > MAX_WARNINGS {
+        console.warn(format!("and {} more", outside.len() - MAX_WARNINGS));
+    }
+    if outside.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(OUTSIDE) }
+}
+
+const MAY_BE_WRONG: &str = "outside of what the network was calibrated on: may be wrong";
+
+fn why(output: &Output, outside: Outside) -> String {
+    format!("output `{}`: {outside}", output.name)
+}
+
+fn scores_of(tensor: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
+    let outside = outside(output, &tensor);
+    let raw = ArrayD::from_shape_vec(output.shape.clone(), tensor)?;
+    let ops = if is_raw { &[] } else { &output.client[..] };
+    Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw, outside })
+}
+
+fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
+    let mut text = String::new();
+    for (i, outputs) in images.iter().enumerate() {
+        for (scores, output) in outputs.iter().zip(&plan.outputs) {
+            if images.len() > 1 {
+                let _ = write!(text, "input {i}: ");
+            }
+            if plan.outputs.len() > 1 {
+                let _ = write!(text, "output `{}`: ", output.name);
+            }
+            text += &scores.answered(output).text(args.top);
+        }
+    }
+    text
+}
+
+fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
+    let output = |(scores, output): (&Scores, &Output)| scores.answered(output).json(args.top);
+    let image = |outputs: &Vec<Scores>| -> Json {
+        let outside = outputs.iter().zip(&plan.outputs);
+        let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));
+        json!({
+            "outputs": outputs.iter().zip(&plan.outputs).map(output).collect::<Vec<_>>(),
+            "outside_calibration": outputs.iter().any(|scores| scores.outside.is_some()),
+            "why_outside": why.collect::<Vec<_>>(),
+        })
+    };
+    json!({ "inputs": images.iter().map(image).collect::<Vec<_>>() })
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path) -> Result<Option<Destination>> {
+    let inputs = [
+        (args.plan.as_path(), "the plan"),
+        (args.input.as_path(), "the result that is read"),
+        (key, "the secret key"),
+    ];
+    let check = |path: &PathBuf| Destination::new(path, Content::Arrays, &inputs);
+    args.output.as_ref().map(check).transpose()
+}
+
+/// The file of all outputs, in the format that its name asks for.
+fn array_file(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<Vec<u8>> {
+    let extension = if stream::is_stdout(path) {
+        Some(if plan.outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
+    } else {
+        path.extension().map(|e| e.to_string_lossy().to_lowercase())
+    };
+    let array =
+        |k: usize| stacked(images.iter().map(|outputs| outputs[k].applied.clone()).collect());
+    Ok(match (extension.as_deref(), plan.outputs.len()) {
+        (Some("npz"), n) => {
+            let mut npz = NpzWriter::new_compressed(io::Cursor::new(vec![]));
+            for k in 0..n {
+                npz.add_array(plan.outputs[k].name.as_str(), &array(k)?)?;
+            }
+            npz.finish()?.into_inner()
+        }
+        (Some("npy"), n) => {
+            let only = only_scores(plan).ok_or_else(|| {
+                anyhow!("the network has {n} outputs: write an .npz instead of an .npy")
+            })?;
+            let mut bytes = vec![];
+            array(only)?.write_npy(&mut bytes)?;
+            bytes
+        }
+        _ => bail!("`{}` ends neither in .npy nor in .npz", path.display()),
+    })
+}
+
+/// The only output, or the only one that is not a label which the client makes of such numbers.
+fn only_scores(plan: &Plan) -> Option<usize> {
+    let is_label = |output: &Output| output.client.iter().any(|op| op.decides());
+    let scores = (0..plan.outputs.len()).filter(|&k| !is_label(&plan.outputs[k]));
+    match (plan.outputs.len(), &scores.collect::<Vec<_>>()[..]) {
+        (1, _) => Some(0),
+        (_, [only]) => Some(*only),
+        (_, _) => None,
+    }
+}
+
+/// One array with the images in front.
+fn stacked(mut arrays: Vec<ArrayD<f64>>) -> Result<ArrayD<f64>> {
+    if arrays.len() == 1 {
+        return Ok(arrays.remove(0));
+    }
+    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+    let has_batch = views[0].shape().first() == Some(&1);
+    Ok(if has_batch {
+        ndarray::concatenate(Axis(0), &views)?
+    } else {
+        ndarray::stack(Axis(0), &views)?
+    })
+}

@@ -1,0 +1,218 @@
+//! `hecc encrypt`: inputs to ciphertexts.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use hecc_grammar::envelope::Kind;
+use hecc_grammar::plan::Plan;
+use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key, unusual_input};
+use hecc_runtime::error::RunError;
+use hecc_runtime::file::{Ciphertexts, write_inputs};
+use hecc_runtime::ring::SecretRng;
+use serde_json::json;
+
+use crate::data::dataset::{self, specs_of_plan};
+use crate::data::sources;
+use crate::files::output::{Content, Output};
+use crate::files::{beside, bytes_file, plan_file, refusal, stream};
+use crate::terminal::console::Console;
+use crate::terminal::failure::hinted;
+use crate::terminal::progress::Progress;
+use crate::terminal::units;
+
+/// Encrypt an input
+///
+/// The result can be given to anyone: only the holder of the secret key can read it. Values outside the range that the
+/// network was calibrated for are refused, since the encrypted network would give wrong results for them. Inputs that are
+/// in range but unlike the calibration data are encrypted with a warning.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The input: an .npy array, an .npz archive (with `:NAME` for one of its arrays), a .png or .jpg image, or a
+    /// folder of images; `-` is an array on standard input.
+    ///
+    /// Of a network with several inputs once for each, as `INPUT=FILE` or in their order; or one .npz with an array for
+    /// each, named as the input. Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says,
+    /// unless the network declares that it takes bytes; other arrays are what the network takes. Several images in an
+    /// array are encrypted into one file and run one after the other.
+    #[arg(long, short, value_name = "FILE", required = true)]
+    input: Vec<OsString>,
+    /// The file to write; `-` is standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// The secret key; by default the one beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Of several images, encrypt only number I (from 0), or I..J.
+    #[arg(long, value_name = "I", value_parser = parse_range)]
+    index: Option<Range<usize>>,
+    /// Encrypt values outside the calibrated range: the result may be wrong.
+    #[arg(long)]
+    allow_out_of_range: bool,
+}
+
+pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
+    let data: Vec<PathBuf> = args.input.iter().map(|source| sources::path_of(source)).collect();
+    let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
+    beside::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let output = check_files(args, &key_path, &paths)?;
+    let console = &output.console(console);
+    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
+    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
+        .map_err(|error| refusal::refused(&key_path, error))?;
+    let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
+    let n_images = inputs[0].shape()[0];
+    let images = args.index.clone().unwrap_or(0..n_images);
+    ensure!(
+        images.end <= n_images,
+        "--index {}: there are {}, numbered from 0",
+        images.end - 1,
+        units::count(n_images, "image")
+    );
+
+    let start = Instant::now();
+    let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
+    let mut rng = SecretRng::from_os()?;
+    let (mut sets, mut unusual) = (vec![], vec![]);
+    let bar = Progress::new(console, "encrypt", images.len());
+    for first in images.clone().step_by(plan.batch) {
+        let batch = first..images.end.min(first + plan.batch);
+        let tensors = batch.clone().map(|image| dataset::image(&inputs, image, n_images));
+        let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
+        let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
+        sets.push(set.map_err(|error| refused(error, plan, batch.clone()))?);
+        for image in batch {
+            if is_unusual(plan, &dataset::image(&inputs, image, n_images)) {
+                unusual.push(image);
+            }
+            bar.step();
+        }
+    }
+    drop(bar);
+    warn(&unusual, console);
+    let encrypted = Ciphertexts { key: secret.id(), n_images: images.len(), sets };
+    let file = write_inputs(plan, loaded.fingerprint, &encrypted);
+    output.write(&file)?;
+    console.summary(
+        format!(
+            "{}: {} encrypted, {}, in {}",
+            output.name(),
+            units::count(images.len(), "input"),
+            units::bytes(file.len() as u64),
+            units::duration(start.elapsed())
+        ),
+        json!({
+            "plan": loaded.fingerprint.to_string(),
+            "key": secret.id().to_string(),
+            "path": stream::name(&args.output),
+            "bytes": file.len(),
+            "inputs": images.len(),
+            "first": images.start,
+            "unusual": unusual,
+            "seconds": start.elapsed().as_secs_f64(),
+        }),
+    )
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path, data: &[&Path]) -> Result<Output> {
+    let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the secret key")];
+    inputs.extend(data.iter().map(|path| (*path, "the input that is encrypted")));
+    Output::new(&args.output, Content::Ciphertext, &inputs)
+}
+
+/// Whether an input is unlike the calibration data, though its elements are in range.
+fn is_unusual(plan: &Plan, tensors: &[Vec<f64>]) -> bool {
+    let mut inputs = plan.inputs.iter().zip(tensors);
+    inputs.any(|(input, tensor)| unusual_input(input, tensor).is_some())
+}
+
+/// Images named in a warning, at most.
+const MAX_NAMED: usize = 10;
+
+fn warn(unusual: &[usize], console: &Console) {
+    if unusual.is_empty() {
+        return;
+    }
+    let named: Vec<String> = unusual.iter().take(MAX_NAMED).map(usize::to_string).collect();
+    let more = if unusual.len() > MAX_NAMED { ", ..." } else { "" };
+    let (named, those) = (named.join(", "), "those that the network was calibrated on");
+    console.warn(match unusual.len() {
+        1 => format!("image {named} is unlike {those}: the result may be wrong"),
+        n => format!("{n} images ({named}{more}) are unlike {those}: the results may be wrong"),
+    });
+}
+
+/// An error of encryption, with the image that it is about and, of pixels, what they look like.
+fn refused(error: RunError, plan: &Plan, images: Range<usize>) -> anyhow::Error {
+    let (image, hint) = match &error {
+        RunError::OutOfRange { name, image, value, .. } => {
+            (images.start + image, pixel_hint(plan, name, *value))
+        }
+        RunError::MissingKey { .. }
+        | RunError::InputCount { .. }
+        | RunError::InputType { .. }
+        | RunError::Threads { .. }
+        | RunError::Randomness(_)
+        | RunError::TensorCount { .. }
+        | RunError::TensorLength { .. }
+        | RunError::Noise
+        | RunError::Malformed { .. } => (images.start, None),
+    };
+    match hint {
+        Some(hint) => hinted(format!("image {image}: {error}"), hint),
+        None => anyhow::Error::new(error).context(format!("image {image}")),
+    }
+}
+
+/// What helps if values look like pixels from 0 to 255 where pixels from 0 to 1 are expected.
+fn pixel_hint(plan: &Plan, name: &str, value: f64) -> Option<String> {
+    let input = plan.inputs.iter().find(|input| input.name == name)?;
+    let (lo, hi) = input.ranges.hull();
+    let looks_like_bytes = (0.0..=1.0).contains(&lo) && hi <= 1.0 && value > 1.0;
+    (looks_like_bytes && value <= 255.0 && value.fract() == 0.0).then(|| {
+        "this looks like pixels from 0 to 255: divide them by 255, or save them as bytes (uint8)".to_owned()
+    })
+}
+
+/// The tensors of several images, one after the other.
+fn joined(mut images: Vec<Vec<f64>>, next: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    images.iter_mut().zip(next).for_each(|(all, one)| all.extend(one));
+    images
+}
+
+/// `3` or `3..7`.
+fn parse_range(text: &str) -> Result<Range<usize>, String> {
+    let number = |text: &str| {
+        text.parse::<usize>().map_err(|_| "expected a number I or a range I..J".to_owned())
+    };
+    let range = match text.split_once("..") {
+        Some((start, end)) => number(start)?..number(end)?,
+        None => {
+            let start = number(text)?;
+            start..start.checked_add(1).ok_or("the number is too large")?
+        }
+    };
+    if range.is_empty() { Err("the range is empty".to_owned()) } else { Ok(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_numbers_or_ranges() {
+        assert_eq!(parse_range("3"), Ok(3..4));
+        assert_eq!(parse_range("3..7"), Ok(3..7));
+        for bad in ["", "-1", "7..3", "3..3", "a", "18446744073709551615"] {
+            assert!(parse_range(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `hecc inspect`: what a file is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use hecc_grammar::cost::Costs;
+use hecc_grammar::envelope::{Kind, kind_of, open_any};
+use hecc_grammar::plan::{ClientOp, Key, Params, Plan, Ranges};
+use hecc_runtime::file::{Contents, describe};
+use serde_json::{Value as Json, json};
+
+use crate::files::plan_file::{self, LoadedPlan};
+use crate::files::stream::input_name;
+use crate::files::{bytes_file, costs, refusal};
+use crate::report::answer;
+use crate::report::cost_sheet::{CostSheet, params_json, params_lines};
+use crate::report::layers::{self, layer_costs, layer_table, layers_json};
+use crate::terminal::console::Console;
+use crate::terminal::table::Sheet;
+use crate::terminal::units;
+
+/// Tell what a file is: a plan, keys, or ciphertexts
+///
+/// Prints its parameters, the security they give and why, sizes, and for a plan a table of its layers. The whole file is
+/// checked on the way.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file; `-` is standard input.
+    file: PathBuf,
+}
+
+pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
+    let path = &args.file;
+    let bytes = bytes_file::read(path)?;
+    let refused = |error| refusal::refused(path, error);
+    if kind_of(&bytes).map_err(refused)? == Kind::Plan {
+        let loaded = plan_file::open(path, bytes)?;
+        let costs = costs::load()?;
+        return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
+    }
+    let size = bytes.len() as u64;
+    let envelope = open_any(bytes).map_err(refused)?;
+    let contents = describe(&envelope).map_err(refused)?;
+    let mut sheet = Sheet::default();
+    sheet.line("file", format!("{}: {}", input_name(path), envelope.kind));
+    sheet.line("size", units::exact_bytes(size));
+    sheet.line("of plan", envelope.origin.plan.to_string());
+    sheet.line("of key", envelope.origin.key.to_string());
+    let mut json = contents_json(&contents);
+    contents_lines(&contents, envelope.kind, &mut sheet);
+    if let Some(direction) = direction(envelope.kind) {
+        json["direction"] = direction.into();
+    }
+    json["kind"] = kind_name(envelope.kind).into();
+    json["bytes"] = size.into();
+    json["plan"] = envelope.origin.plan.to_string().into();
+    json["key"] = envelope.origin.key.to_string().into();
+    console.result(sheet, json)
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plan => "plan",
+        Kind::SecretKey => "secret_key",
+        Kind::EvaluationKeys => "evaluation_keys",
+        Kind::Input | Kind::Result => "ciphertexts",
+    }
+}
+
+/// Which way ciphertexts travel.
+fn direction(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Input => Some("input"),
+        Kind::Result => Some("output"),
+        Kind::Plan | Kind::SecretKey | Kind::EvaluationKeys => None,
+    }
+}
+
+fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
+    let plan = &loaded.plan;
+    let mut sheet = Sheet::default();
+    sheet.line("file", format!("{}: a plan", input_name(path)));
+    sheet.line("network", plan.name.clone());
+    sheet.line("fingerprint", loaded.fingerprint.to_string());
+    for input in &plan.inputs {
+        let mut text = format!(
+            "`{}`, shape {}, values in {}, {}",
+            input.name,
+            layers::shape(&input.shape),
+            input_range(&input.ranges),
+            units::count(input.slots.len(), "ciphertext")
+        );
+        if let Some(normalization) = &input.normalization {
+            text += &format!(
+                "; pixels in [0, 1] are normalized by mean {:?}, deviation {:?}",
+                normalization.mean, normalization.std
+            );
+        }
+        sheet.line("input", text);
+    }
+    for output in &plan.outputs {
+        let client: Vec<&str> = output.client.iter().map(client_name).collect();
+        let kind = answer::kind_name(output.kind);
+        let then = if client.is_empty() {
+            String::new()
+        } else {
+            format!("; the client applies {}", client.join(", then "))
+        };
+        let shape = layers::shape(&output.shape);
+        sheet.line("output", format!("`{}`, shape {shape}, {kind}{then}", output.name));
+    }
+    let source = if loaded.source.is_some() { "stored" } else { "not stored" };
+    sheet.line("original network", source);
+    sheet.line("instructions", units::grouped(plan.ops.len() as u64));
+    let cost_sheet = CostSheet::new(plan, loaded.bytes, costs);
+    let costs = layer_costs(plan, costs);
+    format!("{sheet}{cost_sheet}\n{}", layer_table(plan, &costs))
+}
+
+fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
+    let plan: &Plan = &loaded.plan;
+    let mut json = CostSheet::new(&loaded.plan, loaded.bytes, costs).json();
+    let inputs = plan.inputs.iter().map(|input| {
+        let normalization = input.normalization.as_ref();
+        json!({
+            "name": input.name,
+            "shape": input.shape,
+            "range": [input.ranges.hull().0, input.ranges.hull().1],
+            "ranges": input.ranges.0,
+            "ciphertexts": input.slots.len(),
+            "normalization": normalization.map(|n| json!({ "mean": n.mean, "std": n.std })),
+        })
+    });
+    let outputs = plan.outputs.iter().map(|output| {
+        json!({
+            "name": output.name,
+            "shape": output.shape,
+            "kind": answer::kind_name(output.kind),
+            "ciphertexts": output.slots.len(),
+            "client": output.client.iter().map(client_name).collect::<Vec<_>>(),
+        })
+    });
+    json["kind"] = "plan".into();
+    json["plan"] = loaded.fingerprint.to_string().into();
+    json["name"] = plan.name.clone().into();
+    json["inputs"] = inputs.collect();
+    json["outputs"] = outputs.collect();
+    json["instructions"] = plan.ops.len().into();
+    json["has_original_network"] = loaded.source.is_some().into();
+    json["layers"] = layers_json(plan, &layer_costs(plan, costs));
+    json
+}
+
+/// The range of an input's values, and how many of its parts have their own.
+fn input_range(ranges: &Ranges) -> String {
+    let all = layers::range(ranges.hull());
+    match ranges.0.len() {
+        1 => all,
+        n => format!("{all} ({n} features or channels, each in a range of its own)"),
+    }
+}
+
+fn client_name(op: &ClientOp) -> &'static str {
+    match op {
+        ClientOp::Softmax { .. } => "softmax",
+        ClientOp::LogSoftmax { .. } => "log-softmax",
+        ClientOp::ArgMax { .. } => "argmax",
+        ClientOp::TopK { .. } => "top-k",
+        ClientOp::TopKIndices { .. } => "top-k indices",
+        ClientOp::FakeQuant(_) => "fake-quant",
+        ClientOp::Activation(function) => function.name(),
+        ClientOp::Affine { .. } => "scale and offset",
+        ClientOp::Compare { .. } => "compare",
+        ClientOp::Round(_) => "round",
+        ClientOp::Normalize { .. } => "normalize",
+        ClientOp::Sum { .. } => "sum",
+        ClientOp::Reshape { .. } => "reshape",
+        ClientOp::Pick { .. } => "pick",
+        ClientOp::Lookup { .. } => "look-up",
+        ClientOp::Classes { .. } => "names of classes",
+        ClientOp::Labels { .. } => "names of labels",
+    }
+}
+
+fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
+    params_lines(params_of(contents), sheet);
+    match contents {
+        Contents::SecretKey { .. } => {
+            sheet
+                .line("keep it", "to yourself: it reads everything that is encrypted for the plan");
+        }
+        Contents::EvaluationKeys { sections, .. } => {
+            let rotations = sections.iter().filter(|s| matches!(s.key, Key::Rotate(_))).count();
+            let others = units::count(sections.len() - rotations, "other");
+            sheet.line("keys", format!("{} for rotations, {others}", rotations));
+            sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
+        }
+        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
+            let what = direction(kind).unwrap_or("image");
+            let sets = units::count(*n_images as usize, what);
+            sheet.line(
+                "holds",
+                format!("{sets} of {}", units::count(ciphertexts.len(), "ciphertext")),
+            );
+            if let Some(first) = ciphertexts.first() {
+                let levels = first.limbs.len().saturating_sub(1);
+                let seeded = if first.seeded { ", half of each a seed" } else { "" };
+                sheet.line(
+                    "each",
+                    format!("{levels} levels left, scale 2^{:.1}{seeded}", first.scale),
+                );
+            }
+        }
+    }
+}
+
+fn contents_json(contents: &Contents) -> Json {
+    let mut json = params_json(params_of(contents));
+    match contents {
+        Contents::SecretKey { .. } => {}
+        Contents::EvaluationKeys { sections, .. } => {
+            let section = sections.iter().map(|section| {
+                json!({
+                    "key": section.key.to_string(),
+                    "limbs": section.limbs.len(),
+                    "bytes": section.bytes,
+                })
+            });
+            json["keys"] = section.collect();
+        }
+        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
+            json["sets"] = (*n_images).into();
+            let ciphertext = ciphertexts.iter().map(
+                |c| json!({ "limbs": c.limbs.len(), "scale_bits": c.scale, "seeded": c.seeded }),
+            );
+            json["ciphertexts"] = ciphertext.collect();
+        }
+    }
+    json
+}
+
+fn params_of(contents: &Contents) -> &Params {
+    match contents {
+        Contents::SecretKey { params }
+        | Contents::EvaluationKeys { params, .. }
+        | Contents::Ciphertexts { params, .. } => params,
+    }
+}

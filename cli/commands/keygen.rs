@@ -1,0 +1,140 @@
+//! `hecc keygen`: the secret key and the evaluation keys of a plan.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use hecc_runtime::client::{SecretKey, evaluation_keys, read_secret_key, write_secret_key};
+use hecc_runtime::file::{evaluation_keys_bytes, write_evaluation_keys};
+use hecc_runtime::ring::SecretRng;
+use serde_json::{Value as Json, json};
+
+use crate::files::key_pair::KeyPair;
+use crate::files::output::cannot_write;
+use crate::files::plan_file::LoadedPlan;
+use crate::files::save::{Access, Staged};
+use crate::files::stream::{check_named, name};
+use crate::files::{beside, bytes_file, plan_file, refusal};
+use crate::terminal::console::Console;
+use crate::terminal::progress::Progress;
+use crate::terminal::units;
+
+/// Make the keys of a plan
+///
+/// Two files come out. The secret key (`plan.sk`) encrypts inputs and decrypts results: it must never leave its owner.
+/// The evaluation keys (`plan.ek`) let a server run the plan on encrypted inputs; they reveal nothing and are meant to
+/// be given away. Both carry the same random id, as does everything that is encrypted under them.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// Write the keys into this folder instead of beside the plan.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace keys that exist: what the old secret key encrypted is lost.
+    #[arg(long)]
+    force: bool,
+    /// Keep the secret key that exists, and make its evaluation keys again.
+    #[arg(long)]
+    evaluation_only: bool,
+}
+
+pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
+    check_named(&args.plan, "keys are named after the file of their plan: give that file")?;
+    let folder = args.out.as_deref();
+    if let Some(folder) = folder {
+        check_named(folder, "--out takes a folder for both files")?;
+    }
+    let pair = KeyPair {
+        secret: beside::secret_key(&args.plan, folder),
+        evaluation: beside::evaluation_keys(&args.plan, folder),
+        plan: args.plan.clone(),
+    };
+    let loaded = plan_file::read(&args.plan)?;
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make folder `{}`", name(folder)))?;
+    }
+    let start = Instant::now();
+    let secret = if args.evaluation_only {
+        pair.check_evaluation_only(args.force)?;
+        let file = bytes_file::read(&pair.secret)?;
+        read_secret_key(&loaded.plan, loaded.fingerprint, file)
+            .map_err(|error| refusal::refused(&pair.secret, error))?
+    } else {
+        pair.check_new(args.force)?;
+        SecretKey::generate()?
+    };
+    // What takes long, and what can fail for want of space, is done before either file is in its place.
+    let evaluation = stage_evaluation_keys(&loaded, &secret, &pair.evaluation, console)?;
+    if args.evaluation_only {
+        pair.place_evaluation(evaluation, args.force)?;
+    } else {
+        let file = write_secret_key(&loaded.plan, loaded.fingerprint, &secret);
+        let staged = Staged::write(&pair.secret, Access::Owner, |out| out.write_all(&file));
+        let staged = staged.with_context(|| cannot_write(&pair.secret))?;
+        pair.place(staged, evaluation, args.force)?;
+    }
+    report(&Made { args, pair: &pair, loaded: &loaded, secret: &secret, start }, console)
+}
+
+/// Makes the evaluation keys, and writes them under a temporary name.
+fn stage_evaluation_keys(
+    loaded: &LoadedPlan,
+    secret: &SecretKey,
+    path: &Path,
+    console: &Console,
+) -> Result<Staged> {
+    let plan = &loaded.plan;
+    let mut rng = SecretRng::from_os()?;
+    let keys = {
+        let bar = Progress::new(console, "keys", plan.keys().len());
+        evaluation_keys(plan, secret, &mut rng, &|done, _| bar.set(done))
+    };
+    let staged = Staged::write(path, Access::Public, |out| {
+        write_evaluation_keys(plan, loaded.fingerprint, &keys, out)
+    });
+    staged.with_context(|| cannot_write(path))
+}
+
+/// What there is to tell.
+struct Made<'a> {
+    args: &'a Args,
+    pair: &'a KeyPair,
+    loaded: &'a LoadedPlan,
+    secret: &'a SecretKey,
+    start: Instant,
+}
+
+fn report(made: &Made<'_>, console: &Console) -> Result<()> {
+    let Made { args, pair, loaded, secret, start } = made;
+    let plan = &loaded.plan;
+    let (key_bytes, n_keys) = (evaluation_keys_bytes(plan), plan.keys().len());
+    let secret_bytes = hecc_runtime::client::secret_key_bytes(plan);
+    let of_secret = if args.evaluation_only {
+        String::new()
+    } else {
+        format!(
+            "{}: secret key {}, {}. Keep it to yourself: it reads everything that is encrypted for this plan\n",
+            name(&pair.secret),
+            secret.id(),
+            units::bytes(secret_bytes),
+        )
+    };
+    let json: Json = json!({
+        "plan": loaded.fingerprint.to_string(),
+        "key": secret.id().to_string(),
+        "secret_key": { "path": name(&pair.secret), "bytes": secret_bytes, "made": !args.evaluation_only },
+        "evaluation_keys": { "path": name(&pair.evaluation), "bytes": key_bytes, "count": n_keys },
+        "seconds": start.elapsed().as_secs_f64(),
+    });
+    let text = format!(
+        "{of_secret}{}: evaluation keys of key {}, {} ({}), made in {}. For the machine that runs the plan",
+        name(&pair.evaluation),
+        secret.id(),
+        units::bytes(key_bytes),
+        units::count(n_keys, "key"),
+        units::duration(start.elapsed()),
+    );
+    console.summary(text, json)
+}

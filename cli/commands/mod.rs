@@ -1,0 +1,12 @@
+//! The subcommands, a file or a folder each.
+
+pub(crate) mod bench;
+pub(crate) mod compile;
+pub(crate) mod completions;
+pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod memory;
+pub(crate) mod run;
+pub(crate) mod simulate;

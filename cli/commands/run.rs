@@ -1,0 +1,138 @@
+//! `hecc run`: a plan on encrypted inputs.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hecc_grammar::cost;
+use hecc_grammar::envelope::{Kind, Origin};
+use hecc_runtime::eval::{Evaluator, Options};
+use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_outputs};
+use serde_json::json;
+
+use crate::commands::memory;
+use crate::files::output::{Content, Output};
+use crate::files::{beside, bytes_file, costs, plan_file, refusal, stream};
+use crate::terminal::console::Console;
+use crate::terminal::progress::Progress;
+use crate::terminal::units;
+
+/// Run the network on an encrypted input
+///
+/// Needs the plan, the evaluation keys and the encrypted input: nothing secret. The result stays encrypted, and is the
+/// same, byte for byte, for any number of threads.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The plan, from `hecc compile`.
+    plan: PathBuf,
+    /// The encrypted input, from `hecc encrypt`; `-` is standard input.
+    #[arg(long, short, value_name = "FILE")]
+    input: PathBuf,
+    /// The file to write; for input `x.ct` by default `x.out.ct`, for `-` standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The evaluation keys; by default those beside the plan.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Number of threads; by default one for each core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Memory for encoded weights that are kept from one input to the next, such as 2G.
+    ///
+    /// By default as much as they need, at most 2G; none for a single input, which needs each only once.
+    #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
+    cache: Option<u64>,
+}
+
+pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
+    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
+    let loaded = plan_file::read(&args.plan)?;
+    let plan = &loaded.plan;
+    let input_file = bytes_file::read_kind(&args.input, (Kind::Input, &args.plan))?;
+    let key_path = beside::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
+    let output_path = output_path(args)?;
+    let output = check_files(args, &key_path, &output_path)?;
+    let console = &output.console(console);
+    let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
+        .map_err(|error| refusal::refused(&args.input, error))?;
+    let keys = {
+        let _working = Progress::spinner(console, "reading evaluation keys");
+        let file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;
+        let origin = Origin { plan: loaded.fingerprint, key };
+        read_evaluation_keys(plan, origin, file)
+            .map_err(|error| refusal::mismatched(&key_path, error, &args.input))?
+    };
+
+    let threads = match args.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let cache = args.cache.unwrap_or(if sets.len() > 1 { cost::KEPT_BYTES } else { 0 });
+    let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
+    let evaluator = Evaluator::new(plan, &keys, options)?;
+    let n_steps = plan.ops.len() * plan.params.n_instances();
+    let n_runs = sets.len();
+    let bar = Progress::new(console, "run", n_runs * n_steps);
+    let (mut outputs, mut seconds) = (vec![], vec![]);
+    for (i, set) in sets.into_iter().enumerate() {
+        let start = Instant::now();
+        let before = i * n_steps;
+        outputs.push(evaluator.run(evaluator.expand(set), &|done, _| bar.set(before + done))?);
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    drop(bar);
+    let total: f64 = seconds.iter().sum();
+
+    let result = Ciphertexts { key, n_images, sets: outputs };
+    let file = write_outputs(plan, loaded.fingerprint, &result);
+    output.write(&file)?;
+    let predicted = cost::plan_seconds(&costs::load()?, plan);
+    let peak = memory::peak_bytes();
+    let memory =
+        peak.map_or_else(String::new, |peak| format!(", {} of memory", units::bytes(peak)));
+    console.summary(
+        format!(
+            "{}: {} in {} with {} (predicted for one core: {} a run){memory}",
+            output.name(),
+            units::count(n_images, "input"),
+            units::duration(Duration::from_secs_f64(total)),
+            units::count(threads, "thread"),
+            units::seconds(predicted),
+        ),
+        json!({
+            "plan": loaded.fingerprint.to_string(),
+            "key": key.to_string(),
+            "path": stream::name(&output_path),
+            "bytes": file.len(),
+            "inputs": n_images,
+            "runs": n_runs,
+            "threads": threads,
+            "seconds": total,
+            "input_seconds": seconds,
+            "predicted_seconds_one_core": predicted * n_runs as f64,
+            "peak_memory_bytes": peak,
+        }),
+    )
+}
+
+/// Where the result goes.
+fn output_path(args: &Args) -> Result<PathBuf> {
+    match &args.output {
+        Some(path) => Ok(path.clone()),
+        None if stream::is_stdin(&args.input) => Ok(PathBuf::from("-")),
+        None => {
+            stream::check_named(&args.input, "-o names the file to write")?;
+            Ok(beside::result_of(&args.input))
+        }
+    }
+}
+
+/// Checks that each file is used for one thing.
+fn check_files(args: &Args, key: &Path, output: &Path) -> Result<Output> {
+    let inputs = [
+        (args.plan.as_path(), "the plan"),
+        (args.input.as_path(), "the input that is read"),
+        (key, "the evaluation keys"),
+    ];
+    Output::new(output, Content::Ciphertext, &inputs)
+}

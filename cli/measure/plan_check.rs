@@ -1,0 +1,141 @@
+//! Every compiled plan is run in the clear on calibration inputs and compared with the network that it was made from, before
+//! anything is written: a defect of the compiler must not become a wrong answer.
+
+use anyhow::{Result, bail};
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::pipeline::Compiled;
+use hecc_grammar::plan::{Input, Op, Plan};
+use hecc_runtime::eval::Noise;
+
+use crate::data::dataset;
+use crate::measure::twin::Twin;
+
+/// Largest difference accepted, as a share of the layer's range: weights are 32-bit floats, and deep polynomials make the
+/// most of that. What a wrong plan computes is off by more.
+const TOLERANCE: f64 = 1.0 / 128.0;
+
+/// As [`TOLERANCE`], over integers, where biases and ratios of steps are rounded.
+const INTEGER_TOLERANCE: f64 = 1.0 / 16.0;
+
+/// Bootstrapping has an error of its own that hides values so small.
+const HIDDEN: f64 = 1e-3;
+
+/// Inputs that a plan is checked on: the first, that with the largest elements, that with the smallest.
+const INPUTS: usize = 3;
+
+/// Larger plans, in slots computed, are checked on the input with the largest elements only.
+const LARGE_PLAN: usize = 1 << 30;
+
+/// Compares a plan in the clear with its network, layer by layer.
+///
+/// # Errors
+/// If they differ; the first layer that does is named.
+pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()> {
+    let plan = &compiled.plan;
+    let twin = Twin::new(plan, Some(&compiled.approximated));
+    let n_images = calibration.len(&compiled.approximated);
+    let tolerance = tolerance(compiled);
+    for image in chosen(calibration, n_images, is_large(compiled)) {
+        let tensors = dataset::image(&calibration.inputs, image, n_images);
+        let found = twin.run(&tensors, Noise::None)?;
+        let Some(expected) = twin.original(&rounded(&tensors, plan))? else { continue };
+        for (k, layer) in plan.layers.iter().enumerate() {
+            let range = layer.range.0.abs().max(layer.range.1.abs());
+            if compiled.bootstraps.is_some() && range < HIDDEN {
+                continue;
+            }
+            // What slots hold near 1 is computed as exactly as what they hold near 0.
+            let size = largest(&expected.layers[k]).max(range).max(layer.factor.abs());
+            // What nothing reads is not computed, and what is no tensor of the network has nothing to be compared with.
+            let n_elements = expected.layers[k].len();
+            let pairs = layer.slots.iter().flat_map(|(_, runs)| runs.pairs());
+            let elements = pairs.map(|(_, element)| element as usize).filter(|&i| i < n_elements);
+            let values = (&found.layers[k][..], &expected.layers[k][..]);
+            compare(&layer.name, values, elements, tolerance * size)?;
+        }
+        for (k, output) in plan.outputs.iter().enumerate() {
+            let size = largest(&expected.outputs[k]).max(output.factor.abs());
+            let values = (&found.outputs[k][..], &expected.outputs[k][..]);
+            compare(&output.name, values, 0..values.1.len(), tolerance * size)?;
+        }
+    }
+    Ok(())
+}
+
+fn tolerance(compiled: &Compiled) -> f64 {
+    let Some(report) = &compiled.integers else { return TOLERANCE };
+    let ratios = report.approximations.iter().map(|(_, error)| error);
+    INTEGER_TOLERANCE + 4.0 * ratios.sum::<f64>()
+}
+
+/// Inputs as the client rounds them.
+fn rounded(tensors: &[Vec<f64>], plan: &Plan) -> Vec<Vec<f64>> {
+    let round = |(tensor, input): (&Vec<f64>, &Input)| match input.quantizer {
+        Some(quantizer) => tensor.iter().map(|&x| quantizer.apply(x)).collect(),
+        None => tensor.clone(),
+    };
+    tensors.iter().zip(&plan.inputs).map(round).collect()
+}
+
+fn largest(tensor: &[f64]) -> f64 {
+    tensor.iter().fold(0.0, |most, x| most.max(x.abs()))
+}
+
+/// Whether running the plan in the clear takes long.
+fn is_large(compiled: &Compiled) -> bool {
+    let terms = |op: &Op| if let Op::DotPlain(terms) = op { terms.len() } else { 1 };
+    let n_terms: usize = compiled.plan.ops.iter().map(terms).sum();
+    n_terms * compiled.plan.params.n_slots() > LARGE_PLAN
+}
+
+/// The inputs to check on.
+fn chosen(calibration: &Calibration, n_images: usize, few: bool) -> Vec<usize> {
+    let size = |image: usize| -> f64 {
+        dataset::image(&calibration.inputs, image, n_images).iter().flatten().map(|x| x.abs()).sum()
+    };
+    let mut by_size: Vec<(usize, f64)> = (0..n_images).map(|image| (image, size(image))).collect();
+    by_size.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let largest = by_size.first().map(|(image, _)| *image);
+    let smallest = by_size.last().map(|(image, _)| *image);
+    let mut images: Vec<usize> = [largest, smallest, Some(0)].into_iter().flatten().collect();
+    images.dedup();
+    images.truncate(if few { 1 } else { INPUTS });
+    images
+}
+
+/// Compares some elements of a tensor.
+fn compare(
+    name: &str,
+    (found, expected): (&[f64], &[f64]),
+    elements: impl Iterator<Item = usize>,
+    tolerance: f64,
+) -> Result<()> {
+    for i in elements {
+        let (found, expected) = (found[i], expected[i]);
+        let difference = (found - expected).abs();
+        if difference.is_nan() || difference > tolerance {
+            bail!(
+                "the compiled plan does not compute the network: element {i} after `{name}` is {found}, expected {expected}. \
+                 Nothing was written. This is a defect of hecc: please report it with the model"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_the_layer_and_the_element() {
+        let compare = |found: &[f64], expected: &[f64], elements: std::ops::Range<usize>| {
+            compare("fc", (found, expected), elements, 0.01).map_err(|error| error.to_string())
+        };
+        assert!(compare(&[1.0, 2.0], &[1.0, 2.001], 0..2).is_ok());
+        let error = compare(&[1.0, 2.0], &[1.0, 4.0], 0..2).unwrap_err();
+        assert!(error.contains("element 1 after `fc` is 2, expected 4"), "{error}");
+        assert!(compare(&[1.0, 2.0], &[1.0, 4.0], 0..1).is_ok());
+        assert!(compare(&[f64::NAN], &[1.0], 0..1).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! What a plan needs and promises, before any key exists.
+
+use std::fmt;
+
+use hecc_grammar::cost::{self, Costs};
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
+use hecc_grammar::security::{TABLE, max_log_qp};
+use hecc_runtime::client::secret_key_bytes;
+use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
+use serde_json::{Value as Json, json};
+
+use crate::report::fidelity::Fidelity;
+use crate::report::integer_results::IntegerResult;
+use crate::terminal::table::Sheet;
+use crate::terminal::units;
+
+/// Numbers of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CostSheet {
+    /// How good it is, if that was measured.
+    pub(crate) fidelity: Option<Fidelity>,
+    params: Params,
+    n_keys: usize,
+    /// Exact sizes of files: plan, secret key, evaluation keys, an encrypted input, its encrypted output.
+    plan_bytes: u64,
+    secret_key_bytes: u64,
+    evaluation_keys_bytes: u64,
+    input_bytes: u64,
+    output_bytes: u64,
+    /// Memory of a run: evaluation keys, values alive at once; and encoded weights, if they are kept between runs.
+    key_memory: u64,
+    value_memory: u64,
+    weight_memory: u64,
+    /// Predicted seconds on one core: a run; encoding the weights, before the first.
+    run_seconds: f64,
+    encode_seconds: f64,
+    /// −log2 of the largest error, as a fraction of the range of the results; and that error.
+    precision: f64,
+    largest_error: f64,
+    /// Integers: bits of noise that the results' modulus has room for beyond the bound.
+    noise_budget: Option<f64>,
+    /// Integers: how large results become.
+    integers: Vec<IntegerResult>,
+}
+
+impl CostSheet {
+    /// The numbers of a plan whose file has `plan_bytes` bytes.
+    pub(crate) fn new(plan: &VerifiedPlan, plan_bytes: u64, costs: &Costs) -> CostSheet {
+        let (precision, largest_error) = precision(plan);
+        let noise_budget = (plan.params.scheme == Scheme::Bfv).then(|| noise_budget(plan));
+        CostSheet {
+            fidelity: Fidelity::of(plan),
+            params: plan.params.clone(),
+            n_keys: plan.keys().len(),
+            plan_bytes,
+            secret_key_bytes: secret_key_bytes(plan),
+            evaluation_keys_bytes: evaluation_keys_bytes(plan),
+            input_bytes: input_bytes(plan, 1),
+            output_bytes: output_bytes(plan, 1),
+            key_memory: cost::key_bytes(plan),
+            value_memory: cost::peak_value_bytes(plan),
+            weight_memory: cost::plaintext_bytes(plan),
+            run_seconds: cost::plan_seconds(costs, plan),
+            encode_seconds: cost::encode_seconds(costs, plan),
+            precision,
+            largest_error,
+            noise_budget,
+            integers: IntegerResult::all(plan),
+        }
+    }
+
+    /// The numbers for scripts.
+    pub(crate) fn json(&self) -> Json {
+        let mut json = params_json(&self.params);
+        json["fidelity"] = self.fidelity.as_ref().map_or(Json::Null, Fidelity::json);
+        json["evaluation_keys"] = self.n_keys.into();
+        json["file_bytes"] = json!({
+            "plan": self.plan_bytes,
+            "secret_key": self.secret_key_bytes,
+            "evaluation_keys": self.evaluation_keys_bytes,
+            "input_ciphertext": self.input_bytes,
+            "output_ciphertext": self.output_bytes,
+        });
+        json["memory_bytes"] = json!({
+            "keys": self.key_memory,
+            "values": self.value_memory,
+            "encoded_weights": self.weight_memory,
+        });
+        json["predicted_seconds"] = json!({
+            "run": self.run_seconds,
+            "encode_weights": self.encode_seconds,
+        });
+        match self.noise_budget {
+            Some(budget) => {
+                json["noise_budget_bits"] = budget.into();
+                json["integer_results"] = self.integers.iter().map(IntegerResult::json).collect();
+            }
+            None => {
+                json["precision_bits"] = self.precision.into();
+                json["largest_error"] = self.largest_error.into();
+            }
+        }
+        json
+    }
+}
+
+impl CostSheet {
+    fn memory_of_weights(&self) -> String {
+        match self.weight_memory {
+            0 => String::new(),
+            bytes => format!(", up to {} more to keep encoded weights", units::bytes(bytes)),
+        }
+    }
+}
+
+impl fmt::Display for CostSheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sheet = Sheet::default();
+        self.fidelity.iter().for_each(|fidelity| fidelity.lines(&mut sheet));
+        params_lines(&self.params, &mut sheet);
+        sheet.line("plan", units::exact_bytes(self.plan_bytes));
+        sheet.line("secret key", units::exact_bytes(self.secret_key_bytes));
+        let keys = units::exact_bytes(self.evaluation_keys_bytes);
+        sheet.line("evaluation keys", format!("{keys}, {}", units::count(self.n_keys, "key")));
+        sheet.line("encrypted input", units::exact_bytes(self.input_bytes));
+        sheet.line("encrypted output", units::exact_bytes(self.output_bytes));
+        sheet.line(
+            "memory of a run",
+            format!(
+                "{} (keys {}, values {}){}",
+                units::bytes(self.key_memory + self.value_memory),
+                units::bytes(self.key_memory),
+                units::bytes(self.value_memory),
+                self.memory_of_weights()
+            ),
+        );
+        sheet.line(
+            "time of a run",
+            if self.weight_memory <= cost::KEPT_BYTES {
+                format!(
+                    "about {} on one core, and {} once to encode weights",
+                    units::seconds(self.run_seconds),
+                    units::seconds(self.encode_seconds)
+                )
+            } else {
+                format!(
+                    "about {} on one core, {} of it to encode weights, which are too many to keep",
+                    units::seconds(self.run_seconds + self.encode_seconds),
+                    units::seconds(self.encode_seconds)
+                )
+            },
+        );
+        let precision = if let Some(budget) = self.noise_budget {
+            format!("exact integers; noise is {budget:.1} bits below what could change them")
+        } else if self.precision < 1.0 {
+            "the bound, which takes the worst of every layer, says nothing for so deep a network: `hecc simulate` measures \
+             what encryption changes"
+                .to_owned()
+        } else {
+            format!(
+                "{:.1} bits: encryption changes the result by less than {}",
+                self.precision,
+                units::number(self.largest_error)
+            )
+        };
+        sheet.line("precision", precision);
+        self.integers.iter().for_each(|result| sheet.line("results", result.text()));
+        sheet.fmt(f)
+    }
+}
+
+/// Ring, modulus and security, with the row of the table that proves it.
+pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
+    let (log_n, n) = (params.log_n, params.ring_degree());
+    sheet.line("ring", format!("degree N = {n} (2^{log_n}), {} slots", params.n_slots()));
+    sheet.line(
+        "modulus",
+        format!(
+            "{:.1} bits: {} of {:.1} bits, {} for keys of {:.1} bits",
+            params.log_qp(),
+            units::count(params.q.len(), "prime"),
+            params.log_total_q(),
+            params.p.len(),
+            params.log_qp() - params.log_total_q()
+        ),
+    );
+    if !params.t.is_empty() {
+        let bits: f64 = params.t.iter().map(|&t| (t as f64).log2()).sum();
+        let primes: Vec<String> = params.t.iter().map(u64::to_string).collect();
+        let count = units::count(primes.len(), "prime");
+        let runs = if primes.len() > 1 { ", one run for each" } else { "" };
+        sheet.line("integers", format!("{bits:.1} bits: {count} ({}){runs}", primes.join(", ")));
+    }
+    let (promise, proof) = security(params);
+    sheet.line("security", promise);
+    sheet.line("", proof);
+    let above = params.q.len() - 1 - params.input_level;
+    let bootstrapping = match above {
+        0 => String::new(),
+        _ => format!(", and {} that bootstrapping uses above them", units::count(above, "prime")),
+    };
+    sheet.line("levels", format!("{}{bootstrapping}", params.input_level));
+}
+
+/// The promise and its proof.
+fn security(params: &Params) -> (String, String) {
+    let bits = params.security.bits();
+    let row = TABLE.iter().find(|row| row.log_n == params.log_n);
+    let allowed = max_log_qp(params.log_n, params.security);
+    let (Some(row), Some(allowed), true) = (row, allowed, bits > 0) else {
+        return ("NONE: these parameters are for tests only".to_owned(), String::new());
+    };
+    let [at128, at192, at256] = row.max_log_qp;
+    let promise = format!(
+        "{bits} bits, since the modulus has {:.1} bits, and {allowed} are secure at N = 2^{}",
+        params.log_qp(),
+        params.log_n
+    );
+    let proof = format!(
+        "(at most {at128}, {at192}, {at256} bits for 128, 192, 256 bits of security: Security Guidelines, \
+         eprint 2024/463, table 5.2, ternary secret)"
+    );
+    (promise, proof)
+}
+
+/// Ring, modulus and security, for scripts.
+pub(crate) fn params_json(params: &Params) -> Json {
+    json!({
+        "ring_degree": params.ring_degree(),
+        "log_n": params.log_n,
+        "slots": params.n_slots(),
+        "log_qp": params.log_qp(),
+        "max_log_qp": max_log_qp(params.log_n, params.security),
+        "security_bits": params.security.bits(),
+        "security_source": "eprint 2024/463, table 5.2, ternary secret",
+        "message_primes": params.q,
+        "special_primes": params.p,
+        "scheme": if params.scheme == Scheme::Bfv { "bfv" } else { "ckks" },
+        "plaintext_primes": params.t,
+        "levels": params.q.len() - 1,
+        "top_scale_bits": params.top_scale,
+    })
+}
+
+/// Bits that the noise of the results may grow before they are wrong.
+fn noise_budget(plan: &VerifiedPlan) -> f64 {
+    let noise = noise::analyse_exact(plan);
+    let left = plan.output_values().map(|value| noise::budget(plan, value, noise[value.index()]));
+    left.fold(f64::INFINITY, f64::min)
+}
+
+/// Bits of precision in the worst output slot, and the error that leaves, in the unit of the results. The results are
+/// within [−1, 1] before the factor of the output.
+fn precision(plan: &VerifiedPlan) -> (f64, f64) {
+    let deviations = noise::analyse(plan);
+    let mut worst = (f64::INFINITY, 0.0);
+    for output in &plan.outputs {
+        for (value, _) in &output.slots {
+            let error = deviations[value.index()].bound;
+            worst =
+                (f64::min(worst.0, -error.log2()), f64::max(worst.1, error * output.factor.abs()));
+        }
+    }
+    worst
+}

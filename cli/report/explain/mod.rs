@@ -1,0 +1,159 @@
+//! `hecc compile --explain`: what was chosen, and what else was considered.
+
+mod integers;
+
+use std::fmt::Write as _;
+
+use hecc_compiler::pass::approximate::LayerReport;
+use hecc_compiler::pass::place_bootstraps::Placements;
+use hecc_compiler::pass::search::Candidate;
+use hecc_compiler::pass::search_bootstrapped::BootstrapReport;
+use hecc_compiler::pipeline::Compiled;
+use serde_json::{Value as Json, json};
+
+use crate::terminal::table::{Align, Table};
+use crate::terminal::units;
+
+/// The choices for people.
+pub(crate) fn text(compiled: &Compiled) -> String {
+    let mut text = String::new();
+    let report = &compiled.approximation;
+    if !report.layers.is_empty() {
+        let _ = write!(
+            text,
+            "Polynomials for activations (`*`: chosen). Loss is how much of what is good enough is spent when this layer \
+             alone is replaced, cost is in products of ciphertexts.\n{}\
+             With all of them, the loss is {} on {} that they were not fitted to.\n\n",
+            degrees(&report.layers),
+            units::number(report.loss),
+            units::count(report.n_inputs, "input")
+        );
+    }
+    match &compiled.integers {
+        Some(report) => text += &integers::text(report, &compiled.dropped),
+        None => {
+            let _ =
+                write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
+        }
+    }
+    text += &integers::scheme_text(compiled);
+    if let Some(report) = &compiled.bootstraps {
+        let _ = write!(text, "\n{}", bootstraps(report));
+    }
+    text
+}
+
+fn degrees(layers: &[LayerReport]) -> Table {
+    let mut table = Table::new(&[
+        ("layer", Align::Left),
+        ("degree", Align::Right),
+        ("cost", Align::Right),
+        ("loss", Align::Right),
+        ("largest error", Align::Right),
+    ]);
+    for layer in layers {
+        for (i, choice) in layer.choices.iter().enumerate() {
+            let chosen = if i == layer.chosen { "*" } else { "" };
+            table.row(vec![
+                if i == 0 { layer.node.clone() } else { String::new() },
+                format!("{chosen}{}", choice.degree),
+                choice.cost.to_string(),
+                units::number(choice.loss),
+                units::number(choice.fit.max_error),
+            ]);
+        }
+    }
+    table
+}
+
+fn parameters(candidates: &[Candidate]) -> Table {
+    let mut table = Table::new(&[
+        ("ring degree", Align::Right),
+        ("scale, bits", Align::Right),
+        ("key primes", Align::Right),
+        ("modulus, bits", Align::Right),
+        ("allowed", Align::Right),
+        ("time, 1 core", Align::Right),
+    ]);
+    for candidate in candidates {
+        table.row(vec![
+            format!("2^{}", candidate.log_n),
+            format!("{:.0}", candidate.scale),
+            candidate.n_special.to_string(),
+            format!("{:.1}", candidate.log_qp),
+            candidate.max_log_qp.to_string(),
+            candidate.seconds.map_or("not secure".to_owned(), units::seconds),
+        ]);
+    }
+    table
+}
+
+/// Where values are refreshed, and what one bootstrap more or fewer would cost.
+fn bootstraps(report: &BootstrapReport) -> String {
+    let mut table = Table::new(&[
+        ("refreshed after", Align::Left),
+        ("level", Align::Right),
+        ("to level", Align::Right),
+    ]);
+    for (name, from, to) in &report.steps {
+        table.row(vec![name.clone(), from.to_string(), to.to_string()]);
+    }
+    let Placements { best, one_fewer, one_more } = &report.placements;
+    let other = |seconds: &Option<f64>| seconds.map_or("not possible".to_owned(), units::seconds);
+    format!(
+        "Bootstraps: {} in all, {} with one fewer, {} with one more (shortest paths over steps and levels). They fail with \
+         probability 0: q_0 is taken away up to {} times, and the sparse secret allows no more.\n{table}",
+        units::seconds(best.seconds),
+        other(one_fewer),
+        other(one_more),
+        report.chain.recipe.overflow_bound
+    )
+}
+
+/// The choices for scripts.
+pub(crate) fn json(compiled: &Compiled) -> Json {
+    let report = &compiled.approximation;
+    let layer = |layer: &LayerReport| {
+        let choices = layer.choices.iter().map(|choice| {
+            json!({
+                "degree": choice.degree,
+                "cost": choice.cost,
+                "loss": choice.loss,
+                "mean_squared_error": choice.fit.mean_squared_error,
+                "max_error": choice.fit.max_error,
+            })
+        });
+        json!({
+            "node": layer.node,
+            "function": format!("{:?}", layer.function),
+            "chosen": layer.choices[layer.chosen].degree,
+            "choices": choices.collect::<Vec<_>>(),
+        })
+    };
+    let candidate = |candidate: &Candidate| {
+        json!({
+            "log_n": candidate.log_n,
+            "scale_bits": candidate.scale,
+            "special_primes": candidate.n_special,
+            "log_qp": candidate.log_qp,
+            "max_log_qp": candidate.max_log_qp,
+            "predicted_seconds": candidate.seconds,
+        })
+    };
+    json!({
+        "activations": report.layers.iter().map(layer).collect::<Vec<_>>(),
+        "loss": report.loss,
+        "choosing_inputs": report.n_inputs,
+        "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "integers": compiled.integers.as_ref().map(integers::json),
+        "other_scheme": integers::scheme_json(compiled),
+        "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({
+            "steps": report.steps.iter().map(|(name, from, to)| {
+                json!({ "after": name, "level": from, "to_level": to })
+            }).collect::<Vec<_>>(),
+            "predicted_seconds": report.placements.best.seconds,
+            "predicted_seconds_one_fewer": report.placements.one_fewer,
+            "predicted_seconds_one_more": report.placements.one_more,
+        })),
+    })
+}

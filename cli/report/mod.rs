@@ -1,0 +1,9 @@
+//! What is said of plans, results and measurements, as text and as JSON.
+
+pub(crate) mod answer;
+pub(crate) mod cost_sheet;
+pub(crate) mod explain;
+pub(crate) mod fidelity;
+pub(crate) mod integer_results;
+pub(crate) mod layers;
+pub(crate) mod simulate_report;

@@ -1,0 +1,57 @@
+//! A progress bar with the time left, on a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal::console::Console;
+
+/// A bar on stderr; hidden where nobody watches.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar of `total` steps.
+    pub(crate) fn new(console: &Console, what: &'static str, total: usize) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target(console));
+        let style = ProgressStyle::with_template(
+            "{msg} [{bar:40}] {percent:>3} %, {elapsed} so far, {eta} left",
+        );
+        bar.set_style(style.expect("the template is well-formed").progress_chars("=> "));
+        bar.set_message(what);
+        Progress(bar)
+    }
+
+    /// A sign of life where the number of steps is unknown.
+    pub(crate) fn spinner(console: &Console, what: &'static str) -> Progress {
+        let bar = ProgressBar::with_draw_target(None, target(console));
+        let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far");
+        bar.set_style(style.expect("the template is well-formed"));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(bar)
+    }
+
+    /// So many steps are done.
+    pub(crate) fn set(&self, done: usize) {
+        self.0.set_position(done as u64);
+    }
+
+    /// One more step is done.
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn target(console: &Console) -> ProgressDrawTarget {
+    if console.shows_progress() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    }
+}

@@ -1,0 +1,75 @@
+//! What a file holds, and the constants of every header.
+
+use std::fmt;
+
+/// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
+pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
+/// The version of the container and of all payloads. Readers refuse every other version.
+pub const VERSION: u32 = 5;
+
+/// Bytes of the fields, up to the padding.
+pub(super) const FIELDS: usize = 72;
+/// Bytes of the checksum.
+pub(super) const CHECKSUM: usize = blake3::OUT_LEN;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A compiled network.
+    Plan,
+    /// A secret key.
+    SecretKey,
+    /// Evaluation keys.
+    EvaluationKeys,
+    /// Ciphertexts of an input, on their way to the server.
+    Input,
+    /// Ciphertexts of a result, on their way back.
+    Result,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 5] =
+        [Kind::Plan, Kind::SecretKey, Kind::EvaluationKeys, Kind::Input, Kind::Result];
+
+    /// The number that stands for it in a file.
+    pub(super) fn code(self) -> u32 {
+        match self {
+            Kind::Plan => 1,
+            Kind::SecretKey => 2,
+            Kind::EvaluationKeys => 3,
+            Kind::Input => 4,
+            Kind::Result => 5,
+        }
+    }
+
+    /// The kind behind the number.
+    pub(super) fn of_code(code: u32) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The first byte of the payload: a page boundary for evaluation keys, which are memory-mapped.
+    pub fn payload_offset(self) -> usize {
+        match self {
+            Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => 80,
+            Kind::EvaluationKeys => 4096,
+        }
+    }
+
+    /// The exact size of a file with a payload of `payload_len` bytes.
+    pub fn file_size(self, payload_len: u64) -> u64 {
+        (self.payload_offset() + CHECKSUM) as u64 + payload_len
+    }
+}
+
+/// Prints with its article: `a plan`, `evaluation keys`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Plan => "a plan",
+            Kind::SecretKey => "a secret key",
+            Kind::EvaluationKeys => "evaluation keys",
+            Kind::Input => "an encrypted input",
+            Kind::Result => "an encrypted result",
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! What slots hold, as far as it is known without running a plan.
+
+use std::rc::Rc;
+
+use crate::plan::Value;
+
+use super::errors::{EXTREMES, SAMPLES, Samples};
+use super::formulas::overflow;
+
+/// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
+const MULTIPLES: i32 = 5;
+
+/// Messages that they hold besides.
+const MESSAGES: [f64; 3] = [-1.0, 0.3, 1.0];
+
+/// What slots hold.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// Anything within [−1, 1], which is how the compiler normalizes values.
+    Bounded,
+    /// In the linear maps of bootstrapping: the root mean square of the real parts, and the multiple of the message's unit
+    /// that raising added.
+    Raised { size: f64, unit: f64 },
+    /// One complex number for each sample: bootstrapping takes values in pairs, as a + ib.
+    Samples { re: Samples, im: Samples },
+}
+
+impl Content {
+    /// Numbers without an imaginary part.
+    pub(super) fn real(re: Samples) -> Content {
+        Content::Samples { re, im: Samples::All(0.0) }
+    }
+
+    /// A bound, or a root mean square.
+    pub(super) fn size(&self) -> f64 {
+        match self {
+            Content::Bounded => 1.0,
+            Content::Raised { size, .. } => *size,
+            Content::Samples { .. } => self.samples().map(f64::abs).largest(),
+        }
+    }
+
+    /// What errors are multiplied by in a product with it: with its sign only where it is real.
+    pub(super) fn samples(&self) -> Samples {
+        match self {
+            Content::Bounded => Samples::All(1.0),
+            Content::Raised { size, .. } => Samples::All(*size),
+            Content::Samples { re, im: Samples::All(0.0) } => re.clone(),
+            Content::Samples { re, im } => re.zip(im, f64::hypot),
+        }
+    }
+
+    /// Times a real number.
+    pub(super) fn scaled(&self, factor: f64) -> Content {
+        match self {
+            Content::Bounded => Content::Bounded,
+            Content::Raised { size, unit } => {
+                Content::Raised { size: size * factor.abs(), unit: *unit }
+            }
+            Content::Samples { re, im } => {
+                Content::Samples { re: re.map(|x| factor * x), im: im.map(|x| factor * x) }
+            }
+        }
+    }
+
+    /// Times i.
+    pub(super) fn turned(self) -> Content {
+        match self {
+            Content::Samples { re, im } => Content::Samples { re: im.map(|x| -x), im: re },
+            Content::Bounded | Content::Raised { .. } => self,
+        }
+    }
+
+    /// The complex conjugate.
+    pub(super) fn conjugated(self) -> Content {
+        match self {
+            Content::Samples { re, im } => Content::Samples { re, im: im.map(|x| -x) },
+            Content::Bounded | Content::Raised { .. } => self,
+        }
+    }
+
+    /// The sum, slot by slot.
+    pub(super) fn plus(&self, other: &Content) -> Content {
+        match (self, other) {
+            (Content::Samples { re, im }, Content::Samples { re: re_b, im: im_b }) => {
+                let sum = |a: &Samples, b: &Samples| a.zip(b, |a, b| a + b);
+                Content::Samples { re: sum(re, re_b), im: sum(im, im_b) }
+            }
+            (Content::Raised { size, unit }, other) | (other, Content::Raised { size, unit }) => {
+                Content::Raised { size: size.hypot(other.size()), unit: *unit }
+            }
+            (Content::Bounded, _) | (_, Content::Bounded) => Content::Bounded,
+        }
+    }
+
+    /// The product, slot by slot.
+    pub(super) fn times(&self, other: &Content) -> Content {
+        match (self, other) {
+            (Content::Samples { re: a, im: b }, Content::Samples { re: c, im: d }) => {
+                let product = |x: &Samples, y: &Samples| match (x, y) {
+                    (Samples::All(0.0), _) | (_, Samples::All(0.0)) => Samples::All(0.0),
+                    _ => x.zip(y, |x, y| x * y),
+                };
+                Content::Samples {
+                    re: product(a, c).zip(&product(b, d), |x, y| x - y),
+                    im: product(a, d).zip(&product(b, c), |x, y| x + y),
+                }
+            }
+            (Content::Bounded | Content::Raised { .. }, _)
+            | (_, Content::Bounded | Content::Raised { .. }) => Content::Bounded,
+        }
+    }
+}
+
+/// All of [−1, 1].
+pub(super) fn grid(value: Value) -> Samples {
+    let inner = (SAMPLES - EXTREMES) as f64;
+    samples(value, (-1.0, 1.0), |i| -((i as f64 + 0.5) / inner * std::f64::consts::PI).cos())
+}
+
+/// What calibration saw: the smallest, what parts of equal size are like, the largest.
+pub(super) fn spread(quantiles: &[f64], value: Value) -> Samples {
+    let inner = &quantiles[1..quantiles.len() - 1];
+    let ends = (quantiles[0], quantiles[quantiles.len() - 1]);
+    let part = |i: usize| inner.get(i * inner.len() / (SAMPLES - EXTREMES)).copied();
+    samples(value, ends, |i| part(i).unwrap_or(ends.1))
+}
+
+/// The ends, which are the first samples of all values, and others, which meet those of other values as if at random.
+fn samples(value: Value, (lo, hi): (f64, f64), inner: impl Fn(usize) -> f64) -> Samples {
+    let inner = (0..SAMPLES - EXTREMES).map(|i| inner(shuffled(i, SAMPLES - EXTREMES, value)));
+    Samples::Each([lo, hi].into_iter().chain(inner).collect())
+}
+
+/// The place of sample `i` of `n` in an order of the value's own, so that samples of different values meet as if at random.
+fn shuffled(i: usize, n: usize, value: Value) -> usize {
+    const STRIDES: [usize; 8] = [1, 2, 4, 5, 7, 8, 13, 16];
+    (i * STRIDES[value.index() % STRIDES.len()] + value.index()) % n
+}
+
+/// Twice the real part of a value whose slots hold multiples of a unit and messages smaller by the factor `unit`.
+pub(super) fn raised_samples(size: f64, unit: f64) -> Samples {
+    let each = 2.0 * size / overflow();
+    let of = |multiple: i32| MESSAGES.map(|m| each * (f64::from(multiple) + m / unit));
+    let samples: Rc<[f64]> = (-MULTIPLES..=MULTIPLES).flat_map(of).collect();
+    debug_assert_eq!(samples.len(), SAMPLES);
+    Samples::Each(samples)
+}

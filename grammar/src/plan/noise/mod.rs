@@ -1,0 +1,17 @@
+//! The errors of a plan's values: formulas of what each primitive adds, followed through approximate plans (`analysis`)
+//! and through plans of integers (`exact`).
+
+mod analysis;
+mod content;
+mod errors;
+mod exact;
+mod formulas;
+mod spectrum;
+
+pub use analysis::{Deviation, analyse};
+pub use exact::{
+    ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyse_exact, budget, rounding_variance,
+};
+pub use formulas::{
+    SIGMA, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,
+};
