@@ -75,7 +75,7 @@ fn measure() -> Costs {
     let mut targets = vec![vec![0; n]; LIMBS.0];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     let mut to: Vec<&mut [u64]> = targets.iter_mut().map(Vec::as_mut_slice).collect();
-    let convert = time(|| pool.install(|| converter.convert(active(), &from, &mut to)));
+    let convert = time(|| pool.install(|| active().convert(&converter, &from, &mut to)));
 
     let digits: Vec<Vec<u64>> = (0..DIGITS * n_limbs).map(limb).collect();
     let keys: Vec<Vec<u64>> = (0..2 * DIGITS * n_limbs).map(limb).collect();

@@ -1,9 +1,8 @@
 //! Which calibration inputs polynomials are fitted to, which they are chosen by, and which tell how good the result is.
 
 use hecc_grammar::model::Model;
-use ndarray::Axis;
 
-use super::Calibration;
+use super::data::Calibration;
 
 /// Inputs held out at least, if that leaves as many.
 const LEAST_HELD_OUT: usize = 20;
@@ -53,27 +52,6 @@ impl Split {
             chosen: change(&self.chosen),
             kept: change(&self.kept),
             held_out: change(&self.held_out),
-        }
-    }
-}
-
-impl Calibration {
-    /// The number of inputs of a model.
-    pub fn len(&self, model: &Model) -> usize {
-        let fits = model.inputs().zip(&self.inputs).all(|((_, node), x)| node.shape == x.shape());
-        let first = self.inputs.first().and_then(|x| x.shape().first());
-        if fits { 1 } else { first.copied().unwrap_or(1).max(1) }
-    }
-
-    /// Some inputs of a model.
-    pub fn rows(&self, model: &Model, rows: &[usize]) -> Calibration {
-        if self.len(model) == 1 {
-            return self.clone();
-        }
-        Calibration {
-            inputs: self.inputs.iter().map(|x| x.select(Axis(0), rows)).collect(),
-            targets: self.targets.as_ref().map(|targets| targets.select(rows)),
-            assumed: self.assumed,
         }
     }
 }

@@ -6,8 +6,9 @@ use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::interpret::{self, InterpretError};
 
+use super::data::Calibration;
+use super::histogram::Histogram;
 use super::quantiles::{self, Quantiles};
-use super::{Calibration, Histogram};
 
 /// Bins of the distribution of an activation's operand.
 const N_BINS: usize = 2000;

@@ -9,7 +9,17 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::scheme::ckks::Embedding;
 
-use super::{Noise, slots};
+use super::slots;
+
+/// What is added to the slots. Results of BFV are exact, whatever the noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    /// Nothing: what the plan computes in exact arithmetic.
+    None,
+    /// Normal errors with the deviations of `hecc_grammar::noise`, and the multiples of a prime that raising a modulus
+    /// brings, drawn from this seed.
+    Predicted(u64),
+}
 
 /// See [`ClearEvaluator`](super::ClearEvaluator).
 pub(super) struct Approximate<'a> {

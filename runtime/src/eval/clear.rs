@@ -2,18 +2,8 @@
 
 use hecc_grammar::plan::{Scheme, Value, VerifiedPlan};
 
-use super::approximate::Approximate;
+use super::approximate::{Approximate, Noise};
 use super::exact::Exact;
-
-/// What is added to the slots. Results of BFV are exact, whatever the noise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noise {
-    /// Nothing: what the plan computes in exact arithmetic.
-    None,
-    /// Normal errors with the deviations of `hecc_grammar::noise`, and the multiples of a prime that raising a modulus
-    /// brings, drawn from this seed.
-    Predicted(u64),
-}
 
 /// A plan ready to run on cleartext slots; may be shared by threads that run it on different inputs.
 pub struct ClearEvaluator<'a> {

@@ -12,6 +12,7 @@ mod slots;
 mod sums;
 mod units;
 
-pub use clear::{ClearEvaluator, Noise, run_clear};
+pub use approximate::Noise;
+pub use clear::{ClearEvaluator, run_clear};
 pub use encrypted::{Evaluator, Options};
 pub use executor::Progress;

@@ -1,11 +1,11 @@
 //! What a file holds, read without its plan.
 
 use hecc_grammar::envelope::{Envelope, FileError, Kind};
-use hecc_grammar::plan::{Key, LimbSet, Params};
+use hecc_grammar::plan::Params;
 
 use super::Reader;
 use super::ciphertexts::Signature;
-use super::evaluation_keys::{key_code, key_of_code};
+use super::key_section::{ENTRY_BYTES, KeySection};
 
 /// The content of a file of keys or ciphertexts, by its own account.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,43 +31,6 @@ pub enum Contents {
         /// The ciphertexts of each run.
         ciphertexts: Vec<Signature>,
     },
-}
-
-/// One evaluation key in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySection {
-    /// Which key.
-    pub key: Key,
-    /// Its message primes.
-    pub limbs: LimbSet,
-    /// How many of the special primes it holds.
-    pub n_special: usize,
-    /// Its first byte in the payload.
-    pub offset: u64,
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// Bytes of a [`KeySection`] in a file.
-pub(super) const ENTRY_BYTES: usize = 40;
-
-impl KeySection {
-    /// Appends the entry of the table.
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        key_code(self.key).iter().for_each(|code| out.extend(code.to_le_bytes()));
-        [self.limbs.0, self.n_special as u64, self.offset, self.bytes]
-            .iter()
-            .for_each(|n| out.extend(n.to_le_bytes()));
-    }
-
-    /// Reads an entry of the table.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<KeySection, FileError> {
-        let code = [reader.u32()?, reader.u32()?];
-        let key = key_of_code(code).ok_or_else(|| reader.malformed(format!("no key {code:?}")))?;
-        let (limbs, n_special) = (LimbSet(reader.u64()?), reader.u64()? as usize);
-        let (offset, bytes) = (reader.u64()?, reader.u64()?);
-        Ok(KeySection { key, limbs, n_special, offset, bytes })
-    }
 }
 
 /// Describes the content of a file other than a plan, as far as its head tells.

@@ -9,12 +9,12 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, Writer, open};
-use hecc_grammar::plan::{Key, KeyUse, Params, Plan, VerifiedPlan};
+use hecc_grammar::plan::{KeyUse, Params, Plan, VerifiedPlan};
 
 use crate::ring::Ring;
 use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
 
-use super::describe::{ENTRY_BYTES, KeySection};
+use super::key_section::{ENTRY_BYTES, KeySection};
 use super::{Reader, check_params, params_bytes, put_params};
 
 /// Sections start at multiples of this.
@@ -173,28 +173,5 @@ impl Layout {
         head.extend((self.sections.len() as u32).to_le_bytes());
         self.sections.iter().for_each(|section| section.put(&mut head));
         head
-    }
-}
-
-/// The number and the steps that stand for a key in a file.
-pub(super) fn key_code(key: Key) -> [u32; 2] {
-    match key {
-        Key::Relinearize => [0, 0],
-        Key::Rotate(steps) => [1, steps],
-        Key::Conjugate => [2, 0],
-        Key::Encapsulate => [3, 0],
-        Key::Decapsulate => [4, 0],
-    }
-}
-
-/// The inverse of [`key_code`].
-pub(super) fn key_of_code(code: [u32; 2]) -> Option<Key> {
-    match code {
-        [0, 0] => Some(Key::Relinearize),
-        [1, steps] => Some(Key::Rotate(steps)),
-        [2, 0] => Some(Key::Conjugate),
-        [3, 0] => Some(Key::Encapsulate),
-        [4, 0] => Some(Key::Decapsulate),
-        _ => None,
     }
 }

@@ -6,60 +6,11 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
+mod table;
 
 use std::sync::OnceLock;
 
-use crate::ring::{BaseConverter, Modulus, NttTable};
-
-/// Two limbs to be multiplied.
-pub type Pair<'a> = (&'a [u64], &'a [u64]);
-
-/// A limb, and two that it is to be multiplied by.
-pub type Term<'a> = (&'a [u64], [&'a [u64]; 2]);
-
-/// A limb, and a number in `[0, q)` that it is to be multiplied by.
-pub type Multiple<'a> = (&'a [u64], u64);
-
-/// Limbs to be written.
-pub type Limbs<'a, 'limb> = &'a mut [&'limb mut [u64]];
-
-/// One function per kernel.
-pub struct Kernels {
-    /// Name, as `HECC_KERNEL` takes it.
-    pub name: &'static str,
-    /// Coefficients to NTT domain, in place. The order of the result is [`NttTable::exponents`].
-    pub ntt: fn(x: &mut [u64], table: &NttTable),
-    /// NTT domain to coefficients, in place.
-    pub intt: fn(x: &mut [u64], table: &NttTable),
-    /// `out[i] = a[i] + b[i]`.
-    pub add: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
-    /// `out[i] = a[i] − b[i]`.
-    pub sub: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
-    /// `out[i] = −a[i]`.
-    pub neg: fn(out: &mut [u64], a: &[u64], q: &Modulus),
-    /// `out[i] = a[i]·b[i]`.
-    pub mul: fn(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
-    /// `acc[i] += a[i]·b[i]`.
-    pub mul_add: fn(acc: &mut [u64], a: &[u64], b: &[u64], q: &Modulus),
-    /// `out[i] = a[i]·factor`, factor in `[0, q)`.
-    pub scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
-    /// `out[i]` is modulo `to` what `a[i]` stands for modulo `from`, the integer of least magnitude.
-    pub lift: fn(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus),
-    /// `acc[i] += a[i]·factor`, factor in `[0, q)`.
-    pub scale_add: fn(acc: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
-    /// `acc[i] += Σ_k multiples[k].0[i]·multiples[k].1`.
-    pub add_multiples: fn(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus),
-    /// `out[i] = (a[i] − out[i])·factor`, factor in `[0, q)`.
-    pub sub_scale: fn(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus),
-    /// `out[i] = Σ_k pairs[k].0[i]·pairs[k].1[i]`.
-    pub dot: fn(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus),
-    /// `out[part][i] = Σ_k terms[k].0[i]·terms[k].1[part][i]`: two sums of products whose first factors are shared.
-    pub dot_pair: fn(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus),
-    /// What [`BaseConverter::convert`] says, on equally long parts of all limbs.
-    pub base_convert: fn(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter),
-    /// `out[i] = a[index[i]]`.
-    pub permute: fn(out: &mut [u64], a: &[u64], index: &[u32]),
-}
+pub use table::{Kernels, Limbs, Multiple, Pair, Term};
 
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {
@@ -93,7 +44,7 @@ pub fn active() -> &'static Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{expand_uniform, permutation};
+    use crate::ring::{BaseConverter, Modulus, NttTable, expand_uniform, permutation};
 
     /// Primes ≡ 1 mod 2^18 near 2^50, so that bounds are tight.
     const LARGE: [u64; 4] =

@@ -1,6 +1,6 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
-use super::{Kernels, Limbs, Multiple, Pair, Term};
+use super::table::{Kernels, Limbs, Multiple, Pair, Term};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// Products of two residues whose sum `Modulus::reduce_wide` takes.

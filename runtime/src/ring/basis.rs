@@ -1,13 +1,6 @@
 //! Base conversion: residues modulo some primes to residues of the same integer modulo others.
 
-use rayon::prelude::*;
-
-use crate::kernel::Kernels;
-
 use super::Modulus;
-
-/// Coefficients that one thread takes at a time.
-const BLOCK: usize = 2048;
 
 /// Converts residues modulo the k primes d_i (product D) to residues modulo primes t_j of the representative in about
 /// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with the centred digits `y_i = x_i·(D/d_i)^−1 mod d_i`,
@@ -59,56 +52,11 @@ impl BaseConverter {
         self
     }
 
-    /// Converts limbs in coefficient form, in parallel. `from` and `to` are in the order given to [`Self::new`].
-    pub fn convert(&self, kernels: &Kernels, from: &[&[u64]], to: &mut [&mut [u64]]) {
-        let n = self.check(to, from);
-        let mut blocks: Vec<Vec<&mut [u64]>> = (0..n.div_ceil(BLOCK)).map(|_| vec![]).collect();
-        for limb in to {
-            blocks.iter_mut().zip(limb.chunks_mut(BLOCK)).for_each(|(to, part)| to.push(part));
-        }
-        blocks.par_iter_mut().enumerate().for_each(|(i, to)| {
-            let range = i * BLOCK..n.min((i + 1) * BLOCK);
-            let from: Vec<&[u64]> = from.iter().map(|limb| &limb[range.clone()]).collect();
-            (kernels.base_convert)(to, &from, self);
-        });
-    }
-
     /// The common length of all limbs, which must be as many as the primes.
     pub(crate) fn check(&self, to: &[&mut [u64]], from: &[&[u64]]) -> usize {
         assert!(from.len() == self.from.len() && to.len() == self.to.len());
         let n = from.first().map_or(0, |limb| limb.len());
         assert!(from.iter().all(|limb| limb.len() == n) && to.iter().all(|limb| limb.len() == n));
         n
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernel::available;
-
-    #[test]
-    fn converts_small_signed_integers_exactly() {
-        let moduli = |primes: &[u64]| primes.iter().map(|&q| Modulus::new(q)).collect::<Vec<_>>();
-        let (from, to) =
-            (moduli(&[12289, 40961, 65537]), moduli(&[786433, 12289, 1125899904679937]));
-        let converter = BaseConverter::new(&from, &to);
-        let product: i128 = 12289 * 40961 * 65537;
-        let values: Vec<i128> =
-            (0..5000).map(|i| (i * 7919 * 104729 + i) % product - product / 2).collect();
-        let residues = |moduli: &[Modulus]| -> Vec<Vec<u64>> {
-            let one = |m: &Modulus| {
-                values.iter().map(|v| v.rem_euclid(i128::from(m.value())) as u64).collect()
-            };
-            moduli.iter().map(one).collect()
-        };
-        let source = residues(&from);
-        for kernels in available() {
-            let mut out = vec![vec![0; values.len()]; to.len()];
-            let from: Vec<&[u64]> = source.iter().map(Vec::as_slice).collect();
-            let mut targets: Vec<&mut [u64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
-            converter.convert(kernels, &from, &mut targets);
-            assert_eq!(out, residues(&to), "{}", kernels.name);
-        }
     }
 }

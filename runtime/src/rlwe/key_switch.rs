@@ -143,7 +143,7 @@ impl Context {
     fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
         let mut result = Poly::uninitialized(self.ring.n(), to.len());
         let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
-        self.converter(from, to).convert(active(), &sources, &mut result.limbs_mut());
+        active().convert(self.converter(from, to), &sources, &mut result.limbs_mut());
         result
     }
 

@@ -7,7 +7,8 @@ mod limbs;
 mod sums;
 mod transform;
 
-use super::{Kernels, Limbs, Multiple, Pair, Term, portable};
+use super::portable;
+use super::table::{Kernels, Limbs, Multiple, Pair, Term};
 use crate::ring::{BaseConverter, Modulus, NttTable};
 
 /// `None` where the processor lacks AVX2 or FMA; the only way to reach the functions below.

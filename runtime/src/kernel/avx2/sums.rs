@@ -5,7 +5,8 @@ use std::arch::x86_64::*;
 use super::lanes::{
     Q, Quad, W, load, load_residues, reduce, remainder, store, store_canonical, times,
 };
-use crate::kernel::{Limbs, Multiple, Pair, Term, portable};
+use crate::kernel::portable;
+use crate::kernel::table::{Limbs, Multiple, Pair, Term};
 use crate::ring::{BaseConverter, Modulus};
 
 /// Products of two residues that one [`Sum`] holds.

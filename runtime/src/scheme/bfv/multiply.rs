@@ -163,7 +163,7 @@ fn auxiliary_primes(ring: &Ring) -> Vec<u64> {
 fn convert(converter: &BaseConverter, source: &Poly, n_limbs: usize) -> Poly {
     let mut result = Poly::uninitialized(source.n(), n_limbs);
     let sources: Vec<&[u64]> = (0..source.n_limbs()).map(|k| source.limb(k)).collect();
-    converter.convert(active(), &sources, &mut result.limbs_mut());
+    active().convert(converter, &sources, &mut result.limbs_mut());
     result
 }
 
