@@ -60,52 +60,31 @@ impl Fold<'_> {
         for operand in node.op.operands_mut() {
             *operand = map[operand.index()];
         }
-        match &node.op {
-            Op::MulConst(x, c) => {
-                let (x, c) = (*x, self.model.array(*c).clone());
-                self.mul_const(x, c, &node)
-            }
-            Op::AddConst(x, c) => {
-                let (x, c) = (*x, self.model.array(*c).clone());
-                self.add_const(x, c, &node)
-            }
-            Op::Mul(a, b) => match recognize::product(&self.model, *a, *b) {
-                Some((function, x, factor)) => {
-                    let activation = self.push(Op::Activation { x, function }, &node);
-                    self.mul_const(activation, ArrayD::from_elem(IxDyn(&[]), factor), &node)
-                }
-                None => self.push(node.op.clone(), &node),
-            },
-            Op::Activation { x, function: Function::Log } => {
-                // log(1 + e^z)
-                let op = match recognize::one_plus_exp(&self.model, *x) {
-                    Some(x) => Op::Activation { x, function: Function::Softplus },
-                    None => node.op.clone(),
-                };
-                self.push(op, &node)
-            }
-            Op::Conv { x, .. } => {
-                let x = *x;
-                self.take_padding(x, &mut node);
-                self.push(node.op.clone(), &node)
-            }
-            Op::Input
-            | Op::AveragePool { .. }
-            | Op::MatMul { .. }
-            | Op::MatMulLeft { .. }
-            | Op::Add(..)
-            | Op::Expand(_)
-            | Op::Sum { .. }
-            | Op::Reshape(_)
-            | Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Gather { .. }
-            | Op::Concat { .. }
-            | Op::Activation { .. }
-            | Op::Polynomial { .. }
-            | Op::FakeQuant { .. } => self.push(node.op.clone(), &node),
+        self.take_padding(&mut node);
+        self.replaced(&node).unwrap_or_else(|| self.push(node.op.clone(), &node))
+    }
+
+    /// What a node becomes that something else than itself is as good as.
+    fn replaced(&mut self, node: &Node) -> Option<Tensor> {
+        if let Op::MulConst(x, c) = node.op {
+            let c = self.model.array(c).clone();
+            return Some(self.mul_const(x, c, node));
         }
+        if let Op::AddConst(x, c) = node.op {
+            let c = self.model.array(c).clone();
+            return Some(self.add_const(x, c, node));
+        }
+        if let Op::Mul(a, b) = node.op {
+            let (function, x, factor) = recognize::product(&self.model, a, b)?;
+            let activation = self.push(Op::Activation { x, function }, node);
+            return Some(self.mul_const(activation, ArrayD::from_elem(IxDyn(&[]), factor), node));
+        }
+        if let Op::Activation { x, function: Function::Log } = node.op {
+            // log(1 + e^z)
+            let x = recognize::one_plus_exp(&self.model, x)?;
+            return Some(self.push(Op::Activation { x, function: Function::Softplus }, node));
+        }
+        None
     }
 
     /// Appends an operation under the name and shape of `like`.
@@ -126,59 +105,57 @@ impl Fold<'_> {
             return x;
         }
         if self.uses[x.index()] == 1 {
-            match self.model.node(x).op.clone() {
-                Op::MulConst(y, d) => {
-                    let product = self.model.array(d) * &c;
-                    return self.mul_const(y, product, like);
-                }
-                Op::AddConst(y, d) => {
-                    let offset = self.model.array(d) * &c;
-                    let product = self.mul_const(y, c, like);
-                    return self.add_const(product, offset, like);
-                }
-                Op::Conv { weight, .. } | Op::MatMul { weight, .. }
-                    if self.integers.contains(&weight) => {}
-                Op::Conv { x: data, weight, bias, window, groups } => {
-                    if let Some(factors) = along(&c, &like.shape, 1) {
-                        let rank = like.shape.len();
-                        let weight = self.model.array(weight) * &in_axis(&factors, rank, 0);
-                        let bias = bias.map(|b| self.model.array(b) * &in_axis(&factors, 1, 0));
-                        let weight = self.model.constant(weight);
-                        let bias = bias.map(|b| self.model.constant(b));
-                        return self.merged(x, Op::Conv { x: data, weight, bias, window, groups });
-                    }
-                }
-                Op::MatMul { x: data, weight } => {
-                    // The result's last dimension is the matrix's, unless the result lost it (a product of vectors).
-                    let last = like.shape.len().wrapping_sub(1);
-                    let columns = self.model.array(weight).shape().last().copied();
-                    let factors = along(&c, &like.shape, last).filter(|f| Some(f.len()) == columns);
-                    if let Some(factors) = factors {
-                        let weight = self.model.array(weight) * &in_axis(&factors, 1, 0);
-                        let weight = self.model.constant(weight);
-                        return self.merged(x, Op::MatMul { x: data, weight });
-                    }
-                }
-                Op::Input
-                | Op::AveragePool { .. }
-                | Op::MatMulLeft { .. }
-                | Op::Add(..)
-                | Op::Mul(..)
-                | Op::Expand(_)
-                | Op::Sum { .. }
-                | Op::Reshape(_)
-                | Op::Transpose { .. }
-                | Op::Slice { .. }
-                | Op::Pad { .. }
-                | Op::Gather { .. }
-                | Op::Concat { .. }
-                | Op::Activation { .. }
-                | Op::Polynomial { .. }
-                | Op::FakeQuant { .. } => {}
+            let op = self.model.node(x).op.clone();
+            if let Op::MulConst(y, d) = op {
+                let product = self.model.array(d) * &c;
+                return self.mul_const(y, product, like);
+            }
+            if let Op::AddConst(y, d) = op {
+                let offset = self.model.array(d) * &c;
+                let product = self.mul_const(y, c, like);
+                return self.add_const(product, offset, like);
+            }
+            if let Some(op) = self.scaled_weight(op, &c, &like.shape) {
+                return self.merged(x, op);
             }
         }
         let c = self.model.constant(c);
         self.push(Op::MulConst(x, c), like)
+    }
+
+    /// A convolution or product whose result, of the shape given, is multiplied by `c`, if its weight can hold that.
+    fn scaled_weight(&mut self, op: Op, c: &ArrayD<f64>, shape: &[usize]) -> Option<Op> {
+        if let Op::Conv { x, weight, bias, window, groups } = op {
+            let factors = self.merges(weight, c, shape, 1)?;
+            let weight = self.model.array(weight) * &in_axis(&factors, shape.len(), 0);
+            let bias = bias.map(|b| self.model.array(b) * &in_axis(&factors, 1, 0));
+            let weight = self.model.constant(weight);
+            let bias = bias.map(|b| self.model.constant(b));
+            return Some(Op::Conv { x, weight, bias, window, groups });
+        }
+        if let Op::MatMul { x, weight } = op {
+            // The result's last dimension is the matrix's, unless the result lost it (a product of vectors).
+            let factors = self.merges(weight, c, shape, shape.len().wrapping_sub(1))?;
+            let columns = self.model.array(weight).shape().last().copied();
+            if Some(factors.len()) != columns {
+                return None;
+            }
+            let weight = self.model.array(weight) * &in_axis(&factors, 1, 0);
+            let weight = self.model.constant(weight);
+            return Some(Op::MatMul { x, weight });
+        }
+        None
+    }
+
+    /// The factors of a weight that is no integer, one along an axis of the result.
+    fn merges(
+        &self,
+        weight: Const,
+        c: &ArrayD<f64>,
+        shape: &[usize],
+        axis: usize,
+    ) -> Option<Vec<f64>> {
+        if self.integers.contains(&weight) { None } else { along(c, shape, axis) }
     }
 
     /// `x + c`, where `like` is the node that says so.
@@ -209,11 +186,12 @@ impl Fold<'_> {
     }
 
     /// Lets a convolution pad with zeros itself.
-    fn take_padding(&self, x: Tensor, conv: &mut Node) {
+    fn take_padding(&self, conv: &mut Node) {
+        let Op::Conv { x: data, window, .. } = &mut conv.op else { return };
+        let x = *data;
         let Op::Pad { x: inner, before, after, value: 0.0 } = &self.model.node(x).op else {
             return;
         };
-        let Op::Conv { x: data, window, .. } = &mut conv.op else { return };
         let spatial_only = before[..2].iter().chain(&after[..2]).all(|&n| n == 0);
         if spatial_only && self.uses[x.index()] == 1 {
             *data = *inner;

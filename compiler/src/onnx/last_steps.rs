@@ -2,7 +2,7 @@
 //!
 //! Moves of elements, and one factor and offset, may follow an activation; they are followed back element by element.
 
-use hecc_grammar::model::{ClientOp, Function, Model, Op, Tensor};
+use hecc_grammar::model::{Class, ClientOp, Function, Model, Op, Tensor};
 
 use super::error::{ImportError, NodeError, Refused};
 use super::unsupported;
@@ -101,27 +101,13 @@ fn follow(model: &Model, tensor: Tensor) -> Option<Vec<Element>> {
         return None;
     }
     let itself = |at| Element { source: tensor, at, factor: 1.0, offset: 0.0 };
-    match &model.node(tensor).op {
-        Op::Activation { .. } => Some((0..count).map(itself).collect()),
-        Op::AddConst(..)
-        | Op::MulConst(..)
-        | Op::Expand(_)
-        | Op::Reshape(_)
-        | Op::Transpose { .. }
-        | Op::Slice { .. }
-        | Op::Gather { .. }
-        | Op::Concat { .. } => through(model, tensor, count),
-        Op::Input
-        | Op::Conv { .. }
-        | Op::AveragePool { .. }
-        | Op::MatMul { .. }
-        | Op::MatMulLeft { .. }
-        | Op::Add(..)
-        | Op::Mul(..)
-        | Op::Sum { .. }
-        | Op::Pad { .. }
-        | Op::Polynomial { .. }
-        | Op::FakeQuant { .. } => None,
+    let op = &model.node(tensor).op;
+    match op.class() {
+        Class::Function if matches!(op, Op::Activation { .. }) => {
+            Some((0..count).map(itself).collect())
+        }
+        Class::Moves | Class::Scales => through(model, tensor, count),
+        Class::Input | Class::Affine | Class::Product | Class::Function => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tensor graph: a network with static shapes, in topological order.
 //!
-//! To add an operation: a variant in the table of `op.rs`, which gives its operands and its text form; its shape in
-//! `shape.rs`. To add a function: a variant in the table of `function.rs` and its values there.
+//! To add an operation: a variant in the table of `op.rs`, which gives its class, its operands and its text form; its
+//! shape in `shape.rs`. To add a function: a variant in the table of `function.rs` and its values there.
 
 mod bounds;
 mod client;
@@ -25,7 +25,7 @@ pub(crate) use client_text::{ClientChain, client_chain};
 pub use function::Function;
 pub use graph::{Model, Node, Output};
 pub use ids::{Const, Tensor};
-pub use op::{Op, Polynomial, Window};
+pub use op::{Class, Op, Polynomial, Window};
 pub use parse::{Resolve, parse};
 pub(crate) use quantizer::read_quantizer;
 pub use quantizer::{Quantizer, Rounding};

@@ -37,15 +37,32 @@ pub struct Polynomial {
 record!(Window { strides, pads_begin, pads_end, dilations });
 record!(Polynomial { lo, hi, coefficients });
 
+/// How the elements of an operation's result depend on those of its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It has no operands.
+    Input,
+    /// Each is one of them, moved or repeated.
+    Moves,
+    /// Each is the one in its place, times a constant, plus a constant.
+    Scales,
+    /// Each is a sum of them times constants, plus a constant.
+    Affine,
+    /// Each is a product of them.
+    Product,
+    /// Each is a function of the one in its place.
+    Function,
+}
+
 /// Reads one operation behind its word.
 type Reader = fn(&mut Statement<'_>) -> Result<Op, LineError>;
 
-/// Defines the operations: the word in text, operands, and behind a semicolon parameters. From this derive operands and
-/// constants, to be read or replaced, and the text form both ways.
+/// Defines the operations: class, word in text, operands, and behind a semicolon parameters. From this derive operands
+/// and constants, to be read or replaced, and the text form both ways.
 macro_rules! operations {
     ($(#[$doc:meta])* pub enum Op { $(
         $(#[$variant_doc:meta])*
-        $variant:ident $word:literal
+        $variant:ident $class:ident $word:literal
         $(($($place:ident: $place_type:ty),*))?
         $({
             $($(#[$operand_doc:meta])* $operand:ident: $operand_type:ty),*;
@@ -78,6 +95,13 @@ macro_rules! operations {
         )),*];
 
         impl Op {
+            /// How the result's elements depend on those of the operands.
+            pub fn class(&self) -> Class {
+                match self {
+                    $(Op::$variant { .. } => Class::$class),*
+                }
+            }
+
             /// Its word in text, empty where a parameter gives it.
             fn word(&self) -> &'static str {
                 match self {
@@ -125,9 +149,9 @@ operations! {
     /// One operation of the tensor graph. The first dimension is the batch (1 in compiled models).
     pub enum Op {
         /// An encrypted input.
-        Input "input",
+        Input Input "input",
         /// Convolution `[n, c_in, spatial..] -> [n, c_out, spatial..]`.
-        Conv "conv" {
+        Conv Affine "conv" {
             /// The data.
             x: Tensor,
             /// `[c_out, c_in / groups, kernel..]`.
@@ -140,7 +164,7 @@ operations! {
             groups: usize,
         },
         /// Average over windows, per channel.
-        AveragePool "average_pool" {
+        AveragePool Affine "average_pool" {
             /// The data, `[n, c, spatial..]`.
             x: Tensor;
             /// Kernel extent per spatial dimension.
@@ -152,31 +176,31 @@ operations! {
         },
         /// `x · weight` over the last dimension of `x`: `[.., k] · [k, n] -> [.., n]`; `weight` may have leading
         /// dimensions, which broadcast against those of `x` as in numpy's `matmul`.
-        MatMul "matmul" {
+        MatMul Affine "matmul" {
             /// The data, rank at least 1.
             x: Tensor,
             /// The matrix (or stack of matrices).
             weight: Const;
         },
         /// `weight · x` over the last but one dimension of `x`, as in numpy's `matmul`.
-        MatMulLeft "matmul" {
+        MatMulLeft Affine "matmul" {
             /// The matrix (or stack of matrices).
             weight: Const,
             /// The data.
             x: Tensor;
         },
         /// Elementwise sum; equal shapes.
-        Add "add" (a: Tensor, b: Tensor),
+        Add Affine "add" (a: Tensor, b: Tensor),
         /// Elementwise product; equal shapes. `Mul(x, x)` is the square.
-        Mul "mul" (a: Tensor, b: Tensor),
+        Mul Product "mul" (a: Tensor, b: Tensor),
         /// Adds a constant that broadcasts to the shape of the tensor.
-        AddConst "add" (x: Tensor, c: Const),
+        AddConst Scales "add" (x: Tensor, c: Const),
         /// Multiplies by a constant that broadcasts to the shape of the tensor.
-        MulConst "mul" (x: Tensor, c: Const),
+        MulConst Scales "mul" (x: Tensor, c: Const),
         /// Broadcasts to the node's shape, by numpy's rule.
-        Expand "expand" (x: Tensor),
+        Expand Moves "expand" (x: Tensor),
         /// Sum over axes, which stay with length 1 if `keepdims`.
-        Sum "sum" {
+        Sum Affine "sum" {
             /// The data.
             x: Tensor;
             /// Axes, ascending and distinct.
@@ -185,16 +209,16 @@ operations! {
             keepdims: bool,
         },
         /// Same elements in row-major order under the node's shape.
-        Reshape "reshape" (x: Tensor),
+        Reshape Moves "reshape" (x: Tensor),
         /// `out[i_0, ..] = x[..]` with output dimension `k` taken from dimension `perm[k]` of `x`.
-        Transpose "transpose" {
+        Transpose Moves "transpose" {
             /// The data.
             x: Tensor;
             /// Permutation of the dimensions.
             perm: Vec<usize>,
         },
         /// Takes elements `starts[d] + i·steps[d]` in every dimension `d`; the counts are the node's shape.
-        Slice "slice" {
+        Slice Moves "slice" {
             /// The data.
             x: Tensor;
             /// First index per dimension.
@@ -203,7 +227,7 @@ operations! {
             steps: Vec<isize>,
         },
         /// Adds elements of value `value` around the data.
-        Pad "pad" {
+        Pad Affine "pad" {
             /// The data.
             x: Tensor;
             /// Elements added before, per dimension.
@@ -214,7 +238,7 @@ operations! {
             value: f64,
         },
         /// Takes the listed indices of one dimension (covers `Gather` and the non-constant modes of `Pad`).
-        Gather "gather" {
+        Gather Moves "gather" {
             /// The data.
             x: Tensor;
             /// The dimension.
@@ -223,28 +247,28 @@ operations! {
             indices: Vec<usize>,
         },
         /// Joins along a dimension.
-        Concat "concat" {
+        Concat Moves "concat" {
             /// The data, at least one.
             xs: Vec<Tensor>;
             /// The dimension.
             axis: usize,
         },
         /// An elementwise function, not yet approximated.
-        Activation "" {
+        Activation Function "" {
             /// The data.
             x: Tensor;
             /// The function.
             function: Function,
         },
         /// An elementwise polynomial.
-        Polynomial "polynomial" {
+        Polynomial Function "polynomial" {
             /// The data.
             x: Tensor;
             /// The polynomial.
             polynomial: Polynomial,
         },
         /// Rounding of every element to a grid: values stay what they mean, integers times the quantizer's scale.
-        FakeQuant "fake_quant" {
+        FakeQuant Function "fake_quant" {
             /// The data.
             x: Tensor;
             /// The grid.

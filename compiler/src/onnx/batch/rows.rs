@@ -120,42 +120,15 @@ impl Follow<'_> {
 
     /// The rows of a node's result, or what mixes them.
     fn node(&self, node: &Node, rows: &[Option<Rows>]) -> Result<Option<Rows>, &'static str> {
-        match &node.op {
-            Op::Add(a, b) | Op::Mul(a, b) => return self.shared(&[*a, *b], rows),
-            Op::Concat { xs, axis } => {
-                let shared = self.shared(xs, rows)?;
-                return if shared.is_some_and(|r| r.axis == *axis) {
-                    Err(JOINS)
-                } else {
-                    Ok(shared)
-                };
-            }
-            Op::Input
-            | Op::Conv { .. }
-            | Op::AveragePool { .. }
-            | Op::MatMul { .. }
-            | Op::MatMulLeft { .. }
-            | Op::AddConst(..)
-            | Op::MulConst(..)
-            | Op::Expand(_)
-            | Op::Sum { .. }
-            | Op::Reshape(_)
-            | Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Gather { .. }
-            | Op::Activation { .. }
-            | Op::Polynomial { .. }
-            | Op::FakeQuant { .. } => {}
-        }
-        match node.op.operands().first() {
-            Some(&x) => rows[x.index()].map(|r| self.unary(node, x, r)).transpose(),
-            None => Ok(None),
+        let operands = node.op.operands();
+        match (operands.first(), self.shared(&operands, rows)?) {
+            (Some(&x), Some(rows)) => self.through(node, x, rows).map(Some),
+            _ => Ok(None),
         }
     }
 
-    /// The rows of the result of a node that reads one tensor.
-    fn unary(&self, node: &Node, x: Tensor, rows: Rows) -> Result<Rows, &'static str> {
+    /// The rows of the result of a node that reads a tensor with rows, or several with the same.
+    fn through(&self, node: &Node, x: Tensor, rows: Rows) -> Result<Rows, &'static str> {
         let from = self.model.shape(x);
         let moved = |axis: usize| Rows { axis, ..rows };
         let only_if = |holds: bool, what| if holds { Ok(rows) } else { Err(what) };
@@ -193,10 +166,13 @@ impl Follow<'_> {
                 let all = indices.iter().copied().eq(0..from[*axis]);
                 only_if(*axis != rows.axis || all, TAKES)
             }
-            Op::Activation { .. } | Op::Polynomial { .. } | Op::FakeQuant { .. } => Ok(rows),
-            Op::Input | Op::Add(..) | Op::Mul(..) | Op::Concat { .. } => {
-                unreachable!("none of these reads one tensor")
-            }
+            Op::Concat { axis, .. } => only_if(rows.axis != *axis, JOINS),
+            Op::Add(..)
+            | Op::Mul(..)
+            | Op::Activation { .. }
+            | Op::Polynomial { .. }
+            | Op::FakeQuant { .. } => Ok(rows),
+            Op::Input => unreachable!("an input reads no tensor"),
         }
     }
 
