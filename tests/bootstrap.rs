@@ -26,7 +26,7 @@ struct Errors {
 }
 
 fn recipe(sine_bits: f64) -> Recipe {
-    let standard = Recipe::standard(11, LEVELS, Security::Insecure);
+    let standard = Recipe::standard(11, LEVELS, Security::insecure_for_tests());
     let recipe = Recipe { sine_bits, ..standard };
     Recipe { scale_bits: recipe.max_scale(), ..recipe }
 }

@@ -34,7 +34,8 @@ fn residual(blocks: usize) -> Model {
 }
 
 fn compile(model: &Model, calibration: &Calibration) -> Deep {
-    let config = Config { security: Security::Insecure, log_n: Some(11), ..Config::standard() };
+    let config =
+        Config { security: Security::insecure_for_tests(), log_n: Some(11), ..Config::standard() };
     let ranges = Stats::collect(model, calibration).expect("the model runs").ranges;
     let range = |tensor: Tensor| ranges[tensor.index()];
     let graph = normalize(model, &linearize(model).expect("it has no activations"), &range);
@@ -46,7 +47,7 @@ fn compile(model: &Model, calibration: &Calibration) -> Deep {
         p: vec![],
         input_level: 0,
         top_scale: 1.0,
-        security: Security::Insecure,
+        security: Security::insecure_for_tests(),
     };
     let ladder = Ladder::new(params, 1);
     let lower = LowerConfig {

@@ -80,7 +80,7 @@ fn stages(
     calibration: &Calibration,
     show: &mut dyn FnMut(&str, &dyn std::fmt::Display),
 ) -> Plan {
-    let config = Config { security: Security::Insecure, ..Config::standard() };
+    let config = Config { security: Security::insecure_for_tests(), ..Config::standard() };
     let approximate_config = ApproximateConfig {
         degrees: vec![2, 3, 7],
         more_degrees: vec![],

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use hecc_grammar::envelope::Kind;
 use hecc_grammar::plan::Plan;
+use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key, unusual_input};
 use hecc_runtime::error::RunError;
 use hecc_runtime::file::{Ciphertexts, write_inputs};
@@ -17,7 +18,7 @@ use serde_json::json;
 use crate::data::dataset::{self, specs_of_plan};
 use crate::data::sources;
 use crate::files::output::{Content, Output};
-use crate::files::{beside, bytes_file, plan_file, refusal, stream};
+use crate::files::{beside, bytes_file, plan_file, refusal, security, stream};
 use crate::terminal::console::Console;
 use crate::terminal::failure::hinted;
 use crate::terminal::progress::Progress;
@@ -53,6 +54,9 @@ pub(crate) struct Args {
     /// Encrypt values outside the calibrated range: the result may be wrong.
     #[arg(long)]
     allow_out_of_range: bool,
+    /// Bits of security that the plan's parameters must give, checked here whatever the plan says of itself.
+    #[arg(long, value_name = "BITS", default_value = "128", value_parser = security::parse)]
+    require_security: Security,
 }
 
 pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
@@ -60,6 +64,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
     beside::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
     let loaded = plan_file::read(&args.plan)?;
+    security::check(&loaded, &args.plan, args.require_security)?;
     let plan = &loaded.plan;
     let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
     let output = check_files(args, &key_path, &paths)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use hecc_grammar::security::Security;
 use hecc_runtime::client::{SecretKey, evaluation_keys, read_secret_key, write_secret_key};
 use hecc_runtime::file::{evaluation_keys_bytes, write_evaluation_keys};
 use hecc_runtime::ring::SecretRng;
@@ -14,7 +15,7 @@ use crate::files::output::cannot_write;
 use crate::files::plan_file::LoadedPlan;
 use crate::files::save::{Access, Staged};
 use crate::files::stream::{check_named, name};
-use crate::files::{beside, bytes_file, plan_file, refusal};
+use crate::files::{beside, bytes_file, plan_file, refusal, security};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// Keep the secret key that exists, and make its evaluation keys again.
     #[arg(long)]
     evaluation_only: bool,
+    /// Bits of security that the plan's parameters must give, checked here whatever the plan says of itself.
+    #[arg(long, value_name = "BITS", default_value = "128", value_parser = security::parse)]
+    require_security: Security,
 }
 
 pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
@@ -51,6 +55,7 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
         plan: args.plan.clone(),
     };
     let loaded = plan_file::read(&args.plan)?;
+    security::check(&loaded, &args.plan, args.require_security)?;
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make folder `{}`", name(folder)))?;

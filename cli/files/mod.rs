@@ -8,6 +8,7 @@ pub(crate) mod output;
 pub(crate) mod plan_file;
 pub(crate) mod refusal;
 pub(crate) mod save;
+pub(crate) mod security;
 pub(crate) mod signals;
 pub(crate) mod stream;
 pub(crate) mod wrong_file;

@@ -6,8 +6,9 @@
 /// A number of bits of security that a plan can promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Security {
-    /// None: parameters so small exist only in tests, and the plan's text says `insecure`.
-    Insecure,
+    /// None: parameters so small exist only in tests, which alone can make what is inside. The plan's text says
+    /// `insecure`.
+    Insecure(ForTests),
     /// 128 bits.
     Bits128,
     /// 192 bits.
@@ -15,6 +16,10 @@ pub enum Security {
     /// 256 bits.
     Bits256,
 }
+
+/// What only tests have: see [`Security::insecure_for_tests`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForTests(());
 
 /// One row of table 5.2: log2 of the ring degree, then the largest log2(QP) for 128, 192 and 256 bits.
 pub struct Row {
@@ -37,10 +42,10 @@ pub const TABLE: [Row; 8] = [
 ];
 
 /// The largest log2(QP) that a ring of degree `2^log_n` may carry at this level; `None` outside the table.
-/// `Insecure` has no limit.
+/// Insecure plans have no limit.
 pub fn max_log_qp(log_n: u32, security: Security) -> Option<u32> {
     let column = match security {
-        Security::Insecure => return Some(u32::MAX),
+        Security::Insecure(ForTests(())) => return Some(u32::MAX),
         Security::Bits128 => 0,
         Security::Bits192 => 1,
         Security::Bits256 => 2,
@@ -52,14 +57,16 @@ pub fn max_log_qp(log_n: u32, security: Security) -> Option<u32> {
 pub const EPHEMERAL_WEIGHT: usize = 32;
 
 /// The largest log2(qp) of a key under a secret of weight [`EPHEMERAL_WEIGHT`], for 128 bits: by ring degree 2^15 and 2^16.
-/// These are the moduli that Bossuat, Troncoso-Pastoriza and Hubaux (ACNS 2022, eprint 2022/024) and the parameters of
-/// Lattigo 6 use such keys at (N15QP768H192H32: 33 + 61 bits; for 2^16 it states 121).
+/// Such keys are those of Bossuat, Troncoso-Pastoriza and Hubaux (ACNS 2022, eprint 2022/024). The second modulus is theirs;
+/// the first stands on an estimate of its own: hybrid attacks on 94 bits take 2^145 steps with the Meet-LWE exponent that
+/// is reached (May, CRYPTO 2021), 2^155 by meeting in the middle (lattice-estimator, MATZOV). The nearest published set,
+/// Lattigo's N15QP768H192H32, stays at 33 + 51 = 84 bits.
 const EPHEMERAL: [(u32, u32); 2] = [(15, 94), (16, 121)];
 
 /// As [`max_log_qp`], under the ephemeral sparse secret.
 pub fn max_log_qp_ephemeral(log_n: u32, security: Security) -> Option<u32> {
     match security {
-        Security::Insecure => Some(u32::MAX),
+        Security::Insecure(ForTests(())) => Some(u32::MAX),
         Security::Bits128 => {
             EPHEMERAL.iter().find(|(degree, _)| *degree == log_n).map(|(_, bits)| *bits)
         }
@@ -71,19 +78,56 @@ impl Security {
     /// The promised bits; 0 if insecure.
     pub fn bits(self) -> u32 {
         match self {
-            Security::Insecure => 0,
+            Security::Insecure(ForTests(())) => 0,
             Security::Bits128 => 128,
             Security::Bits192 => 192,
             Security::Bits256 => 256,
         }
     }
 
-    /// The level that promises exactly `bits`.
+    /// Every level that promises something, the strongest first.
+    pub const LEVELS: [Security; 3] = [Security::Bits256, Security::Bits192, Security::Bits128];
+
+    /// The level that promises exactly `bits`; none promises 0.
     pub fn from_bits(bits: u32) -> Option<Security> {
-        [Security::Insecure, Security::Bits128, Security::Bits192, Security::Bits256]
-            .into_iter()
-            .find(|level| level.bits() == bits)
+        Security::LEVELS.into_iter().find(|level| level.bits() == bits)
     }
+
+    /// The level of files that state so many bits: as [`Self::from_bits`], in tests also 0.
+    pub fn from_file(bits: u32) -> Option<Security> {
+        #[cfg(any(test, feature = "insecure-for-tests"))]
+        if bits == 0 {
+            return Some(Security::insecure_for_tests());
+        }
+        Security::from_bits(bits)
+    }
+
+    /// The level that a plan's text names: `128`, `192`, `256`, in tests also `insecure`.
+    pub fn from_word(word: &str) -> Option<Security> {
+        #[cfg(any(test, feature = "insecure-for-tests"))]
+        if word == "insecure" {
+            return Some(Security::insecure_for_tests());
+        }
+        word.parse().ok().and_then(Security::from_bits)
+    }
+
+    /// No security, for plans so small that tests are quick. It exists with the feature `insecure-for-tests` only, which only
+    /// dev-dependencies name.
+    #[cfg(any(test, feature = "insecure-for-tests"))]
+    pub const fn insecure_for_tests() -> Security {
+        Security::Insecure(ForTests(()))
+    }
+}
+
+/// The strongest level that a ring of degree `2^log_n` has with a modulus of `log_qp` bits under a uniform ternary secret
+/// and, where one is published, a key of `ephemeral` bits under the sparse secret; `None` if it has none.
+pub fn level_of(log_n: u32, log_qp: f64, ephemeral: Option<f64>) -> Option<Security> {
+    let holds =
+        |allowed: Option<u32>, bits: f64| allowed.is_some_and(|most| bits <= f64::from(most));
+    Security::LEVELS.into_iter().find(|&level| {
+        holds(max_log_qp(log_n, level), log_qp)
+            && ephemeral.is_none_or(|bits| holds(max_log_qp_ephemeral(log_n, level), bits))
+    })
 }
 
 #[cfg(test)]
@@ -105,6 +149,26 @@ mod tests {
                 row.max_log_qp[0] > row.max_log_qp[1] && row.max_log_qp[1] >= row.max_log_qp[2]
             );
         }
+    }
+
+    #[test]
+    fn levels_are_judged_by_ring_and_modulus() {
+        assert_eq!(level_of(3, 10.0, None), None);
+        assert_eq!(level_of(15, 868.0, None), Some(Security::Bits128));
+        assert_eq!(level_of(15, 868.1, None), None);
+        assert_eq!(level_of(15, 462.0, None), Some(Security::Bits256));
+        // The sparse secret gives 128 bits at most.
+        assert_eq!(level_of(15, 462.0, Some(94.0)), Some(Security::Bits128));
+        assert_eq!(level_of(15, 462.0, Some(94.1)), None);
+        assert_eq!(level_of(14, 230.0, Some(50.0)), None);
+    }
+
+    #[test]
+    fn no_number_or_word_but_one_names_an_insecure_level() {
+        assert_eq!([0, 80, 127].map(Security::from_bits), [None; 3]);
+        assert_eq!(["0", "", "none"].map(Security::from_word), [None; 3]);
+        assert_eq!(Security::from_word("insecure"), Some(Security::insecure_for_tests()));
+        assert_eq!(Security::from_word("192"), Some(Security::Bits192));
     }
 
     #[test]

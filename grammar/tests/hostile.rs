@@ -61,7 +61,7 @@ fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
 /// Reads a file and holds it to the bound if it is refused; says whether it was accepted.
 fn read(file: &[u8]) -> bool {
     let bytes = bytes::Bytes::copy_from_slice(file);
-    let (result, peak) = peak(|| plan::from_bytes(bytes).map(drop));
+    let (result, peak) = peak(|| plan::from_bytes_even_insecure(bytes).map(drop));
     let allowed = 2 * file.len() + FIXED;
     match &result {
         Ok(()) => true,
@@ -212,4 +212,17 @@ fn a_file_of_instructions_takes_twice_its_size() {
     // The constant of the last term, before the number of outputs.
     payload[8 + len - 2] = 0xff;
     assert!(!read(&sealed(&payload)));
+}
+
+/// Whoever made it: the reader of programs takes no plan without security, nor one that only says that it has some.
+#[test]
+fn insecure_plans_are_refused() {
+    let text = include_str!("text/small.plan");
+    let plan = VerifiedPlan::new(text.parse().expect("the sample is a plan"));
+    let plan = plan.expect("tests may make insecure plans");
+    let error = plan::from_bytes(plan::to_bytes(&plan, None).into()).expect_err("it is insecure");
+    assert!(error.to_string().contains("security of 0 bits, expected 128"), "{error}");
+    let boast: Plan = text.replace("insecure", "128").parse().expect("the sample is a plan");
+    let error = VerifiedPlan::new(boast).expect_err("its ring is too small").to_string();
+    assert!(error.contains("carries at most") && error.contains("at 128-bit security"), "{error}");
 }

@@ -10,5 +10,6 @@ mod integers;
 mod journey;
 mod keys;
 mod refusals;
+mod security;
 mod unusual;
 mod workshop;

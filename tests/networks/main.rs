@@ -107,7 +107,7 @@ proptest! {
 
 /// Small rings that promise no security.
 fn insecure() -> Config {
-    Config { security: Security::Insecure, ..Config::standard() }
+    Config { security: Security::insecure_for_tests(), ..Config::standard() }
 }
 
 /// Compiles a network and compares all evaluators on two inputs.

@@ -119,7 +119,7 @@ mod tests {
             depth: 60,
             scale: 40.0,
             n_special: 1,
-            security: Security::Insecure,
+            security: Security::insecure_for_tests(),
         };
         let params = params_for(&request).unwrap();
         let ladder = Ladder::new(params, 1);

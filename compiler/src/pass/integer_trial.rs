@@ -116,7 +116,7 @@ impl Trial {
             t: vec![2],
             p: vec![special],
             top_scale: 0.0,
-            security: Security::Insecure,
+            security: config.security,
         };
         let (plan, _) = network.lowered((params, products), &levels)?;
         // Modulo so large a prime factors agree only if they always do.

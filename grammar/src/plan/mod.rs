@@ -21,6 +21,8 @@ mod verify;
 mod view;
 
 pub use embedding::EmbeddingDiagonal;
+#[cfg(feature = "insecure-for-tests")]
+pub use file::from_bytes_even_insecure;
 pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
 pub use kind::{OutputKind, lanes};
 pub use limb_set::LimbSet;
@@ -231,6 +233,15 @@ impl Plan {
     /// The values that leave the plan, in order of the outputs.
     pub fn output_values(&self) -> impl Iterator<Item = Value> {
         self.outputs.iter().flat_map(|output| output.slots.iter().map(|(value, _)| *value))
+    }
+
+    /// log2 of the modulus of the key that is published under the sparse ephemeral secret, if the plan bootstraps.
+    pub fn ephemeral_log_qp(&self) -> Option<f64> {
+        let key = self.keys().into_iter().find(|key_use| key_use.key == Key::Encapsulate)?;
+        let log_q: f64 = key.limbs.iter().map(|limb| self.params.log_q(limb)).sum();
+        let log_p: f64 =
+            self.params.p[..key.n_special].iter().map(|&prime| (prime as f64).log2()).sum();
+        Some(log_q + log_p)
     }
 
     /// The exact evaluation keys, in ascending order, each with the limbs that it is used on.

@@ -150,11 +150,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
         "bfv" => Scheme::Bfv,
         _ => return Err(error(&statement, "expected scheme=ckks or scheme=bfv")),
     };
-    let security = match of.word("security")?.as_str() {
-        "insecure" => Some(Security::Insecure),
-        // `insecure` is the only way to say it.
-        bits => bits.parse().ok().filter(|&bits| bits != 0).and_then(Security::from_bits),
-    };
+    let security = Security::from_word(&of.word("security")?);
     let params = Params {
         scheme,
         log_n: of.get("log_n")?,
@@ -163,8 +159,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
         p: of.get("p")?,
         input_level: of.get("input_level")?,
         top_scale: of.get("top_scale")?,
-        security: security
-            .ok_or_else(|| error(&statement, "expected security=128, 192, 256 or insecure"))?,
+        security: security.ok_or_else(|| error(&statement, "expected security=128, 192 or 256"))?,
     };
     let batch = of.optional("batch")?.unwrap_or(1);
     of.finish()?;

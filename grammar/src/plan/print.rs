@@ -65,7 +65,7 @@ impl Display for Params {
 impl Display for Security {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Security::Insecure => f.write_str("insecure"),
+            Security::Insecure(_) => f.write_str("insecure"),
             Security::Bits128 | Security::Bits192 | Security::Bits256 => {
                 write!(f, "{}", self.bits())
             }

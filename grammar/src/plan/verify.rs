@@ -290,16 +290,12 @@ fn check_security(params: &Params) -> Result<(), PlanError> {
 /// What is published under the sparse secret is one key, whose modulus must be small.
 fn check_ephemeral(plan: &Plan) -> Result<(), PlanError> {
     let params = &plan.params;
-    let Some(key) = plan.keys().into_iter().find(|key_use| key_use.key == Key::Encapsulate) else {
-        return Ok(());
-    };
-    let log_q: f64 = key.limbs.iter().map(|limb| params.log_q(limb)).sum();
-    let log_p: f64 = params.p[..key.n_special].iter().map(|&p| (p as f64).log2()).sum();
+    let Some(found) = plan.ephemeral_log_qp() else { return Ok(()) };
     let bits = params.security.bits();
     match max_log_qp_ephemeral(params.log_n, params.security) {
-        Some(allowed) if log_q + log_p <= f64::from(allowed) => Ok(()),
+        Some(allowed) if found <= f64::from(allowed) => Ok(()),
         allowed => Err(PlanError::EphemeralSecurity {
-            found: log_q + log_p,
+            found,
             log_n: params.log_n,
             allowed: allowed.unwrap_or(0),
             bits,

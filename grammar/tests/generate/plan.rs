@@ -57,7 +57,7 @@ fn params(of: &mut Choices) -> Params {
     q.reverse();
     let p = primes.take(n_p).collect();
     let top_scale = [40.0, 30.25, 21.000_000_000_000_057][of.below(3)];
-    let (input_level, security) = (of.below(q.len()), Security::Insecure);
+    let (input_level, security) = (of.below(q.len()), Security::insecure_for_tests());
     Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
 }
 

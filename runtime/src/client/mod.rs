@@ -6,6 +6,7 @@ mod file;
 mod keygen;
 mod outside;
 mod secret_key;
+mod security;
 
 pub use decrypt::{decrypt, decrypt_slots, measure_noise};
 pub use encrypt::{RangePolicy, encrypt, place_inputs, read_outputs};
@@ -13,3 +14,4 @@ pub use file::{read_secret_key, secret_key_bytes, write_secret_key};
 pub use keygen::evaluation_keys;
 pub use outside::{Outside, outside, unusual_input};
 pub use secret_key::SecretKey;
+pub use security::{TooWeak, check_security};

@@ -179,7 +179,7 @@ mod tests {
             p: vec![],
             input_level: 0,
             top_scale: 2.0,
-            security: Security::Insecure,
+            security: Security::insecure_for_tests(),
         };
         let mut plan = Plan::new(params, "negations");
         plan.inputs.push(Input {

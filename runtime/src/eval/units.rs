@@ -62,7 +62,7 @@ mod tests {
             p: vec![],
             input_level: 0,
             top_scale: 0.0,
-            security: Security::Insecure,
+            security: Security::insecure_for_tests(),
         };
         let mut plan = Plan::new(params, "sums");
         plan.batch = batch;

@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
             let what = format!("{counts:?} primes, expected at most {MAX_PRIMES} of each sort");
             return Err(self.malformed(what));
         }
-        let Some(security) = Security::from_bits(bits) else {
+        let Some(security) = Security::from_file(bits) else {
             return Err(self.malformed(format!("{bits} bits of security are no known level")));
         };
         let mut primes = |count: usize| (0..count).map(|_| self.u64()).collect::<Result<_, _>>();

@@ -23,7 +23,7 @@ pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64)
     };
     let q: Vec<u64> = q_bits.iter().map(&mut prime).collect();
     let p = p_bits.iter().map(&mut prime).collect();
-    let (input_level, security) = (q.len() - 1, Security::Insecure);
+    let (input_level, security) = (q.len() - 1, Security::insecure_for_tests());
     Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
 }
 

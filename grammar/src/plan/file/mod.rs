@@ -22,6 +22,7 @@ use bytes::Bytes;
 use super::{Plan, PlanError, Runs, Value, VerifiedPlan};
 use crate::envelope::{self, FileError, Fingerprint, Kind, Origin};
 use crate::model::{MAX_ELEMENTS, MAX_RANK, Model};
+use crate::security::Security;
 use runs::{Fate, RunsReader, Shapes};
 use wire::{Malformed, Reader, Writer};
 
@@ -57,10 +58,29 @@ pub fn to_bytes(plan: &VerifiedPlan, source: Option<&Model>) -> Vec<u8> {
     envelope::seal(Kind::Plan, Origin::of_plan(fingerprint), &payload.0)
 }
 
-/// Opens a plan's file, which may be hostile: all promises of plan and source are checked.
+/// Opens a plan's file, which may be hostile: all promises of plan and source are checked. An insecure plan is refused,
+/// whoever made it.
 pub fn from_bytes(bytes: Bytes) -> Result<PlanFile, FileError> {
+    open(bytes, Accepted::Secure)
+}
+
+/// As [`from_bytes`], insecure plans too.
+#[cfg(feature = "insecure-for-tests")]
+pub fn from_bytes_even_insecure(bytes: Bytes) -> Result<PlanFile, FileError> {
+    open(bytes, Accepted::InsecureToo)
+}
+
+/// Which plans are read.
+#[derive(Clone, Copy)]
+enum Accepted {
+    Secure,
+    #[cfg(feature = "insecure-for-tests")]
+    InsecureToo,
+}
+
+fn open(bytes: Bytes, accepted: Accepted) -> Result<PlanFile, FileError> {
     let envelope = envelope::open(bytes, Kind::Plan)?;
-    read(&envelope).map_err(|error| match error {
+    read(&envelope, accepted).map_err(|error| match error {
         Invalid::Malformed(Malformed(what)) => FileError::Content { kind: Kind::Plan, what },
         Invalid::Plan(error) => FileError::Promise(error.to_string()),
     })
@@ -84,7 +104,7 @@ impl From<PlanError> for Invalid {
     }
 }
 
-fn read(envelope: &envelope::Envelope) -> Result<PlanFile, Invalid> {
+fn read(envelope: &envelope::Envelope, accepted: Accepted) -> Result<PlanFile, Invalid> {
     let mut payload = Reader::new(&envelope.payload);
     let (program, report, mut source) = (payload.block()?, payload.block()?, payload.block()?);
     payload.finish()?;
@@ -94,7 +114,11 @@ fn read(envelope: &envelope::Envelope) -> Result<PlanFile, Invalid> {
         return Ok(payload.fail(format!("fingerprint {found}, its plan's is {fingerprint}"))?);
     }
     // Once without the runs, which are checked and dropped, so that only a sound plan takes its memory.
-    let n_slots = program::read_params(&mut program.clone())?.n_slots();
+    let params = program::read_params(&mut program.clone())?;
+    if matches!((params.security, accepted), (Security::Insecure(_), Accepted::Secure)) {
+        return Ok(payload.fail(program::insecure(0))?);
+    }
+    let n_slots = params.n_slots();
     VerifiedPlan::new(read_plan(program.clone(), report.clone(), Fate::Check { n_slots })?)?;
     let source = if source.is_empty() { None } else { Some(source::read(&mut source)?) };
     let plan = VerifiedPlan::new(read_plan(program, report, Fate::Keep)?)?;

@@ -72,12 +72,17 @@ pub(super) fn read_params(r: &mut Reader<'_>) -> Result<Params, Invalid> {
     let input_level = r.number()?;
     let top_scale = r.f64()?;
     let bits: u32 = r.number()?;
-    let Some(security) = Security::from_bits(bits) else {
-        return Ok(r.fail(format!("security of {bits} bits, expected 0, 128, 192 or 256"))?);
+    let Some(security) = Security::from_file(bits) else {
+        return Ok(r.fail(insecure(bits))?);
     };
     let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
     check_params(&params)?;
     Ok(params)
+}
+
+/// Why a plan that promises so many bits is refused.
+pub(super) fn insecure(bits: u32) -> String {
+    format!("security of {bits} bits, expected 128, 192 or 256")
 }
 
 fn read_table(r: &mut Reader<'_>) -> Result<Vec<f32>, Malformed> {

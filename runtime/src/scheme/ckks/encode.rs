@@ -97,7 +97,7 @@ mod tests {
             p: vec![],
             input_level: 2,
             top_scale: 40.0,
-            security: Security::Insecure,
+            security: Security::insecure_for_tests(),
         };
         let ring = Ring::new(&params);
         let embedding = Embedding::new(32);

@@ -1,0 +1,66 @@
+//! Whether a plan's parameters are as secure as the owner of the data wants them: judged by the client, from ring, modulus and
+//! sparse secret, whatever the plan says of itself.
+
+use hecc_grammar::plan::Plan;
+use hecc_grammar::security::{Security, level_of};
+
+/// A plan whose parameters give less security than is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "its parameters give {found} bits of security (N = 2^{log_n}, log2(QP) = {log_qp:.1}{}), {wanted} are required",
+    ephemeral.map_or(String::new(), |bits| format!(", {bits:.1} bits under the sparse secret"))
+)]
+pub struct TooWeak {
+    /// Bits that the parameters give.
+    pub found: u32,
+    /// Bits wanted.
+    pub wanted: u32,
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// log2 of the modulus of ciphertexts and keys.
+    pub log_qp: f64,
+    /// log2 of the modulus of the key under the sparse secret, if there is one.
+    pub ephemeral: Option<f64>,
+}
+
+/// Checks that a plan's parameters give at least the security wanted.
+///
+/// # Errors
+/// If they give less.
+pub fn check_security(plan: &Plan, wanted: Security) -> Result<(), TooWeak> {
+    let (log_n, log_qp) = (plan.params.log_n, plan.params.log_qp());
+    let ephemeral = plan.ephemeral_log_qp();
+    let found = level_of(log_n, log_qp, ephemeral);
+    if found.is_some_and(|level| level >= wanted) {
+        return Ok(());
+    }
+    let (found, wanted) = (found.map_or(0, Security::bits), wanted.bits());
+    Err(TooWeak { found, wanted, log_n, log_qp, ephemeral })
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::plan::{Params, Scheme};
+
+    use super::*;
+
+    /// A plan that promises so much, on a ring of degree 2^`log_n` with a modulus of 96 bits.
+    fn plan(log_n: u32, security: Security) -> Plan {
+        let (q, p) = (vec![281474976546817], vec![281474976694273]);
+        let (scheme, t) = (Scheme::Ckks, vec![]);
+        let params = Params { scheme, log_n, q, t, p, input_level: 0, top_scale: 40.0, security };
+        Plan::new(params, "plan")
+    }
+
+    #[test]
+    fn promises_count_for_nothing() {
+        let boast = plan(3, Security::Bits256);
+        let error = check_security(&boast, Security::Bits128).expect_err("the ring is tiny");
+        assert_eq!((error.found, error.wanted), (0, 128));
+        assert!(error.to_string().starts_with("its parameters give 0 bits of security (N = 2^3, "));
+        let modest = plan(13, Security::Bits128);
+        assert_eq!(check_security(&modest, Security::Bits256), Ok(()));
+        let error = check_security(&plan(12, Security::Bits256), Security::Bits192);
+        assert_eq!(error.map_err(|error| error.found), Err(128));
+    }
+}
