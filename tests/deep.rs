@@ -2,16 +2,11 @@
 
 mod evaluators;
 
-use hecc_compiler::calibrate::{Calibration, Stats};
-use hecc_compiler::config::Config;
-use hecc_compiler::ladder::Ladder;
-use hecc_compiler::pass::linearize::linearize;
-use hecc_compiler::pass::lower::{LowerConfig, Products};
-use hecc_compiler::pass::normalize::normalize;
-use hecc_compiler::pass::search::SearchInput;
-use hecc_compiler::pass::search_bootstrapped::{Deep, search_bootstrapped};
-use hecc_grammar::model::{Model, Tensor};
-use hecc_grammar::plan::{Op, Params, Scheme, VerifiedPlan};
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::pipeline::{Compiled, compile};
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::Op;
 use hecc_grammar::security::Security;
 
 use evaluators::{Outputs, run_all};
@@ -33,46 +28,20 @@ fn residual(blocks: usize) -> Model {
     text.parse().expect("the text is a model")
 }
 
-fn compile(model: &Model, calibration: &Calibration) -> Deep {
-    let config =
-        Config { security: Security::insecure_for_tests(), log_n: Some(11), ..Config::standard() };
-    let ranges = Stats::collect(model, calibration).expect("the model runs").ranges;
-    let range = |tensor: Tensor| ranges[tensor.index()];
-    let graph = normalize(model, &linearize(model).expect("it has no activations"), &range);
-    let params = Params {
-        scheme: Scheme::Ckks,
-        log_n: 11,
-        q: vec![2],
-        t: vec![],
-        p: vec![],
-        input_level: 0,
-        top_scale: 1.0,
-        security: Security::insecure_for_tests(),
-    };
-    let ladder = Ladder::new(params, 1);
-    let lower = LowerConfig {
-        model,
-        ladder,
-        levels: &[],
-        refresh: None,
-        range: &range,
-        quantiles: &[],
-        normalization: None,
-        quantizers: &[None],
-        limit: None,
-        steps: &[],
-        products: Products::Own,
-    };
-    let input = SearchInput { graph: &graph, levels: &[], config: &config, precision: 9.0, lower };
-    search_bootstrapped(&input).expect("it lowers").expect("there is a placement")
-}
-
 #[test]
-fn forks_and_joins_are_refreshed() {
+fn forks_and_joins_are_bootstrapped() {
     let model = residual(7);
     let calibration = Calibration::assumed(&model, -1.0, 1.0);
-    let Deep { found, bootstraps } = compile(&model, &calibration);
-    let plan = VerifiedPlan::new(found.plan).unwrap();
+    let config = Config {
+        security: Security::insecure_for_tests(),
+        log_n: Some(11),
+        max_levels: Some(6),
+        precision: Some(9.0),
+        scheme: SchemeChoice::Ckks,
+        ..Config::standard()
+    };
+    let Compiled { plan, bootstraps, .. } = compile(&model, &calibration, &config).unwrap();
+    let bootstraps = bootstraps.expect("the network is deeper than six levels");
     let raised = plan.values().filter(|(_, op)| matches!(op, Op::ModRaise(..))).count();
     assert!(raised >= 1 && raised == bootstraps.placements.best.n_bootstraps());
     assert_eq!(bootstraps.steps.len(), raised);

@@ -10,20 +10,17 @@ mod evaluators;
 
 use std::path::{Path, PathBuf};
 
-use hecc_compiler::calibrate::{Calibration, Split, Stats};
-use hecc_compiler::config::Config;
-use hecc_compiler::judge::{Judge, OutputWish, output_kinds, results};
-use hecc_compiler::ladder::Ladder;
-use hecc_compiler::pass::approximate::{ApproximateConfig, DegreeSearch};
-use hecc_compiler::pass::assign_levels::assign_levels;
-use hecc_compiler::pass::choose_params::{Request, params_for};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hecc_compiler::calibrate::Calibration;
+use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::pass::approximate::ApproximateConfig;
 use hecc_compiler::pass::eliminate_common::eliminate_common;
 use hecc_compiler::pass::eliminate_dead::eliminate_dead;
-use hecc_compiler::pass::linearize::linearize;
-use hecc_compiler::pass::lower::{LowerConfig, Products, lower};
-use hecc_compiler::pass::normalize::normalize;
-use hecc_compiler::pass::pack::{PackConfig, pack};
-use hecc_grammar::model::{Model, Tensor};
+use hecc_compiler::passes::{Made, Pass, Passes};
+use hecc_compiler::pipeline::compile_observed;
+use hecc_grammar::model::Model;
 use hecc_grammar::plan::{Plan, TypeError, VerifiedPlan};
 use hecc_grammar::security::Security;
 use hecc_runtime::eval::{Noise, run_clear};
@@ -43,10 +40,7 @@ fn models_through_all_passes() {
             read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let calibration = Calibration::assumed(&model, -1.0, 1.0);
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let mut text = String::new();
-        let plan = stages(&model, &calibration, &mut |stage, body: &dyn std::fmt::Display| {
-            text.push_str(&format!("== {stage}\n{}\n", body.to_string().trim_end()));
-        });
+        let (plan, text) = stages(&model, &calibration, shown);
         insta::with_settings!({ snapshot_path => "model", prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(name.clone(), text);
         });
@@ -74,75 +68,49 @@ fn plans_through_one_pass() {
     }
 }
 
-/// Runs every pass by itself, as `pipeline::compile` does, and shows each result.
+/// Compiles a model, and shows what every pass made. Plans must keep their promises after each.
 fn stages(
     model: &Model,
     calibration: &Calibration,
-    show: &mut dyn FnMut(&str, &dyn std::fmt::Display),
-) -> Plan {
-    let config = Config { security: Security::insecure_for_tests(), ..Config::standard() };
-    let approximate_config = ApproximateConfig {
-        degrees: vec![2, 3, 7],
-        more_degrees: vec![],
-        degree_of_layers: None,
-        ..ApproximateConfig::standard()
-    };
-    let observe = |model: &Model| Stats::collect(model, calibration).unwrap();
-    let split = Split::new(model, calibration);
-    let kinds = output_kinds(model, OutputWish::Unsaid, None);
-    let judge = Judge::new(kinds, &results(model, &split.kept.inputs).unwrap());
-    let seen = observe(model).ranges;
-    let mut search =
-        DegreeSearch::new((model, &seen), &split, &judge, &approximate_config).unwrap();
-    let approximated = search.try_next().unwrap().unwrap().model;
-    show("approximate", &rounded(&approximated.to_string()));
-    let graph = linearize(&approximated).unwrap();
-    show("linearize", &graph);
-    let ranges = observe(&approximated).ranges;
-    let range = |tensor: Tensor| ranges[tensor.index()];
-    let graph = normalize(&approximated, &graph, &range);
-    show("normalize", &graph);
-    let levels = assign_levels(&graph);
-    show("assign_levels", &format!("{levels:?}"));
-    let depth = levels.iter().copied().max().unwrap_or(0);
-    let n_special = 2;
-    let costs = &config.costs;
-    let packing = pack(
-        &graph,
-        PackConfig {
-            log_n: LOG_N,
-            two_rows: false,
-            n_special,
-            levels: &levels,
-            n_lowest: 1,
-            costs,
+    show: fn(&Pass<'_>) -> String,
+) -> (Plan, String) {
+    let config = Config {
+        security: Security::insecure_for_tests(),
+        log_n: Some(LOG_N),
+        scheme: SchemeChoice::Ckks,
+        precision: Some(18.0),
+        approximate: ApproximateConfig {
+            degrees: vec![2, 3, 7],
+            more_degrees: vec![],
+            ..ApproximateConfig::standard()
         },
-    )
-    .unwrap();
-    show("pack", &packing);
-    let request =
-        Request { log_n: LOG_N, depth, scale: 40.0, n_special, security: config.security };
-    let params = params_for(&request).unwrap();
-    let lower_config = LowerConfig {
-        model: &approximated,
-        ladder: Ladder::new(params, 1),
-        levels: &levels,
-        refresh: None,
-        range: &range,
-        quantiles: &[],
-        normalization: None,
-        quantizers: &vec![None; model.inputs().count()],
-        limit: None,
-        steps: &[],
-        products: Products::Own,
+        ..Config::standard()
     };
-    let lowered = lower(&graph, &packing, &lower_config).unwrap();
-    show("lower", &instructions(&lowered));
-    let shared = eliminate_common(&lowered).unwrap();
-    show("eliminate_common", &instructions(&shared));
-    let plan = eliminate_dead(&shared).unwrap();
-    show("eliminate_dead", &instructions(&plan));
-    plan
+    let text = Rc::new(RefCell::new(String::new()));
+    let seen = text.clone();
+    let passes = Passes::observed(move |pass| {
+        if pass.is_trial {
+            return;
+        }
+        if let Made::Plan(plan) = pass.made {
+            VerifiedPlan::new(plan.clone()).unwrap();
+        }
+        seen.borrow_mut().push_str(&show(&pass));
+    });
+    let compiled = compile_observed(model, calibration, &config, &passes).unwrap();
+    drop(passes);
+    (compiled.plan.into_inner(), text.take())
+}
+
+/// What a pass made, under its name.
+fn shown(pass: &Pass<'_>) -> String {
+    let body = match pass.made {
+        Made::Model(model) => rounded(&model.to_string()),
+        Made::Graph(_) | Made::Packing(_) => pass.made.to_string(),
+        Made::Plan(plan) => instructions(plan),
+        Made::Decision => return String::new(),
+    };
+    format!("== {}\n{}\n", pass.name, body.trim_end())
 }
 
 /// The instructions of a plan's text: constants and layers repeat what the stages before show.

@@ -6,9 +6,9 @@ use anyhow::Result;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::check_security;
 
-use crate::terminal::failure::hinted;
 use super::plan_file::LoadedPlan;
 use super::stream::input_name;
+use crate::terminal::failure::hinted;
 
 /// Reads a number of bits.
 pub(crate) fn parse(text: &str) -> Result<Security, String> {

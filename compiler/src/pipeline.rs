@@ -1,38 +1,31 @@
 //! The compiler, read from the top: every pass, in order.
 
-use hecc_grammar::cost;
 use hecc_grammar::model::{Model, Tensor};
-use hecc_grammar::plan::{Better, Params, Plan, Scheme, Validation, VerifiedPlan};
+use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
 
+use crate::analysis::precision::choose_precision;
+use crate::analysis::validate::HeldOut;
+use crate::analysis::widths::{Width, widths};
 use crate::calibrate::{Calibration, Split, Stats};
-use crate::config::{Config, SchemeChoice};
+use crate::config::{Config, SchemeChoice, limits};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
-use crate::ladder::Ladder;
+use crate::lower::{Numbers, Source};
+use crate::pack::Packing;
 use crate::pass::approximate::{ApproximateReport, Beyond};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::choose_degrees::{Shipped, choose_degrees};
-use crate::pass::choose_precision::choose_precision;
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
-use crate::pass::lower::{LowerConfig, Products};
 use crate::pass::normalize::normalize;
-use crate::pass::pack::{Packer, Packing};
 use crate::pass::quantize::quantize;
 use crate::pass::record::{SeenInputs, record};
-use crate::pass::search::{Candidate, Found, SearchInput, noisiest_layer, search};
-use crate::pass::search_bootstrapped::{BootstrapReport, search_bootstrapped};
-use crate::pass::search_integers::{FoundIntegers, IntegerCandidate, search_integers};
-use crate::pass::validate::HeldOut;
-use crate::pass::widths::{Width, widths};
-
-/// Without a wish, results may be less precise by so many bits where bootstrapping could make up for it, at a cost of minutes.
-const SPARE_BITS: f64 = 4.0;
-
-/// Results are never less precise than this, in bits, unless that is wished for.
-const LEAST_BITS: f64 = 5.0;
+use crate::passes::{Made, Passes};
+use crate::search::{
+    self, BootstrapReport, Candidate, Found, FoundIntegers, Objective, OfScheme, Problem, Score,
+};
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
@@ -46,11 +39,13 @@ pub struct Compiled {
     pub graph: Graph,
     /// Layouts and schedules.
     pub packing: Packing,
-    /// CKKS: parameters considered; the chosen ones first.
+    /// Parameters considered; the chosen ones first.
     pub candidates: Vec<Candidate>,
-    /// Where values are refreshed, if the network is too deep to do without.
+    /// How good the plan is.
+    pub score: Score,
+    /// Where values are bootstrapped, if the network is too deep to do without.
     pub bootstraps: Option<BootstrapReport>,
-    /// Quantisers between layers that were dropped.
+    /// Quantizers between layers that were dropped.
     pub dropped: Vec<Requantization>,
     /// BFV: how wide integers are, and what was chosen for it.
     pub integers: Option<IntegerReport>,
@@ -69,10 +64,8 @@ pub struct IntegerReport {
     pub certified: bool,
     /// Sums of elements whose steps have no integer ratio, with the relative error of rounding it.
     pub approximations: Vec<(String, f64)>,
-    /// Parameters considered; the chosen ones first.
-    pub candidates: Vec<IntegerCandidate>,
     /// How many bits fewer would make the plan notably cheaper, and with which parameters.
-    pub worth_training_away: Option<(u32, IntegerCandidate)>,
+    pub worth_training_away: Option<(u32, Candidate)>,
 }
 
 /// Bits that the plaintext primes have beyond what results need so that a result which wraps around is seen: it comes out
@@ -88,16 +81,31 @@ pub fn compile(
     calibration: &Calibration,
     config: &Config,
 ) -> Result<Compiled, CompileError> {
+    compile_observed(model, calibration, config, &Passes::unobserved())
+}
+
+/// As [`compile`], and tells of every pass.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn compile_observed(
+    model: &Model,
+    calibration: &Calibration,
+    config: &Config,
+    passes: &Passes,
+) -> Result<Compiled, CompileError> {
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
     let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
-    let bits = config.quantize;
-    let quantized =
-        bits.map(|bits| quantize(model, &observe(model, &split.kept)?, bits)).transpose()?;
-    let mut lifted = match &quantized {
-        None => lift_quantizers(model, &stats),
-        Some(quantized) => lift_quantizers(quantized, &observe(quantized, calibration)?),
+    let mut lifted = match config.quantize {
+        None => passes.run("lift_quantizers", || lift_quantizers(model, &stats)),
+        Some(bits) => {
+            let kept = observe(model, &split.kept)?;
+            let quantized = passes.run("quantize", || quantize(model, &kept, bits))?;
+            let stats = observe(&quantized, calibration)?;
+            passes.run("lift_quantizers", || lift_quantizers(&quantized, &stats))
+        }
     };
     let seen = SeenInputs::of(model, calibration, config.normalization.as_ref());
     for ((_, range), ranges) in lifted.ranges.iter_mut().zip(&seen.ranges) {
@@ -112,13 +120,14 @@ pub fn compile(
         judge: &judge,
         lifted: &lifted,
         config,
+        passes,
     };
     let is_quantized = lifted.inputs.iter().all(Option::is_some);
     let mut compiled = match config.scheme {
         SchemeChoice::Ckks => compile_ckks(&task)?,
         SchemeChoice::Bfv => compile_bfv(&task)?,
         SchemeChoice::Auto if !is_quantized => compile_ckks(&task)?,
-        SchemeChoice::Auto => cheaper(compile_bfv(&task), compile_ckks(&task), config)?,
+        SchemeChoice::Auto => cheaper(compile_bfv(&task), compile_ckks(&task))?,
     };
     compiled.dropped = lifted.dropped.clone();
     check_memory(&compiled.plan, config)?;
@@ -139,23 +148,24 @@ struct Task<'a> {
     /// Those that nothing is fitted to or chosen by.
     held_out: HeldOut<'a>,
     config: &'a Config,
+    passes: &'a Passes,
 }
 
-/// The faster one of two compilations, with what the other would have cost.
+/// The better one of two compilations, with what the other would have cost.
 fn cheaper(
     one: Result<Compiled, CompileError>,
     other: Result<Compiled, CompileError>,
-    config: &Config,
 ) -> Result<Compiled, CompileError> {
-    let seconds = |compiled: &Compiled| cost::plan_seconds(&config.costs, &compiled.plan);
+    // Integers have no precision that could be compared.
+    let score = |compiled: &Compiled| Score { precision: 0.0, ..compiled.score };
     let (mut best, rejected) = match (one, other) {
-        (Ok(one), Ok(other)) if seconds(&one) <= seconds(&other) => (one, Ok(other)),
-        (Ok(one), Ok(other)) => (other, Ok(one)),
+        (Ok(one), Ok(other)) if score(&other).is_better(&score(&one)) => (other, Ok(one)),
+        (Ok(one), Ok(other)) => (one, Ok(other)),
         (Ok(only), Err(error)) | (Err(error), Ok(only)) => (only, Err(error)),
         (Err(_), Err(error)) => return Err(error),
     };
     best.other_scheme = Some(match rejected {
-        Ok(compiled) => Ok(seconds(&compiled)),
+        Ok(compiled) => Ok(compiled.score.seconds),
         Err(error) => Err(error.to_string()),
     });
     Ok(best)
@@ -168,13 +178,16 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
 
 /// Compiles for approximate numbers.
 fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let Task { lifted, calibration, split, seen, judge, chosen, held_out, config } = task;
-    let shipped = choose_degrees(
-        (&lifted.model, &observe(&lifted.model, &split.kept)?.ranges),
-        (split, judge),
-        (chosen, held_out),
-        (&config.approximate, &config.wishes),
-    )?;
+    let Task { lifted, calibration, split, seen, judge, chosen, held_out, config, passes } = task;
+    let ranges = observe(&lifted.model, &split.kept)?.ranges;
+    let shipped = passes.run("approximate", || {
+        choose_degrees(
+            (&lifted.model, &ranges),
+            (split, judge),
+            (chosen, held_out),
+            (&config.approximate, &config.wishes),
+        )
+    })?;
     let Shipped { model: approximated, report: approximation, mut validation, beyond } = shipped;
     let observed = observe(&approximated, calibration)?;
     let range = |tensor: Tensor| lifted.range(&observed.ranges, tensor);
@@ -184,30 +197,28 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
         let margin = if is_input(tensor) { 1.0 } else { config.margin };
         (range(tensor).0 * margin, range(tensor).1 * margin)
     };
-    let graph = normalize(&approximated, &linearize(&approximated)?, &widened);
+    let graph = passes.run("linearize", || linearize(&approximated))?;
+    let graph = passes.run("normalize", || normalize(&approximated, &graph, &widened));
     let levels = assign_levels(&graph);
-    let lower = LowerConfig {
+    let quantiles = if config.certify { &[][..] } else { &observed.quantiles };
+    let source = Source {
         model: &approximated,
-        ladder: Ladder::new(no_params(config), 1),
-        levels: &levels,
-        refresh: None,
         range: &range,
-        quantiles: if config.certify { &[] } else { &observed.quantiles },
-        normalization: config.normalization.clone(),
+        normalization: config.normalization.as_ref(),
         quantizers: &lifted.inputs,
-        limit: None,
-        steps: &[],
-        products: Products::Own,
+        numbers: Numbers::Approximate { quantiles },
     };
     let precision = match config.precision {
         Some(wish) => wish,
-        None => choose_precision(&approximated, calibration, judge)?,
+        None => passes
+            .decide("choose_precision", || choose_precision(&approximated, calibration, judge))?,
     };
-    let input = SearchInput { graph: &graph, levels: &levels, config, precision, lower };
-    let (found, bootstraps) = search_all(input)?;
-    let Found { mut plan, packing, candidates, .. } = found;
+    let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
+    let found = passes.decide("search", || search::approximate(&problem, &levels))?;
+    let mut plan = problem.build(&found.choice)?;
     record(&mut plan, seen, &observed);
     let depth = levels.iter().copied().max().unwrap_or(0);
+    let Found { choice, score, candidates, bootstraps, .. } = found;
     let before = candidates.first().filter(|_| bootstraps.is_none());
     validation.better = beyond.map(|beyond| better(beyond, depth, before));
     let plan = finished(plan, judge, validation)?;
@@ -216,8 +227,9 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
         approximated,
         approximation,
         graph,
-        packing,
+        packing: choice.packing,
         candidates,
+        score,
         bootstraps,
         dropped: vec![],
         integers: None,
@@ -225,43 +237,8 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     })
 }
 
-/// Rings of this degree and more are so slow that bootstrapping on a smaller one may be cheaper.
-const LARGE_LOG_N: u32 = 16;
-
-/// Finds parameters with or without bootstraps: the cheaper ones where both are precise enough, otherwise the more precise ones.
-fn search_all(input: SearchInput<'_>) -> Result<(Found, Option<BootstrapReport>), CompileError> {
-    let (wanted, wish) = (input.precision, input.config.precision);
-    let enough = wish.unwrap_or((wanted - SPARE_BITS).max(LEAST_BITS));
-    let mut packer = Packer::new(input.graph);
-    let leveled = match search(input.clone(), &mut packer) {
-        Ok(found) if found.precision >= enough && found.plan.params.log_n < LARGE_LOG_N => {
-            return Ok((found, None));
-        }
-        found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,
-        Err(error) => return Err(error),
-    };
-    let rank = |found: &Found| (found.precision.min(enough), -found.seconds());
-    let best = match (leveled, search_bootstrapped(&input, &mut packer)) {
-        (Ok(one), Ok(Some(deep))) if rank(&one) >= rank(&deep.found) => (one, None),
-        (_, Ok(Some(deep))) => (deep.found, Some(deep.bootstraps)),
-        (Ok(one), Ok(None)) => (one, None),
-        (Err(error), Ok(None)) | (_, Err(error)) => return Err(error),
-    };
-    if best.0.precision >= wish.unwrap_or(LEAST_BITS) {
-        return Ok(best);
-    }
-    Err(too_imprecise(&best.0, wish))
-}
-
-fn too_imprecise(best: &Found, wish: Option<f64>) -> CompileError {
-    let reached = best.precision;
-    let hint = if reached >= LEAST_BITS {
-        format!("--precision {:.0} is possible", reached.floor())
-    } else {
-        "lower degrees of activations (--degrees) let errors grow less".to_owned()
-    };
-    let node = noisiest_layer(&best.plan);
-    CompileError::Precision { wanted: wish.unwrap_or(LEAST_BITS), reached, node, hint }
+fn objective(config: &Config, precision: f64) -> Objective<'_> {
+    Objective { costs: &config.costs, precision, max_memory: config.max_memory }
 }
 
 /// A plan with what its outputs are for and how good it is.
@@ -277,9 +254,6 @@ fn finished(
     Ok(VerifiedPlan::new(plan)?)
 }
 
-/// A ring of twice the degree takes so many times as long.
-const DOUBLE_RING: f64 = 2.2;
-
 /// What the next better choice of degrees would do and cost, from the levels that it takes more than the plan, `depth` levels
 /// deep, with these parameters.
 fn better(beyond: Beyond, depth: usize, candidate: Option<&Candidate>) -> Better {
@@ -288,10 +262,13 @@ fn better(beyond: Beyond, depth: usize, candidate: Option<&Candidate>) -> Better
     let time = candidate.map_or(beyond.cost, |candidate| {
         let old = depth as f64 + 2.0;
         let more = beyond.levels as f64;
-        let is_too_long =
-            candidate.log_qp + more * candidate.scale > f64::from(candidate.max_log_qp);
+        let scale = match candidate.scheme {
+            OfScheme::Ckks { scale, .. } => scale,
+            OfScheme::Bfv { .. } => 0.0,
+        };
+        let is_too_long = candidate.log_qp + more * scale > f64::from(candidate.max_log_qp);
         let longer = ((old + more) / old).powi(2).max(1.0);
-        longer * if is_too_long { DOUBLE_RING } else { 1.0 }
+        longer * if is_too_long { limits::DOUBLE_RING } else { 1.0 }
     });
     Better {
         degrees: beyond.degrees.iter().map(|&degree| degree as u32).collect(),
@@ -303,12 +280,13 @@ fn better(beyond: Beyond, depth: usize, candidate: Option<&Candidate>) -> Better
 
 /// Compiles for exact integers.
 fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let Task { lifted, calibration, seen, judge, held_out, config, .. } = task;
+    let Task { lifted, calibration, seen, judge, held_out, config, passes, .. } = task;
     let validation = held_out.validate(&lifted.model)?;
     if let Some(why) = config.wishes.unmet(&validation, None) {
         return Err(CompileError::Quantization(why));
     }
-    let integers = integers(&lifted.model, &lifted.inputs)?;
+    let integers = passes.decide("integers", || integers(&lifted.model, &lifted.inputs))?;
+    passes.show("linearize", Made::Graph(&integers.graph));
     let computed = observe(&lifted.model, calibration)?;
     let range = |tensor: Tensor| lifted.range(&computed.ranges, tensor);
     let widths = widths(&integers, &lifted.inputs, &range);
@@ -321,21 +299,21 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let required = if is_certified { certified } else { wanted };
     // Beyond the calibrated range there is room for a quarter of the margin: the rest tells overflow from results.
     let limit = (calibrated - 1.0 + config.margin_bits / 4.0).exp2();
-    let lower = LowerConfig {
+    let source = Source {
         model: &lifted.model,
-        ladder: Ladder::new(no_params(config), 1),
-        levels: &[],
-        refresh: None,
         range: &range,
-        quantiles: &[],
-        normalization: config.normalization.clone(),
+        normalization: config.normalization.as_ref(),
         quantizers: &lifted.inputs,
-        limit: (!is_certified).then_some(limit),
-        steps: &integers.steps,
-        products: Products::Own,
+        numbers: Numbers::Integers {
+            steps: &integers.steps,
+            limit: (!is_certified).then_some(limit),
+        },
     };
-    let FoundIntegers { mut plan, packing, candidates, worth_training_away } =
-        search_integers(&integers.graph, required, config, &lower)?;
+    let objective = objective(config, f64::INFINITY);
+    let problem = Problem::new(&integers.graph, &source, config, objective, passes);
+    let found = passes.decide("search", || search::integers(&problem, required))?;
+    let FoundIntegers { found, worth_training_away } = found;
+    let mut plan = problem.build(&found.choice)?;
     record(&mut plan, seen, &computed);
     for (output, width) in plan.outputs.iter_mut().zip(outputs()) {
         output.magnitude = Some(width.magnitude());
@@ -345,7 +323,6 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
         required,
         certified: is_certified,
         approximations: integers.approximations,
-        candidates,
         worth_training_away,
     };
     Ok(Compiled {
@@ -353,28 +330,14 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
         approximated: lifted.model.clone(),
         approximation: ApproximateReport::default(),
         graph: integers.graph,
-        packing,
-        candidates: vec![],
+        packing: found.choice.packing,
+        candidates: found.candidates,
+        score: found.score,
         bootstraps: None,
         dropped: vec![],
         integers: Some(report),
         other_scheme: None,
     })
-}
-
-/// Parameters before any are chosen.
-fn no_params(config: &Config) -> Params {
-    let security = config.security;
-    Params {
-        scheme: Scheme::Ckks,
-        log_n: 3,
-        q: vec![2],
-        t: vec![],
-        p: vec![],
-        input_level: 0,
-        top_scale: 1.0,
-        security,
-    }
 }
 
 /// Keys and values must fit the limit; plaintexts are cached in what is left.

@@ -125,6 +125,17 @@ impl Shape {
         self.passes(costs.mul_add, 2 * if extended { self.n_extended() } else { self.n_limbs })
     }
 
+    /// One term of `dot_plain` in a batch: the product with a number, of an operand that is read once for many sums.
+    pub fn batch_term(self, costs: &Costs) -> f64 {
+        MULTIPLE * self.dot_term(costs, false)
+    }
+
+    /// Bytes of an encoded plaintext.
+    pub fn plaintext_bytes(self, extended: bool) -> u64 {
+        let limbs = if extended { self.n_extended() } else { self.n_limbs };
+        limbs as u64 * (8 << self.log_n)
+    }
+
     /// Encoding one plaintext.
     pub fn encode(self, costs: &Costs, extended: bool) -> f64 {
         let limbs = if extended { self.n_extended() } else { self.n_limbs };
@@ -194,11 +205,8 @@ pub fn repeated_seconds(costs: &Costs, plan: &Plan) -> f64 {
 
 /// Bytes of all plaintexts of a plan when encoded.
 pub fn plaintext_bytes(plan: &Plan) -> u64 {
-    let of_one: u64 = encodings(plan)
-        .map(|(shape, extended)| {
-            (if extended { shape.n_extended() } else { shape.n_limbs }) as u64 * (8 << shape.log_n)
-        })
-        .sum();
+    let of_one: u64 =
+        encodings(plan).map(|(shape, extended)| shape.plaintext_bytes(extended)).sum();
     of_one * plan.params.n_instances() as u64
 }
 

@@ -1,7 +1,7 @@
 //! Plans that someone else made: those without security are refused by every command, others by whoever wants more.
 
 use hecc_grammar::plan::{self, Op, Output, OutputKind, Params, Plan, Profile, Runs, VerifiedPlan};
-use hecc_grammar::plan::{Dim, Input, Ranges, Run, Scheme};
+use hecc_grammar::plan::{Dim, Input, Key, Ranges, Run, Scheme};
 use hecc_grammar::security::Security;
 
 use crate::workshop::Workshop;
@@ -30,7 +30,7 @@ fn insecure() -> Vec<u8> {
     });
     let x = plan.push(Op::Input(0), 0).unwrap();
     let square = plan.push(Op::Mul(x, x), 0).unwrap();
-    let square = plan.push(Op::Relinearize(square), 0).unwrap();
+    let square = plan.push_switch(square, Key::Relinearize, 0).unwrap();
     plan.outputs.push(Output {
         name: "y".to_owned(),
         shape: vec![1, 4],

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use hecc_compiler::pass::choose_params::prime_near;
+use hecc_compiler::primes::prime_near;
 use hecc_grammar::cost::{Costs, DEFAULT};
 use hecc_grammar::plan::Slots;
 use hecc_runtime::kernel::{Term, active};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use hecc_compiler::emit::Emit;
-use hecc_compiler::pass::choose_params::prime_near;
+use hecc_compiler::primes::prime_near;
 use hecc_grammar::plan::{
     Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
     TypeError, Value, VerifiedPlan,

@@ -106,6 +106,9 @@ pub(crate) struct Args {
     /// Print what was chosen, and what the alternatives would have cost.
     #[arg(long)]
     pub(super) explain: bool,
+    /// Print how long every pass took.
+    #[arg(long)]
+    pub(super) timings: bool,
 }
 
 /// What `--scheme` takes.
@@ -124,12 +127,24 @@ pub(super) enum Scheme {
 pub(super) enum Stage {
     /// The network as imported, constants folded.
     Model,
+    /// Weights and inputs rounded (--quantize).
+    Quantize,
+    /// The network without rounding between layers.
+    LiftQuantizers,
     /// The network with polynomials for activations.
     Approximate,
-    /// Affine maps, products and polynomials, normalized.
+    /// Affine maps, products and polynomials.
+    Linearize,
+    /// The same, normalized to what slots hold; over integers, with integer weights.
     Graph,
     /// Where tensors lie in ciphertexts, and how affine maps are carried out.
     Pack,
-    /// The instructions.
+    /// The instructions as lowered.
+    Lower,
+    /// Without those that are computed twice.
+    EliminateCommon,
+    /// Without those that nothing reads.
+    EliminateDead,
+    /// The plan.
     Plan,
 }

@@ -4,6 +4,7 @@ mod args;
 mod calibration;
 mod config;
 mod values;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,8 +12,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::ValueEnum;
 use hecc_compiler::error::CompileError;
-use hecc_compiler::pipeline::{self, Compiled};
-use hecc_grammar::model::Model;
+use hecc_compiler::pipeline::compile_observed;
 use serde_json::{Value as Json, json};
 
 pub(crate) use args::Args;
@@ -31,6 +31,7 @@ use crate::terminal::units;
 use args::Stage;
 use calibration::calibration;
 use config::config;
+use watch::Watch;
 
 pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
@@ -45,10 +46,12 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     }
     let calibration = calibration(args, &model, console)?;
     let config = config(args)?;
+    let (passes, watch) = Watch::passes(args.emit);
     let compiled = {
         let _working = Progress::spinner(console, "compiling");
-        let compiled = pipeline::compile(&model, &calibration, &config).map_err(in_units)?;
-        plan_check::check(&compiled, &calibration)?;
+        let compiled = compile_observed(&model, &calibration, &config, &passes);
+        let compiled = compiled.map_err(in_units)?;
+        passes.decide("check_plan", || plan_check::check(&compiled, &calibration))?;
         compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);
@@ -56,7 +59,19 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         output.write(&file)?;
     }
     if let Some(stage) = args.emit {
-        let text = text_of(stage, &model, &compiled);
+        let text = match stage {
+            Stage::Model => model.to_string(),
+            Stage::Plan => compiled.plan.to_string(),
+            Stage::Quantize
+            | Stage::LiftQuantizers
+            | Stage::Approximate
+            | Stage::Linearize
+            | Stage::Graph
+            | Stage::Pack
+            | Stage::Lower
+            | Stage::EliminateCommon
+            | Stage::EliminateDead => watch.borrow_mut().text().ok_or_else(|| not_made(stage))?,
+        };
         let json = stage_json(stage, &text);
         return console.result(text, json);
     }
@@ -66,6 +81,10 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     if args.explain {
         text = format!("{text}\n{}", explain::text(&compiled));
         json["explanation"] = explain::json(&compiled);
+    }
+    if args.timings {
+        text = format!("{text}\n{}", watch.borrow().table());
+        json["timings"] = watch.borrow().json();
     }
     if let Some(warning) = sheet.fidelity.as_ref().and_then(Fidelity::warning) {
         console.warn(warning);
@@ -109,12 +128,11 @@ fn stage_json(stage: Stage, text: &str) -> Json {
     json!({ "stage": name, "text": text })
 }
 
-fn text_of(stage: Stage, model: &Model, compiled: &Compiled) -> String {
-    match stage {
-        Stage::Model => model.to_string(),
-        Stage::Approximate => compiled.approximated.to_string(),
-        Stage::Graph => compiled.graph.to_string(),
-        Stage::Pack => compiled.packing.to_string(),
-        Stage::Plan => compiled.plan.to_string(),
-    }
+/// The network was compiled without the pass of a stage.
+fn not_made(stage: Stage) -> anyhow::Error {
+    let name = stage.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+    hinted(
+        format!("--emit {name}: this network is compiled without that pass"),
+        "integers have no polynomials, and only --quantize rounds weights".to_owned(),
+    )
 }

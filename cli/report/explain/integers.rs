@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
+use hecc_compiler::analysis::widths::Width;
 use hecc_compiler::pass::lift_quantizers::{Effect, Requantization};
-use hecc_compiler::pass::lower::Products;
-use hecc_compiler::pass::search_integers::IntegerCandidate;
-use hecc_compiler::pass::widths::Width;
 use hecc_compiler::pipeline::{Compiled, IntegerReport};
 use hecc_grammar::plan::Scheme;
 use serde_json::{Value as Json, json};
 
+use super::parameters;
 use crate::terminal::table::{Align, Table};
 use crate::terminal::units;
 
@@ -37,16 +36,20 @@ pub(super) fn text(report: &IntegerReport, dropped: &[Requantization]) -> String
         };
         let _ = writeln!(text, "{node} (step {}): {what}", units::number(*scale));
     }
-    let _ = write!(text, "\nParameters (first: chosen)\n{}", parameters(&report.candidates));
-    text += &match &report.worth_training_away {
+    text.push('\n');
+    text
+}
+
+/// What fewer bits would save.
+pub(super) fn fewer_bits(report: &IntegerReport) -> String {
+    match &report.worth_training_away {
         Some((bits, candidate)) => format!(
             "With {} fewer, {} would do: worth training away.\n",
             units::count(*bits as usize, "bit"),
-            in_words(candidate)
+            parameters::in_words(candidate)
         ),
         None => "A few bits fewer would not make it notably cheaper.\n".to_owned(),
-    };
-    text
+    }
 }
 
 /// Which scheme was chosen, if there was a choice, and why.
@@ -87,54 +90,6 @@ fn widths(widths: &[Width]) -> Table {
     table
 }
 
-fn parameters(candidates: &[IntegerCandidate]) -> Table {
-    let mut table = Table::new(&[
-        ("ring degree", Align::Right),
-        ("products", Align::Left),
-        ("plaintext primes", Align::Right),
-        ("message primes", Align::Right),
-        ("key primes", Align::Right),
-        ("modulus, bits", Align::Right),
-        ("allowed", Align::Right),
-        ("time, 1 core", Align::Right),
-    ]);
-    for candidate in candidates {
-        let bits = candidate.t.iter().map(|&t| (t as f64).log2()).fold(0.0, f64::max);
-        table.row(vec![
-            format!("2^{}", candidate.log_n),
-            products(candidate).to_uppercase(),
-            format!("{} of {bits:.1} bits", candidate.t.len()),
-            candidate.n_limbs.to_string(),
-            candidate.n_special.to_string(),
-            format!("{:.1}", candidate.log_qp),
-            candidate.max_log_qp.to_string(),
-            match candidate.seconds {
-                Some(seconds) => units::seconds(seconds),
-                None if candidate.is_secure() => "not tried".to_owned(),
-                None => "not secure".to_owned(),
-            },
-        ]);
-    }
-    table
-}
-
-/// The scheme whose products of ciphertexts are used.
-fn products(candidate: &IntegerCandidate) -> &'static str {
-    match candidate.products {
-        Products::Own => "bfv",
-        Products::Bgv => "bgv",
-    }
-}
-
-fn in_words(candidate: &IntegerCandidate) -> String {
-    format!(
-        "{} and {} at ring degree 2^{}",
-        units::count(candidate.t.len(), "plaintext prime"),
-        units::count(candidate.n_limbs, "message prime"),
-        candidate.log_n
-    )
-}
-
 /// The choices for scripts.
 pub(super) fn json(report: &IntegerReport) -> Json {
     let width = |width: &Width| {
@@ -147,23 +102,10 @@ pub(super) fn json(report: &IntegerReport) -> Json {
             "widest_channel": width.widest_channel,
         })
     };
-    let candidate = |candidate: &IntegerCandidate| {
-        json!({
-            "log_n": candidate.log_n,
-            "products": products(candidate),
-            "plaintext_primes": candidate.t,
-            "message_primes": candidate.n_limbs,
-            "special_primes": candidate.n_special,
-            "log_qp": candidate.log_qp,
-            "max_log_qp": candidate.max_log_qp,
-            "predicted_seconds": candidate.seconds,
-        })
-    };
     json!({
         "required_bits": report.required,
         "certified": report.certified,
         "widths": report.widths.iter().map(width).collect::<Vec<_>>(),
-        "parameters": report.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "bits_worth_training_away": report.worth_training_away.as_ref().map(|(bits, _)| bits),
     })
 }

@@ -1,14 +1,15 @@
 //! `hecc compile --explain`: what was chosen, and what else was considered.
 
 mod integers;
+mod parameters;
 
 use std::fmt::Write as _;
 
+use hecc_compiler::config::limits;
 use hecc_compiler::pass::approximate::LayerReport;
-use hecc_compiler::pass::place_bootstraps::Placements;
-use hecc_compiler::pass::search::Candidate;
-use hecc_compiler::pass::search_bootstrapped::BootstrapReport;
 use hecc_compiler::pipeline::Compiled;
+use hecc_compiler::search::BootstrapReport;
+use hecc_compiler::search::place_bootstraps::Placements;
 use serde_json::{Value as Json, json};
 
 use crate::terminal::table::{Align, Table};
@@ -29,17 +30,18 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             units::count(report.n_inputs, "input")
         );
     }
-    match &compiled.integers {
-        Some(report) => text += &integers::text(report, &compiled.dropped),
-        None => {
-            let _ =
-                write!(text, "Parameters (first: chosen)\n{}", parameters(&compiled.candidates));
-        }
+    if let Some(report) = &compiled.integers {
+        text += &integers::text(report, &compiled.dropped);
+    }
+    let _ = write!(text, "Parameters (first: chosen)\n{}", parameters::table(&compiled.candidates));
+    if let Some(report) = &compiled.integers {
+        text += &integers::fewer_bits(report);
     }
     text += &integers::scheme_text(compiled);
     if let Some(report) = &compiled.bootstraps {
         let _ = write!(text, "\n{}", bootstraps(report));
     }
+    let _ = write!(text, "\nLimits of the search\n{}", limits_of_search());
     text
 }
 
@@ -66,32 +68,17 @@ fn degrees(layers: &[LayerReport]) -> Table {
     table
 }
 
-fn parameters(candidates: &[Candidate]) -> Table {
-    let mut table = Table::new(&[
-        ("ring degree", Align::Right),
-        ("scale, bits", Align::Right),
-        ("key primes", Align::Right),
-        ("modulus, bits", Align::Right),
-        ("allowed", Align::Right),
-        ("time, 1 core", Align::Right),
-    ]);
-    for candidate in candidates {
-        table.row(vec![
-            format!("2^{}", candidate.log_n),
-            format!("{:.0}", candidate.scale),
-            candidate.n_special.to_string(),
-            format!("{:.1}", candidate.log_qp),
-            candidate.max_log_qp.to_string(),
-            candidate.seconds.map_or("not secure".to_owned(), units::seconds),
-        ]);
-    }
+/// Every number that steers the search.
+fn limits_of_search() -> Table {
+    let mut table = Table::new(&[("limit", Align::Left), ("value", Align::Right)]);
+    limits::list().into_iter().for_each(|(name, value)| table.row(vec![name.to_owned(), value]));
     table
 }
 
-/// Where values are refreshed, and what one bootstrap more or fewer would cost.
+/// Where values are bootstrapped, and what one bootstrap more or fewer would cost.
 fn bootstraps(report: &BootstrapReport) -> String {
     let mut table = Table::new(&[
-        ("refreshed after", Align::Left),
+        ("bootstrapped after", Align::Left),
         ("level", Align::Right),
         ("to level", Align::Right),
     ]);
@@ -130,21 +117,11 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
             "choices": choices.collect::<Vec<_>>(),
         })
     };
-    let candidate = |candidate: &Candidate| {
-        json!({
-            "log_n": candidate.log_n,
-            "scale_bits": candidate.scale,
-            "special_primes": candidate.n_special,
-            "log_qp": candidate.log_qp,
-            "max_log_qp": candidate.max_log_qp,
-            "predicted_seconds": candidate.seconds,
-        })
-    };
     json!({
         "activations": report.layers.iter().map(layer).collect::<Vec<_>>(),
         "loss": report.loss,
         "choosing_inputs": report.n_inputs,
-        "parameters": compiled.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "parameters": compiled.candidates.iter().map(parameters::json).collect::<Vec<Json>>(),
         "integers": compiled.integers.as_ref().map(integers::json),
         "other_scheme": integers::scheme_json(compiled),
         "bootstraps": compiled.bootstraps.as_ref().map(|report| json!({

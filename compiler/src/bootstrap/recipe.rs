@@ -4,7 +4,7 @@ use hecc_grammar::plan::{LimbSet, Params, Scheme, log2_of};
 use hecc_grammar::security::{EPHEMERAL_WEIGHT, Security};
 
 use crate::ladder::Ladder;
-use crate::pass::choose_params::{prime_near, rescaling_primes};
+use crate::primes::{prime_near, rescaling_primes};
 
 use super::sine::Sine;
 

@@ -30,11 +30,17 @@ pub struct Schedule {
     pub centered: bool,
     /// Whether baby steps stay in QP.
     pub extended: bool,
+    /// Plaintexts that products are made with.
+    pub n_products: usize,
     /// Predicted seconds on one core.
     pub seconds: f64,
 }
 
 impl Schedule {
+    /// Nothing is rotated.
+    pub const NONE: Schedule =
+        Schedule { stride: 1, centered: false, extended: false, n_products: 0, seconds: 0.0 };
+
     /// Splits a shift of an operand of this period into a baby step and a giant one, both of steps in `0..period`; rows change
     /// places with the giant step.
     pub fn split(&self, shift: Shift, period: usize) -> (u32, Shift) {
@@ -62,18 +68,21 @@ impl Splits {
             .take_while(|&stride| stride <= largest);
         let splits = strides.flat_map(|stride| [false, true].map(|centered| (stride, centered)));
         let counted = splits.map(|(stride, centered)| {
-            let split = Schedule { stride, centered, extended: false, seconds: 0.0 };
+            let split = Schedule { stride, centered, ..Schedule::NONE };
             (split, Counts { n_collect, ..Counts::new(&split, terms) })
         });
         Splits(counted.collect())
     }
 
-    /// The cheapest schedule where operands have `shape.n_limbs` limbs.
-    pub fn cheapest(&self, shape: Shape, costs: &Costs) -> Schedule {
+    /// The cheapest schedule where operands have `shape.n_limbs` limbs, plaintexts encoded anew if `encodes`.
+    pub fn cheapest(&self, shape: Shape, costs: &Costs, encodes: bool) -> Schedule {
         let timed = self.0.iter().flat_map(|(split, counts)| {
             [false, true].map(|extended| {
-                let seconds = counts.seconds(extended, shape, costs);
-                Schedule { extended, seconds, ..*split }
+                let mut seconds = counts.seconds(extended, shape, costs);
+                if encodes {
+                    seconds += counts.products as f64 * shape.encode(costs, extended);
+                }
+                Schedule { extended, seconds, n_products: counts.products, ..*split }
             })
         });
         let best = timed.min_by(|a, b| a.seconds.total_cmp(&b.seconds));
@@ -183,7 +192,7 @@ mod tests {
     fn splits_add_up_modulo_the_period() {
         for stride in [1, 4, 32, 1024] {
             for centered in [false, true] {
-                let schedule = Schedule { stride, centered, extended: false, seconds: 0.0 };
+                let schedule = Schedule { stride, centered, ..Schedule::NONE };
                 for d in [0, 1, 5, 31, 500, 1022, 1023] {
                     let (baby, giant) = schedule.split(Shift::rotation(d), 1024);
                     assert_eq!((baby + giant.steps) % 1024, d);
@@ -197,7 +206,7 @@ mod tests {
         let shifts = Shifts::from([((0, 0), (0..256).map(Shift::rotation).collect())]);
         let terms = [ScheduleTerm { operand: 0, shifts: &shifts, period: 256 }];
         let shape = Shape { log_n: 14, n_special: 2, n_limbs: 6 };
-        let best = Splits::new(&terms, 0).cheapest(shape, &DEFAULT);
+        let best = Splits::new(&terms, 0).cheapest(shape, &DEFAULT, false);
         assert!((16..=128).contains(&best.stride), "{best:?}");
     }
 }

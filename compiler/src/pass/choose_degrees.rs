@@ -6,10 +6,11 @@ use hecc_grammar::model::Model;
 use hecc_grammar::plan::Validation;
 
 use super::approximate::{ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch};
-use super::validate::HeldOut;
+use crate::analysis::validate::HeldOut;
 use crate::calibrate::Split;
 use crate::error::CompileError;
 use crate::judge::Judge;
+use crate::passes::{Artifact, Made};
 
 /// What a user may ask of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,6 +38,12 @@ pub struct Shipped {
     pub validation: Validation,
     /// The next better choice.
     pub beyond: Option<Beyond>,
+}
+
+impl Artifact for Shipped {
+    fn made(&self) -> Option<Made<'_>> {
+        Some(Made::Model(&self.model))
+    }
 }
 
 /// Finds degrees for a model's activations, of whose tensors the ranges are known. Attempts are compared on the inputs `chosen`;

@@ -12,6 +12,7 @@ use hecc_grammar::model::{Model, Op, Quantizer, Tensor};
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
 use crate::linear::{LinearMap, affine_of};
+use crate::lower::is_uniform;
 
 use super::linearize::composition_grows;
 
@@ -329,11 +330,6 @@ impl Builder<'_> {
 fn magnitude(quantizer: Quantizer) -> f64 {
     let of = |q: i64| (q - quantizer.zero_point).unsigned_abs() as f64;
     of(quantizer.q_min).max(of(quantizer.q_max))
-}
-
-/// Whether all elements have one step, up to the rounding of products.
-pub(super) fn is_uniform(steps: &[f64]) -> bool {
-    steps.iter().all(|step| (step / steps[0] - 1.0).abs() <= TOLERANCE)
 }
 
 /// A matrix as integers times a number for each row: that number is 1 where the row is whole, else its entry of least

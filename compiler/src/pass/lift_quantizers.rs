@@ -7,6 +7,7 @@
 use hecc_grammar::model::{Function, Model, Node, Op, Quantizer, Tensor};
 
 use crate::calibrate::{Calibration, Stats};
+use crate::passes::{Artifact, Made};
 
 /// Values outside a quantiser's range by less than this part of it are outliers.
 const NEGLIGIBLE_EXCESS: f64 = 0.02;
@@ -88,6 +89,12 @@ pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
 pub fn input_quantizers(model: &Model) -> Vec<Option<Quantizer>> {
     let origins = input_origins(model);
     model.inputs().map(|(input, _)| own_quantizer(model, &origins, input)).collect()
+}
+
+impl Artifact for Lifted {
+    fn made(&self) -> Option<Made<'_>> {
+        Some(Made::Model(&self.model))
+    }
 }
 
 impl Lifted {

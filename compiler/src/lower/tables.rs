@@ -6,7 +6,7 @@ use crate::linear::LinearMap;
 
 /// The tables of a plan under construction.
 #[derive(Default)]
-pub struct Tables {
+pub(super) struct Tables {
     tables: Vec<Vec<f32>>,
     indices: Vec<HashMap<u32, u32>>,
 }
@@ -14,7 +14,7 @@ pub struct Tables {
 impl Tables {
     /// Adds the entries of a matrix, row by row: weights of a kernel stay in the kernel's order, so that views of
     /// them are short.
-    pub fn add(&mut self, matrix: &LinearMap) -> u32 {
+    pub(super) fn add(&mut self, matrix: &LinearMap) -> u32 {
         let (mut table, mut index) = (vec![], HashMap::new());
         for o in 0..matrix.n_rows() {
             for (_, value) in matrix.row(o) {
@@ -31,12 +31,12 @@ impl Tables {
     }
 
     /// The element of `table` that holds `value`, which was an entry of its matrix.
-    pub fn index(&self, table: u32, value: f64) -> u32 {
+    pub(super) fn index(&self, table: u32, value: f64) -> u32 {
         self.indices[table as usize][&(value as f32).to_bits()]
     }
 
     /// All tables.
-    pub fn finish(self) -> Vec<Vec<f32>> {
+    pub(super) fn finish(self) -> Vec<Vec<f32>> {
         self.tables
     }
 }

@@ -13,7 +13,7 @@ use num_traits::{One, Signed, ToPrimitive, Zero};
 use crate::graph::{Graph, NodeId, Step};
 use crate::linear::LinearMap;
 
-use super::integers::Integers;
+use crate::pass::integers::Integers;
 
 /// Bits that the integers of a step take, sign included.
 #[derive(Clone, Debug, PartialEq)]

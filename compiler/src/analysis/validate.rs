@@ -4,11 +4,11 @@ use hecc_grammar::model::Model;
 use hecc_grammar::plan::{Accuracy, OutputErrors, Share, Validation};
 use ndarray::ArrayD;
 
-use super::lift_quantizers::Lifted;
 use crate::calibrate::{Calibration, Targets};
 use crate::error::CompileError;
 use crate::interpret::apply_client_ops;
 use crate::judge::{Judge, RSquared, Results, class_of, results};
+use crate::pass::lift_quantizers::Lifted;
 
 /// Inputs that were held out, with what networks should say of them.
 pub struct HeldOut<'a> {

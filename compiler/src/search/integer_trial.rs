@@ -9,17 +9,14 @@ use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
 use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plan, Scheme, Value};
 use hecc_grammar::security::Security;
 
-use std::cell::RefCell;
-
-use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
+use crate::lower::{Choice, Method, Products, is_summed_first};
+use crate::pack::PackConfig;
+use crate::primes::prime_near;
 
-use super::choose_params::prime_near;
-use super::lower::{LowerConfig, Products, is_summed_first, lower};
-use super::pack::{PackConfig, Packer, Packing, pack_batch};
-use super::search::optimise;
+use super::Problem;
 
 /// Largest primes; special ones are a little larger.
 pub(super) const MAX_PRIME_BITS: f64 = 49.97;
@@ -33,15 +30,6 @@ const DROP_MARGIN: f64 = 3.0;
 
 /// Levels above the lowest have stand-ins for their primes in the trial, one number each, of no more bits.
 const MAX_LEVEL_BITS: f64 = 63.0;
-
-/// A network over integers, and what it is compiled with.
-#[derive(Clone, Copy)]
-pub(super) struct Network<'a> {
-    pub(super) graph: &'a Graph,
-    pub(super) config: &'a Config,
-    pub(super) lower_config: &'a LowerConfig<'a>,
-    pub(super) packer: &'a RefCell<Packer<'a>>,
-}
 
 /// A network lowered for a ring with a modulus that is too large.
 pub(super) struct Trial {
@@ -68,7 +56,7 @@ impl Chain {
     /// Makes room for so many bits more of noise: primes are dropped later, or the modulus of results is larger.
     pub(super) fn add_room(&mut self, bits: f64, products: Products) {
         match products {
-            Products::Own => self.drop_margin += bits + 1.0,
+            Products::ScaleInvariant => self.drop_margin += bits + 1.0,
             Products::Bgv => self.level_bits[0] += bits,
         }
     }
@@ -90,12 +78,12 @@ impl Trial {
     /// Lowers a network; `None` if it adds messages that BGV's products multiply by different factors, or takes more levels
     /// than a plan can have primes.
     pub(super) fn new(
-        network: Network<'_>,
+        problem: &Problem<'_>,
         (log_n, products): (u32, Products),
     ) -> Result<Option<Trial>, CompileError> {
-        let Network { graph, config, .. } = network;
+        let Problem { graph, config, .. } = *problem;
         let levels = match products {
-            Products::Own => vec![TRIAL_LIMBS - 1; graph.nodes.len()],
+            Products::ScaleInvariant => vec![TRIAL_LIMBS - 1; graph.nodes.len()],
             Products::Bgv => levels_of_products(graph, config.batch),
         };
         let n_limbs = levels.iter().max().map_or(1, |top| top + 1);
@@ -118,7 +106,7 @@ impl Trial {
             top_scale: 0.0,
             security: config.security,
         };
-        let (plan, _) = network.lowered((params, products), &levels)?;
+        let plan = problem.try_out(&choice(problem, (params, products), &levels)?)?;
         // Modulo so large a prime factors agree only if they always do.
         if plan.message_factors(special).is_err() {
             return Ok(None);
@@ -146,7 +134,9 @@ impl Trial {
             }
         }
         let last = match self.products {
-            Products::Own => self.largest(&mut self.plan.values().map(|(value, _)| value)),
+            Products::ScaleInvariant => {
+                self.largest(&mut self.plan.values().map(|(value, _)| value))
+            }
             Products::Bgv => self.largest(&mut self.plan.output_values()),
         };
         let log_t = self.plan.params.largest_t().log2();
@@ -227,7 +217,7 @@ impl Trial {
     /// Into how many primes a level's bits are cut.
     fn n_primes(&self, bits: f64) -> usize {
         let fewest = match self.products {
-            Products::Own => 2.0,
+            Products::ScaleInvariant => 2.0,
             Products::Bgv => 1.0,
         };
         (bits / MAX_PRIME_BITS).ceil().max(fewest) as usize
@@ -236,7 +226,7 @@ impl Trial {
     /// The number of primes, less one, that each step's result is on.
     pub(super) fn levels(&self, graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
         match self.products {
-            Products::Own => levels_of_noise(graph, chain, params),
+            Products::ScaleInvariant => levels_of_noise(graph, chain, params),
             Products::Bgv => {
                 let primes = |level: usize| -> usize {
                     chain.level_bits[..=level].iter().map(|&bits| self.n_primes(bits)).sum()
@@ -290,35 +280,28 @@ fn levels_of_noise(graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> 
     levels
 }
 
-impl Network<'_> {
-    /// The network packed and lowered, each step's result on so many primes and one more.
-    pub(super) fn lowered(
-        self,
-        (params, products): (Params, Products),
-        levels: &[usize],
-    ) -> Result<(Plan, Packing), CompileError> {
-        let Network { graph, config, lower_config, .. } = self;
-        // The packing counts levels of results that are one below where they are computed.
-        let below = |id: NodeId| {
-            let operands = graph.node(id).step.operands();
-            operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
-        };
-        let packed_levels: Vec<usize> = graph.ids().map(below).collect();
-        let pack_config = PackConfig {
-            log_n: params.log_n,
-            two_rows: true,
-            n_special: params.p.len(),
-            levels: &packed_levels,
-            n_lowest: 1,
-            costs: &config.costs,
-        };
-        let packing = match config.batch {
-            true => pack_batch(graph),
-            false => self.packer.borrow_mut().pack(pack_config)?,
-        };
-        let ladder = Ladder::new(params, 1);
-        let lower_config = LowerConfig { ladder, levels, products, ..lower_config.clone() };
-        let plan = optimise(&lower(graph, &packing, &lower_config)?)?;
-        Ok((plan, packing))
-    }
+/// The network packed for some parameters, each step's result on so many primes and one more.
+pub(super) fn choice(
+    problem: &Problem<'_>,
+    (params, products): (Params, Products),
+    levels: &[usize],
+) -> Result<Choice, CompileError> {
+    let graph = problem.graph;
+    // The packing counts levels of results that are one below where they are computed.
+    let below = |id: NodeId| {
+        let operands = graph.node(id).step.operands();
+        operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]).saturating_sub(1)
+    };
+    let packed_levels: Vec<usize> = graph.ids().map(below).collect();
+    let packing = problem.pack(PackConfig {
+        log_n: params.log_n,
+        two_rows: true,
+        n_special: params.p.len(),
+        levels: &packed_levels,
+        n_lowest: 1,
+        costs: &problem.config.costs,
+        encodes: false,
+    })?;
+    let (ladder, levels) = (Ladder::new(params, 1), levels.to_vec());
+    Ok(Choice { ladder, levels, packing, method: Method::Integers(products) })
 }

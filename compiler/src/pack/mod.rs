@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use hecc_grammar::cost::{Costs, Shape};
+use hecc_grammar::cost::{Costs, KEPT_BYTES, Shape};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
@@ -66,6 +66,8 @@ pub struct PackConfig<'a> {
     pub n_lowest: usize,
     /// Seconds per kernel.
     pub costs: &'a Costs,
+    /// Whether plaintexts are too many to keep, so that they are encoded in every run.
+    pub encodes: bool,
 }
 
 impl PackConfig<'_> {
@@ -86,16 +88,30 @@ impl PackConfig<'_> {
 }
 
 /// The packing of a batch: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
-/// ICML 2016). Nothing is ever rotated, and weights are numbers.
-pub fn pack_batch(graph: &Graph) -> Packing {
+/// ICML 2016). Nothing is ever rotated, and weights are numbers. Seconds are those of the whole batch.
+pub fn pack_batch(graph: &Graph, config: PackConfig<'_>) -> Packing {
     let layout = |id: NodeId| Layout::compact(&[graph.len(id)], SlotSpace::one_row(0), Bit::Gap);
-    let nothing = Schedule { stride: 1, centered: false, extended: false, seconds: 0.0 };
+    let of_step = |id: NodeId| {
+        let (step, level, len) = (&graph.node(id).step, config.levels[id.0], graph.len(id));
+        match step {
+            Step::Input(_) => 0.0,
+            Step::Affine { terms, .. } => {
+                let entries: usize = terms.iter().map(|(_, map)| map.n_entries()).sum();
+                let (shape, costs) = (config.shape(level + 1), config.costs);
+                entries as f64 * shape.batch_term(costs) + len as f64 * shape.rescale(costs, 2)
+            }
+            Step::Mul(..) => config.products(level, len, 1, 1),
+            Step::Polynomial(_, coefficients) => {
+                config.products(level, len, multiplications(coefficients), step.depth())
+            }
+        }
+    };
     let schedule =
-        |id: NodeId| matches!(graph.node(id).step, Step::Affine { .. }).then_some(nothing);
+        |id: NodeId| matches!(graph.node(id).step, Step::Affine { .. }).then_some(Schedule::NONE);
     Packing {
         layouts: graph.ids().map(layout).collect(),
         schedules: graph.ids().map(schedule).collect(),
-        seconds: 0.0,
+        seconds: graph.ids().map(of_step).sum(),
     }
 }
 
@@ -106,9 +122,8 @@ struct State {
     choices: Vec<(usize, Option<Schedule>)>,
 }
 
-/// Packs one graph, for any parameters. What depends on layouts alone is kept from one packing to the next.
-pub struct Packer<'a> {
-    graph: &'a Graph,
+/// Packs one graph, the same in every call, for any parameters. What depends on layouts alone is kept from one packing to the next.
+pub struct Packer {
     /// How the result of each step slides along its operands.
     slides: Vec<Vec<Option<Vec<Slide>>>>,
     /// Interned layouts.
@@ -118,9 +133,9 @@ pub struct Packer<'a> {
     splits: HashMap<(NodeId, Vec<usize>, usize), Rc<Splits>>,
 }
 
-impl<'a> Packer<'a> {
+impl Packer {
     /// A packer of a graph.
-    pub fn new(graph: &'a Graph) -> Packer<'a> {
+    pub fn new(graph: &Graph) -> Packer {
         let of_step = |id: NodeId| match &graph.node(id).step {
             Step::Affine { terms, .. } => {
                 let n_dims = graph.node(id).shape.len();
@@ -130,15 +145,29 @@ impl<'a> Packer<'a> {
             Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) => vec![],
         };
         let slides = graph.ids().map(of_step).collect();
-        Packer { graph, slides, layouts: vec![], ids: HashMap::new(), splits: HashMap::new() }
+        Packer { slides, layouts: vec![], ids: HashMap::new(), splits: HashMap::new() }
     }
 
-    /// Chooses layouts and schedules.
+    /// Chooses layouts and schedules; those of networks whose plaintexts are too many to keep with the time to encode them.
     ///
     /// # Errors
     /// If a step has no layout.
-    pub fn pack(&mut self, config: PackConfig<'_>) -> Result<Packing, CompileError> {
-        let graph = self.graph;
+    pub fn pack(&mut self, graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
+        let kept = self.cheapest(graph, PackConfig { encodes: false, ..config })?;
+        let bytes = |(schedule, id): (&Option<Schedule>, NodeId)| {
+            let schedule = (*schedule)?;
+            let shape = config.shape(config.levels[id.0] + 1);
+            Some(schedule.n_products as u64 * shape.plaintext_bytes(schedule.extended))
+        };
+        let bytes: u64 = kept.schedules.iter().zip(graph.ids()).filter_map(bytes).sum();
+        if bytes <= KEPT_BYTES {
+            Ok(kept)
+        } else {
+            self.cheapest(graph, PackConfig { encodes: true, ..config })
+        }
+    }
+
+    fn cheapest(&mut self, graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
         let mut last_use = vec![0; graph.nodes.len()];
         for id in graph.ids() {
             graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
@@ -148,7 +177,7 @@ impl<'a> Packer<'a> {
         for id in graph.ids() {
             let mut next: BTreeMap<Vec<(NodeId, usize)>, State> = BTreeMap::new();
             for (live, state) in &states {
-                for (layout, schedule, seconds) in self.options(id, &state.choices, config) {
+                for (layout, schedule, seconds) in self.options(graph, id, &state.choices, config) {
                     let mut live = live.clone();
                     live.push((id, layout));
                     live.retain(|(node, _)| last_use[node.0] > id.0);
@@ -178,13 +207,13 @@ impl<'a> Packer<'a> {
     /// Predicted seconds of every step, for each level up to `top` that its result may be at, with the layouts of a packing.
     pub fn seconds_by_level(
         &mut self,
+        graph: &Graph,
         packing: &Packing,
         config: PackConfig<'_>,
         top: usize,
     ) -> Vec<Vec<f64>> {
         let layouts: Vec<usize> =
             packing.layouts.iter().map(|layout| self.intern(layout.clone())).collect();
-        let graph = self.graph;
         let mut at = |id: NodeId, level: usize| {
             let step = &graph.node(id).step;
             let sources: Vec<usize> =
@@ -193,8 +222,8 @@ impl<'a> Packer<'a> {
             match step {
                 Step::Input(_) => 0.0,
                 Step::Affine { .. } => {
-                    let splits = self.splits(id, &sources, layouts[id.0]);
-                    splits.cheapest(config.shape(level + 1), config.costs).seconds
+                    let splits = self.splits(graph, id, &sources, layouts[id.0]);
+                    splits.cheapest(config.shape(level + 1), config.costs, config.encodes).seconds
                 }
                 Step::Mul(..) => config.products(level, n_ciphertexts, 1, 1),
                 Step::Polynomial(_, coefficients) => {
@@ -217,11 +246,12 @@ impl<'a> Packer<'a> {
     /// The possible layouts of a step given those of the steps before, with schedule and cost.
     fn options(
         &mut self,
+        graph: &Graph,
         id: NodeId,
         choices: &[(usize, Option<Schedule>)],
         config: PackConfig<'_>,
     ) -> Vec<(usize, Option<Schedule>, f64)> {
-        let node = self.graph.node(id);
+        let node = graph.node(id);
         let PackConfig { log_n, two_rows, .. } = config;
         let space = SlotSpace { log_row: log_n as usize - 1, two_rows };
         let level = config.levels[id.0];
@@ -240,8 +270,9 @@ impl<'a> Packer<'a> {
                 list.into_iter()
                     .map(|layout| {
                         let layout = self.intern(layout);
-                        let splits = self.splits(id, &sources, layout);
-                        let schedule = splits.cheapest(config.shape(level + 1), config.costs);
+                        let splits = self.splits(graph, id, &sources, layout);
+                        let schedule =
+                            splits.cheapest(config.shape(level + 1), config.costs, config.encodes);
                         (layout, Some(schedule), schedule.seconds)
                     })
                     .collect()
@@ -264,12 +295,18 @@ impl<'a> Packer<'a> {
     }
 
     /// The splits of an affine map between layouts.
-    fn splits(&mut self, id: NodeId, sources: &[usize], layout: usize) -> Rc<Splits> {
+    fn splits(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        sources: &[usize],
+        layout: usize,
+    ) -> Rc<Splits> {
         let key = (id, sources.to_vec(), layout);
         if let Some(known) = self.splits.get(&key) {
             return known.clone();
         }
-        let Step::Affine { terms, .. } = &self.graph.node(id).step else {
+        let Step::Affine { terms, .. } = &graph.node(id).step else {
             unreachable!("only affine maps are scheduled");
         };
         let inputs: Vec<&Layout> = sources.iter().map(|&source| &self.layouts[source]).collect();

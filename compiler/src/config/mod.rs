@@ -1,5 +1,7 @@
 //! What the user may ask of a compilation.
 
+pub mod limits;
+
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;

@@ -3,88 +3,44 @@
 //! Before: layouts, schedules and levels. After: a plan whose rotations are already `decompose`, `apply_key` and
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
+mod choice;
+mod tables;
+
 use hecc_grammar::cost::Costs;
-use hecc_grammar::model::{Model, Tensor};
 use hecc_grammar::plan::{
-    Input, Key, Layer, LimbSet, Normalization, Op, Output, OutputKind, Plan, Profile, Quantizer,
-    Ranges, Runs, Scheme, TypeError, Value, View,
+    Input, Key, Layer, LimbSet, Op, Output, OutputKind, Plan, Profile, Ranges, Runs, Scheme,
+    TypeError, Value, View,
 };
 
-use crate::bootstrap::{Bootstrap, Chain};
-use crate::calibrate::Quantiles;
+use crate::bootstrap::Bootstrap;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
-use crate::ladder::Ladder;
 use crate::layout::{Diagonals, Layout, Period, RotationSum, collect, diagonals, joint_period};
 use crate::linear::LinearMap;
 use crate::poly;
 
-use super::integers::is_uniform;
-use super::pack::Packing;
-use super::table::Tables;
+pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
+use tables::Tables;
 
 /// Tables hold integers below this.
 const TABLE_INTEGERS: f64 = (1 << 24) as f64;
 
-/// What lowering takes besides the graph and its packing.
-#[derive(Clone)]
-pub struct LowerConfig<'a> {
-    /// The source model, for names and shapes.
-    pub model: &'a Model,
-    /// Ring, primes, and what levels mean.
-    pub ladder: Ladder,
-    /// Level of each step's result.
-    pub levels: &'a [usize],
-    /// The chain that results are refreshed with, if any are.
-    pub refresh: Option<Refresh<'a>>,
-    /// Range of a tensor on the calibration data.
-    pub range: &'a dyn Fn(Tensor) -> (f64, f64),
-    /// CKKS: quantiles of every tensor on the calibration data; none if results are to be right for all inputs in range.
-    pub quantiles: &'a [Quantiles],
-    /// How images are normalized before they are encrypted.
-    pub normalization: Option<Normalization>,
-    /// What the client rounds each input by.
-    pub quantizers: &'a [Option<Quantizer>],
-    /// BFV: the largest magnitude of results, if any is promised.
-    pub limit: Option<f64>,
-    /// BFV: what an integer stands for, one number for each element of each step's result.
-    pub steps: &'a [Vec<f64>],
-    /// How ciphertexts are multiplied.
-    pub products: Products,
-}
-
-/// How ciphertexts are multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Products {
-    /// As the scheme does; in BFV scale-invariant.
-    Own,
-    /// BFV: as BGV does.
-    Bgv,
-}
-
-/// Which results are refreshed, and how.
-#[derive(Clone, Copy)]
-pub struct Refresh<'a> {
-    /// Primes and scales; its ladder is the plan's.
-    pub chain: &'a Chain,
-    /// The level that each step's result is refreshed to, if it is.
-    pub levels: &'a [Option<usize>],
-    /// For the schedules of the linear maps.
-    pub costs: &'a Costs,
-}
+/// Steps have one quantization scale if they differ by no more than this, the rounding of products.
+const TOLERANCE: f64 = 1e-6;
 
 /// Emits the plan.
 pub fn lower(
     graph: &Graph,
-    packing: &Packing,
-    config: &LowerConfig<'_>,
+    choice: &Choice,
+    source: &Source<'_>,
+    costs: &Costs,
 ) -> Result<Plan, TypeError> {
-    let mut plan = Plan::new(config.ladder.params.clone(), &config.model.name);
-    if packing.is_batch() {
+    let mut plan = Plan::new(choice.ladder.params.clone(), &source.model.name);
+    if choice.packing.is_batch() {
         plan.batch = plan.params.n_slots();
     }
-    let mut lowering =
-        Lowering { graph, packing, config, plan, tables: Tables::default(), values: vec![] };
+    let (tables, values) = (Tables::default(), vec![]);
+    let mut lowering = Lowering { graph, choice, source, costs, plan, tables, values };
     for id in graph.ids() {
         if matches!(graph.node(id).step, Step::Input(_)) {
             lowering.declare_input(id);
@@ -92,7 +48,7 @@ pub fn lower(
     }
     for id in graph.ids() {
         let values = lowering.step(id)?;
-        let values = lowering.refresh(id, values)?;
+        let values = lowering.bootstrap(id, values)?;
         lowering.finish_layer(id, &values);
         lowering.values.push(values);
     }
@@ -105,7 +61,7 @@ pub fn lower(
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
             steps: lowering.own_steps(output.node).to_vec(),
-            limit: config.limit,
+            limit: lowering.limit(),
             magnitude: None,
             seen: Profile::default(),
             slots,
@@ -119,7 +75,7 @@ pub fn lower(
 
 /// Whether products are relinearized after they were summed up: in a batch, where sums need no rotations, if there are
 /// so many fewer sums that their third polynomials cost less.
-pub(super) fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
+pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     let mut readers = graph.ids().filter(|&x| graph.node(x).step.operands().contains(&id));
     let (Some(reader), None) = (readers.next(), readers.next()) else { return false };
     let is_product = matches!(graph.node(id).step, Step::Mul(..));
@@ -128,10 +84,16 @@ pub(super) fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
 }
 
+/// Whether all elements have one quantization scale, up to the rounding of products.
+pub fn is_uniform(scales: &[f64]) -> bool {
+    scales.iter().all(|scale| (scale / scales[0] - 1.0).abs() <= TOLERANCE)
+}
+
 struct Lowering<'a> {
     graph: &'a Graph,
-    packing: &'a Packing,
-    config: &'a LowerConfig<'a>,
+    choice: &'a Choice,
+    source: &'a Source<'a>,
+    costs: &'a Costs,
     plan: Plan,
     tables: Tables,
     /// The ciphertexts of each step's result.
@@ -143,10 +105,17 @@ impl Lowering<'_> {
         Emit { plan: &mut self.plan, origin: id.0 as u32 }
     }
 
+    fn limit(&self) -> Option<f64> {
+        match self.source.numbers {
+            Numbers::Approximate { .. } => None,
+            Numbers::Integers { limit, .. } => limit,
+        }
+    }
+
     fn declare_input(&mut self, id: NodeId) {
         let node = self.graph.node(id);
-        let quantizer = self.config.quantizers[self.plan.inputs.len()];
-        let (lo, hi) = (self.config.range)(node.tensor);
+        let quantizer = self.source.quantizers[self.plan.inputs.len()];
+        let (lo, hi) = (self.source.range)(node.tensor);
         self.plan.inputs.push(Input {
             name: node.name.clone(),
             shape: node.shape.clone(),
@@ -154,8 +123,8 @@ impl Lowering<'_> {
             seen: Profile::default(),
             factor: node.factor,
             quantizer,
-            slots: self.packing.layouts[id.0].runs(true),
-            normalization: self.config.normalization.clone(),
+            slots: self.choice.packing.layouts[id.0].runs(true),
+            normalization: self.source.normalization.cloned(),
         });
     }
 
@@ -175,7 +144,7 @@ impl Lowering<'_> {
                 pairs.map(|(a, b)| self.product(id, a, b)).collect()
             }
             Step::Polynomial(x, coefficients) => {
-                let (level, ladder) = (self.config.levels[id.0], &self.config.ladder);
+                let (level, ladder) = (self.choice.levels[id.0], &self.choice.ladder);
                 let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
                 let limbs = ladder.limbs(level + graph.node(id).step.depth());
                 let xs = self.values[x.0].clone();
@@ -189,25 +158,27 @@ impl Lowering<'_> {
         }
     }
 
-    /// The ciphertexts of a step with new levels, two at a time, if the placement says so.
-    fn refresh(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
-        let Some(Refresh { chain, levels, costs }) = self.config.refresh else { return Ok(values) };
+    /// The ciphertexts of a step with new levels, two at a time, if it was chosen for that.
+    fn bootstrap(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
+        let Method::Bootstrapped(Bootstraps { chain, levels }) = &self.choice.method else {
+            return Ok(values);
+        };
         let Some(level) = levels[id.0] else { return Ok(values) };
-        let log_slots = self.packing.layouts[id.0].period().log_slots();
-        let bootstrap = Bootstrap { chain, costs, log_slots, level };
+        let log_slots = self.choice.packing.layouts[id.0].period().log_slots();
+        let bootstrap = Bootstrap { chain, costs: self.costs, log_slots, level };
         let mut emit = self.emit(id);
-        let mut refreshed = vec![];
+        let mut raised = vec![];
         for values in values.chunks(2) {
-            refreshed.extend(bootstrap.emit(&mut emit, values)?);
+            raised.extend(bootstrap.emit(&mut emit, values)?);
         }
-        Ok(refreshed)
+        Ok(raised)
     }
 
     /// A result on the one prime that is left at the lowest level, as the client wants it; where levels have the primes of
     /// bootstrapping besides, these are dropped.
     fn lowest(&mut self, id: NodeId) -> Result<Vec<Value>, TypeError> {
         let values = self.values[id.0].clone();
-        if self.config.refresh.is_none() {
+        if !matches!(self.choice.method, Method::Bootstrapped(_)) {
             return Ok(values);
         }
         let mut emit = self.emit(id);
@@ -215,13 +186,15 @@ impl Lowering<'_> {
     }
 
     fn product(&mut self, id: NodeId, a: Value, b: Value) -> Result<Value, TypeError> {
-        let (level, result) = (self.work_level(id), self.config.levels[id.0]);
-        let ladder = &self.config.ladder;
+        let (level, result) = (self.work_level(id), self.choice.levels[id.0]);
+        let ladder = &self.choice.ladder;
         let (limbs, settled) = (ladder.limbs(level), ladder.limbs(result));
         let summed_first = is_summed_first(self.graph, id, self.plan.batch > 1);
-        let mul = match self.config.products {
-            Products::Own => Op::Mul,
-            Products::Bgv => Op::MulBgv,
+        let mul = match self.choice.method {
+            Method::Integers(Products::Bgv) => Op::MulBgv,
+            Method::Leveled
+            | Method::Bootstrapped(_)
+            | Method::Integers(Products::ScaleInvariant) => Op::Mul,
         };
         let mut emit = self.emit(id);
         let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
@@ -239,21 +212,23 @@ impl Lowering<'_> {
         bias: &[f64],
     ) -> Result<Vec<Value>, TypeError> {
         let level = self.work_level(id);
-        let schedule = self.packing.schedules[id.0].expect("packing schedules every affine map");
-        let layout = self.packing.layouts[id.0].clone();
+        let schedule =
+            self.choice.packing.schedules[id.0].expect("packing schedules every affine map");
+        let layout = self.choice.packing.layouts[id.0].clone();
         let mut sum = RotationSum::new(schedule);
-        let joint = joint_period(terms.iter().map(|(source, _)| &self.packing.layouts[source.0]));
+        let joint =
+            joint_period(terms.iter().map(|(source, _)| &self.choice.packing.layouts[source.0]));
         let collect = collect(joint, layout.period());
         let window = joint.common(layout.period());
         for term in terms {
             self.products(&mut sum, id, term, window)?;
         }
-        let target = 2.0 * self.config.ladder.scale(level);
-        let settled = self.config.ladder.limbs(self.config.levels[id.0]);
+        let target = 2.0 * self.choice.ladder.scale(level);
+        let settled = self.choice.ladder.limbs(self.choice.levels[id.0]);
         let any = self.values[terms[0].0.0][0];
         let mut results = vec![];
         for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
-            let limbs = self.config.ladder.limbs(level);
+            let limbs = self.choice.ladder.limbs(level);
             let mut emit = self.emit(id);
             let total = match sum.finish(&mut emit, ct)? {
                 Some(total) => total,
@@ -292,12 +267,13 @@ impl Lowering<'_> {
         window: Period,
     ) -> Result<(), TypeError> {
         let level = self.work_level(id);
-        let (input, output) = (&self.packing.layouts[source.0], &self.packing.layouts[id.0]);
+        let (input, output) =
+            (&self.choice.packing.layouts[source.0], &self.choice.packing.layouts[id.0]);
         let (space, period) = (input.space, input.period());
         let entries: Diagonals = diagonals(matrix, input, output);
         let table = self.tables.add(matrix);
         let (limbs, target) =
-            (self.config.ladder.limbs(level), 2.0 * self.config.ladder.scale(level));
+            (self.choice.ladder.limbs(level), 2.0 * self.choice.ladder.scale(level));
         let mut operands = self.values[source.0].clone();
         let mut emit = self.emit(id);
         for operand in &mut operands {
@@ -371,7 +347,7 @@ impl Lowering<'_> {
 
     /// The level that a step is computed at: in CKKS one above that of its result, in BFV where its operands are.
     fn work_level(&self, id: NodeId) -> usize {
-        let levels = self.config.levels;
+        let levels = &self.choice.levels;
         let operands = self.graph.node(id).step.operands();
         match self.plan.params.scheme {
             Scheme::Ckks => levels[id.0] + 1,
@@ -381,13 +357,16 @@ impl Lowering<'_> {
 
     /// The values of a step with the slots of its elements.
     fn place(&self, id: NodeId, values: &[Value], copies: bool) -> Vec<(Value, Runs)> {
-        values.iter().copied().zip(self.packing.layouts[id.0].runs(copies)).collect()
+        values.iter().copied().zip(self.choice.packing.layouts[id.0].runs(copies)).collect()
     }
 
     /// What the integers of a result stand for, if its elements differ in that.
     fn own_steps(&self, id: NodeId) -> &[f64] {
-        let steps = self.config.steps.get(id.0).map_or(&[][..], Vec::as_slice);
-        if is_uniform(steps) { &[] } else { steps }
+        match self.source.numbers {
+            Numbers::Approximate { .. } => &[],
+            Numbers::Integers { steps, .. } if is_uniform(&steps[id.0]) => &[],
+            Numbers::Integers { steps, .. } => &steps[id.0],
+        }
     }
 
     fn finish_layer(&mut self, id: NodeId, values: &[Value]) {
@@ -408,9 +387,9 @@ impl Lowering<'_> {
             factor: 1.0 / node.factor,
             offset: -node.offset / node.factor,
             slots: self.place(id, values, false),
-            layout: self.packing.layouts[id.0].to_string(),
+            layout: self.choice.packing.layouts[id.0].to_string(),
             degree,
-            range: (self.config.range)(node.tensor),
+            range: (self.source.range)(node.tensor),
             quantiles: self.slot_quantiles(id),
         });
     }
@@ -418,7 +397,8 @@ impl Lowering<'_> {
     /// Quantiles of what the slots of a step hold.
     fn slot_quantiles(&self, id: NodeId) -> Vec<f64> {
         let node = self.graph.node(id);
-        let Some(quantiles) = self.config.quantiles.get(node.tensor.index()) else { return vec![] };
+        let Numbers::Approximate { quantiles } = self.source.numbers else { return vec![] };
+        let Some(quantiles) = quantiles.get(node.tensor.index()) else { return vec![] };
         let mut slots: Vec<f64> = quantiles.iter().map(|x| node.factor * x + node.offset).collect();
         slots.sort_by(f64::total_cmp);
         if slots.iter().all(|x| x.is_finite()) { slots } else { vec![] }

@@ -1,0 +1,5 @@
+//! What is found out about a network and changes nothing in it.
+
+pub mod precision;
+pub mod validate;
+pub mod widths;

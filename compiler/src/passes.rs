@@ -1,0 +1,144 @@
+//! Passes can be watched: their time, and what they made.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use hecc_grammar::model::Model;
+use hecc_grammar::plan::Plan;
+
+use crate::graph::Graph;
+use crate::pack::Packing;
+
+/// A pass that has run.
+pub struct Pass<'a> {
+    /// Its name, a verb.
+    pub name: &'static str,
+    /// Whether its result is one of many that are compared, and only the best is kept.
+    pub is_trial: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What it made.
+    pub made: Made<'a>,
+}
+
+/// What a pass made.
+#[derive(Clone, Copy, Debug)]
+pub enum Made<'a> {
+    /// A tensor graph.
+    Model(&'a Model),
+    /// Affine maps, products and polynomials.
+    Graph(&'a Graph),
+    /// Layouts and schedules.
+    Packing(&'a Packing),
+    /// Instructions.
+    Plan(&'a Plan),
+    /// A decision, which shows in what later passes make of it.
+    Decision,
+}
+
+impl std::fmt::Display for Made<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Made::Model(model) => model.fmt(f),
+            Made::Graph(graph) => graph.fmt(f),
+            Made::Packing(packing) => packing.fmt(f),
+            Made::Plan(plan) => plan.fmt(f),
+            Made::Decision => Ok(()),
+        }
+    }
+}
+
+/// What the result of a pass can be watched as.
+pub trait Artifact {
+    /// What was made; `None` if the pass failed.
+    fn made(&self) -> Option<Made<'_>>;
+}
+
+macro_rules! artifact {
+    ($type:ty, $variant:ident) => {
+        impl Artifact for $type {
+            fn made(&self) -> Option<Made<'_>> {
+                Some(Made::$variant(self))
+            }
+        }
+    };
+}
+artifact!(Model, Model);
+artifact!(Graph, Graph);
+artifact!(Packing, Packing);
+artifact!(Plan, Plan);
+
+/// A result that is no stage of its own.
+pub struct Decided<T>(pub T);
+
+impl<T> Artifact for Decided<T> {
+    fn made(&self) -> Option<Made<'_>> {
+        Some(Made::Decision)
+    }
+}
+
+impl<T: Artifact, E> Artifact for Result<T, E> {
+    fn made(&self) -> Option<Made<'_>> {
+        self.as_ref().ok().and_then(T::made)
+    }
+}
+
+/// Runs passes and tells an observer.
+pub struct Passes {
+    observer: RefCell<Box<dyn FnMut(Pass<'_>)>>,
+}
+
+impl Passes {
+    /// Tells `observer` of every pass after it has run.
+    pub fn observed(observer: impl FnMut(Pass<'_>) + 'static) -> Passes {
+        Passes { observer: RefCell::new(Box::new(observer)) }
+    }
+
+    /// Nobody watches.
+    pub fn unobserved() -> Passes {
+        Passes::observed(|_| {})
+    }
+
+    /// Runs a pass whose result is kept.
+    pub fn run<T: Artifact>(&self, name: &'static str, pass: impl FnOnce() -> T) -> T {
+        self.timed(name, false, pass)
+    }
+
+    /// Runs a pass whose result is compared with others.
+    pub fn try_out<T: Artifact>(&self, name: &'static str, pass: impl FnOnce() -> T) -> T {
+        self.timed(name, true, pass)
+    }
+
+    /// Runs a pass that makes a decision.
+    ///
+    /// # Errors
+    /// Those of the pass.
+    pub fn decide<T, E>(
+        &self,
+        name: &'static str,
+        pass: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.timed(name, false, || pass().map(Decided)).map(|Decided(result)| result)
+    }
+
+    /// Tells of what was made before.
+    pub fn show(&self, name: &'static str, made: Made<'_>) {
+        let (is_trial, elapsed) = (false, Duration::ZERO);
+        (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
+    }
+
+    fn timed<T: Artifact>(
+        &self,
+        name: &'static str,
+        is_trial: bool,
+        pass: impl FnOnce() -> T,
+    ) -> T {
+        let start = Instant::now();
+        let result = pass();
+        let elapsed = start.elapsed();
+        if let Some(made) = result.made() {
+            (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
+        }
+        result
+    }
+}

@@ -1,0 +1,178 @@
+//! Chooses ring, levels, bootstraps and their places: the cheapest in all.
+
+use std::collections::HashMap;
+
+use hecc_grammar::cost::{self, Costs};
+use hecc_grammar::plan::TypeError;
+
+use crate::bootstrap::{self, Chain, Wish};
+use crate::config::limits;
+use crate::error::CompileError;
+use crate::graph::NodeId;
+use crate::lower::{Bootstraps, Choice, Method};
+use crate::pack::{PackConfig, Packing};
+use crate::passes::Decided;
+
+use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
+use super::{Candidate, Found, OfScheme, Problem, precision_of};
+
+/// Where values are bootstrapped.
+#[derive(Clone, Debug)]
+pub struct BootstrapReport {
+    /// Primes and scales.
+    pub chain: Chain,
+    /// The placement, and what others would cost.
+    pub placements: Placements,
+    /// Names of the steps whose results are bootstrapped, with the level before and after.
+    pub steps: Vec<(String, usize, usize)>,
+}
+
+/// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
+/// none.
+pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileError> {
+    let (mut bits, mut best) = (limits::BOOTSTRAP_BITS, None::<Found>);
+    for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
+        let Some(found) = search_with(problem, bits)? else { break };
+        let lacks = problem.objective.precision - found.precision;
+        let improves = best.as_ref().is_none_or(|best| found.score.is_better(&best.score));
+        if improves {
+            best = Some(found);
+        }
+        if lacks <= 0.0 || !improves {
+            break;
+        }
+        bits += lacks.max(0.5);
+    }
+    Ok(best)
+}
+
+/// The cheapest plan whose bootstraps have so many bits.
+fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, CompileError> {
+    let Problem { graph, config, .. } = *problem;
+    let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
+    let mut best: Option<(Chain, Placements)> = None;
+    let mut candidates = vec![];
+    for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
+        for levels in deepest..=deepest + limits::SPARE_LEVELS {
+            let Some(chain) = chain_for(problem, bits, (log_n, levels)) else { continue };
+            let Some(placements) = place(problem, &chain)? else { continue };
+            let seconds = placements.best.seconds;
+            let of_scheme = OfScheme::Ckks {
+                scale: chain.recipe.scale_bits,
+                precision: bits,
+                levels: Some(levels),
+            };
+            let candidate = Candidate::new(&chain.ladder.params, of_scheme);
+            let candidate =
+                candidate.map(|candidate| Candidate { seconds: Some(seconds), ..candidate });
+            let is_best = best.as_ref().is_none_or(|(_, found)| seconds < found.best.seconds);
+            if is_best {
+                best = Some((chain, placements));
+            }
+            candidates
+                .splice(if is_best { 0..0 } else { candidates.len()..candidates.len() }, candidate);
+        }
+    }
+    let Some((chain, placements)) = best else { return Ok(None) };
+    let placement = &placements.best;
+    let choice = Choice {
+        ladder: chain.ladder.clone(),
+        levels: placement.levels.clone(),
+        packing: problem.pack(pack_config(problem, &chain, &placement.levels))?,
+        method: Method::Bootstrapped(Bootstraps {
+            chain: chain.clone(),
+            levels: placement.refreshed.clone(),
+        }),
+    };
+    let plan = problem.try_out(&choice)?;
+    let precision = precision_of(&plan);
+    let score = problem.objective.score(&plan, precision);
+    let steps = graph.ids().filter_map(|id| {
+        let to = placement.refreshed[id.0]?;
+        Some((graph.node(id).name.clone(), placement.levels[id.0], to))
+    });
+    let steps = steps.collect();
+    let bootstraps = Some(BootstrapReport { chain, placements, steps });
+    Ok(Some(Found { choice, score, precision, candidates, bootstraps }))
+}
+
+/// The fastest bootstrap for the widest result of the network.
+fn chain_for(problem: &Problem<'_>, bits: f64, (log_n, levels): (u32, usize)) -> Option<Chain> {
+    let Problem { graph, config, .. } = *problem;
+    let log_slots = graph.ids().map(|id| crate::layout::bits_for(graph.len(id)) as u32).max();
+    let wish = Wish {
+        log_n,
+        log_slots: log_slots.unwrap_or(1).clamp(2, log_n - 1),
+        n_values: 1,
+        levels,
+        bits,
+        security: config.security,
+    };
+    bootstrap::search(&wish, &config.costs).into_iter().next().map(|found| found.chain)
+}
+
+fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) -> PackConfig<'a> {
+    PackConfig {
+        log_n: chain.recipe.log_n,
+        two_rows: false,
+        n_special: chain.recipe.n_special,
+        levels,
+        n_lowest: chain.ladder.limbs(0).len(),
+        costs: &problem.config.costs,
+        encodes: false,
+    }
+}
+
+/// The placement for layouts of steps half-way between bootstraps.
+fn place(problem: &Problem<'_>, chain: &Chain) -> Result<Option<Placements>, CompileError> {
+    let graph = problem.graph;
+    let top = chain.ladder.top();
+    let middle = vec![top / 2; graph.nodes.len()];
+    let config = pack_config(problem, chain, &middle);
+    let packing = problem.pack(config)?;
+    let seconds = problem.seconds_by_level(&packing, config, top);
+    let costs = &problem.config.costs;
+    let mut costs = BootstrapCosts { chain, costs, known: HashMap::new() };
+    let bootstrap = graph
+        .ids()
+        .map(|id| (0..=top).map(|level| costs.of_step(&packing, id, level)).collect())
+        .collect::<Result<Vec<Vec<f64>>, TypeError>>()?;
+    let place = PlaceConfig { top, seconds: &seconds, bootstrap: &bootstrap };
+    Ok(problem.passes.try_out("place_bootstraps", || Decided(place_bootstraps(graph, &place))).0)
+}
+
+/// Predicted seconds of bootstraps.
+struct BootstrapCosts<'a> {
+    chain: &'a Chain,
+    costs: &'a Costs,
+    /// By log2 of the number of slots, level, and number of values.
+    known: HashMap<(u32, usize, usize), f64>,
+}
+
+impl BootstrapCosts<'_> {
+    fn of_step(&mut self, packing: &Packing, id: NodeId, level: usize) -> Result<f64, TypeError> {
+        let layout = &packing.layouts[id.0];
+        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().log_slots());
+        let mut seconds = (count / 2) as f64 * self.of_values(log_slots, level, 2)?;
+        if count % 2 == 1 {
+            seconds += self.of_values(log_slots, level, 1)?;
+        }
+        Ok(seconds)
+    }
+
+    fn of_values(
+        &mut self,
+        log_slots: u32,
+        level: usize,
+        n_values: usize,
+    ) -> Result<f64, TypeError> {
+        if let Some(&known) = self.known.get(&(log_slots, level, n_values)) {
+            return Ok(known);
+        }
+        let chain = self.chain;
+        let plan = bootstrap::probe(chain, log_slots, n_values, level, self.costs)?;
+        let seconds = cost::plan_seconds(self.costs, &plan);
+        self.known.insert((log_slots, level, n_values), seconds);
+        Ok(seconds)
+    }
+}

@@ -1,0 +1,177 @@
+//! Chooses ring, scale and special primes of plans without bootstraps: the smallest scale that gives the wanted precision, then
+//! the cheapest parameters.
+//!
+//! For each ring that could carry the depth: pack, lower at a trial scale, read the error off the noise analysis.
+//! Errors are proportional to 2^−scale, so the scale that gives the precision follows; the primes follow from it.
+
+use hecc_grammar::plan::Params;
+use hecc_grammar::security::max_log_qp;
+
+use crate::config::limits;
+use crate::error::CompileError;
+use crate::ladder::Ladder;
+use crate::lower::{Choice, Method};
+use crate::pack::{PackConfig, Packing};
+use crate::primes::{MAX_SCALE, Request, is_secure, params_for};
+
+use super::{Candidate, Found, OfScheme, Problem, Score, precision_of};
+
+/// A choice with the score that its packing promises.
+struct Promise {
+    choice: Choice,
+    candidate: Candidate,
+    precision: f64,
+    score: Score,
+}
+
+/// Finds the cheapest secure parameters that give the precision and the plan for them; if none do, the most precise ones.
+///
+/// # Errors
+/// If no ring carries the levels.
+pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
+    let leveled = Leveled { problem, levels, depth: levels.iter().copied().max().unwrap_or(0) };
+    let config = problem.config;
+    let rings: Vec<u32> = config.log_n.map_or(limits::LEVELED_RINGS.collect(), |log_n| vec![log_n]);
+    let (mut options, mut rejected) = (vec![], vec![]);
+    let is_allowed = config.max_levels.is_none_or(|most| leveled.depth <= most);
+    let mut rings_left = limits::RINGS_COMPARED;
+    for log_n in rings.into_iter().filter(|_| is_allowed) {
+        let before = options.len();
+        leveled.consider_ring(log_n, &mut options, &mut rejected)?;
+        let enough = |option: &Promise| option.precision >= problem.objective.precision;
+        rings_left -= usize::from(options[before..].iter().any(enough));
+        if rings_left == 0 {
+            break;
+        }
+    }
+    options.sort_by(|a, b| match a.score.is_better(&b.score) {
+        true => std::cmp::Ordering::Less,
+        false if b.score.is_better(&a.score) => std::cmp::Ordering::Greater,
+        false => std::cmp::Ordering::Equal,
+    });
+    let considered = options.iter().map(|option| option.candidate.clone()).collect::<Vec<_>>();
+    let mut found: Option<Found> = None;
+    // What a plan takes in memory shows when it is made.
+    for Promise { choice, candidate, precision, .. } in options {
+        let plan = problem.try_out(&choice)?;
+        let score = problem.objective.score(&plan, precision);
+        if found.as_ref().is_none_or(|found| score.is_better(&found.score)) {
+            let others = considered.iter().filter(|other| **other != candidate);
+            let candidates = std::iter::once(&candidate).chain(others).chain(&rejected).cloned();
+            let candidates = candidates.collect();
+            found = Some(Found { choice, score, precision, candidates, bootstraps: None });
+        }
+        if score.fits {
+            break;
+        }
+    }
+    found.ok_or_else(|| leveled.too_deep(&rejected))
+}
+
+struct Leveled<'a> {
+    problem: &'a Problem<'a>,
+    levels: &'a [usize],
+    depth: usize,
+}
+
+impl Leveled<'_> {
+    /// All numbers of special primes for one ring.
+    fn consider_ring(
+        &self,
+        log_n: u32,
+        options: &mut Vec<Promise>,
+        rejected: &mut Vec<Candidate>,
+    ) -> Result<(), CompileError> {
+        let config = self.problem.config;
+        let Some(allowed) = max_log_qp(log_n, config.security) else { return Ok(()) };
+        if (self.depth as f64 + 2.0) * limits::MIN_SCALE > f64::from(allowed) {
+            return Ok(());
+        }
+        let mut reached = None;
+        for n_special in 1..=limits::LEVELED_SPECIAL_PRIMES.min(self.depth + 1) {
+            // More special primes do not make the error of keys smaller than that of roundings.
+            if n_special <= limits::SPECIAL_PRIMES_OF_PRECISION {
+                reached = self.scale_for(log_n, n_special)?;
+            }
+            let Some((scale, precision)) = reached else { continue };
+            let Some(params) = self.params(log_n, n_special, scale) else { continue };
+            let of_scheme = OfScheme::Ckks { scale, precision, levels: None };
+            let Some(mut candidate) = Candidate::new(&params, of_scheme) else { continue };
+            if !is_secure(&params) {
+                rejected.push(candidate);
+                continue;
+            }
+            let packing = self.pack(log_n, n_special)?;
+            let batch = if config.batch { params.n_slots() } else { 1 };
+            let seconds = packing.seconds / batch as f64;
+            candidate.seconds = Some(seconds);
+            let wanted = self.problem.objective.precision;
+            let score = Score { fits: true, precision: precision.min(wanted), seconds };
+            options.push(Promise {
+                choice: self.choice(params, packing),
+                candidate,
+                precision,
+                score,
+            });
+        }
+        Ok(())
+    }
+
+    fn params(&self, log_n: u32, n_special: usize, scale: f64) -> Option<Params> {
+        let security = self.problem.config.security;
+        params_for(&Request { log_n, depth: self.depth, scale, n_special, security })
+    }
+
+    fn pack(&self, log_n: u32, n_special: usize) -> Result<Packing, CompileError> {
+        self.problem.pack(PackConfig {
+            log_n,
+            two_rows: false,
+            n_special,
+            levels: self.levels,
+            n_lowest: 1,
+            costs: &self.problem.config.costs,
+            encodes: false,
+        })
+    }
+
+    fn choice(&self, params: Params, packing: Packing) -> Choice {
+        let (ladder, levels) = (Ladder::new(params, 1), self.levels.to_vec());
+        Choice { ladder, levels, packing, method: Method::Leveled }
+    }
+
+    /// The smallest scale at which the results' error is within the wanted precision, or the largest scale that there is, and
+    /// the precision that it gives; `None` if the ring cannot have so many levels.
+    fn scale_for(&self, log_n: u32, n_special: usize) -> Result<Option<(f64, f64)>, CompileError> {
+        let trial = limits::TRIAL_SCALE;
+        let Some(params) = self.params(log_n, n_special, trial) else { return Ok(None) };
+        let choice = self.choice(params, self.pack(log_n, n_special)?);
+        // Errors are proportional to 2^−scale.
+        let loss = trial - precision_of(&self.problem.try_out(&choice)?);
+        let wanted = loss + self.problem.objective.precision;
+        let scale = wanted.ceil().clamp(limits::MIN_SCALE, MAX_SCALE);
+        Ok(Some((scale, scale - loss)))
+    }
+
+    fn too_deep(&self, candidates: &[Candidate]) -> CompileError {
+        let config = self.problem.config;
+        let log_n = config.log_n.unwrap_or(*limits::LEVELED_RINGS.end());
+        let allowed_bits = max_log_qp(log_n, config.security).unwrap_or(0);
+        let of_ring = candidates.iter().filter(|candidate| candidate.log_n == log_n);
+        let least = of_ring.map(|candidate| candidate.log_qp).fold(f64::INFINITY, f64::min);
+        let scale = candidates.iter().rev().find_map(|candidate| match candidate.scheme {
+            OfScheme::Ckks { scale, .. } => Some(scale),
+            OfScheme::Bfv { .. } => None,
+        });
+        let scale = scale.unwrap_or(limits::MIN_SCALE);
+        let needed_bits = if least.is_finite() { least } else { (self.depth as f64 + 2.0) * scale };
+        let over = ((needed_bits - f64::from(allowed_bits)) / scale).ceil().max(1.0) as usize;
+        CompileError::TooDeep {
+            needed: self.depth,
+            needed_bits,
+            log_n,
+            allowed_bits,
+            available: self.depth.saturating_sub(over),
+            security: config.security.bits(),
+        }
+    }
+}

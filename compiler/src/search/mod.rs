@@ -1,0 +1,103 @@
+//! The search for parameters: one problem, one objective, and what explores each kind of plan.
+//!
+//! [`approximate`] weighs plans without bootstraps against plans with them, [`integers`] rings, products and plaintext primes.
+//! All compare plans by the [`Objective`].
+
+mod bootstrapped;
+mod candidate;
+mod integer_trial;
+mod integers;
+mod leveled;
+mod objective;
+pub mod place_bootstraps;
+mod problem;
+
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Layer, Plan};
+
+use crate::config::limits;
+use crate::error::CompileError;
+use crate::lower::Choice;
+
+pub use bootstrapped::BootstrapReport;
+pub use candidate::{Candidate, OfScheme};
+pub use integers::{FoundIntegers, search as integers};
+pub use objective::{Objective, Score};
+pub use problem::Problem;
+
+/// What was found.
+pub struct Found {
+    /// What is to be built.
+    pub choice: Choice,
+    /// How good its plan is.
+    pub score: Score,
+    /// Bits of precision of the results; infinite for integers.
+    pub precision: f64,
+    /// All parameters considered; the chosen ones first.
+    pub candidates: Vec<Candidate>,
+    /// Where values are bootstrapped, if any are.
+    pub bootstraps: Option<BootstrapReport>,
+}
+
+/// Finds parameters for approximate numbers, with or without bootstraps: the cheaper ones where both are precise enough,
+/// otherwise the more precise ones. `levels` are those of a plan without.
+///
+/// # Errors
+/// If nothing is as precise as was wished for, or at all; if the network is too deep and cannot be bootstrapped.
+pub fn approximate(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
+    let (wanted, wish) = (problem.objective.precision, problem.config.precision);
+    let enough = wish.unwrap_or((wanted - limits::SPARE_BITS).max(limits::LEAST_BITS));
+    let leveled = match leveled::search(problem, levels) {
+        Ok(found) if found.precision >= enough && found.score.fits && !is_large(&found) => {
+            return Ok(found);
+        }
+        found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,
+        Err(error) => return Err(error),
+    };
+    let capped = |found: &Found| Score { precision: found.precision.min(enough), ..found.score };
+    let best = match (leveled, bootstrapped::search(problem)?) {
+        (Ok(one), Some(other)) if !capped(&other).is_better(&capped(&one)) => one,
+        (_, Some(other)) => other,
+        (one, None) => one?,
+    };
+    if best.precision >= wish.unwrap_or(limits::LEAST_BITS) {
+        return Ok(best);
+    }
+    Err(too_imprecise(problem, &best))
+}
+
+/// Whether the ring is so large that bootstrapping on a smaller one may be cheaper.
+fn is_large(found: &Found) -> bool {
+    found.choice.ladder.params.log_n >= limits::LARGE_RING
+}
+
+fn too_imprecise(problem: &Problem<'_>, best: &Found) -> CompileError {
+    let (reached, wish) = (best.precision, problem.config.precision);
+    let hint = if reached >= limits::LEAST_BITS {
+        format!("--precision {:.0} is possible", reached.floor())
+    } else {
+        "lower degrees of activations (--degrees) let errors grow less".to_owned()
+    };
+    let node = match problem.try_out(&best.choice) {
+        Ok(plan) => noisiest_layer(&plan),
+        Err(error) => return error,
+    };
+    CompileError::Precision { wanted: wish.unwrap_or(limits::LEAST_BITS), reached, node, hint }
+}
+
+/// −log2 of the bound on the error of the results of a plan, as a fraction of their range.
+pub fn precision_of(plan: &Plan) -> f64 {
+    let errors = noise::analyse(plan);
+    let bounds = plan.output_values().map(|value| errors[value.index()].bound);
+    -bounds.fold(0.0, f64::max).log2()
+}
+
+/// The node after which the error of encryption is largest.
+fn noisiest_layer(plan: &Plan) -> String {
+    let errors = noise::analyse(plan);
+    let error = |layer: &Layer| {
+        layer.slots.iter().map(|(value, _)| errors[value.index()].total).fold(0.0, f64::max)
+    };
+    let worst = plan.layers.iter().max_by(|a, b| error(a).total_cmp(&error(b)));
+    worst.map(|layer| layer.name.clone()).unwrap_or_default()
+}
