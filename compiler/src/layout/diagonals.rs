@@ -16,7 +16,7 @@
 //! the result's rows differ, entries from one row to the other are diagonals of their own; where only the operand's do,
 //! products stay in its row and a change of rows collects them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::linear::{LinearMap, Product, Relation, Structure};
 
@@ -28,8 +28,8 @@ pub type Pair = (usize, usize);
 /// For each pair of ciphertexts, the shifts of diagonals that are not zero, ascending.
 pub type Shifts = BTreeMap<Pair, Vec<Shift>>;
 
-/// The entries of the diagonals: for each pair and shift, (first slot, value) in ascending order.
-pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, f64)>>>;
+/// The entries of the diagonals: for each pair and shift, (first slot, number of the entry in row-major order), by slot.
+pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, u32)>>>;
 
 /// How entries of a map fall on diagonals.
 struct Geometry {
@@ -139,15 +139,28 @@ impl RelativeMoves<'_> {
 pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals {
     let geometry = Geometry::new(input, output);
     let (in_positions, out_positions) = (input.positions(), output.positions());
-    let mut diagonals = Diagonals::new();
+    // By pair, then by row change and steps: entries are too many for a search of a tree each.
+    let mut by_pair: HashMap<Pair, [Vec<Vec<(u32, u32)>>; 2]> = HashMap::new();
+    let mut number = 0;
     for o in 0..map.n_rows() {
-        for (i, value) in map.row(o) {
+        for (i, _) in map.row(o) {
             let (pair, shift, slot) = geometry.place(out_positions[o], in_positions[i]);
-            diagonals.entry(pair).or_default().entry(shift).or_default().push((slot, value));
+            let lists = by_pair
+                .entry(pair)
+                .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));
+            lists[usize::from(shift.swap)][shift.steps as usize].push((slot, number));
+            number += 1;
         }
     }
-    for entries in diagonals.values_mut().flat_map(BTreeMap::values_mut) {
-        entries.sort_unstable_by_key(|&(slot, _)| slot);
+    let mut diagonals = Diagonals::new();
+    for (pair, lists) in by_pair {
+        for (swap, lists) in [false, true].into_iter().zip(lists) {
+            for (steps, mut entries) in (0..).zip(lists).filter(|(_, entries)| !entries.is_empty())
+            {
+                entries.sort_unstable();
+                diagonals.entry(pair).or_default().insert(Shift { swap, steps }, entries);
+            }
+        }
     }
     diagonals
 }
@@ -181,10 +194,13 @@ mod tests {
             expected.iter_mut().zip(matrix.apply(&x)).for_each(|(sum, y)| *sum += y);
             let (shifts, window) = (shifts(matrix, input, output), joint.common(output.period()));
             let slots = filled(input, &x);
+            let entries = (0..matrix.n_rows()).flat_map(|o| matrix.row(o));
+            let values: Vec<f64> = entries.map(|(_, value)| value).collect();
             for ((o, i), map) in diagonals(matrix, input, output) {
                 assert_eq!(map.keys().copied().collect::<Vec<_>>(), shifts[&(o, i)]);
                 for (shift, entries) in map {
-                    for (slot, value) in entries {
+                    for (slot, number) in entries {
+                        let value = values[number as usize];
                         for t in space.copies(slot as usize, window) {
                             result[o][t] += value * slots[i][space.source(t, shift)];
                         }

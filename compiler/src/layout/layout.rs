@@ -118,18 +118,14 @@ impl Layout {
         let (n, period) = (self.n_slots(), self.period());
         let mut pairs = vec![vec![]; self.n_ciphertexts()];
         for (element, position) in self.positions().into_iter().enumerate() {
-            let slots = self.space.copies(position % n, period);
-            for slot in slots.take(if copies { n } else { 1 }) {
-                pairs[position / n].push((slot as u32, element as u32));
-            }
+            pairs[position / n].push(((position % n) as u32, element as u32));
         }
-        pairs
-            .into_iter()
-            .map(|mut pairs| {
-                pairs.sort_unstable();
-                Runs::from_pairs(&pairs)
-            })
-            .collect()
+        let repeats = if copies { self.space.repeats(period) } else { vec![] };
+        let of_ciphertext = |mut pairs: Vec<(u32, u32)>| {
+            pairs.sort_unstable();
+            Runs::from_pairs(&pairs).repeated(&repeats)
+        };
+        pairs.into_iter().map(of_ciphertext).collect()
     }
 }
 

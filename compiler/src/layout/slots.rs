@@ -1,7 +1,7 @@
 //! The slots of a ciphertext and how they move: cyclically within rows, of which CKKS has one and BFV two that may change
 //! places.
 
-use hecc_grammar::plan::Key;
+use hecc_grammar::plan::{Dim, Key};
 
 /// Rows of slots, of the same power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +61,24 @@ impl SlotSpace {
         let (row, column) = self.split(slot);
         let column = (column + shift.steps as usize) % self.row_length();
         (row ^ usize::from(shift.swap)) * self.row_length() + column
+    }
+
+    /// The first of the slots that hold what `slot` holds.
+    pub fn first(self, slot: usize, period: Period) -> usize {
+        let (row, column) = self.split(slot);
+        let row = if period.rows_differ { row } else { 0 };
+        row * self.row_length() + column % period.columns
+    }
+
+    /// The others, as strided dimensions from there.
+    pub fn repeats(self, period: Period) -> Vec<Dim> {
+        let dim = |count: usize, step: usize| {
+            let (count, slot_step) = (count as u32, step as i32);
+            (count > 1).then_some(Dim { count, slot_step, element_step: 0 })
+        };
+        let rows = if self.two_rows && !period.rows_differ { 2 } else { 1 };
+        let columns = dim(self.row_length() / period.columns, period.columns);
+        columns.into_iter().chain(dim(rows, self.row_length())).collect()
     }
 
     /// All slots that hold what `slot` holds.

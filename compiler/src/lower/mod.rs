@@ -271,7 +271,8 @@ impl Lowering<'_> {
             (&self.choice.packing.layouts[source.0], &self.choice.packing.layouts[id.0]);
         let (space, period) = (input.space, input.period());
         let entries: Diagonals = diagonals(matrix, input, output);
-        let table = self.tables.add(matrix);
+        let weights = (0..matrix.n_rows()).flat_map(|o| matrix.row(o)).map(|(_, weight)| weight);
+        let (table, elements) = self.tables.add(weights);
         let (limbs, target) =
             (self.choice.ladder.limbs(level), 2.0 * self.choice.ladder.scale(level));
         let mut operands = self.values[source.0].clone();
@@ -284,18 +285,20 @@ impl Lowering<'_> {
                 let mut emit = self.emit(id);
                 let factor = sum.factor(&mut emit, operands[input], (shift, period.columns))?;
                 let scale = target - emit.scale(factor.operand);
-                let slots = |&(slot, value): &(u32, f64)| {
-                    let element = self.tables.index(table, value);
-                    let first = space.source(slot as usize, factor.giant);
-                    space.copies(first, window).map(move |slot| (slot as u32, element))
+                let place = |&(slot, number): &(u32, u32)| {
+                    let slot = space.source(slot as usize, factor.giant);
+                    (space.first(slot, window) as u32, elements[number as usize])
                 };
-                let view = match entries[..] {
+                let mut pairs: Vec<(u32, u32)> = entries.iter().map(place).collect();
+                let view = match pairs[..] {
                     // One number in all slots.
-                    [(_, weight)] if window == Period::ONE => View::Splat(weight),
+                    [(_, element)] if window == Period::ONE => {
+                        View::Splat(self.tables.number(table, element))
+                    }
                     _ => {
-                        let mut pairs: Vec<(u32, u32)> = entries.iter().flat_map(slots).collect();
                         pairs.sort_unstable();
-                        View::Table { table, factor: 1.0, runs: Runs::from_pairs(&pairs) }
+                        let runs = Runs::from_pairs(&pairs).repeated(&space.repeats(window));
+                        View::Table { table, factor: 1.0, runs }
                     }
                 };
                 let constant = self.emit(id).constant(view, scale);
@@ -311,20 +314,18 @@ impl Lowering<'_> {
             let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
             return bias.iter().map(splat).collect();
         }
-        let runs = layout.runs(true);
+        let (runs, repeats) = (layout.runs(false), layout.space.repeats(layout.period()));
         let mut views = vec![vec![]; runs.len()];
         for (factor, digit) in self.digits(bias) {
-            let column = LinearMap::from_rows(digit.len(), 1, |o, row| row.push((0, digit[o])));
-            let table = self.tables.add(&column);
+            let (table, elements) = self.tables.add(digit.iter().copied());
             for (views, runs) in views.iter_mut().zip(&runs) {
                 let pairs = runs.pairs().into_iter();
                 let pairs = pairs.filter(|&(_, element)| digit[element as usize] != 0.0);
-                let place = |(slot, element): (u32, u32)| {
-                    (slot, self.tables.index(table, digit[element as usize]))
-                };
-                let pairs: Vec<(u32, u32)> = pairs.map(place).collect();
+                let pairs: Vec<(u32, u32)> =
+                    pairs.map(|(slot, element)| (slot, elements[element as usize])).collect();
                 if !pairs.is_empty() {
-                    views.push(View::Table { table, factor, runs: Runs::from_pairs(&pairs) });
+                    let runs = Runs::from_pairs(&pairs).repeated(&repeats);
+                    views.push(View::Table { table, factor, runs });
                 }
             }
         }

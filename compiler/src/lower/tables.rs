@@ -1,42 +1,35 @@
-//! Weight tables: the distinct numbers of a matrix, in order of appearance, each stored once.
+//! Weight tables: the distinct numbers of a linear map, in order of appearance, each stored once.
 
 use std::collections::HashMap;
 
-use crate::linear::LinearMap;
-
 /// The tables of a plan under construction.
 #[derive(Default)]
-pub(super) struct Tables {
-    tables: Vec<Vec<f32>>,
-    indices: Vec<HashMap<u32, u32>>,
-}
+pub(super) struct Tables(Vec<Vec<f32>>);
 
 impl Tables {
-    /// Adds the entries of a matrix, row by row: weights of a kernel stay in the kernel's order, so that views of
-    /// them are short.
-    pub(super) fn add(&mut self, matrix: &LinearMap) -> u32 {
+    /// Adds a table of the numbers given, in their order: weights of a kernel stay in the kernel's order, so that views of
+    /// them are short. Returns its number, and for each of the numbers its element.
+    pub(super) fn add(&mut self, numbers: impl Iterator<Item = f64>) -> (u32, Vec<u32>) {
         let (mut table, mut index) = (vec![], HashMap::new());
-        for o in 0..matrix.n_rows() {
-            for (_, value) in matrix.row(o) {
-                let value = value as f32;
-                index.entry(value.to_bits()).or_insert_with(|| {
-                    table.push(value);
-                    table.len() as u32 - 1
-                });
-            }
-        }
-        self.tables.push(table);
-        self.indices.push(index);
-        self.tables.len() as u32 - 1
+        let element = |number: f64| {
+            let number = number as f32;
+            *index.entry(number.to_bits()).or_insert_with(|| {
+                table.push(number);
+                table.len() as u32 - 1
+            })
+        };
+        let elements = numbers.map(element).collect();
+        self.0.push(table);
+        (self.0.len() as u32 - 1, elements)
     }
 
-    /// The element of `table` that holds `value`, which was an entry of its matrix.
-    pub(super) fn index(&self, table: u32, value: f64) -> u32 {
-        self.indices[table as usize][&(value as f32).to_bits()]
+    /// An element of a table.
+    pub(super) fn number(&self, table: u32, element: u32) -> f64 {
+        f64::from(self.0[table as usize][element as usize])
     }
 
     /// All tables.
     pub(super) fn finish(self) -> Vec<Vec<f32>> {
-        self.tables
+        self.0
     }
 }

@@ -85,9 +85,8 @@ impl Runs {
     /// Greedy: maximal arithmetic progressions first, then progressions of equal progressions, and so on. Exact for
     /// any map; short for the maps that convolutions and matrices give.
     pub fn from_pairs(pairs: &[(u32, u32)]) -> Runs {
-        let mut runs: Vec<Run> =
-            pairs.iter().map(|&(slot, element)| Run { slot, element, dims: vec![] }).collect();
-        for _ in 0..Run::MAX_DIMS {
+        let mut runs = progressions(pairs);
+        for _ in 1..Run::MAX_DIMS {
             let before = runs.len();
             runs = merge_progressions(runs);
             if runs.len() == before {
@@ -95,6 +94,21 @@ impl Runs {
             }
         }
         Runs(runs)
+    }
+
+    /// The same map again at every position of some outer dimensions, which move slots only. They do not overlap.
+    pub fn repeated(self, outer: &[Dim]) -> Runs {
+        let repeat = |mut run: Run| {
+            let free = Run::MAX_DIMS - run.dims.len();
+            let (spelled, own) = outer.split_at(outer.len().saturating_sub(free));
+            run.dims.extend_from_slice(own);
+            let mut all = vec![];
+            walk(spelled, i64::from(run.slot), 0, &mut |slot, _| {
+                all.push(Run { slot: slot as u32, ..run.clone() });
+            });
+            all
+        };
+        Runs(self.0.into_iter().flat_map(repeat).collect())
     }
 
     /// All (slot, element) pairs, sorted by slot. Call only on runs whose bounds were checked.
@@ -106,6 +120,34 @@ impl Runs {
         pairs.sort_unstable();
         pairs
     }
+}
+
+/// The maximal arithmetic progressions of a map. A pair is kept apart when its second half starts a longer one of its own.
+fn progressions(pairs: &[(u32, u32)]) -> Vec<Run> {
+    let step_to = |k: usize| {
+        let (&a, &b) = (pairs.get(k - 1)?, pairs.get(k)?);
+        let step = |a: u32, b: u32| i32::try_from(i64::from(b) - i64::from(a)).ok();
+        step(a.0, b.0).zip(step(a.1, b.1))
+    };
+    let mut runs = vec![];
+    let mut i = 0;
+    while let Some(&(slot, element)) = pairs.get(i) {
+        let step = step_to(i + 1);
+        let mut count = 1;
+        while step.is_some() && step_to(i + count) == step {
+            count += 1;
+        }
+        let is_long = count > 2 || step_to(i + 2).is_none() || step_to(i + 2) != step_to(i + 3);
+        let dims = match step {
+            Some((slot_step, element_step)) if is_long => {
+                vec![Dim { count: count as u32, slot_step, element_step }]
+            }
+            Some(_) | None => vec![],
+        };
+        i += if dims.is_empty() { 1 } else { count };
+        runs.push(Run { slot, element, dims });
+    }
+    runs
 }
 
 /// Joins consecutive runs of equal dimensions whose starts are in arithmetic progression.
@@ -202,6 +244,27 @@ mod tests {
         assert_eq!(runs.0.len(), 1);
         assert_eq!(runs.0[0].dims.len(), 3);
         assert_eq!(runs.pairs(), pairs);
+    }
+
+    #[test]
+    fn repeated_maps_are_all_copies() {
+        let pairs = vec![(0, 5), (1, 6), (2, 9), (7, 0), (11, 3)];
+        let outer = [(3, 16), (2, 64)];
+        let outer = outer.map(|(count, slot_step)| Dim { count, slot_step, element_step: 0 });
+        let copies = (0..2).flat_map(|b| (0..3).map(move |a| 16 * a + 64 * b));
+        let expected: Vec<(u32, u32)> = copies
+            .flat_map(|by| pairs.iter().map(move |&(slot, element)| (slot + by, element)))
+            .collect();
+        assert_eq!(Runs::from_pairs(&pairs).repeated(&outer).pairs(), expected);
+        let deep = Run {
+            slot: 0,
+            element: 0,
+            dims: vec![Dim { count: 2, slot_step: 1, element_step: 1 }; 3],
+        };
+        let steps = [1, 2, 4].map(|slot_step| Dim { count: 2, slot_step, element_step: 1 });
+        let deep = Runs(vec![Run { dims: steps.to_vec(), ..deep }]);
+        assert_eq!(deep.clone().repeated(&outer).0.len(), 3);
+        assert_eq!(deep.repeated(&outer).pairs().len(), 48);
     }
 
     #[test]
