@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use crate::error::RunError;
 use crate::kernel::{Multiple, Term, active};
-use crate::ring::Modulus;
 use crate::rlwe::{
     BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly,
     by_blocks, limb_indices,
@@ -20,6 +19,7 @@ use crate::scheme::{Encoder, Use};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
+use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
 use super::sums::{Product, sums_of_multiples};
 use super::units::{is_sum_of_multiples, units};
 
@@ -184,20 +184,21 @@ impl<'a> Evaluator<'a> {
         (inputs, instance): (&[Arc<Ciphertext>], usize),
     ) -> Data {
         let context = &self.context;
+        let ring = &context.ring;
         let ty = self.plan.ty(value);
         let ct = |i: usize| operands[i].ciphertext();
         let result = match &self.plan.ops[value.index()] {
             Op::Input(index) => return Data::Ciphertext(inputs[*index as usize].clone()),
             Op::Add(..) => {
-                self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().add)(out, a, b, q))
+                zip(ring, ct(0), ct(1), ty, |out, [a, b], q| (active().add)(out, a, b, q))
             }
             Op::Sub(..) => {
-                self.zip(ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q))
+                zip(ring, ct(0), ct(1), ty, |out, [a, b], q| (active().sub)(out, a, b, q))
             }
-            Op::Neg(_) => self.zip(ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
+            Op::Neg(_) => zip(ring, ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
             Op::AddPlain(_, c) => {
                 let factor = self.factors.get(instance).map_or(1, |of| of[value.index()]);
-                self.add_plain(ct(0), self.plaintext(*c, ty, Use::Summand(factor), instance), ty)
+                add_plain(ring, ct(0), &self.plaintext(*c, ty, Use::Summand(factor), instance), ty)
             }
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),
             op if is_sum_of_multiples(self.plan, op) => {
@@ -209,12 +210,14 @@ impl<'a> Evaluator<'a> {
                 self.dot_plain(&pairs, ty, instance)
             }
             Op::Mul(..) => match &self.multiplier {
-                Some(multiplier) => multiplier.mul(&context.ring, [ct(0), ct(1)], instance),
-                None => self.mul(ct(0), ct(1), ty),
+                Some(multiplier) => multiplier.mul(ring, [ct(0), ct(1)], instance),
+                None => mul(ring, ct(0), ct(1), ty),
             },
             // Times t messages are in the least significant bits, where they multiply (Alperin-Sheriff, Peikert, eprint
             // 2013/372); of t·a times t·b one t stays, to return.
-            Op::MulBgv(..) => self.mul(&self.times_t(ct(0), instance), ct(1), ty),
+            Op::MulBgv(..) => {
+                mul(ring, &times(ring, ct(0), self.plan.params.t[instance]), ct(1), ty)
+            }
             Op::ModDown(_) if context.is_fused(value) => return Data::Ciphertext(ct(0).clone()),
             Op::Rescale(_) | Op::ModSwitch(..) | Op::ModDown(_) => context.divide(ct(0), ty),
             Op::Drop(..) => drop_limbs(ct(0), ty),
@@ -227,43 +230,6 @@ impl<'a> Evaluator<'a> {
             Op::ModRaise(..) => context.mod_raise(ct(0), ty),
         };
         Data::Ciphertext(Arc::new(result))
-    }
-
-    fn zip(
-        &self,
-        a: &Ciphertext,
-        b: &Ciphertext,
-        ty: Type,
-        f: impl Fn(&mut [u64], [&[u64]; 2], &Modulus) + Sync,
-    ) -> Ciphertext {
-        let ring = &self.context.ring;
-        let limbs = a.limb_indices(ring);
-        let combine = |(a, b): (&Poly, &Poly)| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                f(out, [a.limb(k), b.limb(k)], ring.modulus(limbs[k]));
-            })
-        };
-        Ciphertext { polys: a.polys.iter().zip(&b.polys).map(combine).collect(), ty }
-    }
-
-    fn add_plain(&self, a: &Ciphertext, plain: Arc<Plaintext>, ty: Type) -> Ciphertext {
-        let ring = &self.context.ring;
-        let limbs = a.limb_indices(ring);
-        let sum = Poly::build(ring.n(), limbs.len(), |k, out| {
-            let (limb, q) = (a.polys[0].limb(k), ring.modulus(limbs[k]));
-            match &*plain {
-                Plaintext::Scalar(residues) => {
-                    out.fill(residues[k]);
-                    (active().scale_add)(out, limb, 1, q);
-                }
-                Plaintext::Full(blocks) => {
-                    let mut scratch = vec![0; ring.n()];
-                    (active().add)(out, limb, blocks.part(k, 0..ring.n(), &mut scratch), q);
-                }
-            }
-        });
-        let polys = std::iter::once(sum).chain(a.polys[1..].iter().cloned()).collect();
-        Ciphertext { polys, ty }
     }
 
     /// Sums of ciphertexts times numbers, of one type.
@@ -362,35 +328,6 @@ impl<'a> Evaluator<'a> {
         pair.into_iter().chain(third).collect()
     }
 
-    /// The ciphertext times the plaintext prime.
-    fn times_t(&self, a: &Ciphertext, instance: usize) -> Ciphertext {
-        let ring = &self.context.ring;
-        let limbs = a.limb_indices(ring);
-        let times = |poly: &Poly| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                let q = ring.modulus(limbs[k]);
-                (active().scale)(out, poly.limb(k), q.reduce(self.plan.params.t[instance]), q);
-            })
-        };
-        Ciphertext { polys: a.polys.iter().map(times).collect(), ty: a.ty }
-    }
-
-    fn mul(&self, a: &Ciphertext, b: &Ciphertext, ty: Type) -> Ciphertext {
-        let ring = &self.context.ring;
-        let limbs = a.limb_indices(ring);
-        let product = |parts: &[(usize, usize)]| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                let pairs: Vec<(&[u64], &[u64])> =
-                    parts.iter().map(|&(i, j)| (a.polys[i].limb(k), b.polys[j].limb(k))).collect();
-                (active().dot)(out, &pairs, ring.modulus(limbs[k]));
-            })
-        };
-        Ciphertext {
-            polys: vec![product(&[(0, 0)]), product(&[(0, 1), (1, 0)]), product(&[(1, 1)])],
-            ty,
-        }
-    }
-
     /// The encoded form of a constant on the limbs of its use.
     fn plaintext(
         &self,
@@ -403,12 +340,4 @@ impl<'a> Evaluator<'a> {
             self.encoder.plaintext(self.plan, &self.context.ring, (constant, as_a), (ty, instance))
         })
     }
-}
-
-/// Keeps the primes of `ty`.
-fn drop_limbs(source: &Ciphertext, ty: Type) -> Ciphertext {
-    let limbs = source.ty.limbs.iter().enumerate();
-    let places: Vec<usize> =
-        limbs.filter(|(_, limb)| ty.limbs.contains(*limb)).map(|(k, _)| k).collect();
-    Ciphertext { polys: source.polys.iter().map(|poly| poly.select(&places)).collect(), ty }
 }

@@ -8,6 +8,7 @@ mod clear;
 mod encrypted;
 mod exact;
 mod executor;
+mod limbwise;
 mod slots;
 mod sums;
 mod units;

@@ -9,6 +9,7 @@ use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
 use super::content::{Content, grid, raised_samples, spread};
 use super::errors::{Errors, Samples};
 use super::formulas::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
+use super::known::Known;
 
 /// Sums of so many products have about as much error as the mean of what they sum.
 const WIDE: usize = 8;
@@ -27,24 +28,6 @@ pub struct Deviation {
 impl Deviation {
     /// Of values that are exact.
     pub const NONE: Deviation = Deviation { total: 0.0, added: 0.0, bound: 0.0 };
-}
-
-/// What is known of a value without running the plan.
-#[derive(Clone, Debug)]
-struct Known {
-    content: Content,
-    /// Of a slot that is like most.
-    errors: Errors,
-    /// How many times as large the variance is in the slot where it is largest.
-    unevenness: f64,
-    /// Variance that its instruction adds to what the operands bring.
-    added: f64,
-    /// Whether any slot may hold the worst sample, rather than a share of them each.
-    is_worst: bool,
-    /// Whether the content is that of any bootstrap rather than of this value.
-    is_refreshed: bool,
-    /// The value that it is the complex conjugate of.
-    conjugate_of: Option<Value>,
 }
 
 /// The error of every value's slots, as far as it is known without running the plan. What layers hold is taken from their
@@ -353,48 +336,6 @@ impl Carried {
     fn add(&mut self, variance: f64, concentration: f64) {
         self.variance += variance;
         self.squares += concentration * variance * variance;
-    }
-}
-
-impl Known {
-    /// What a sum over many slots sees of the variance of one of them.
-    fn typical(&self) -> f64 {
-        if self.is_worst { self.largest() } else { self.errors.variances().mean() }
-    }
-
-    /// The unevenness of a sum, if both have most of their error in the same slot.
-    fn unevenness_with(&self, other: &Known) -> f64 {
-        let (this, that) = (self.errors.variances().mean(), other.errors.variances().mean());
-        let total = this + that;
-        if total > 0.0 { (this * self.unevenness + that * other.unevenness) / total } else { 1.0 }
-    }
-
-    /// The variance of the slot and the sample where it is largest.
-    fn largest(&self) -> f64 {
-        self.errors.variances().largest() * self.unevenness
-    }
-
-    fn new(content: Content, errors: Errors) -> Known {
-        Known {
-            content,
-            errors,
-            unevenness: 1.0,
-            added: 0.0,
-            is_worst: false,
-            is_refreshed: false,
-            conjugate_of: None,
-        }
-    }
-
-    /// The sum with another value, slot by slot.
-    fn combined(&self, other: &Known, value: Value) -> Known {
-        let errors = self.errors.clone().plus(&other.errors, value);
-        Known {
-            unevenness: self.unevenness_with(other),
-            is_worst: self.is_worst || other.is_worst,
-            is_refreshed: self.is_refreshed || other.is_refreshed,
-            ..Known::new(self.content.plus(&other.content), errors)
-        }
     }
 }
 

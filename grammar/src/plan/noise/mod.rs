@@ -6,6 +6,7 @@ mod content;
 mod errors;
 mod exact;
 mod formulas;
+mod known;
 mod spectrum;
 
 pub use analysis::{Deviation, analyse};

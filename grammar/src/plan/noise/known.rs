@@ -1,0 +1,66 @@
+//! What is known of a value without running the plan.
+
+use super::content::Content;
+use super::errors::Errors;
+use crate::plan::Value;
+
+/// What is known of a value without running the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) content: Content,
+    /// Of a slot that is like most.
+    pub(super) errors: Errors,
+    /// How many times as large the variance is in the slot where it is largest.
+    pub(super) unevenness: f64,
+    /// Variance that its instruction adds to what the operands bring.
+    pub(super) added: f64,
+    /// Whether any slot may hold the worst sample, rather than a share of them each.
+    pub(super) is_worst: bool,
+    /// Whether the content is that of any bootstrap rather than of this value.
+    pub(super) is_refreshed: bool,
+    /// The value that it is the complex conjugate of.
+    pub(super) conjugate_of: Option<Value>,
+}
+
+impl Known {
+    /// What a sum over many slots sees of the variance of one of them.
+    pub(super) fn typical(&self) -> f64 {
+        if self.is_worst { self.largest() } else { self.errors.variances().mean() }
+    }
+
+    /// The unevenness of a sum, if both have most of their error in the same slot.
+    pub(super) fn unevenness_with(&self, other: &Known) -> f64 {
+        let (this, that) = (self.errors.variances().mean(), other.errors.variances().mean());
+        let total = this + that;
+        if total > 0.0 { (this * self.unevenness + that * other.unevenness) / total } else { 1.0 }
+    }
+
+    /// The variance of the slot and the sample where it is largest.
+    pub(super) fn largest(&self) -> f64 {
+        self.errors.variances().largest() * self.unevenness
+    }
+
+    /// Of a value about which nothing else is known.
+    pub(super) fn new(content: Content, errors: Errors) -> Known {
+        Known {
+            content,
+            errors,
+            unevenness: 1.0,
+            added: 0.0,
+            is_worst: false,
+            is_refreshed: false,
+            conjugate_of: None,
+        }
+    }
+
+    /// The sum with another value, slot by slot.
+    pub(super) fn combined(&self, other: &Known, value: Value) -> Known {
+        let errors = self.errors.clone().plus(&other.errors, value);
+        Known {
+            unevenness: self.unevenness_with(other),
+            is_worst: self.is_worst || other.is_worst,
+            is_refreshed: self.is_refreshed || other.is_refreshed,
+            ..Known::new(self.content.plus(&other.content), errors)
+        }
+    }
+}
