@@ -1,0 +1,84 @@
+//! Promise 4: inputs, outputs and layers, and where their elements are.
+
+use super::runs::{self, fail};
+use super::{MAX_TENSORS, PlanError};
+use crate::plan::profile::summary_len;
+use crate::plan::{Input, Layer, Normalization, Plan, Runs, Value};
+
+/// No layer names more quantiles.
+const MAX_QUANTILES: usize = 64;
+
+pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
+    for (place, count) in [("inputs", plan.inputs.len()), ("outputs", plan.outputs.len())] {
+        if count > MAX_TENSORS {
+            return fail(place, format!("{count}, expected at most {MAX_TENSORS}"));
+        }
+    }
+    for input in &plan.inputs {
+        check_input(&format!("input {}", input.name), input, plan.params.n_slots())?;
+    }
+    for layer in &plan.layers {
+        check_layer(&format!("layer {}", layer.name), layer)?;
+    }
+    for output in &plan.outputs {
+        check_places(&format!("output {}", output.name), &output.shape, &output.slots, plan)?;
+    }
+    for layer in &plan.layers {
+        check_places(&format!("layer {}", layer.name), &layer.shape, &layer.slots, plan)?;
+    }
+    Ok(())
+}
+
+fn check_input(place: &str, input: &Input, n_slots: usize) -> Result<(), PlanError> {
+    let n_elements = runs::count(place, &input.shape)?;
+    if !input.factor.is_finite() {
+        return fail(place, "factor is not finite");
+    }
+    input.ranges.check(&input.shape).or_else(|what| fail(place, what))?;
+    input.seen.check(summary_len(&input.shape)).or_else(|what| fail(place, what))?;
+    if let Some(quantizer) = input.quantizer {
+        quantizer.check().or_else(|error| fail(place, error.to_string()))?;
+    }
+    if !input.normalization.as_ref().is_none_or(|by| is_usable(by, input)) {
+        let what = "normalization is not one finite mean and positive deviation per channel";
+        return fail(place, what);
+    }
+    input.slots.iter().try_for_each(|map| runs::check(place, map, n_slots, n_elements))
+}
+
+fn is_usable(by: &Normalization, input: &Input) -> bool {
+    // Channels are the first dimension of an image, or the last.
+    let is_list = |list: &[f64]| list.len() == 1 || input.shape.contains(&list.len());
+    let numbers = |list: &[f64]| is_list(list) && list.iter().all(|x| x.is_finite());
+    let same = by.mean.len() == by.std.len() || by.mean.len() == 1 || by.std.len() == 1;
+    same && numbers(&by.mean) && numbers(&by.std) && by.std.iter().all(|&std| std > 0.0)
+}
+
+fn check_layer(place: &str, layer: &Layer) -> Result<(), PlanError> {
+    let numbers = [layer.factor, layer.offset, layer.range.0, layer.range.1];
+    if numbers.iter().any(|x| !x.is_finite()) {
+        return fail(place, "factor, offset or range is not finite");
+    }
+    let quantiles = &layer.quantiles;
+    let is_ascending = quantiles.is_sorted() && quantiles.iter().all(|x| x.is_finite());
+    if !is_ascending || quantiles.len() == 1 || quantiles.len() > MAX_QUANTILES {
+        return fail(place, "quantiles are not none or some, at most 64, finite and ascending");
+    }
+    Ok(())
+}
+
+fn check_places(
+    place: &str,
+    shape: &[usize],
+    slots: &[(Value, Runs)],
+    plan: &Plan,
+) -> Result<(), PlanError> {
+    let n_elements = runs::count(place, shape)?;
+    for (value, map) in slots {
+        if value.index() >= plan.ops.len() {
+            return fail(place, "value does not exist");
+        }
+        runs::check(place, map, plan.params.n_slots(), n_elements)?;
+    }
+    Ok(())
+}
