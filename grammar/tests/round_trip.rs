@@ -2,11 +2,11 @@
 
 mod generate;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hecc_grammar::envelope::{Fingerprint, Kind, open};
 use hecc_grammar::model::{self, Model};
-use hecc_grammar::plan::{self, Plan};
+use hecc_grammar::plan::{self, Op, Opcode, Plan, View};
 use proptest::prelude::*;
 
 use generate::{models, plans};
@@ -70,28 +70,58 @@ proptest! {
     }
 }
 
-/// The words behind `=` in the texts of many samples.
-fn operations<T: std::fmt::Display>(samples: impl Strategy<Value = T>) -> BTreeSet<String> {
+/// Many samples, the same in every run.
+fn samples<T>(strategy: impl Strategy<Value = T>) -> impl Iterator<Item = T> {
     let mut runner = TestRunner::deterministic();
-    let mut found = BTreeSet::new();
-    for _ in 0..1000 {
-        let text =
-            samples.new_tree(&mut runner).expect("no sample is rejected").current().to_string();
-        let words = text.lines().filter_map(|line| line.split_once(" = ")?.1.split(' ').next());
-        found.extend(words.filter(|word| !word.starts_with('[')).map(str::to_owned));
+    (0..1000).map(move |_| strategy.new_tree(&mut runner).expect("no sample is rejected").current())
+}
+
+/// Round trips and files of random plans show nothing of what is in none of them.
+#[test]
+fn plans_of_every_kind_are_generated() {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for plan in samples(plans()) {
+        let scheme = format!("{:?}", plan.params.scheme);
+        let batch = if plan.batch > 1 { "a batch" } else { "one input" };
+        let ops = plan.ops.iter().map(|op| op.opcode().mnemonic().to_owned());
+        let keys = plan.ops.iter().filter_map(Op::key).map(|key| {
+            format!("key {}", key.to_string().split(' ').next().expect("keys have a name"))
+        });
+        let views = plan.constants.iter().map(|constant| match constant.view {
+            View::Splat(_) => "splat",
+            View::Imaginary(_) => "imaginary",
+            View::Embedding(_) => "embedding",
+            View::Table { .. } => "view",
+        });
+        let mut found: BTreeSet<String> = ops.chain(keys).collect();
+        found.extend(views.map(str::to_owned));
+        found.insert(format!("{scheme}, {batch}"));
+        found.into_iter().for_each(|what| *counts.entry(what).or_default() += 1);
     }
-    found
+    let schemes =
+        ["Ckks", "Bfv"].map(|scheme| [", one input", ", a batch"].map(|b| format!("{scheme}{b}")));
+    let keys = ["relinearize", "rotate", "conjugate", "encapsulate", "decapsulate"];
+    let views = ["splat", "imaginary", "embedding", "view"].map(str::to_owned);
+    let expected = Opcode::ALL.iter().map(|opcode| opcode.mnemonic().to_owned());
+    let expected = expected.chain(schemes.into_iter().flatten()).chain(views);
+    for what in expected.chain(keys.map(|key| format!("key {key}"))) {
+        let count = counts.get(&what).copied().unwrap_or(0);
+        assert!(count >= 20, "{count} of 1000 plans have {what}: {counts:?}");
+    }
 }
 
 #[test]
-fn the_generators_make_every_operation() {
-    let of_plans = "add add_plain apply_key decompose dot_plain drop embedding imaginary input mod_down mod_raise mod_up mul \
-        mul_plain neg rescale splat sub view";
+fn models_of_every_operation_are_generated() {
     let of_models = "add average_pool clip concat conv cos elu erf exp expand fake_quant gather gelu hard_sigmoid hard_swish \
         input leaky_relu log matmul mish mul pad polynomial relu reshape selu sigmoid sin slice softplus softsign sqrt sum swish tanh transpose";
-    let words = |list: &str| list.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
-    assert_eq!(operations(plans().prop_map(|plan| plan.into_inner())), words(of_plans));
-    assert_eq!(operations(models()), words(of_models));
+    let expected: BTreeSet<String> = of_models.split_whitespace().map(str::to_owned).collect();
+    let mut found = BTreeSet::new();
+    for model in samples(models()) {
+        let text = model.to_string();
+        let words = text.lines().filter_map(|line| line.split_once(" = ")?.1.split(' ').next());
+        found.extend(words.filter(|word| !word.starts_with('[')).map(str::to_owned));
+    }
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Random plans and models that hold their promises.
 
 mod choices;
+mod instructions;
 mod model;
 mod plan;
 
@@ -19,6 +20,11 @@ impl Choices {
                 Some(f64::from_bits(bits)).filter(|x| x.is_finite()).unwrap_or(5e-324)
             }
         }
+    }
+
+    /// A small integer.
+    pub(crate) fn integer(&mut self) -> f64 {
+        self.below(31) as f64 - 15.0
     }
 
     pub(crate) fn numbers(&mut self, count: usize) -> Vec<f64> {

@@ -1,14 +1,15 @@
-//! Random plans: instructions are appended while they are well typed and their scale fits.
+//! Random plans of both schemes, some of them for batches.
 
 use hecc_grammar::plan::{
-    Accuracy, Better, Constant, ConstantId, Dim, EmbeddingDiagonal, ErrorSize, Input, Key, Layer,
-    LimbSet, Magnitude, Normalization, Op, Output, OutputErrors, OutputKind, Params, Plan, Profile,
-    Ranges, Run, Runs, Scheme, Share, Type, Validation, Value, VerifiedPlan, View, is_prime,
+    Accuracy, Better, Dim, ErrorSize, Input, Layer, Magnitude, Normalization, Op, Output,
+    OutputErrors, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Share, Validation,
+    Value, VerifiedPlan, is_prime,
 };
 use hecc_grammar::security::Security;
 use proptest::prelude::*;
 
 use super::Choices;
+use super::instructions::{instruction, push, switch};
 use super::model::{client, quantizer};
 
 /// Plans that verify.
@@ -21,12 +22,15 @@ pub(crate) fn plans() -> impl Strategy<Value = VerifiedPlan> {
 
 fn plan(of: &mut Choices) -> Plan {
     let mut plan = Plan::new(params(of), &of.name());
+    if of.below(3) == 1 {
+        plan.batch = plan.params.n_slots();
+    }
     for _ in 0..1 + of.below(2) {
-        plan.inputs.push(input(of, plan.params.n_slots()));
+        plan.inputs.push(input(of, &plan));
     }
     for _ in 0..1 + of.below(3) {
         let count = 1 + of.below(20);
-        plan.tables.push(of.numbers(count).into_iter().map(single).collect());
+        plan.tables.push(table(of, plan.params.scheme, count));
     }
     let n_layers = of.below(4);
     for index in 0..plan.n_input_ciphertexts() as u32 {
@@ -34,7 +38,9 @@ fn plan(of: &mut Choices) -> Plan {
     }
     while of.more() {
         let origin = of.below(n_layers) as u32;
-        if let Some(op) = instruction(of, &mut plan) {
+        if of.below(4) == 1 {
+            switch(of, &mut plan, origin);
+        } else if let Some(op) = instruction(of, &mut plan) {
             push(&mut plan, op, origin);
         }
     }
@@ -44,104 +50,47 @@ fn plan(of: &mut Choices) -> Plan {
     plan
 }
 
-fn single(x: f64) -> f32 {
-    Some(x as f32).filter(|x| x.is_finite()).unwrap_or(-0.1)
+fn table(of: &mut Choices, scheme: Scheme, count: usize) -> Vec<f32> {
+    let single = |x: f64| Some(x as f32).filter(|x| x.is_finite()).unwrap_or(-0.1);
+    match scheme {
+        Scheme::Ckks => of.numbers(count).into_iter().map(single).collect(),
+        Scheme::Bfv => (0..count).map(|_| of.integer() as f32).collect(),
+    }
 }
 
 fn params(of: &mut Choices) -> Params {
     let log_n = 3 + of.below(6) as u32;
-    let mut primes = (0..).map(|k| (1u64 << 49) + 1 + (k << (log_n + 1))).filter(|&n| is_prime(n));
+    let primes =
+        |from: u64| (0..).map(move |k| from + 1 + (k << (log_n + 1))).filter(|&n| is_prime(n));
+    let mut large = primes(1 << 49);
     // Special primes are the larger ones, so that each digit is small enough.
     let (n_q, n_p) = (1 + of.below(6), of.below(3));
-    let mut q: Vec<u64> = primes.by_ref().take(n_q).collect();
+    let mut q: Vec<u64> = large.by_ref().take(n_q).collect();
     q.reverse();
-    let p = primes.take(n_p).collect();
-    let top_scale = [40.0, 30.25, 21.000_000_000_000_057][of.below(3)];
-    let (input_level, security) = (of.below(q.len()), Security::insecure_for_tests());
-    Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
-}
-
-/// Appends an instruction if it is well typed and its scale fits its modulus.
-fn push(plan: &mut Plan, op: Op, origin: u32) {
-    if let Ok(ty) = op.infer(plan) {
-        let log_q: f64 = ty.limbs.iter().map(|limb| plan.params.log_q(limb)).sum();
-        if ty.scale + 1.0 <= log_q {
-            plan.push(op, origin).expect("it was typed above");
-        }
-    }
-}
-
-fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
-    let values: Vec<Value> = plan.values().map(|(value, _)| value).collect();
-    let a = of.pick(&values)?;
-    let alike: Vec<Value> =
-        values.iter().copied().filter(|&value| plan.ty(value) == plan.ty(a)).collect();
-    let b = of.pick(&alike)?;
-    let steps = 1 + of.below(plan.params.n_slots() - 1) as u32;
-    let limbs = LimbSet(of.below(256) as u64);
-    let Type { scale, .. } = plan.ty(a);
-    Some(match of.below(15) {
-        0 => Op::Add(a, b),
-        1 => Op::Sub(a, b),
-        2 => Op::Neg(a),
-        3 => Op::AddPlain(a, constant(of, plan, scale)),
-        4 => Op::MulPlain(a, constant(of, plan, 10.5)),
-        5 => {
-            let count = 1 + of.below(4);
-            let mut term = || Some((of.pick(&alike)?, constant(of, plan, 9.125)));
-            Op::DotPlain((0..count).map(|_| term()).collect::<Option<_>>()?)
-        }
-        6 => Op::Mul(a, b),
-        7 => Op::Rescale(a),
-        8 => Op::Drop(a, limbs),
-        9 => Op::Decompose(a),
-        10 => {
-            let key = [
-                Key::Relinearize,
-                Key::Rotate(steps),
-                Key::Conjugate,
-                Key::Encapsulate,
-                Key::Decapsulate,
-            ][of.below(5)];
-            Op::ApplyKey(a, key)
-        }
-        11 => Op::ModUp(a),
-        12 => Op::ModDown(a),
-        13 => Op::ModRaise(a, plan.params.all_limbs()),
-        _ => Op::Drop(a, plan.ty(a).limbs.without_last()),
-    })
-}
-
-fn constant(of: &mut Choices, plan: &mut Plan, scale: f64) -> ConstantId {
-    let view = if of.coin() {
-        View::Splat(of.number())
-    } else if of.coin() {
-        View::Imaginary(of.number())
-    } else if of.coin() {
-        View::Embedding(diagonal(of, plan.params.log_n))
-    } else {
-        let table = of.below(plan.tables.len());
-        let runs = runs(of, plan.params.n_slots(), plan.tables[table].len());
-        View::Table { table: table as u32, factor: of.number(), runs }
+    let p = large.take(n_p).collect();
+    let scheme = if of.coin() { Scheme::Bfv } else { Scheme::Ckks };
+    let (t, top_scale) = match scheme {
+        Scheme::Ckks => (vec![], [40.0, 30.25, 21.000_000_000_000_057][of.below(3)]),
+        Scheme::Bfv => (primes(1 << 12).take(1 + of.below(2)).collect(), 0.0),
     };
-    plan.constants.push(Constant { view, scale });
-    ConstantId(plan.constants.len() as u32 - 1)
-}
-
-fn diagonal(of: &mut Choices, log_n: u32) -> EmbeddingDiagonal {
-    let log_slots = 1 + of.below(log_n as usize - 1) as u32;
-    let low = of.below(log_slots as usize) as u32;
-    let bits = (low, low + 1 + of.below((log_slots - low) as usize) as u32);
-    let (rotation, shift) = (of.below(1 << log_slots) as u32, of.below(1 << log_slots) as u32);
-    EmbeddingDiagonal { log_slots, inverse: of.coin(), bits, rotation, shift, factor: of.number() }
+    let (input_level, security) = (of.below(q.len()), Security::insecure_for_tests());
+    Params { scheme, log_n, q, t, p, input_level, top_scale, security }
 }
 
 /// A map of some slots to any elements.
-fn runs(of: &mut Choices, n_slots: usize, n_elements: usize) -> Runs {
+pub(super) fn runs(of: &mut Choices, n_slots: usize, n_elements: usize) -> Runs {
     let stride = 1 + of.below(3) as u32;
     let slots = (0..n_slots as u32).step_by(stride as usize).take(of.below(20));
     let pairs: Vec<(u32, u32)> = slots.map(|slot| (slot, of.below(n_elements) as u32)).collect();
     Runs::from_pairs(&pairs)
+}
+
+/// A map of some slots to any elements; in batches of slot 0 to one of them.
+fn places(of: &mut Choices, plan: &Plan, n_elements: usize) -> Runs {
+    match plan.batch {
+        1 => runs(of, plan.params.n_slots(), n_elements),
+        _ => Runs::from_pairs(&[(0, of.below(n_elements) as u32)]),
+    }
 }
 
 /// A map of the first slots to all elements, in one run.
@@ -151,11 +100,11 @@ fn identity(n_elements: usize) -> Runs {
     Runs(vec![Run { slot: 0, element: n_elements as u32 - 1, dims }])
 }
 
-fn input(of: &mut Choices, n_slots: usize) -> Input {
+fn input(of: &mut Choices, plan: &Plan) -> Input {
     let shape = vec![1, 1 + of.below(4)];
     let normalization =
         of.coin().then(|| Normalization { mean: vec![of.number()], std: vec![0.25] });
-    let slots = (0..1 + of.below(2)).map(|_| runs(of, n_slots, shape[1])).collect();
+    let slots = (0..1 + of.below(2)).map(|_| places(of, plan, shape[1])).collect();
     let n_ranges = if of.coin() { 1 } else { shape[1] };
     let ranges = Ranges((0..n_ranges).map(|_| (of.number(), of.number())).collect());
     let seen = profile(of, shape[1]);
@@ -192,10 +141,7 @@ fn layer(of: &mut Choices, plan: &Plan) -> Layer {
         shape,
         factor: of.number(),
         offset: of.number(),
-        slots: values
-            .into_iter()
-            .map(|v| (v, runs(of, plan.params.n_slots(), n_elements)))
-            .collect(),
+        slots: values.into_iter().map(|v| (v, places(of, plan, n_elements))).collect(),
         layout: of.name(),
         degree: of.below(30) as u32,
         quantiles: quantiles(of),
@@ -207,7 +153,10 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
     let shape = vec![1, 1 + of.below(4)];
     let last = Value(plan.n_input_ciphertexts() as u32 - 1);
     let client = client(of, &shape);
-    let slots = vec![(last, identity(shape[1]))];
+    let slots = match plan.batch {
+        1 => vec![(last, identity(shape[1]))],
+        _ => (0..shape[1] as u32).map(|i| (last, Runs::from_pairs(&[(0, i)]))).collect(),
+    };
     let limit = of.coin().then(|| of.number());
     let steps = if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };
     let kinds = [
