@@ -32,9 +32,18 @@ pub(crate) fn usual(log_n: u32, n_limbs: usize, n_special: usize) -> Params {
     params(log_n, &vec![45; n_limbs], &vec![49; n_special], 40.0)
 }
 
-/// A plan under construction. Every input and output ciphertext is a tensor of N/2 elements, element i in slot i.
+/// A plan under construction. Every input and output ciphertext is a tensor with element i in slot i; in a batch it has one
+/// element, and slot i is that of input i.
 pub(crate) struct Build {
     pub(crate) plan: Plan,
+}
+
+/// Elements of a ciphertext's tensor, and where they are.
+fn tensor(plan: &Plan) -> (Vec<usize>, Runs) {
+    match plan.batch {
+        1 => (vec![1, plan.params.n_slots()], identity(plan.params.n_slots())),
+        _ => (vec![1, 1], Runs(vec![Run { slot: 0, element: 0, dims: vec![] }])),
+    }
 }
 
 fn identity(n_slots: usize) -> Runs {
@@ -45,17 +54,22 @@ fn identity(n_slots: usize) -> Runs {
 impl Build {
     /// A plan with its inputs, values `v0` to `v(n_inputs − 1)`.
     pub(crate) fn new(params: Params, n_inputs: u32) -> Build {
-        let n_slots = params.n_slots();
-        let mut plan = Plan::new(params, "test");
+        Build::with_batch(params, n_inputs, 1)
+    }
+
+    /// As [`Build::new`], for so many inputs at once.
+    pub(crate) fn with_batch(params: Params, n_inputs: u32, batch: usize) -> Build {
+        let mut plan = Plan { batch, ..Plan::new(params, "test") };
+        let (shape, slots) = tensor(&plan);
         for i in 0..n_inputs {
             plan.inputs.push(Input {
                 name: format!("x{i}"),
-                shape: vec![1, n_slots],
+                shape: shape.clone(),
                 ranges: Ranges::all(-1.0, 1.0),
                 seen: Profile::default(),
                 factor: 1.0,
                 quantizer: None,
-                slots: vec![identity(n_slots)],
+                slots: vec![slots.clone()],
                 normalization: None,
             });
         }
@@ -96,17 +110,17 @@ impl Build {
 
     /// The verified plan with one output tensor for each value.
     pub(crate) fn finish(mut self, outputs: &[Value]) -> VerifiedPlan {
-        let n_slots = self.plan.params.n_slots();
+        let (shape, slots) = tensor(&self.plan);
         for (i, &value) in outputs.iter().enumerate() {
             self.plan.outputs.push(Output {
                 name: format!("y{i}"),
-                shape: vec![1, n_slots],
+                shape: shape.clone(),
                 factor: 1.0,
                 steps: vec![],
                 limit: None,
                 magnitude: None,
                 seen: Profile::default(),
-                slots: vec![(value, identity(n_slots))],
+                slots: vec![(value, slots.clone())],
                 client: vec![],
                 kind: OutputKind::Values,
             });

@@ -5,4 +5,5 @@ mod common;
 mod evaluators;
 mod files;
 mod noise;
+mod random;
 mod separation;
