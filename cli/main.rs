@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{bench, compile, completions, decrypt, encrypt, inspect, keygen, run, simulate};
-use files::signals;
+use files::{memory, signals};
 use terminal::console::{self, Console};
 
 /// Runs neural networks on encrypted data.
@@ -61,6 +61,21 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// The memory that the command may take, if that was said. Of `compile` it is what the plan may take.
+    fn max_memory(&self) -> Option<u64> {
+        match self {
+            Command::Keygen(args) => args.memory.max_memory,
+            Command::Encrypt(args) => args.memory.max_memory,
+            Command::Run(args) => args.memory.max_memory,
+            Command::Decrypt(args) => args.memory.max_memory,
+            Command::Inspect(args) => args.memory.max_memory,
+            Command::Simulate(args) => args.memory.max_memory,
+            Command::Compile(_) | Command::Bench(_) | Command::Completions(_) => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments::joined(std::env::args_os())) {
         Ok(cli) => cli,
@@ -68,6 +83,10 @@ fn main() -> ExitCode {
     };
     signals::clean_up();
     let console = Console { json: cli.json, quiet: cli.quiet, stdout_is_taken: false };
+    memory::watch(cli.command.max_memory(), console);
+    if let Err(error) = hecc_runtime::kernel::chosen() {
+        return console.fail(&error.into());
+    }
     let result = match &cli.command {
         Command::Compile(args) => compile::compile(args, &console),
         Command::Keygen(args) => keygen::keygen(args, &console),

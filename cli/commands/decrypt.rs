@@ -15,6 +15,7 @@ use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
 
+use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output as Destination};
 use crate::files::{beside, bytes_file, plan_file, refusal, stream};
 use crate::report::answer::Answered;
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     /// How many of the best classes to print.
     #[arg(long, value_name = "K", default_value_t = 5)]
     top: usize,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
 
 /// One output of the network for one image.

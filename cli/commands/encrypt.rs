@@ -11,14 +11,15 @@ use hecc_grammar::plan::Plan;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key, unusual_input};
 use hecc_runtime::error::RunError;
-use hecc_runtime::file::{Ciphertexts, write_inputs};
+use hecc_runtime::file::{Ciphertexts, input_bytes, write_inputs};
 use hecc_runtime::ring::SecretRng;
 use serde_json::json;
 
 use crate::data::dataset::{self, specs_of_plan};
 use crate::data::sources;
+use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
-use crate::files::{beside, bytes_file, plan_file, refusal, security, stream};
+use crate::files::{beside, bytes_file, memory, plan_file, refusal, security, stream};
 use crate::terminal::console::Console;
 use crate::terminal::failure::hinted;
 use crate::terminal::progress::Progress;
@@ -57,6 +58,8 @@ pub(crate) struct Args {
     /// Bits of security that the plan's parameters must give, checked here whatever the plan says of itself.
     #[arg(long, value_name = "BITS", default_value = "128", value_parser = security::parse)]
     require_security: Security,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
 
 pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
@@ -82,6 +85,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         units::count(n_images, "image")
     );
 
+    memory::require(2 * input_bytes(plan, images.len()), &units::count(images.len(), "input"))?;
     let start = Instant::now();
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
     let mut rng = SecretRng::from_os()?;

@@ -9,6 +9,7 @@ use hecc_grammar::plan::{ClientOp, Key, Params, Plan, Ranges};
 use hecc_runtime::file::{Contents, describe};
 use serde_json::{Value as Json, json};
 
+use crate::files::memory::MemoryLimit;
 use crate::files::plan_file::{self, LoadedPlan};
 use crate::files::stream::input_name;
 use crate::files::{bytes_file, costs, refusal};
@@ -27,6 +28,8 @@ use crate::terminal::units;
 pub(crate) struct Args {
     /// The file; `-` is standard input.
     file: PathBuf,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
 
 pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use hecc_grammar::cost;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{SecretKey, evaluation_keys, read_secret_key, write_secret_key};
 use hecc_runtime::file::{evaluation_keys_bytes, write_evaluation_keys};
@@ -11,11 +12,12 @@ use hecc_runtime::ring::SecretRng;
 use serde_json::{Value as Json, json};
 
 use crate::files::key_pair::KeyPair;
+use crate::files::memory::MemoryLimit;
 use crate::files::output::cannot_write;
 use crate::files::plan_file::LoadedPlan;
 use crate::files::save::{Access, Staged};
 use crate::files::stream::{check_named, name};
-use crate::files::{beside, bytes_file, plan_file, refusal, security};
+use crate::files::{beside, bytes_file, memory, plan_file, refusal, security};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;
@@ -41,6 +43,8 @@ pub(crate) struct Args {
     /// Bits of security that the plan's parameters must give, checked here whatever the plan says of itself.
     #[arg(long, value_name = "BITS", default_value = "128", value_parser = security::parse)]
     require_security: Security,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
 
 pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
@@ -83,6 +87,9 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
     report(&Made { args, pair: &pair, loaded: &loaded, secret: &secret, start }, console)
 }
 
+/// Keys of so many bytes are announced before they are made.
+const ANNOUNCED: u64 = 100_000_000;
+
 /// Makes the evaluation keys, and writes them under a temporary name.
 fn stage_evaluation_keys(
     loaded: &LoadedPlan,
@@ -91,6 +98,13 @@ fn stage_evaluation_keys(
     console: &Console,
 ) -> Result<Staged> {
     let plan = &loaded.plan;
+    let (n_keys, size) = (plan.keys().len(), cost::key_bytes(plan));
+    let what = format!("{} for a server", units::count(n_keys, "evaluation key"));
+    memory::require(size, &what)?;
+    if size >= ANNOUNCED {
+        console
+            .note(format!("making {what}: {} on disk", units::bytes(evaluation_keys_bytes(plan))));
+    }
     let mut rng = SecretRng::from_os()?;
     let keys = {
         let bar = Progress::new(console, "keys", plan.keys().len());

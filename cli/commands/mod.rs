@@ -7,6 +7,5 @@ pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
-pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod simulate;

@@ -10,9 +10,9 @@ use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_outputs};
 use serde_json::json;
 
-use crate::commands::memory;
+use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
-use crate::files::{beside, bytes_file, costs, plan_file, refusal, stream};
+use crate::files::{beside, bytes_file, costs, memory, plan_file, refusal, stream};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;
@@ -35,14 +35,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Number of threads; by default one for each core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_THREADS))]
     threads: Option<u16>,
     /// Memory for encoded weights that are kept from one input to the next, such as 2G.
     ///
     /// By default as much as they need, at most 2G; none for a single input, which needs each only once.
     #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
     cache: Option<u64>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
+
+/// More threads than any machine has cores for.
+const MOST_THREADS: i64 = 1024;
 
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
@@ -55,6 +60,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let console = &output.console(console);
     let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
         .map_err(|error| refusal::refused(&args.input, error))?;
+    let need = cost::key_bytes(plan) + cost::peak_value_bytes(plan);
+    memory::require(need, "the keys and values of this run")?;
     let keys = {
         let _working = Progress::spinner(console, "reading evaluation keys");
         let file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::data::dataset::{self, Dataset, specs_of_plan};
 use crate::data::labels::LabelSpec;
+use crate::files::memory::MemoryLimit;
 use crate::files::plan_file;
 use crate::files::plan_file::LoadedPlan;
 use crate::measure::tally::{Counts, Judged, Wanted, count, merge};
@@ -42,6 +43,8 @@ pub(crate) struct Args {
     /// Seed of the random errors.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    pub(crate) memory: MemoryLimit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -71,17 +71,23 @@ impl ArrayFile {
         names
     }
 
-    /// The array of this name; an `.npy` file's array goes by any.
-    pub(crate) fn read(&mut self, name: &str) -> Result<Array> {
+    /// The array of this name, if `accept` takes its shape; an `.npy` file's array goes by any name.
+    pub(crate) fn read(
+        &mut self,
+        name: &str,
+        accept: impl Fn(&[usize]) -> Result<()>,
+    ) -> Result<Array> {
         let place = || format!("{}: array `{name}`", self.path.display());
         match &mut self.content {
-            Content::Npy(bytes) => read_npy(&bytes[..]).context(self.path.display().to_string()),
+            Content::Npy(bytes) => {
+                read_npy(&bytes[..], accept).context(self.path.display().to_string())
+            }
             Content::Npz(archive) => {
                 let member = format!("{name}.npy");
                 let index = archive.index_for_name(&member).or(archive.index_for_name(name));
                 let Some(index) = index else { bail!("{} is missing", place()) };
                 let member = archive.by_index(index).with_context(place)?;
-                read_npy(member).with_context(place)
+                read_npy(member, accept).with_context(place)
             }
         }
     }
@@ -132,7 +138,8 @@ mod tests {
         assert_eq!(file.choose(Some("y"), "image").unwrap(), "y");
         let error = file.choose(Some("z"), "image").unwrap_err().to_string();
         assert!(error.ends_with("a.npz has no array `z`: it has x, y"), "{error}");
-        assert_eq!(file.read("y").unwrap().data, array![3.0].into_dyn());
-        assert!(file.read("z").unwrap_err().to_string().ends_with("array `z` is missing"));
+        let any = |_: &[usize]| Ok(());
+        assert_eq!(file.read("y", any).unwrap().data, array![3.0].into_dyn());
+        assert!(file.read("z", any).unwrap_err().to_string().ends_with("array `z` is missing"));
     }
 }

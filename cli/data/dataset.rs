@@ -11,7 +11,7 @@ use hecc_grammar::plan::{Normalization, Plan};
 use ndarray::{ArrayD, Axis, Slice};
 
 use crate::data::array_file::ArrayFile;
-use crate::data::fit::fit;
+use crate::data::fit::{fit, fitted_shape};
 use crate::data::labels::{LabelSpec, Labels};
 use crate::data::npy::Array;
 use crate::data::sources::{self, Source};
@@ -78,7 +78,8 @@ impl Dataset {
     ) -> Result<Dataset> {
         let inputs = read_inputs(&[path.into()], specs)?;
         let has_labels = !path.is_dir() && !image_file::is_image(path);
-        let labels = if has_labels { Labels::read(path)? } else { None };
+        let labels =
+            if has_labels { Labels::read(path, n_images(&inputs), label_spec)? } else { None };
         let targets = labels.map(|labels| labels.targets(n_images(&inputs), label_spec));
         let targets = targets.transpose().with_context(|| path.display().to_string())?;
         Ok(Dataset { inputs, targets })
@@ -154,7 +155,8 @@ fn read_source(source: &Source, spec: &InputSpec<'_>) -> Result<ArrayD<f64>> {
     } else {
         let mut file = ArrayFile::open(path)?;
         let name = file.choose(member.as_deref(), spec.name)?;
-        let Array { data, is_bytes, .. } = file.read(&name)?;
+        let fits = |found: &[usize]| fitted_shape(found, spec.name, spec.shape).map(drop);
+        let Array { data, is_bytes, .. } = file.read(&name, fits)?;
         let array = fit(&data, spec.name, spec.shape).with_context(place)?;
         // Bytes are pixels, as in an image, unless the network itself takes them for what they are.
         if is_bytes && spec.whole.is_none() { pixels(array / 255.0, spec)? } else { array }

@@ -8,7 +8,13 @@ use crate::terminal::failure::hinted;
 /// Gives an array the shape of an input: the number of images in place of its first dimension, if that is 1, else before
 /// its shape. Dimensions of length 1 may be missing.
 pub(crate) fn fit(array: &ArrayD<f64>, input: &str, shape: &[usize]) -> Result<ArrayD<f64>> {
-    let found = array.shape();
+    let fitted = fitted_shape(array.shape(), input, shape)?;
+    // In the order of the indices, whatever the order in memory.
+    Ok(ArrayD::from_shape_vec(fitted, array.iter().copied().collect())?)
+}
+
+/// The shape that [`fit`] gives to an array of shape `found`, for those who have not read it yet.
+pub(crate) fn fitted_shape(found: &[usize], input: &str, shape: &[usize]) -> Result<Vec<usize>> {
     if found.contains(&0) {
         return Err(hinted(
             format!("no rows: the array has shape {found:?}"),
@@ -26,9 +32,7 @@ pub(crate) fn fit(array: &ArrayD<f64>, input: &str, shape: &[usize]) -> Result<A
         (false, _) => return Err(refused(found, input, shape)),
     };
     let rest = if takes_first { &shape[1..] } else { shape };
-    let full = [&[n_images], rest].concat();
-    // In the order of the indices, whatever the order in memory.
-    Ok(ArrayD::from_shape_vec(full, array.iter().copied().collect())?)
+    Ok([&[n_images], rest].concat())
 }
 
 fn squeezed(shape: &[usize]) -> Vec<usize> {

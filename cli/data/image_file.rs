@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use image::{ImageReader, Limits};
 use ndarray::ArrayD;
 
-use crate::files::bytes_file;
+use crate::files::{bytes_file, memory};
+use crate::terminal::units;
 
 /// Memory that decoding an image of the right size may take.
 const MAX_DECODER_BYTES: u64 = 1 << 28;
@@ -58,7 +59,10 @@ pub(crate) fn read_images(paths: &[PathBuf], shape: &[usize]) -> Result<ArrayD<f
              {shape:?}: give an .npy array"
         );
     }
-    let mut pixels = Vec::with_capacity(paths.len() * shape.iter().product::<usize>());
+    let count = paths.len().saturating_mul(shape.iter().product::<usize>());
+    let what = units::count(paths.len(), "image");
+    memory::require((count as u64).saturating_mul(2 * size_of::<f64>() as u64), &what)?;
+    let mut pixels = Vec::with_capacity(count);
     for path in paths {
         let image = read_image(path, &layouts, shape);
         pixels.extend(image.with_context(|| path.display().to_string())?);

@@ -60,31 +60,40 @@ impl LabelSpec {
     }
 }
 
+impl LabelSpec {
+    /// Whether labels of this shape are for so many results.
+    fn accept(self, shape: &[usize], n_images: usize) -> Result<()> {
+        let count = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
+        let fits = |each: usize| n_images > 0 && each > 0 && count == n_images.checked_mul(each);
+        ensure!(
+            shape.first() == Some(&n_images) && (fits(1) || fits(self.applied)),
+            "labels `{NAME}` have shape {shape:?}, expected [{n_images}] for classes or [{n_images}, {}] for numbers",
+            self.applied
+        );
+        Ok(())
+    }
+}
+
 impl Labels {
-    /// The array `y` of a file, if it has one.
-    pub(crate) fn read(path: &Path) -> Result<Option<Labels>> {
+    /// The array `y` of a file, if it has one, for so many results.
+    pub(crate) fn read(path: &Path, n_images: usize, spec: LabelSpec) -> Result<Option<Labels>> {
         let mut file = ArrayFile::open(path)?;
         if !file.names().iter().any(|name| name == NAME) {
             return Ok(None);
         }
-        Ok(Some(Labels { array: file.read(NAME)? }))
+        Ok(Some(Labels { array: file.read(NAME, |shape| spec.accept(shape, n_images))? }))
     }
 
     /// What they say of each of `n_images` results: a class if they are whole numbers and the output has a score for each
     /// class, or if they are 0 and 1 and it is one number; else numbers.
     pub(crate) fn targets(&self, n_images: usize, spec: LabelSpec) -> Result<Targets> {
         let Array { data, is_float, .. } = &self.array;
-        let shape = data.shape();
-        let fits = |each: usize| n_images > 0 && each > 0 && data.len() == n_images * each;
-        ensure!(
-            shape.first() == Some(&n_images) && (fits(1) || fits(spec.applied)),
-            "labels `{NAME}` have shape {shape:?}, expected [{n_images}] for classes or [{n_images}, {}] for numbers",
-            spec.applied
-        );
+        spec.accept(data.shape(), n_images)?;
+        let is_one_each = data.len() == n_images;
         if let Some(x) = data.iter().find(|x| !x.is_finite()) {
             anyhow::bail!("a label is {x}, expected a finite number");
         }
-        if fits(1) {
+        if is_one_each {
             let numbers: Vec<f64> = data.iter().copied().collect();
             if is_class(&numbers, *is_float, spec) {
                 return Ok(Targets::Classes(numbers.iter().map(|&y| y as usize).collect()));

@@ -63,7 +63,7 @@ fn read_text(path: &Path) -> Result<Model> {
     // What is wrong with an array says more than that the model misses it.
     let mut problem = None;
     let mut constant = |name: &str| -> Option<ArrayD<f64>> {
-        match archive.as_mut()?.read(name) {
+        match archive.as_mut()?.read(name, |_| Ok(())) {
             Ok(array) => Some(array.data),
             Err(error) => {
                 problem.get_or_insert(error);

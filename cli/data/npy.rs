@@ -6,6 +6,8 @@ use std::io::Read;
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
+use crate::files::memory;
+
 /// The first bytes of an `.npy` array.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -32,11 +34,20 @@ struct Element {
     big_endian: bool,
 }
 
-/// Reads an array of numbers.
-pub(crate) fn read_npy(mut from: impl Read) -> Result<Array> {
+/// Bytes that a number takes in memory while an array is read: as it is kept, and once more while it is brought into shape.
+const WORKING_BYTES: usize = 16;
+
+/// Reads an array of numbers if `accept` takes its shape, which is asked before any of them is read.
+pub(crate) fn read_npy(
+    mut from: impl Read,
+    accept: impl Fn(&[usize]) -> Result<()>,
+) -> Result<Array> {
     let (element, fortran, shape) = read_header(&mut from)?;
+    accept(&shape)?;
     let n_bytes = shape.iter().try_fold(element.size, |n, &dim| n.checked_mul(dim));
     let n_bytes = n_bytes.with_context(|| format!("an array of shape {shape:?} is too large"))?;
+    let needed = (n_bytes / element.size).saturating_mul(WORKING_BYTES + element.size);
+    memory::require(needed as u64, &format!("an array of shape {shape:?}"))?;
     let mut bytes = vec![];
     // Grows with what there is, whatever the header promises.
     from.by_ref().take(n_bytes as u64).read_to_end(&mut bytes)?;
@@ -129,6 +140,10 @@ mod tests {
     use ndarray::{Array2, array};
     use ndarray_npy::WriteNpyExt;
 
+    fn read_npy(bytes: &[u8]) -> Result<Array> {
+        super::read_npy(bytes, |_| Ok(()))
+    }
+
     fn written<T: ndarray_npy::WritableElement>(array: &Array2<T>) -> Vec<u8> {
         let mut bytes = vec![];
         array.write_npy(&mut bytes).unwrap();
@@ -147,18 +162,15 @@ mod tests {
     #[test]
     fn numbers_of_all_types() {
         let expected = array![[1.0, -2.0], [3.0, 4.0]].into_dyn();
-        assert_eq!(
-            read_npy(&written(&array![[1.0f32, -2.0], [3.0, 4.0]])[..]).unwrap().data,
-            expected
-        );
-        assert_eq!(read_npy(&written(&array![[1i8, -2], [3, 4]])[..]).unwrap().data, expected);
-        assert_eq!(read_npy(&written(&array![[1i64, -2], [3, 4]])[..]).unwrap().data, expected);
-        let pixels = read_npy(&written(&array![[255u8, 0]])[..]).unwrap();
+        assert_eq!(read_npy(&written(&array![[1.0f32, -2.0], [3.0, 4.0]])).unwrap().data, expected);
+        assert_eq!(read_npy(&written(&array![[1i8, -2], [3, 4]])).unwrap().data, expected);
+        assert_eq!(read_npy(&written(&array![[1i64, -2], [3, 4]])).unwrap().data, expected);
+        let pixels = read_npy(&written(&array![[255u8, 0]])).unwrap();
         assert_eq!((pixels.data, pixels.is_bytes), (array![[255.0, 0.0]].into_dyn(), true));
         let transposed = array![[1.0, 3.0], [-2.0, 4.0]].reversed_axes();
-        assert_eq!(read_npy(&written(&transposed)[..]).unwrap().data, expected);
+        assert_eq!(read_npy(&written(&transposed)).unwrap().data, expected);
         let header = "{'descr': '>f2', 'fortran_order': False, 'shape': (2,), }";
-        let halves = read_npy(&with_header(header, &[0x3c, 0x00, 0xc0, 0x00])[..]).unwrap();
+        let halves = read_npy(&with_header(header, &[0x3c, 0x00, 0xc0, 0x00])).unwrap();
         assert_eq!(halves.data, array![1.0, -2.0].into_dyn());
     }
 
@@ -183,6 +195,10 @@ mod tests {
         refuse(&header("'<f8'", "(-1,)"), "a dimension is `-1`");
         refuse(&header("'<c8'", "(1,)"), "expected real numbers");
         refuse(&header("[('a', '<f4')]", "(1,)"), "records");
+        // The shape is enough to refuse an array: of its data nothing is there.
+        let huge = header("'<f8'", "(1000000000000,)");
+        let error = super::read_npy(&huge[..], |shape| bail!("{shape:?} is not wanted"));
+        assert_eq!(error.unwrap_err().to_string(), "[1000000000000] is not wanted");
         refuse(&header("'|O8'", "(1,)"), "expected real numbers");
     }
 }

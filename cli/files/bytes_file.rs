@@ -8,8 +8,10 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, kind_of};
 
+use crate::files::memory;
 use crate::files::stream::{self, name};
 use crate::files::wrong_file::wrong_kind;
+use crate::terminal::failure::hinted;
 
 /// Bytes that tell what a file of hecc is.
 const HEAD: usize = 16;
@@ -37,7 +39,7 @@ pub(crate) fn read_kind(path: &Path, (expected, plan): (Kind, &Path)) -> Result<
     }
 }
 
-/// Reads any file, a pipe, or standard input.
+/// Reads any file, or standard input.
 pub(crate) fn read(path: &Path) -> Result<Bytes> {
     match open(path)? {
         Source::Stream(bytes) => Ok(bytes),
@@ -49,7 +51,7 @@ pub(crate) fn read(path: &Path) -> Result<Bytes> {
 enum Source {
     /// A regular file, to be read.
     File(File),
-    /// What came out of a pipe.
+    /// What came out of standard input, or of another open pipe.
     Stream(Bytes),
 }
 
@@ -65,8 +67,10 @@ fn open(path: &Path) -> Result<Source> {
     if found.is_dir() {
         bail!("`{}` is a folder, expected a file", name(path));
     }
-    if !found.is_file() && !is_pipe(&found) {
-        bail!("`{}` is a device, expected a file or a pipe", name(path));
+    if !found.is_file() && !(is_pipe(&found) && stream::is_open(path)) {
+        let what = if is_pipe(&found) { "named pipe" } else { "device" };
+        let message = format!("`{}` is a {what}, expected a file", name(path));
+        return Err(hinted(message, "`-` is standard input: `command | hecc ...`"));
     }
     let file = File::open(path).with_context(|| cannot_read(path))?;
     if found.is_file() {
@@ -91,6 +95,7 @@ fn is_pipe(_: &Metadata) -> bool {
 fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Bytes> {
     let size = file.metadata().with_context(|| cannot_read(path))?.len();
     let mut bytes = head;
+    memory::require(size, &format!("`{}`", name(path)))?;
     let left = usize::try_from(size).context("the file is larger than memory")?;
     bytes.try_reserve_exact(left.saturating_sub(bytes.len())).with_context(|| cannot_read(path))?;
     file.read_to_end(&mut bytes).with_context(|| cannot_read(path))?;

@@ -4,6 +4,7 @@ pub(crate) mod beside;
 pub(crate) mod bytes_file;
 pub(crate) mod costs;
 pub(crate) mod key_pair;
+pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod plan_file;
 pub(crate) mod refusal;

@@ -24,6 +24,12 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
+/// Whether a path names a file that this process was started with, such as the end of a pipe that a shell calls `/dev/fd/63`.
+/// Other pipes may have nobody who writes to them.
+pub(crate) fn is_open(path: &Path) -> bool {
+    is_stdin(path) || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
+}
+
 /// A path for messages: bytes that are no text are replaced.
 pub(crate) fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ pub(crate) struct Console {
     /// Whether a file is written to stdout, so that all else goes to stderr.
     pub(crate) stdout_is_taken: bool,
 }
+
+/// Whether an error has been printed.
+static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// The exit status of a command line that was not understood.
 const USAGE: u8 = 2;
@@ -62,6 +66,10 @@ impl Console {
         // The reader of a pipe, such as `head`, has seen enough.
         if error.chain().any(closed) {
             return ExitCode::SUCCESS;
+        }
+        // One end is enough: the watch on memory may come at the same time.
+        if FAILED.swap(true, Ordering::Relaxed) {
+            return ExitCode::FAILURE;
         }
         let message = message(error);
         let hint = hint_of(error);

@@ -88,6 +88,14 @@ pub enum CompileError {
         /// What to do about it.
         hint: String,
     },
+    /// No plan could hold the network.
+    #[error("node `{node}`: {what}")]
+    TooLarge {
+        /// The ONNX node.
+        node: String,
+        /// What is too large.
+        what: String,
+    },
     /// No calibration data and no range.
     #[error("calibration: {0}")]
     Calibration(String),

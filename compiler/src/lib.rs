@@ -25,3 +25,4 @@ pub mod pipeline;
 pub mod poly;
 pub mod primes;
 pub mod search;
+pub mod size;

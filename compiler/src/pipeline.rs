@@ -26,6 +26,7 @@ use crate::passes::{Made, Passes};
 use crate::search::{
     self, BootstrapReport, Candidate, Found, FoundIntegers, Objective, OfScheme, Problem, Score,
 };
+use crate::size;
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
@@ -94,6 +95,7 @@ pub fn compile_observed(
     config: &Config,
     passes: &Passes,
 ) -> Result<Compiled, CompileError> {
+    size::check(model)?;
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());

@@ -226,3 +226,12 @@ fn insecure_plans_are_refused() {
     let error = VerifiedPlan::new(boast).expect_err("its ring is too small").to_string();
     assert!(error.contains("carries at most") && error.contains("at 128-bit security"), "{error}");
 }
+
+/// A text cannot say it, a file can: a limit that nothing exceeds.
+#[test]
+fn limits_that_are_not_numbers_are_refused() {
+    let mut plan: Plan = include_str!("text/small.plan").parse().expect("the sample is a plan");
+    plan.outputs[0].limit = Some(f64::NAN);
+    let error = VerifiedPlan::new(plan).expect_err("it is no limit").to_string();
+    assert!(error.contains("its limit is no magnitude"), "{error}");
+}

@@ -10,6 +10,7 @@ mod integers;
 mod journey;
 mod keys;
 mod refusals;
+mod resources;
 mod security;
 mod unusual;
 mod workshop;

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::kinds::{by_kind, kinds_json, kinds_table};
 use super::session::measure;
-use crate::commands::memory;
 use crate::files::costs;
+use crate::files::memory;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::table::{Align, Table};

@@ -15,7 +15,7 @@ use hecc_runtime::ring::{Modulus, NttTable};
 use serde_json::json;
 
 use super::session::{measure, median};
-use crate::commands::memory;
+use crate::files::memory;
 use crate::terminal::console::Console;
 use crate::terminal::table::{Align, Table};
 use crate::terminal::units;

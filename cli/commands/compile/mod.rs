@@ -13,6 +13,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use hecc_compiler::error::CompileError;
 use hecc_compiler::pipeline::compile_observed;
+use hecc_compiler::size;
 use serde_json::{Value as Json, json};
 
 pub(crate) use args::Args;
@@ -38,6 +39,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let output = check_files(args)?;
     let console = &output.as_ref().map_or(*console, |output| output.console(console));
     let mut model = model_file::read(&args.model, console)?;
+    size::check(&model)?;
     if let Some(path) = &args.class_names {
         class_names::add(&mut model, path)?;
     }

@@ -10,7 +10,7 @@ use super::shape;
 use super::value::{Constant, Kind, Value};
 
 /// The client applies no more operations to an output.
-const MAX_OPS: usize = 64;
+pub(super) const MAX_OPS: usize = 64;
 
 /// A tensor and what the client applies to it, in order.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,6 +4,7 @@
 
 use hecc_grammar::model::{Class, ClientOp, Function, Model, Op, Tensor};
 
+use super::client::MAX_OPS;
 use super::error::{ImportError, NodeError, Refused};
 use super::unsupported;
 use crate::linear::affine_of;
@@ -28,10 +29,13 @@ pub(super) fn check(model: &Model) -> Result<(), ImportError> {
 }
 
 /// Before: outputs may be activations, moved or in other units. After: the client applies these; what is encrypted
-/// ends before. Nodes that nobody needs stay.
+/// ends before. It applies no more than it can. Nodes that nobody needs stay.
 pub(super) fn leave_to_client(model: &mut Model) {
     for i in 0..model.outputs.len() {
         while let Some((tensor, ops)) = peel(model, model.outputs[i].tensor) {
+            if model.outputs[i].client.len() + ops.len() > MAX_OPS {
+                break;
+            }
             let output = &mut model.outputs[i];
             output.tensor = tensor;
             output.client.splice(0..0, ops);

@@ -1,6 +1,7 @@
 //! Arithmetic on shapes and axes, with every overflow and range checked.
 
 use super::error::{Refused, refuse};
+use crate::size::MAX_ENCRYPTED;
 
 /// No tensor of a model may have more elements than this: 2^28 is 4,096 ciphertexts of 2^16 slots.
 pub(super) const MAX_ELEMENTS: usize = 1 << 28;
@@ -11,6 +12,16 @@ pub(super) const MAX_RANK: usize = 16;
 pub(super) fn elements(shape: &[usize]) -> Result<usize, Refused> {
     match count(shape)? {
         0 => Err(refuse(format!("shape {shape:?} has no elements"))),
+        n => Ok(n),
+    }
+}
+
+/// As [`elements`], of a tensor that would be encrypted.
+pub(super) fn encrypted(shape: &[usize]) -> Result<usize, Refused> {
+    match elements(shape)? {
+        n if n > MAX_ENCRYPTED => Err(refuse(format!(
+            "shape {shape:?} has {n} elements, at most {MAX_ENCRYPTED} can be encrypted"
+        ))),
         n => Ok(n),
     }
 }

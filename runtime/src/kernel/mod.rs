@@ -21,24 +21,40 @@ pub fn available() -> Vec<&'static Kernels> {
     tables
 }
 
-/// The table in use: the fastest, or the one that `HECC_KERNEL` names.
+/// `HECC_KERNEL` names a table that this processor cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("HECC_KERNEL is `{found}`, expected one of {}", expected.join(", "))]
+pub struct UnknownKernel {
+    found: String,
+    expected: Vec<&'static str>,
+}
+
+/// The table that is used: the fastest, or the one that `HECC_KERNEL` names.
+///
+/// # Errors
+/// If it names one that this processor cannot run.
+pub fn chosen() -> Result<&'static Kernels, UnknownKernel> {
+    let wanted = std::env::var_os("HECC_KERNEL");
+    choose(wanted.map(|name| name.to_string_lossy().into_owned()))
+}
+
+fn choose(wanted: Option<String>) -> Result<&'static Kernels, UnknownKernel> {
+    let tables = available();
+    let Some(found) = wanted else { return Ok(tables[0]) };
+    let named = tables.iter().copied().find(|table| table.name == found);
+    named.ok_or_else(|| {
+        let expected = tables.iter().map(|table| table.name).collect();
+        UnknownKernel { found, expected }
+    })
+}
+
+/// The table in use.
 ///
 /// # Panics
-/// If `HECC_KERNEL` names a table that this processor cannot run.
+/// If there is none: [`chosen`] says so first.
 pub fn active() -> &'static Kernels {
     static ACTIVE: OnceLock<&'static Kernels> = OnceLock::new();
-    ACTIVE.get_or_init(|| {
-        let tables = available();
-        match std::env::var("HECC_KERNEL") {
-            Err(_) => tables[0],
-            Ok(name) => {
-                tables.iter().copied().find(|table| table.name == name).unwrap_or_else(|| {
-                    let names: Vec<_> = tables.iter().map(|table| table.name).collect();
-                    panic!("HECC_KERNEL is `{name}`, expected one of {}", names.join(", "))
-                })
-            }
-        }
-    })
+    ACTIVE.get_or_init(|| chosen().unwrap_or_else(|error| panic!("{error}")))
 }
 
 #[cfg(test)]
@@ -66,6 +82,17 @@ mod tests {
             limb
         };
         extremes.into_iter().map(|x| vec![x; n]).chain((0..count).map(uniform)).collect()
+    }
+
+    #[test]
+    fn a_table_is_named_or_the_fastest() {
+        assert_eq!(choose(None).map(|table| table.name), Ok(available()[0].name));
+        assert_eq!(choose(Some("portable".to_owned())).map(|table| table.name), Ok("portable"));
+        let error = choose(Some("nope".to_owned())).map(|table| table.name).unwrap_err();
+        assert!(
+            error.to_string().starts_with("HECC_KERNEL is `nope`, expected one of "),
+            "{error}"
+        );
     }
 
     /// Whether all tables change a limb in the same way.

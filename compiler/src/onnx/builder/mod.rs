@@ -115,7 +115,7 @@ impl Builder {
             // Exporters compute with empty lists; encrypted tensors have elements.
             self.spend(shape::count(&shape)?)?;
         } else {
-            shape::elements(&shape)?;
+            shape::encrypted(&shape)?;
         }
         Ok(self.model.push(op, &self.name, shape))
     }

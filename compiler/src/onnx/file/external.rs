@@ -1,5 +1,6 @@
 //! Arrays in files beside the model.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
 use crate::onnx::error::{Refused, refuse};
@@ -38,12 +39,21 @@ pub(super) fn read(
     if let Some(length) = length {
         check_len(usize::try_from(length).unwrap_or(usize::MAX), expected, "bytes")?;
     }
-    read_part(dir, path, number("offset")?.unwrap_or(0), length)
-        .map_err(|reason| refuse(format!("external data in `{location}`: {reason}")))
+    let range = (number("offset")?.unwrap_or(0), length);
+    let outside = |reason| refuse(format!("external data in `{location}`: {reason}"));
+    let (mut file, length) = open_part(dir, path, range).map_err(outside)?;
+    check_len(length, expected, "bytes")?;
+    let mut bytes = Vec::with_capacity(length);
+    file.read_to_end(&mut bytes).map_err(|error| outside(error.to_string()))?;
+    Ok(bytes)
 }
 
-fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
-    use std::io::{Read, Seek, SeekFrom};
+/// A part of a file from an offset on, of this length or to the end; and how long it is.
+fn open_part(
+    dir: &Path,
+    path: &Path,
+    (offset, length): (u64, Option<u64>),
+) -> Result<(impl Read, usize), String> {
     let text = |e: std::io::Error| e.to_string();
     // A symbolic link could lead out of the folder though the path does not.
     let (root, full) =
@@ -51,11 +61,12 @@ fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Resul
     if !full.starts_with(&root) {
         return Err("a link that leaves the model's folder".to_owned());
     }
-    let mut file = std::fs::File::open(&full).map_err(text)?;
-    let metadata = file.metadata().map_err(text)?;
-    if !metadata.is_file() {
+    // The kind first: to open a pipe is to wait for whoever writes to it.
+    if !std::fs::metadata(&full).map_err(text)?.is_file() {
         return Err("not a file".to_owned());
     }
+    let mut file = std::fs::File::open(&full).map_err(text)?;
+    let metadata = file.metadata().map_err(text)?;
     let rest = metadata.len().checked_sub(offset);
     let rest =
         rest.ok_or_else(|| format!("offset {offset}, but the file has {} bytes", metadata.len()))?;
@@ -67,9 +78,7 @@ fn read_part(dir: &Path, path: &Path, offset: u64, length: Option<u64>) -> Resul
         ));
     }
     file.seek(SeekFrom::Start(offset)).map_err(text)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(|e| e.to_string())?);
-    file.take(length).read_to_end(&mut bytes).map_err(text)?;
-    Ok(bytes)
+    Ok((file.take(length), usize::try_from(length).map_err(|e| e.to_string())?))
 }
 
 #[cfg(test)]
@@ -120,7 +129,18 @@ mod tests {
         assert!(error(&at("99", "8")).contains("offset 99"));
         assert!(error(&at("x", "8")).contains("expected a number"));
         assert!(error(&at("0", "12")).contains("12 bytes, expected 8"));
+        assert!(error(&[("location", "sub/w.bin")]).contains("12 bytes, expected 8"));
         assert!(read(&tensor, None).unwrap_err().reason.contains("the model has no folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_are_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("w")).status();
+        assert!(made.unwrap().success());
+        let error = read(&outside(&[("location", "w")]), Some(dir.path())).unwrap_err().reason;
+        assert!(error.contains("not a file"), "{error}");
     }
 
     #[cfg(unix)]
