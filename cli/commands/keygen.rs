@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hecc_grammar::cost;
+use hecc_grammar::envelope::Kind;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{SecretKey, evaluation_keys, read_secret_key, write_secret_key};
 use hecc_runtime::file::{evaluation_keys_bytes, write_evaluation_keys};
@@ -67,7 +68,7 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let secret = if args.evaluation_only {
         pair.check_evaluation_only(args.force)?;
-        let file = bytes_file::read(&pair.secret)?;
+        let file = bytes_file::read_kind(&pair.secret, (Kind::SecretKey, &args.plan))?;
         read_secret_key(&loaded.plan, loaded.fingerprint, file)
             .map_err(|error| refusal::refused(&pair.secret, error))?
     } else {

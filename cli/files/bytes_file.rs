@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, kind_of};
+use zeroize::Zeroizing;
 
 use crate::files::memory;
 use crate::files::stream::{self, name};
@@ -34,7 +35,10 @@ pub(crate) fn read_kind(path: &Path, (expected, plan): (Kind, &Path)) -> Result<
             let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
             read.with_context(|| cannot_read(path))?;
             check(&head).map_err(|error| problem(&head, error))?;
-            rest(path, file, head)
+            let bytes = rest(path, file, head)?;
+            // The only copy of a secret key's file, wiped in the end.
+            let is_secret = expected == Kind::SecretKey;
+            Ok(if is_secret { Bytes::from_owner(Zeroizing::new(bytes)) } else { bytes.into() })
         }
     }
 }
@@ -43,7 +47,7 @@ pub(crate) fn read_kind(path: &Path, (expected, plan): (Kind, &Path)) -> Result<
 pub(crate) fn read(path: &Path) -> Result<Bytes> {
     match open(path)? {
         Source::Stream(bytes) => Ok(bytes),
-        Source::File(file) => rest(path, file, vec![]),
+        Source::File(file) => Ok(rest(path, file, vec![])?.into()),
     }
 }
 
@@ -92,14 +96,14 @@ fn is_pipe(_: &Metadata) -> bool {
     false
 }
 
-fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Bytes> {
+fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Vec<u8>> {
     let size = file.metadata().with_context(|| cannot_read(path))?.len();
     let mut bytes = head;
     memory::require(size, &format!("`{}`", name(path)))?;
     let left = usize::try_from(size).context("the file is larger than memory")?;
     bytes.try_reserve_exact(left.saturating_sub(bytes.len())).with_context(|| cannot_read(path))?;
     file.read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
 fn cannot_read(path: &Path) -> String {

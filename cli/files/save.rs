@@ -31,7 +31,7 @@ pub(crate) fn write_atomically(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
-        return write_all(&fs::OpenOptions::new().write(true).open(path)?, write);
+        return write_all(&fs::OpenOptions::new().write(true).open(path)?, access, write);
     }
     Staged::write(path, access, write)?.replace()
 }
@@ -63,7 +63,7 @@ impl Staged {
         permit(&mut builder, access);
         let (file, pending) = Pending::create(&builder, &folder)?;
         let staged = Staged { file, _pending: pending, target, folder };
-        write_all(staged.file.as_file(), write)?;
+        write_all(staged.file.as_file(), access, write)?;
         staged.file.as_file().sync_all()?;
         Ok(staged)
     }
@@ -143,7 +143,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write_all(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_all(
+    mut file: &File,
+    access: Access,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if access == Access::Owner {
+        // A secret is short, and no copy of it is left in a buffer.
+        return write(&mut file);
+    }
     let mut buffered = BufWriter::with_capacity(1 << 18, file);
     write(&mut buffered)?;
     buffered.flush()

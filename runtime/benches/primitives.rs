@@ -26,7 +26,7 @@ fn main() {
     let threads = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1);
     let (plan, names) = plan();
     let secret = SecretKey::from_seed([1; 32]);
-    let mut rng = SecretRng::from_seed([2; 32]);
+    let mut rng = SecretRng::from_seed(&[2; 32]);
     let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});
     let numbers = vec![vec![0.5; plan.params.n_slots()]; 2];
     let fresh = encrypt(&plan, &secret, &mut rng, &numbers, RangePolicy::Refuse);

@@ -19,7 +19,7 @@ pub(crate) fn run_all(plan: &VerifiedPlan, tensors: &[Vec<f64>], seed: u8) -> Ou
     let slots = place_inputs(plan, tensors, RangePolicy::Refuse).expect("the inputs are in range");
     let in_the_clear = |noise| read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {}));
     let secret = SecretKey::from_seed([seed; 32]);
-    let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
+    let mut rng = SecretRng::from_seed(&[seed ^ 0x80; 32]);
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     let sent = encrypt(plan, &secret, &mut rng, tensors, RangePolicy::Refuse);
     let options = Options { threads: 2, cache_bytes: 0 };

@@ -2,6 +2,8 @@
 
 use hecc_grammar::plan::{Scheme, Value, VerifiedPlan};
 
+use zeroize::Zeroizing;
+
 use crate::error::RunError;
 use crate::kernel::active;
 use crate::ring::{MixedRadix, Modulus, Ring};
@@ -93,7 +95,7 @@ fn phase(ring: &Ring, secret: &SecretKey, ciphertext: &Ciphertext) -> (SecretPol
         out.copy_from_slice(polys.next().expect("a ciphertext has polynomials").limb(k));
         let q = ring.modulus(limbs[k]);
         for poly in polys {
-            let previous = out.to_vec();
+            let previous = Zeroizing::new(out.to_vec());
             out.copy_from_slice(poly.limb(k));
             (active().mul_add)(out, &previous, s.limb(k), q);
         }

@@ -45,5 +45,5 @@ pub fn read_secret_key(
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     seed.copy_from_slice(reader.bytes(SEED_BYTES)?);
     reader.finish()?;
-    Ok(SecretKey::from_stored(envelope.origin.key, *seed))
+    Ok(SecretKey::from_stored(envelope.origin.key, &seed))
 }

@@ -15,7 +15,8 @@ const EPHEMERAL_STREAM: u64 = 1;
 /// A uniform ternary secret, kept as the 32-byte seed that it is drawn from. Neither printed nor copied.
 pub struct SecretKey {
     id: KeyId,
-    seed: Zeroizing<[u8; 32]>,
+    /// In one place, since what is moved leaves a copy behind.
+    seed: Box<Zeroizing<[u8; 32]>>,
 }
 
 /// The small coefficients of a secret or an error, wiped when dropped.
@@ -26,7 +27,7 @@ pub(super) struct SecretPoly(pub(super) Poly);
 
 impl Drop for SecretPoly {
     fn drop(&mut self) {
-        self.0.limbs_mut().into_iter().for_each(|limb| limb.zeroize());
+        self.0.wipe();
     }
 }
 
@@ -57,8 +58,8 @@ impl SecretKey {
     /// # Errors
     /// If the operating system has no randomness to give.
     pub fn generate() -> Result<SecretKey, getrandom::Error> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(seed.as_mut())?;
+        let mut seed = Box::new(Zeroizing::new([0; 32]));
+        getrandom::fill(&mut seed[..])?;
         // Random too, and not computed from the seed: nothing about the seed is published.
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
@@ -67,12 +68,14 @@ impl SecretKey {
 
     /// The key of a seed, for keys that never meet others: its id is zero.
     pub fn from_seed(seed: [u8; 32]) -> SecretKey {
-        SecretKey::from_stored(KeyId([0; 16]), seed)
+        SecretKey::from_stored(KeyId([0; 16]), &seed)
     }
 
     /// The key of a stored id and seed.
-    pub fn from_stored(id: KeyId, seed: [u8; 32]) -> SecretKey {
-        SecretKey { id, seed: Zeroizing::new(seed) }
+    pub fn from_stored(id: KeyId, stored: &[u8; 32]) -> SecretKey {
+        let mut seed = Box::new(Zeroizing::new([0; 32]));
+        seed.copy_from_slice(stored);
+        SecretKey { id, seed }
     }
 
     /// Names the key in its files and in all that is encrypted under it.
@@ -87,13 +90,13 @@ impl SecretKey {
 
     /// The coefficients in {−1, 0, 1}.
     pub(super) fn coefficients(&self, n: usize) -> Secret {
-        Secret(SecretRng::from_seed(*self.seed).ternary(n))
+        Secret(SecretRng::from_seed(&self.seed).ternary(n))
     }
 
     /// The coefficients of the sparse secret of bootstrapping, from a stream of the same seed.
     pub(super) fn ephemeral(&self, n: usize) -> Secret {
         Secret(
-            SecretRng::from_seed_stream(*self.seed, EPHEMERAL_STREAM).sparse(n, EPHEMERAL_WEIGHT),
+            SecretRng::from_seed_stream(&self.seed, EPHEMERAL_STREAM).sparse(n, EPHEMERAL_WEIGHT),
         )
     }
 

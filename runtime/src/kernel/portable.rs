@@ -1,7 +1,7 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
 use super::table::{Kernels, Limbs, Multiple, Pair, Term};
-use crate::ring::{BaseConverter, Modulus, NttTable};
+use crate::ring::{BaseConverter, Modulus, NttTable, reduce_once, sign_mask};
 
 /// Products of two residues whose sum `Modulus::reduce_wide` takes.
 const MAX_TERMS: usize = 1 << 14;
@@ -37,7 +37,7 @@ pub(super) fn ntt(x: &mut [u64], table: &NttTable) {
         for (group, &(w, quotient)) in x.chunks_exact_mut(n / m).zip(&table.forward_shoup()[m..]) {
             let (low, high) = group.split_at_mut(n / m / 2);
             for (a, b) in low.iter_mut().zip(high) {
-                let u = if *a >= 2 * q { *a - 2 * q } else { *a };
+                let u = reduce_once(*a, 2 * q);
                 let v = shoup(*b, w, quotient, q);
                 (*a, *b) = (u + v, u + 2 * q - v);
             }
@@ -59,8 +59,7 @@ pub(super) fn intt(x: &mut [u64], table: &NttTable) {
             let (low, high) = group.split_at_mut(n / m / 2);
             for (a, b) in low.iter_mut().zip(high) {
                 let (u, v) = (*a, *b);
-                let sum = u + v;
-                *a = if sum >= 2 * q { sum - 2 * q } else { sum };
+                *a = reduce_once(u + v, 2 * q);
                 *b = shoup(u + 2 * q - v, w, quotient, q);
             }
         }
@@ -112,7 +111,7 @@ pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
     }
     let (half, up) = (t / 2, q.wrapping_sub(t));
     for (out, &a) in out.iter_mut().zip(a) {
-        *out = a.wrapping_add(if a > half { up } else { 0 });
+        *out = a.wrapping_add(up & sign_mask(half.wrapping_sub(a)));
     }
 }
 

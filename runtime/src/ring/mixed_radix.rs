@@ -1,6 +1,6 @@
 //! Integers from their residues.
 
-use super::Modulus;
+use super::{Modulus, sign_mask};
 
 /// Integers from residues: `x = d_0 + q_0·(d_1 + q_1·(..))`.
 pub struct MixedRadix {
@@ -21,15 +21,22 @@ impl MixedRadix {
         MixedRadix { moduli, inverses, half }
     }
 
-    /// The integer congruent to the residues of smallest magnitude, as a double.
+    /// The integer congruent to the residues of smallest magnitude, as a double. Its sign, which may be secret, decides no
+    /// branch: both signs are computed, and one is taken.
     pub fn centred(&self, residues: &[u64]) -> f64 {
         let digits = self.digits(residues);
-        let above = digits.iter().rev().cmp(self.half.iter().rev()) == std::cmp::Ordering::Greater;
-        if !above {
-            return self.value(&digits);
-        }
         let negated: Vec<u64> = residues.iter().zip(&self.moduli).map(|(&r, q)| q.neg(r)).collect();
-        -self.value(&self.digits(&negated))
+        let (positive, negative) = (self.value(&digits), -self.value(&self.digits(&negated)));
+        let mask = self.exceeds_half(&digits);
+        f64::from_bits((positive.to_bits() & !mask) | (negative.to_bits() & mask))
+    }
+
+    /// All ones if the digits are more than (Q − 1)/2, else zero: the borrow of subtracting them from it.
+    fn exceeds_half(&self, digits: &[u64]) -> u64 {
+        let subtract = |borrow: u64, (&digit, &half): (&u64, &u64)| {
+            sign_mask(half.wrapping_sub(digit).wrapping_sub(borrow & 1))
+        };
+        digits.iter().zip(&self.half).fold(0, subtract)
     }
 
     fn digits(&self, residues: &[u64]) -> Vec<u64> {
@@ -50,5 +57,21 @@ impl MixedRadix {
             .zip(&self.moduli)
             .rev()
             .fold(0.0, |x, (&d, q)| x * q.value() as f64 + d as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_integers_come_back() {
+        let moduli = [17u64, 97, 113].map(Modulus::new);
+        let radix = MixedRadix::new(&moduli);
+        let q = 17 * 97 * 113i64;
+        for x in -q / 2..=q / 2 {
+            let residues = moduli.each_ref().map(|m| m.from_signed(x));
+            assert_eq!(radix.centred(&residues), x as f64);
+        }
     }
 }

@@ -16,6 +16,7 @@ pub use automorphism::{galois_element, permutation};
 pub use basis::BaseConverter;
 pub use mixed_radix::MixedRadix;
 pub use modulus::Modulus;
+pub(crate) use modulus::{reduce_once, sign_mask};
 pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;
 pub use sample::{SecretRng, Seed, expand_uniform};

@@ -1,4 +1,7 @@
 //! Arithmetic modulo one prime of at most 50 bits.
+//!
+//! Residues may be secret: additions, reductions and signs take no branch and no index that depends on them. (Exponents,
+//! and whether a double exceeds 2^53, are taken to be public.)
 
 /// A prime modulus with its Barrett constant. Operands and results are in `[0, q)` unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,25 +26,24 @@ impl Modulus {
 
     /// `a + b`.
     pub fn add(&self, a: u64, b: u64) -> u64 {
-        let sum = a + b;
-        if sum >= self.q { sum - self.q } else { sum }
+        reduce_once(a + b, self.q)
     }
 
     /// `a − b`.
     pub fn sub(&self, a: u64, b: u64) -> u64 {
-        if a >= b { a - b } else { a + self.q - b }
+        let difference = a.wrapping_sub(b);
+        difference.wrapping_add(self.q & sign_mask(difference))
     }
 
     /// `−a`.
     pub fn neg(&self, a: u64) -> u64 {
-        if a == 0 { 0 } else { self.q - a }
+        self.sub(0, a)
     }
 
     /// Any 64-bit integer modulo q.
     pub fn reduce(&self, a: u64) -> u64 {
         let quotient = ((u128::from(a) * u128::from(self.ratio.0)) >> 64) as u64;
-        let r = a - quotient * self.q;
-        if r >= self.q { r - self.q } else { r }
+        reduce_once(a - quotient * self.q, self.q)
     }
 
     /// An integer below 2^114 modulo q (Barrett, CRYPTO 1986).
@@ -51,11 +53,8 @@ impl Modulus {
             + u128::from(high) * u128::from(self.ratio.1)
             + ((u128::from(low) * u128::from(self.ratio.1)) >> 64);
         let quotient = high.wrapping_mul(self.ratio.0).wrapping_add((cross >> 64) as u64);
-        let mut r = low.wrapping_sub(quotient.wrapping_mul(self.q));
-        while r >= self.q {
-            r -= self.q;
-        }
-        r
+        // At most one too small: below 2^114, rounding 2^128/q takes less than 2^-14 from a quotient.
+        reduce_once(low.wrapping_sub(quotient.wrapping_mul(self.q)), self.q)
     }
 
     /// `a·b`.
@@ -84,9 +83,7 @@ impl Modulus {
 
     /// A signed integer modulo q.
     pub fn from_signed(&self, a: i64) -> u64 {
-        let magnitude = a.unsigned_abs();
-        let r = if magnitude < self.q { magnitude } else { self.reduce(magnitude) };
-        if a < 0 { self.neg(r) } else { r }
+        self.negated_if(self.reduce(a.unsigned_abs()), sign_mask(a as u64))
     }
 
     /// An integer-valued double modulo q, whatever its size.
@@ -101,12 +98,18 @@ impl Modulus {
             let significand = magnitude.to_bits() & ((1 << 52) - 1) | 1 << 52;
             self.mul(self.reduce(significand), self.pow(2, exponent))
         };
-        if c < 0.0 { self.neg(r) } else { r }
+        self.negated_if(r, sign_mask(c.to_bits()))
+    }
+
+    /// `−a` if the mask is all ones, `a` if it is zero.
+    fn negated_if(&self, a: u64, mask: u64) -> u64 {
+        a ^ ((a ^ self.neg(a)) & mask)
     }
 
     /// The representative of `a` in `(−q/2, q/2]`.
     pub fn centred(&self, a: u64) -> i64 {
-        if a > self.q / 2 { a as i64 - self.q as i64 } else { a as i64 }
+        let is_negative = sign_mask((self.q / 2).wrapping_sub(a));
+        a.wrapping_sub(self.q & is_negative) as i64
     }
 
     /// A primitive root of unity of order `order`, a power of two that divides q − 1: the smallest base's.
@@ -116,6 +119,19 @@ impl Modulus {
         let mut primitive = root.filter(|&root| self.pow(root, order / 2) == self.q - 1);
         primitive.next().expect("a prime field has a primitive root")
     }
+}
+
+/// `x`, or `x − m` if that is not negative; for `m` below 2^62 and `x` below 2m.
+#[inline]
+pub(crate) fn reduce_once(x: u64, m: u64) -> u64 {
+    let difference = x.wrapping_sub(m);
+    difference.wrapping_add(m & sign_mask(difference))
+}
+
+/// All ones if the highest bit is set, else zero.
+#[inline]
+pub(crate) fn sign_mask(x: u64) -> u64 {
+    ((x as i64) >> 63) as u64
 }
 
 #[cfg(test)]
@@ -136,6 +152,30 @@ mod tests {
                 assert_eq!(m.sub(a, b), (a + q - b) % q);
             }
             assert_eq!(m.mul(q - 1, q - 1), 1);
+            let largest = (1u128 << 114) - 1;
+            assert_eq!(m.reduce_wide(largest), (largest % u128::from(q)) as u64);
+        }
+    }
+
+    #[test]
+    fn signs_are_those_of_branches() {
+        for q in [257u64, 12289, (1 << 50) - 27] {
+            let m = Modulus::new(q);
+            let edges = [0, 1, 2, q / 2 - 1, q / 2, q / 2 + 1, q - 2, q - 1];
+            for a in edges {
+                let centred = if a > q / 2 { a as i64 - q as i64 } else { a as i64 };
+                assert_eq!((m.centred(a), m.from_signed(centred)), (centred, a));
+                assert_eq!(m.from_integer(centred as f64), a);
+                assert_eq!(m.neg(a), if a == 0 { 0 } else { q - a });
+                for b in edges {
+                    assert_eq!((m.add(a, b), m.sub(a, b)), ((a + b) % q, (a + q - b) % q));
+                }
+            }
+            for a in [i64::MIN, i64::MIN + 1, -1, i64::MAX] {
+                let expected = i128::from(a).rem_euclid(i128::from(q)) as u64;
+                assert_eq!(m.from_signed(a), expected);
+            }
+            assert_eq!(m.from_integer(-0.0), 0);
         }
     }
 

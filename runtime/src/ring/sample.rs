@@ -1,10 +1,17 @@
 //! Randomness: public uniform limbs from a seed, secrets and errors from the operating system.
+//!
+//! What is drawn decides no branch and no index, but for words that are thrown away: how many these are says nothing about
+//! those that are kept. Generators wipe their state.
 
 use aes::Aes128;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit, StreamCipher};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::sign_mask;
 
 /// The seed of a public uniform polynomial.
 pub type Seed = [u8; 16];
@@ -39,8 +46,9 @@ pub fn expand_uniform(seed: &Seed, stream: u64, limb: u32, q: u64, out: &mut [u6
     }
 }
 
-/// The generator of secrets and errors: ChaCha20, seeded by the operating system.
-pub struct SecretRng(ChaCha20Rng);
+/// The generator of secrets and errors: ChaCha20, seeded by the operating system. It stays where it was made, and is wiped
+/// there.
+pub struct SecretRng(Box<ChaCha20Rng>);
 
 impl SecretRng {
     /// A generator seeded by the operating system.
@@ -48,21 +56,23 @@ impl SecretRng {
     /// # Errors
     /// If the operating system has no randomness to give.
     pub fn from_os() -> Result<SecretRng, getrandom::Error> {
-        let mut seed = zeroize::Zeroizing::new([0u8; 32]);
+        let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut())?;
-        Ok(SecretRng(ChaCha20Rng::from_seed(*seed)))
+        Ok(SecretRng::from_seed(&seed))
     }
 
     /// A reproducible generator, for tests and for secrets that are stored as a seed.
-    pub fn from_seed(seed: [u8; 32]) -> SecretRng {
-        SecretRng(ChaCha20Rng::from_seed(seed))
+    pub fn from_seed(seed: &[u8; 32]) -> SecretRng {
+        let rng = seeded(seed);
+        wipe_stack();
+        SecretRng(rng)
     }
 
     /// As [`Self::from_seed`], another stream of the same seed.
-    pub fn from_seed_stream(seed: [u8; 32], stream: u64) -> SecretRng {
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        rng.set_stream(stream);
-        SecretRng(rng)
+    pub fn from_seed_stream(seed: &[u8; 32], stream: u64) -> SecretRng {
+        let mut rng = SecretRng::from_seed(seed);
+        rng.0.set_stream(stream);
+        rng
     }
 
     /// A public seed.
@@ -90,11 +100,16 @@ impl SecretRng {
         let mut left = weight;
         while left > 0 {
             let word = self.0.next_u64();
-            let place = &mut coefficients[word as usize >> 1 & (n - 1)];
-            if *place == 0 {
-                *place = if word & 1 == 0 { 1 } else { -1 };
-                left -= 1;
+            let (place, value) = (word >> 1 & (n as u64 - 1), 1 - 2 * (word & 1) as i64);
+            // Every coefficient is visited, so that the place stays secret.
+            let mut taken = 0;
+            for (i, coefficient) in coefficients.iter_mut().enumerate() {
+                let is_here = sign_mask((i as u64 ^ place).wrapping_sub(1)) as i64;
+                let is_taken = -(*coefficient & 1);
+                taken |= is_here & is_taken;
+                *coefficient |= value & is_here & !is_taken;
             }
+            left -= usize::from(taken == 0);
         }
         coefficients
     }
@@ -108,6 +123,19 @@ impl SecretRng {
         };
         (0..n).map(|_| draw(self.0.next_u64())).collect()
     }
+}
+
+/// A function of its own, so that the copies of the seed that it makes are below its caller's frame.
+#[inline(never)]
+fn seeded(seed: &[u8; 32]) -> Box<ChaCha20Rng> {
+    Box::new(ChaCha20Rng::from_seed(*seed))
+}
+
+/// Overwrites what functions that have returned left on the stack: it ends up on the heap where memory is moved whose padding
+/// nobody has written.
+#[inline(never)]
+fn wipe_stack() {
+    [0u8; 4096].zeroize();
 }
 
 #[cfg(test)]
@@ -130,16 +158,41 @@ mod tests {
         assert!((mean - 0.5).abs() < 0.03);
     }
 
+    /// Keys are stored as seeds: what is drawn from a seed never changes.
+    #[test]
+    fn secrets_of_a_seed_stay_the_same() {
+        use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+        let mut expected = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+        expected.set_stream(1);
+        let mut rng = SecretRng::from_seed_stream(&[7; 32], 1);
+        for _ in 0..1000 {
+            assert_eq!(rng.0.next_u64(), expected.next_u64());
+        }
+        let mut words = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+        let below_3 = std::iter::repeat_with(|| words.next_u32() & 3).filter(|&word| word < 3);
+        let ternary: Vec<i64> = below_3.take(1000).map(|word| i64::from(word) - 1).collect();
+        assert_eq!(SecretRng::from_seed(&[7; 32]).ternary(1000), ternary);
+        // As a branch would place them.
+        let mut rng = SecretRng::from_seed(&[7; 32]);
+        let (n, mut naive) = (64, vec![0; 64]);
+        while naive.iter().filter(|&&c| c != 0).count() < 32 {
+            let word = rng.0.next_u64();
+            let place = &mut naive[word as usize >> 1 & (n - 1)];
+            *place = if *place != 0 { *place } else { 1 - 2 * (word & 1) as i64 };
+        }
+        assert_eq!(SecretRng::from_seed(&[7; 32]).sparse(n, 32), naive);
+    }
+
     #[test]
     fn moments_of_secret_and_error() {
-        let mut rng = SecretRng::from_seed([3; 32]);
+        let mut rng = SecretRng::from_seed(&[3; 32]);
         let n = 1 << 15;
         let variance = |x: &[i64]| x.iter().map(|&x| (x * x) as f64).sum::<f64>() / n as f64;
         let mean = |x: &[i64]| x.iter().sum::<i64>() as f64 / n as f64;
         let (secret, error) = (rng.ternary(n), rng.error(n));
         let sparse = rng.sparse(n, 32);
         assert_eq!(sparse.iter().map(|x| x * x).sum::<i64>(), 32);
-        assert_ne!(sparse, SecretRng::from_seed_stream([3; 32], 1).sparse(n, 32));
+        assert_ne!(sparse, SecretRng::from_seed_stream(&[3; 32], 1).sparse(n, 32));
         assert!((variance(&secret) - 2.0 / 3.0).abs() < 0.02 && mean(&secret).abs() < 0.03);
         assert!((variance(&error) - 10.5).abs() < 0.5 && mean(&error).abs() < 0.1);
         assert!(variance(&error).sqrt() > 3.19);

@@ -1,6 +1,7 @@
 //! Polynomials in RNS form, always in the NTT domain.
 
 use rayon::prelude::*;
+use zeroize::Zeroize;
 
 use crate::kernel::active;
 use crate::ring::Ring;
@@ -90,6 +91,11 @@ impl Poly {
             }
             (active().ntt)(out, table);
         })
+    }
+
+    /// Overwrites all limbs with zeros, in a way that is not optimized away: of what is secret, before its buffer is used again.
+    pub fn wipe(&mut self) {
+        self.data.zeroize();
     }
 
     /// Only the limbs at the given places.

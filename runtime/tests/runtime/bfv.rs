@@ -258,7 +258,7 @@ fn inputs_are_quantised_as_the_network_does() {
     let mut tensor = vec![0.0; plan.params.n_slots()];
     tensor[..6].copy_from_slice(&[0.25, 0.75, 0.8, 5.0, -0.3, -7.0]);
     let secret = hecc_runtime::client::SecretKey::from_seed([1; 32]);
-    let mut rng = SecretRng::from_seed([2; 32]);
+    let mut rng = SecretRng::from_seed(&[2; 32]);
     let sent = encrypt(&plan, &secret, &mut rng, &[tensor], RangePolicy::Refuse).unwrap();
     let ring = hecc_runtime::ring::Ring::new(&plan.params);
     let slots = decrypt_slots(&plan, &secret, &[sent[0].clone().expand(&ring)]).unwrap();

@@ -139,7 +139,7 @@ pub(crate) struct Setup {
 
 pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
     let secret = SecretKey::from_seed([seed; 32]);
-    let mut rng = SecretRng::from_seed([seed ^ 0x80; 32]);
+    let mut rng = SecretRng::from_seed(&[seed ^ 0x80; 32]);
     let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
     let mut state = u64::from(seed) + 1;
     // Numbers in [−1, 1), integers of as many bits as the range has in BFV.

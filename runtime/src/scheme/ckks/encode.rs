@@ -2,8 +2,10 @@
 
 use hecc_grammar::plan::Slots;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::kernel::active;
-use crate::ring::{MixedRadix, Modulus, Ring};
+use crate::ring::{MixedRadix, Modulus, Ring, sign_mask};
 use crate::rlwe::Poly;
 
 use super::Embedding;
@@ -38,7 +40,9 @@ pub fn encode_slots(
             let q = modulus.value() as f64;
             let mask = (1u64 << 52) - 1;
             // Below 2^52, an integer is the significand of itself plus 2^52.
-            let bits = |c: f64| (c + if c < 0.0 { q } else { 0.0 } + 2.0 * TWO_51).to_bits();
+            // Adding zero takes its sign from it.
+            let lift = |c: f64| f64::from_bits(q.to_bits() & sign_mask((c + 0.0).to_bits()));
+            let bits = |c: f64| (c + lift(c) + 2.0 * TWO_51).to_bits();
             pairs.for_each(|(out, &c)| *out = bits(c) & mask);
         } else {
             pairs.for_each(|(out, &c)| *out = modulus.from_integer(c));
@@ -54,7 +58,8 @@ pub fn encode_splat(ring: &Ring, x: f64, scale: f64, limbs: &[usize]) -> Vec<u64
 }
 
 /// Decodes a polynomial on one or more limbs at scale 2^scale. Its integer coefficients are the centred ones modulo
-/// the product of the limbs, taken from a mixed-radix expansion.
+/// the product of the limbs, taken from a mixed-radix expansion. They tell the noise, and with it the key: all but the real
+/// parts of the slots is wiped.
 pub fn decode(
     ring: &Ring,
     embedding: &Embedding,
@@ -63,21 +68,25 @@ pub fn decode(
     scale: f64,
 ) -> Vec<f64> {
     let n = ring.n();
-    let coefficients = Poly::build(n, limbs.len(), |k, out| {
+    let mut coefficients = Poly::build(n, limbs.len(), |k, out| {
         out.copy_from_slice(poly.limb(k));
         (active().intt)(out, &ring.tables[limbs[k]]);
     });
     let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
     let radix = MixedRadix::new(&moduli);
     let factor = (-scale).exp2();
-    let mut residues = vec![0; limbs.len()];
+    let mut residues = Zeroizing::new(vec![0; limbs.len()]);
     let real: Vec<f64> = (0..n)
         .map(|i| {
             residues.iter_mut().enumerate().for_each(|(k, r)| *r = coefficients.limb(k)[i]);
             radix.centred(&residues) * factor
         })
         .collect();
-    embedding.to_slots(&real).re
+    let real = Zeroizing::new(real);
+    coefficients.wipe();
+    let mut slots = embedding.to_slots(&real);
+    slots.im.zeroize();
+    slots.re
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! What of a secret key is left in memory when keys, ciphertexts and results are dropped: nothing on the heap. Looked for in
+//! all that this process has mapped, but for its stack, of which nothing is promised. A program of its own, since tests run on
+//! threads, whose stacks cannot be told from the heap.
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    linux::nothing_is_left_on_the_heap();
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom};
+
+    use hecc_grammar::envelope::Fingerprint;
+    use hecc_grammar::plan::{
+        Dim, Input, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
+        VerifiedPlan,
+    };
+    use hecc_grammar::security::Security;
+    use hecc_runtime::client::{
+        RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, read_secret_key,
+        write_secret_key,
+    };
+    use hecc_runtime::eval::{Evaluator, Options};
+    use hecc_runtime::ring::SecretRng;
+    use zeroize::Zeroize;
+
+    /// Patterns are kept under a mask, so that a search does not find them themselves.
+    const MASK: u8 = 0x5a;
+
+    /// The coefficients that are looked for: enough not to be there by chance.
+    const COEFFICIENTS: usize = 64;
+
+    pub(super) fn nothing_is_left_on_the_heap() {
+        let plan = square();
+        let patterns = {
+            let secret = SecretKey::generate().expect("the system has randomness");
+            let mut coefficients = SecretRng::from_seed(secret.seed()).ternary(COEFFICIENTS);
+            let words = coefficients.iter().flat_map(|c| c.to_le_bytes()).map(|byte| byte ^ MASK);
+            let patterns: [Vec<u8>; 2] =
+                [secret.seed().iter().map(|byte| byte ^ MASK).collect(), words.collect()];
+            assert!(patterns.iter().any(|pattern| heap_holds(pattern)), "the search finds nothing");
+            coefficients.zeroize();
+            use_key(&plan, secret);
+            patterns
+        };
+        let names = ["the seed", "the coefficients"];
+        for (pattern, name) in patterns.iter().zip(names) {
+            assert!(!heap_holds(pattern), "{name} of the key: still in memory");
+        }
+        println!("nothing of the key is left on the heap");
+    }
+
+    /// A journey from keys to results, all of which are dropped.
+    fn use_key(plan: &VerifiedPlan, secret: SecretKey) {
+        let fingerprint = Fingerprint([1; 32]);
+        let file = write_secret_key(plan, fingerprint, &secret);
+        let secret = read_secret_key(plan, fingerprint, bytes::Bytes::from_owner(file));
+        let secret = secret.expect("it was just written");
+        let mut rng = SecretRng::from_os().expect("the system has randomness");
+        let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+        let tensors = [vec![0.5; plan.params.n_slots()]];
+        let fresh = encrypt(plan, &secret, &mut rng, &tensors, RangePolicy::Refuse);
+        let evaluator = Evaluator::new(plan, &keys, Options { threads: 1, cache_bytes: 0 });
+        let evaluator = evaluator.expect("all keys are there");
+        let inputs = evaluator.expand(fresh.expect("the input is in range"));
+        let outputs = evaluator.run(inputs, &|_, _| {}).expect("the inputs fit");
+        let results = decrypt(plan, &secret, &outputs).expect("a result of CKKS can be read");
+        assert!((results[0][0] - 0.25).abs() < 1e-3, "{}", results[0][0]);
+    }
+
+    fn square() -> VerifiedPlan {
+        let q = vec![1125899903827969, 1125899903500289];
+        let (scheme, t, p, log_n) = (Scheme::Ckks, vec![], vec![1125899904679937], 10);
+        let (input_level, top_scale) = (1, 40.0);
+        let security = Security::insecure_for_tests();
+        let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
+        let n = params.n_slots();
+        let dims = vec![Dim { count: n as u32, slot_step: 1, element_step: 1 }];
+        let slots = Runs(vec![Run { slot: 0, element: 0, dims }]);
+        let mut plan = Plan::new(params, "square");
+        plan.inputs.push(Input {
+            name: "x".to_owned(),
+            shape: vec![1, n],
+            ranges: Ranges::all(-1.0, 1.0),
+            seen: Profile::default(),
+            factor: 1.0,
+            quantizer: None,
+            slots: vec![slots.clone()],
+            normalization: None,
+        });
+        let x = plan.push(Op::Input(0), 0).expect("the input is declared");
+        let square = plan.push(Op::Mul(x, x), 0).expect("operands are alike");
+        let square = plan.push(Op::Relinearize(square), 0).expect("it has degree 2");
+        plan.outputs.push(Output {
+            name: "y".to_owned(),
+            shape: vec![1, n],
+            factor: 1.0,
+            steps: vec![],
+            limit: None,
+            magnitude: None,
+            seen: Profile::default(),
+            slots: vec![(square, slots)],
+            client: vec![],
+            kind: OutputKind::Values,
+        });
+        VerifiedPlan::new(plan).expect("it keeps its promises")
+    }
+
+    /// Whether a masked pattern is anywhere in memory that can be written, but for the stack.
+    fn heap_holds(masked: &[u8]) -> bool {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux tells");
+        let mut memory = File::open("/proc/self/mem").expect("Linux lets a process read itself");
+        maps.lines().filter(|line| line.contains(" rw-p ") && !line.contains("[stack")).any(
+            |line| {
+                let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+                let address =
+                    |text: &str| u64::from_str_radix(text, 16).expect("a hexadecimal address");
+                let (start, end) =
+                    range.map(|(a, b)| (address(a), address(b))).expect("two addresses");
+                let mut bytes = vec![0; (end - start) as usize];
+                let read =
+                    memory.seek(SeekFrom::Start(start)).and_then(|_| memory.read(&mut bytes));
+                let read = read.unwrap_or(0);
+                let found = bytes[..read].windows(masked.len()).any(|window| {
+                    window.iter().zip(masked).all(|(byte, masked)| byte ^ MASK == *masked)
+                });
+                // The next search must not find what this one has read.
+                bytes.zeroize();
+                found
+            },
+        )
+    }
+}
