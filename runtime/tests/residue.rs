@@ -14,7 +14,7 @@ mod linux {
 
     use hecc_grammar::envelope::Fingerprint;
     use hecc_grammar::plan::{
-        Dim, Input, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
+        Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
         VerifiedPlan,
     };
     use hecc_grammar::security::Security;
@@ -92,7 +92,7 @@ mod linux {
         });
         let x = plan.push(Op::Input(0), 0).expect("the input is declared");
         let square = plan.push(Op::Mul(x, x), 0).expect("operands are alike");
-        let square = plan.push(Op::Relinearize(square), 0).expect("it has degree 2");
+        let square = plan.push_switch(square, Key::Relinearize, 0).expect("it has degree 2");
         plan.outputs.push(Output {
             name: "y".to_owned(),
             shape: vec![1, n],

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hecc_grammar::plan::{
-    self, Dim, Input, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
-    VerifiedPlan, is_prime,
+    self, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs,
+    Scheme, VerifiedPlan, is_prime,
 };
 use hecc_grammar::security::Security;
 
@@ -111,7 +111,7 @@ fn of_many_keys() -> Vec<u8> {
     let x = plan.push(Op::Input(0), 0).unwrap();
     let mut sum = x;
     for k in 1..n as u32 {
-        let rotated = plan.push(Op::Rotate(x, k), 0).unwrap();
+        let rotated = plan.push_switch(x, Key::Rotate(k), 0).unwrap();
         sum = plan.push(Op::Add(sum, rotated), 0).unwrap();
     }
     plan.outputs.push(Output {
