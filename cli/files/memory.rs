@@ -43,14 +43,18 @@ pub(crate) fn watch(wanted: Option<u64>, console: Console) {
     if resident_bytes().is_none() || limit.bytes == u64::MAX {
         return;
     }
+    let look = move || {
+        if resident_bytes().is_some_and(|taken| taken > limit.bytes) {
+            save::abandon();
+            console.fail(&limit.exceeded("this", None));
+            exit(1);
+        }
+    };
+    look();
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(PERIOD);
-            if resident_bytes().is_some_and(|taken| taken > limit.bytes) {
-                save::abandon();
-                console.fail(&limit.exceeded("this", None));
-                exit(1);
-            }
+            look();
         }
     });
 }
