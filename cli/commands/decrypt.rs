@@ -15,6 +15,7 @@ use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
 
+use crate::commands::shown::{Digits, Shown};
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output as Destination};
 use crate::files::{beside, bytes_file, plan_file, refusal, stream};
@@ -27,6 +28,8 @@ use crate::terminal::console::Console;
 ///
 /// Results are compared with those on the calibration data. One that is unlike them may be wrong: it is printed with a
 /// warning, and the exit status is 3.
+///
+/// Numbers are rounded to what the plan proves of them; --share makes them safe for people who hold the ciphertexts.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
@@ -48,12 +51,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", default_value_t = 5)]
     top: usize,
     #[command(flatten)]
+    digits: Digits,
+    #[command(flatten)]
     pub(crate) memory: MemoryLimit,
 }
 
 /// One output of the network for one image.
 struct Scores {
-    /// As decrypted.
+    /// That decisions are made by.
+    decided: ArrayD<f64>,
+    /// That are shown.
     raw: ArrayD<f64>,
     /// After what the client applies.
     applied: ArrayD<f64>,
@@ -63,7 +70,7 @@ struct Scores {
 
 impl Scores {
     fn answered<'a>(&'a self, output: &'a Output) -> Answered<'a> {
-        Answered { output, raw: &self.raw, applied: &self.applied }
+        Answered { output, decided: &self.decided, raw: &self.raw, applied: &self.applied }
     }
 }
 
@@ -86,21 +93,26 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
     let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
 
+    let mut shown = Shown::new(&args.digits, plan, n_images)?;
     let mut images = vec![];
     for set in &sets {
         let tensors = decrypt_one(plan, &secret, set)?;
         for image in 0..plan.batch.min(n_images - images.len()) {
-            let scores = tensors.iter().zip(&plan.outputs).map(|(tensor, output)| {
-                let length = tensor.len() / plan.batch;
-                scores_of(tensor[image * length..][..length].to_vec(), output, args.raw)
-            });
+            let scores =
+                tensors.iter().zip(&plan.outputs).enumerate().map(|(i, (tensor, output))| {
+                    let length = tensor.len() / plan.batch;
+                    let numbers = shown.of(i, tensor[image * length..][..length].to_vec());
+                    scores_of(numbers, output, args.raw)
+                });
             images.push(scores.collect::<Result<Vec<_>>>()?);
         }
     }
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
         destination.write(&array_file(path, plan, &images)?)?;
     }
-    console.result(text(plan, &images, args), json_of(plan, &images, args))?;
+    shown.note().iter().for_each(|note| console.note(note));
+    let json = json!({ "digits": shown.json(), "inputs": json_of(plan, &images, args) });
+    console.result(text(plan, &images, args), json)?;
     Ok(warn(plan, &images, console))
 }
 
@@ -131,11 +143,19 @@ fn why(output: &Output, outside: Outside) -> String {
     format!("output `{}`: {outside}", output.name)
 }
 
-fn scores_of(tensor: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
-    let outside = outside(output, &tensor);
-    let raw = ArrayD::from_shape_vec(output.shape.clone(), tensor)?;
+/// What becomes of the numbers that decisions are made by, and of those that are shown.
+fn scores_of(
+    (decided, shown): (Vec<f64>, Vec<f64>),
+    output: &Output,
+    is_raw: bool,
+) -> Result<Scores> {
+    let outside = outside(output, &decided);
+    let array = |numbers| ArrayD::from_shape_vec(output.shape.clone(), numbers);
+    let (decided, raw) = (array(decided)?, array(shown)?);
     let ops = if is_raw { &[] } else { &output.client[..] };
-    Ok(Scores { applied: apply_client_ops(ops, raw.clone()), raw, outside })
+    let decides = ops.iter().any(|op| op.decides());
+    let applied = apply_client_ops(ops, if decides { decided.clone() } else { raw.clone() });
+    Ok(Scores { decided, raw, applied, outside })
 }
 
 fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
@@ -165,7 +185,7 @@ fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
             "why_outside": why.collect::<Vec<_>>(),
         })
     };
-    json!({ "inputs": images.iter().map(image).collect::<Vec<_>>() })
+    images.iter().map(image).collect()
 }
 
 /// Checks that each file is used for one thing.

@@ -8,4 +8,5 @@ pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod run;
+mod shown;
 pub(crate) mod simulate;

@@ -22,7 +22,9 @@ pub(crate) enum Answer {
 pub(crate) struct Answered<'a> {
     /// The output.
     pub(crate) output: &'a Output,
-    /// Its numbers as decrypted.
+    /// The numbers that decisions are made by.
+    pub(crate) decided: &'a ArrayD<f64>,
+    /// Its numbers before what the client applies.
     pub(crate) raw: &'a ArrayD<f64>,
     /// Its numbers after what the client applies; the same if that is left out.
     pub(crate) applied: &'a ArrayD<f64>,
@@ -41,7 +43,7 @@ pub(crate) fn kind_name(kind: OutputKind) -> &'static str {
 impl Answered<'_> {
     /// What it says.
     pub(crate) fn answer(&self) -> Answer {
-        let class = || class_of(self.output.kind, &self.output.client, self.raw);
+        let class = || class_of(self.output.kind, &self.output.client, self.decided);
         match self.output.kind {
             OutputKind::Values => Answer::Numbers,
             OutputKind::Classes { .. } | OutputKind::Threshold { .. } => {
@@ -94,8 +96,11 @@ impl Answered<'_> {
 
     /// Numbers and scores of a row from the best on, if there are several.
     fn row(&self) -> Option<Vec<(usize, f64)>> {
-        let mut row: Vec<(usize, f64)> = self.raw.iter().copied().enumerate().collect();
-        row.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut row: Vec<(usize, (&f64, &f64))> =
+            self.decided.iter().zip(self.raw).enumerate().collect();
+        row.sort_by(|(_, (a, _)), (_, (b, _))| b.total_cmp(a));
+        let row: Vec<(usize, f64)> =
+            row.into_iter().map(|(element, (_, score))| (element, *score)).collect();
         (row.len() > 1).then_some(row)
     }
 
@@ -175,7 +180,7 @@ mod tests {
             seen: hecc_grammar::plan::Profile::default(),
         };
         let applied = hecc_compiler::interpret::apply_client_ops(&output.client, raw.clone());
-        Answered { output: &output, raw: &raw, applied: &applied }.text(2)
+        Answered { output: &output, decided: &raw, raw: &raw, applied: &applied }.text(2)
     }
 
     #[test]

@@ -62,8 +62,9 @@ fn decrypted(workshop: &Workshop) -> (String, Json) {
     workshop.ok("encrypt net.bin --input few.npy -o few.ct");
     workshop.ok("run net.bin --input few.ct");
     (
-        workshop.ok("decrypt net.bin --input few.out.ct"),
-        workshop.json("decrypt net.bin --input few.out.ct")["inputs"][0]["outputs"][0].clone(),
+        workshop.ok("decrypt net.bin --input few.out.ct --all-digits"),
+        workshop.json("decrypt net.bin --input few.out.ct --all-digits")["inputs"][0]["outputs"][0]
+            .clone(),
     )
 }
 

@@ -27,7 +27,7 @@ fn network(text: &str) -> Workshop {
 fn results(workshop: &Workshop, arguments: &str) -> Vec<f64> {
     workshop.ok(&format!("encrypt plan.bin {arguments} -o x.ct"));
     workshop.ok("run plan.bin --input x.ct -o y.ct");
-    workshop.ok("decrypt plan.bin --input y.ct -o y.npy");
+    workshop.ok("decrypt plan.bin --input y.ct --all-digits -o y.npy");
     let bytes = std::fs::read(workshop.path("y.npy")).unwrap();
     let array: ArrayD<f64> = ndarray_npy::ReadNpyExt::read_npy(&bytes[..]).unwrap();
     array.iter().copied().collect()

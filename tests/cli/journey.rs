@@ -30,7 +30,7 @@ fn numbers(json: &serde_json::Value) -> Vec<f64> {
 #[test]
 fn a_prediction_is_decrypted() {
     let workshop = Workshop::full();
-    let json = workshop.json("decrypt plan.bin --input x.out.ct -o y.npy");
+    let json = workshop.json("decrypt plan.bin --input x.out.ct --all-digits -o y.npy");
     let output = &json["inputs"][0]["outputs"][0];
     let expected = expected(3);
     assert_near(&numbers(&output["values"]), &expected);
@@ -59,7 +59,7 @@ fn a_label_goes_with_scores() {
     workshop.ok("keygen two.bin");
     workshop.ok("encrypt two.bin --input x.npy -o two.ct");
     workshop.ok("run two.bin --input two.ct");
-    let json = workshop.json("decrypt two.bin --input two.out.ct -o y.npy");
+    let json = workshop.json("decrypt two.bin --input two.out.ct --all-digits -o y.npy");
     let expected = expected(3);
     let best = (0..3).max_by(|&a, &b| expected[a].total_cmp(&expected[b])).unwrap();
     assert_near(&numbers(&json["inputs"][0]["outputs"][0]["values"]), &[best as f64]);
@@ -107,7 +107,7 @@ fn several_images_run_one_after_the_other() {
     assert_eq!(summary["inputs"], 3);
     assert_eq!(workshop.json("inspect three.ct")["sets"], 3);
     assert_eq!(workshop.json("run plan.bin --input three.ct")["inputs"], 3);
-    let json = workshop.json("decrypt plan.bin --input three.out.ct -o three.npz");
+    let json = workshop.json("decrypt plan.bin --input three.out.ct --all-digits -o three.npz");
     for (i, output) in json["inputs"].as_array().unwrap().iter().enumerate() {
         assert_near(&numbers(&output["outputs"][0]["values"]), &expected(i + 2));
     }

@@ -12,5 +12,6 @@ mod keys;
 mod refusals;
 mod resources;
 mod security;
+mod sharing;
 mod unusual;
 mod workshop;

@@ -7,3 +7,4 @@ mod files;
 mod noise;
 mod random;
 mod separation;
+mod sharing;

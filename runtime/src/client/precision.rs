@@ -1,0 +1,121 @@
+//! What a plan proves of its results: how far noise puts them off at most, and the digits that this leaves.
+
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Scheme, VerifiedPlan};
+
+/// What errors of results stay below, for each element of each output, in the units of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Precision(pub(super) Vec<Vec<f64>>);
+
+/// 1, 2 or 5 times a power of ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Unit {
+    digit: f64,
+    exponent: i32,
+}
+
+impl Precision {
+    /// Of the results of a plan, by its noise analysis. Integers are exact.
+    pub fn of(plan: &VerifiedPlan) -> Precision {
+        let deviations = match plan.params.scheme {
+            Scheme::Ckks => noise::analyse(plan),
+            Scheme::Bfv => vec![noise::Deviation::NONE; plan.ops.len()],
+        };
+        let of_output = |output: &hecc_grammar::plan::Output| {
+            let mut bounds = vec![0.0; output.shape.iter().product()];
+            for (value, runs) in &output.slots {
+                let bound = deviations[value.index()].bound * output.factor.abs();
+                for (_, element) in runs.pairs() {
+                    let step = output.steps.get(element as usize).unwrap_or(&1.0);
+                    bounds[element as usize] = bound * step.abs();
+                }
+            }
+            bounds
+        };
+        Precision(plan.outputs.iter().map(of_output).collect())
+    }
+
+    /// Whether results have no errors.
+    pub fn is_exact(&self) -> bool {
+        self.0.iter().flatten().all(|&bound| bound == 0.0)
+    }
+
+    /// How many numbers a decryption is.
+    pub fn n_numbers(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// The largest unit that numbers are rounded to.
+    pub fn largest_unit(&self) -> f64 {
+        let units = self.0.iter().flatten().filter_map(|&bound| Unit::above(bound));
+        units.map(Unit::value).fold(0.0, f64::max)
+    }
+
+    /// Rounds an output to what is proven of it: to multiples of 1, 2 or 5 times a power of ten, no smaller than the bound.
+    pub fn round(&self, output: usize, tensor: &mut [f64]) {
+        for (x, &bound) in tensor.iter_mut().zip(&self.0[output]) {
+            *x = rounded(*x, bound);
+        }
+    }
+}
+
+/// A number rounded to a unit no smaller than `bound`; as it is if that is zero.
+pub(super) fn rounded(x: f64, bound: f64) -> f64 {
+    Unit::above(bound).map_or(x, |unit| unit.round(x))
+}
+
+impl Unit {
+    /// The smallest unit that is not below a positive number.
+    fn above(bound: f64) -> Option<Unit> {
+        if !(bound > 0.0 && bound.is_finite()) {
+            return None;
+        }
+        let exponent = bound.log10().floor() as i32;
+        let units = [1.0, 2.0, 5.0, 10.0].map(|digit| Unit { digit, exponent });
+        units.into_iter().find(|unit| unit.value() >= bound)
+    }
+
+    fn value(self) -> f64 {
+        self.shifted(self.digit)
+    }
+
+    /// The nearest multiple, as the double nearest to its decimal text.
+    fn round(self, x: f64) -> f64 {
+        // Adding zero makes zero of −0.
+        self.shifted((x / self.value()).round() * self.digit) + 0.0
+    }
+
+    /// Times the power of ten. Powers up to 10^22 are doubles: by them one division or product rounds once.
+    fn shifted(self, x: f64) -> f64 {
+        let power = 10f64.powi(self.exponent.abs());
+        if self.exponent < 0 { x / power } else { x * power }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_no_smaller_than_the_bound() {
+        for (bound, unit) in
+            [(0.001, 0.001), (0.0011, 0.002), (0.3, 0.5), (0.51, 1.0), (7.0, 10.0), (20.0, 20.0)]
+        {
+            assert_eq!(Unit::above(bound).map(Unit::value), Some(unit), "{bound}");
+        }
+        assert_eq!([0.0, f64::NAN, f64::INFINITY].map(Unit::above), [None; 3]);
+    }
+
+    #[test]
+    fn digits_that_are_not_proven_are_gone() {
+        let precision = Precision(vec![vec![0.0011, 0.04, 0.0, 30.0]]);
+        let mut tensor = [0.123_456, -0.01, 1.0 / 3.0, 1234.5];
+        precision.round(0, &mut tensor);
+        assert_eq!(tensor, [0.124, 0.0, 1.0 / 3.0, 1250.0]);
+        assert!(tensor[1].is_sign_positive());
+        assert_eq!((precision.largest_unit(), precision.n_numbers()), (50.0, 4));
+        // What is left prints without the digits of an inexact division.
+        assert_eq!(rounded(0.3, 0.1).to_string(), "0.3");
+        assert_eq!(rounded(0.700_01, 0.002).to_string(), "0.7");
+    }
+}
