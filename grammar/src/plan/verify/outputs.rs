@@ -47,6 +47,10 @@ fn check_numbers(output: &Output) -> Result<(), String> {
             "it has neither no step nor one for each element",
         ),
         (output.steps.iter().any(|step| !step.is_finite()), "a step is not finite"),
+        (
+            output.limit.is_some_and(|limit| limit.is_nan() || limit < 0.0),
+            "its limit is no magnitude",
+        ),
         (is_number == Some(false), "the magnitude of its integers is not a number"),
     ];
     if let Some((_, what)) = broken.iter().find(|(is_broken, _)| *is_broken) {
