@@ -8,7 +8,7 @@ within what each system takes for 128-bit security. They divide it differently. 
 message as its peers (log2 Q) in four primes of 43 bits; the second group has it with three of 50 bits, its largest, which
 is a tenth less, the third with six of 30 bits. At N = 2^14 it has four digits, while its peers have one special prime or none
 and so keep more for the message: the fourth group has peers with about as much as hecc, the fifth with as much as they
-can. SEAL and fhe.rs have no threads within an operation: their one-core times stand beside those of two threads.
+can. SEAL and fhe.rs have no threads within an operation: their one-core times stand next to those of two threads.
 
 hecc has two products for the same ciphertexts, `mul`, scale-invariant as its peers' is, and `mul_bgv`, of messages in the least
 significant bits. After that a prime must be dropped before the next: as many products fit one after the other as there

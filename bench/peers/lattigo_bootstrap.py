@@ -8,7 +8,7 @@ EvalMod in eight of 60 bits, SlotsToCoeffs in three of 39 bits. Below them, a pr
 
 - levels: products in a row between one bootstrap and the next.
 - bits, mean_bits: of the largest and the mean error, inputs uniform in -1 to 1.
-- key_bytes: relinearisation, Galois and encapsulation keys, computed from the parameters, because the library does not
+- key_bytes: relinearization, Galois and encapsulation keys, computed from the parameters, because the library does not
   export them; null for sizes that are not in KEYS.
 - log_qp: from the sizes of the primes.
 - seconds: wall time, median of --reps bootstraps with no warm-up.
@@ -26,7 +26,7 @@ import measuring
 GARBAGE_PERCENT = {"GOGC": "25"}
 CIRCUIT_BITS = 4 * 56 + 8 * 60 + 3 * 39
 CIRCUIT_LIMBS = 4 + 8 + 3
-# Keys of full size by log N and log of the values, counted in what the package orion-v2-lattigo serialises for the
+# Keys of full size by log N and log of the values, counted in what the package orion-v2-lattigo serializes for the
 # same circuit.
 KEYS = {(14, 13): 37, (15, 13): 42, (15, 14): 45, (16, 14): 50, (16, 15): 50}
 

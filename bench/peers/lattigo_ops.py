@@ -5,7 +5,7 @@
 The chain is a prime of 60 bits and primes of 50 bits, with a third as many special primes of 60 bits, so three digits.
 These are parameters for timing. Seconds are wall time, medians.
 
-- mul_relin_rescale: product of two ciphertexts, relinearised and rescaled.
+- mul_relin_rescale: product of two ciphertexts, relinearized and rescaled.
 - rotate: one rotation.
 - rescale: in place, of a product.
 - linear_map_8: eight rotations that share one decomposition, each times a plaintext, summed and brought down from the

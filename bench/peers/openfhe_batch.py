@@ -1,4 +1,4 @@
-"""Runs a quantised MNIST network of examples/qat in batch packing on OpenFHE BFV and prints one JSON object.
+"""Runs a quantized MNIST network of examples/qat in batch packing on OpenFHE BFV and prints one JSON object.
 
     python openfhe_batch.py --model ../../examples/qat/hcnn_mnist_tiny.onnx --threads 2
 

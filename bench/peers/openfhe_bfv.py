@@ -7,7 +7,7 @@ for 128 bits of security. OpenFHE derives the number of primes from the depth, s
 prime. `--key-switch bv`, its default, decomposes into single primes without special ones; `--key-switch hybrid` has one
 special prime of 60 bits, which leaves less modulus to the ciphertexts at N = 2^13.
 
-- mul_relin: product of two fresh ciphertexts, relinearised.
+- mul_relin: product of two fresh ciphertexts, relinearized.
 - rotate: the slots of both rows by one step.
 
 Seconds are wall time, medians.
@@ -30,7 +30,7 @@ SIZES = {
     (14, 7, "hybrid"): (9, 54),
 }
 SPECIAL_PRIME_BITS = 60
-# What every script here needs, rotations and relinearisation included.
+# What every script here needs, rotations and relinearization included.
 FEATURES = ["PKE", "KEYSWITCH", "LEVELEDSHE"]
 
 
@@ -40,7 +40,7 @@ def parse():
     parser.add_argument("--limbs", type=int, default=3, help="primes: 3 at 2^13, 6 or 7 at 2^14")
     options = parser.parse_args()
     if (options.log_n, options.limbs, options.key_switch) not in SIZES:
-        parser.error("no parameters for this ring and so many primes")
+        parser.error("no parameters for this ring and number of primes")
     return options
 
 
@@ -65,7 +65,7 @@ def make_context(log_n, depth, prime_bits, digits=None):
 
 
 def moduli(context, keys, options):
-    """Returns the numbers of primes and the bits of the moduli; the relinearisation key shows the special primes."""
+    """Returns the numbers of primes and the bits of the moduli; the relinearization key shows the special primes."""
     import openfhe as fhe
 
     log_q, limbs = math.log2(context.GetElementParams().GetModulus()), options.limbs
@@ -83,7 +83,7 @@ def measure(context, keys, options):
     context.EvalMultKeyGen(keys.secretKey)
     context.EvalRotateKeyGen(keys.secretKey, [1])
     x = measuring.test_integers(1 << options.log_n)
-    plaintext = context.MakePackedPlaintext(centred(x))
+    plaintext = context.MakePackedPlaintext(centered(x))
     a, b = (context.Encrypt(keys.publicKey, plaintext) for _ in range(2))
     operations = {
         "mul_relin": (lambda: context.EvalMult(a, b), x * x),
@@ -97,7 +97,7 @@ def measure(context, keys, options):
     return seconds
 
 
-def centred(integers):
+def centered(integers):
     """Returns representatives around 0, which are the ones that OpenFHE takes."""
     half = measuring.PLAINTEXT_MODULUS // 2
     return ((integers + half) % measuring.PLAINTEXT_MODULUS - half).tolist()

@@ -9,7 +9,7 @@ of 60 bits and the others of --scale-bits. `--order stc-first` runs SlotsToCoeff
 - levels: products in a row between one bootstrap and the next. OpenFHE wants one level above the lowest before a
   bootstrap and SlotsToCoeffs needs its own when it comes first, so fewer than what is left on the ciphertext.
 - bits, mean_bits: of the largest and the mean error, inputs uniform in -1 to 1.
-- key_bytes: bootstrapping and relinearisation keys, serialised.
+- key_bytes: bootstrapping and relinearization keys, serialized.
 - secure_128: whether OpenFHE accepts the parameters for 128 bits of security; if not, they are for timing only.
 - seconds: wall time, median of --reps bootstraps with no warm-up.
 """
@@ -81,8 +81,8 @@ def make_keys(context, options):
     return keys
 
 
-def size_of(serialise):
-    """Returns the bytes that `serialise(path)` writes, without keeping them."""
+def size_of(serialize):
+    """Returns the bytes that `serialize(path)` writes, without keeping them."""
     with tempfile.TemporaryDirectory() as folder:
         pipe = os.path.join(folder, "keys")
         os.mkfifo(pipe)
@@ -91,12 +91,12 @@ def size_of(serialise):
             counter = subprocess.Popen(
                 f'wc -c < "{pipe}"', shell=True, stdout=subprocess.PIPE, stderr=nowhere
             )
-            serialise(pipe)
+            serialize(pipe)
             return int(counter.communicate()[0])
 
 
 def key_sizes(context, keys, options):
-    """Returns the bytes of the bootstrapping keys and of the relinearisation key."""
+    """Returns the bytes of the bootstrapping keys and of the relinearization key."""
     import openfhe as fhe
 
     tag = keys.secretKey.GetKeyTag()
@@ -108,7 +108,7 @@ def key_sizes(context, keys, options):
 
 
 def modulus_bits(context, relin_bytes, options, depth):
-    """Returns the bits of ciphertext and special primes; the relinearisation key shows how many of these there are."""
+    """Returns the bits of ciphertext and special primes; the relinearization key shows how many of these there are."""
     limb_bytes = 8 << options.log_n
     limbs = relin_bytes // (2 * options.digits * limb_bytes)
     special = limbs - (depth + 1)

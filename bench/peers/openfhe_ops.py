@@ -6,7 +6,7 @@ The chain is a prime of 60 bits and primes of 50 bits, hybrid key switching with
 security check is off: these are parameters for timing. Seconds are wall time, medians.
 
 - ntt: one forward transform of one limb, averaged over those of a polynomial; ntt_poly: all limbs of a polynomial.
-- mul_relin_rescale: product of two ciphertexts, relinearised and rescaled.
+- mul_relin_rescale: product of two ciphertexts, relinearized and rescaled.
 - rotate: one rotation. rotate_hoisted_8: eight rotations of one ciphertext that share its decomposition, in total.
 - rescale: in place, of a product.
 

@@ -3,7 +3,7 @@
     python run.py --hecc target/release/hecc --peer orion2=VENV --peer tenseal_im2col=VENV \\
                   --peer helayers:seal-hwc=VENV
 
-`--peer SCRIPT[:BACKEND]=VENV` names a script beside this one and the virtual environment in which that peer is
+`--peer SCRIPT[:BACKEND]=VENV` names a script next to this one and the virtual environment in which that peer is
 installed. README.md says what to install and how each column is measured. Needs NumPy only.
 """
 

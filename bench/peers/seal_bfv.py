@@ -5,7 +5,7 @@
 TenSEAL's own BFV vectors have no rotation, so this drives the SEAL underneath, whose calls write into a ciphertext that
 is already there. Plaintext modulus 65537, one special prime, parameters that SEAL accepts for 128 bits of security.
 
-- mul_relin: product of two fresh ciphertexts, relinearised.
+- mul_relin: product of two fresh ciphertexts, relinearized.
 - rotate: the slots of both rows by one step.
 
 Seconds are wall time, medians. SEAL uses one thread for an operation.
@@ -53,7 +53,7 @@ def make_context(log_n, primes):
 
 
 def make_keys(context):
-    """Returns a key generator and its public, relinearisation and rotation keys."""
+    """Returns a key generator and its public, relinearization and rotation keys."""
     generator = seal.KeyGenerator(context)
     public, relin, galois = seal.PublicKey(), seal.RelinKeys(), seal.GaloisKeys()
     generator.create_public_key(public)

@@ -41,7 +41,7 @@ def image():
 
 
 def weights():
-    """Returns the initialisers of the network by name (`conv.weight`, `fc1.bias`, ...)."""
+    """Returns the initializers of the network by name (`conv.weight`, `fc1.bias`, ...)."""
     graph = onnx.load(FOLDER / "small_cnn.onnx").graph
     return {tensor.name: numpy_helper.to_array(tensor).copy() for tensor in graph.initializer}
 

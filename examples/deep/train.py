@@ -2,7 +2,7 @@
 
     python train.py --mnist DIR
 
-writes `deep.onnx` and `residual.onnx` beside this script. One core, about 5 minutes, seeded.
+writes `deep.onnx` and `residual.onnx` next to this script. One core, about 5 minutes, seeded.
 Needs PyTorch (2.6.0 was used), onnx and NumPy. See ../mnist/README.md for where DIR comes from.
 
 Both networks read plain pixels, value / 255, in [0, 1]. They were judged (epochs, penalty) on the last
@@ -10,7 +10,7 @@ Both networks read plain pixels, value / 255, in [0, 1]. They were judged (epoch
 
 Eleven activations one after another, each replaced by a polynomial of low degree: the errors of one
 reach the inputs of the next. So the inputs of all activations are kept near mean 0 and standard deviation
-1 with short tails, by batch normalisation, weight decay and the tail penalty of the MNIST example.
+1 with short tails, by batch normalization, weight decay and the tail penalty of the MNIST example.
 """
 
 import argparse
@@ -35,7 +35,7 @@ BRANCH_MEAN, BRANCH_STD = -0.4, 0.8
 
 
 class Layer(nn.Module):
-    """A linear layer and its batch normalisation."""
+    """A linear layer and its batch normalization."""
 
     def __init__(self, n_in, n_out):
         super().__init__()
@@ -45,7 +45,7 @@ class Layer(nn.Module):
         return self.bn(self.linear(x))
 
     def fold(self):
-        """Moves the batch normalisation into the linear layer."""
+        """Moves the batch normalization into the linear layer."""
         self.linear, self.bn = fuse_linear_bn_eval(self.linear, self.bn), nn.Identity()
 
 
@@ -81,7 +81,7 @@ class Deep(nn.Module):
         return self.last(x)
 
     def fold(self):
-        """Moves all batch normalisations into the layers before them."""
+        """Moves all batch normalizations into the layers before them."""
         for layer in self.layers:
             layer.fold()
         return self

@@ -2,14 +2,14 @@
 
     python train.py --mnist DIR
 
-writes `lenet_relu.onnx` and `square.onnx` beside this script. One core, about 10 minutes, seeded.
+writes `lenet_relu.onnx` and `square.onnx` next to this script. One core, about 10 minutes, seeded.
 Needs PyTorch (2.6.0 was used), onnx and NumPy. See README.md for where DIR comes from.
 
 Both networks read plain pixels, value / 255, in [0, 1]. Choices (epochs, penalties) were made on the
 last 5,000 training images; this script reads the test images for the last line it prints.
 
 Encrypted inference replaces each activation by a polynomial on the range that its input takes, so a
-few far outliers cost accuracy everywhere else. Batch normalisation, weight decay and `tail_penalty`
+few far outliers cost accuracy everywhere else. Batch normalization, weight decay and `tail_penalty`
 keep the inputs of the activations inside a narrow range.
 """
 
@@ -29,7 +29,7 @@ import idx
 VALIDATION = 5000
 BATCH = 128
 OPSET = 17
-# Inputs of activations beyond this many standard deviations are penalised.
+# Inputs of activations beyond this many standard deviations are penalized.
 TAIL_START = 2.5
 
 
@@ -69,7 +69,7 @@ class Square(nn.Module):
         return self.fc2(x * x)
 
     def fold(self):
-        """Moves both batch normalisations into the layers before them."""
+        """Moves both batch normalizations into the layers before them."""
         self.conv, self.bn1 = fuse_conv_bn_eval(self.conv, self.bn1), nn.Identity()
         self.fc1, self.bn2 = fuse_linear_bn_eval(self.fc1, self.bn2), nn.Identity()
         return self
@@ -172,7 +172,7 @@ def describe_inputs(model, x):
 
 
 def export(model, path):
-    """Writes opset 17 ONNX; batch normalisation that is still in the model stays a node of its own."""
+    """Writes opset 17 ONNX; batch normalization that is still in the model stays a node of its own."""
     torch.onnx.export(
         model.eval(), (torch.zeros(1, 1, 28, 28),), str(path), dynamo=False, opset_version=OPSET,
         input_names=["x"], output_names=["logits"], do_constant_folding=False,

@@ -25,7 +25,7 @@ def check_qonnx(path, network, x):
 
 def _compare(path, session, network, x):
     integers = widths.integer_logits(
-        network.quantise_input(x), widths.to_numpy(network.integers())
+        network.quantize_input(x), widths.to_numpy(network.integers())
     )
     exact = integers.astype(float) * network.units()[-1].item()
     for image, expected in zip(x, exact):

@@ -1,4 +1,4 @@
-"""Trains HCNN's CIFAR-10 network quantisation-aware and exports it to ONNX.
+"""Trains HCNN's CIFAR-10 network quantization-aware and exports it to ONNX.
 
     python cifar.py --cifar DIR --out OUT [--only NAME ...] [--workers 2]
 
@@ -88,7 +88,7 @@ class Network(nn.Module):
             nn.Linear(512, 256, bias=False),
             nn.Linear(256, CLASSES, bias=False),
         ])  # fmt: skip
-        # Of conv1, if its input is taken to be centred at 1/2.
+        # Of conv1, if its input is taken to be centered at 1/2.
         self.bias = nn.Parameter(torch.zeros(32))
         learned = config.bits is not None and not config.max_scale
         self.log_scales = nn.Parameter(torch.zeros(5), requires_grad=learned)
@@ -170,13 +170,13 @@ class Network(nn.Module):
             unit = units[-1] ** 2 / 4 if number < CONVS else units[-1]
         return units
 
-    def quantise_input(self, x):
+    def quantize_input(self, x):
         return (x * self.config.levels).round()
 
     def forward(self, x):
         """Returns the logits [n, 10] of images [n, 3, 32, 32] in [0, 1]."""
         if self.config.bits is not None:
-            x = self.quantise_input(x) / self.config.levels
+            x = self.quantize_input(x) / self.config.levels
         for number, weight in enumerate(self.weights()):
             if number < CONVS:
                 bias = self.conv1_bias(weight) if number == 0 else None
@@ -374,17 +374,17 @@ def square_and_sum(low, high):
 
 
 def save(path, network):
-    """Writes the network: float, or QDQ if it is quantised."""
-    graph, quantised = export.Graph(), network.config.bits is not None
+    """Writes the network: float, or QDQ if it is quantized."""
+    graph, quantized = export.Graph(), network.config.bits is not None
     weights = [w.detach() for w in network.weights()]
     bias = network.conv1_bias(weights[0]).detach()
-    if quantised:
-        x = graph.quantised_input(1 / network.config.levels, network.config.levels)
+    if quantized:
+        x = graph.quantized_input(1 / network.config.levels, network.config.levels)
         integers, integer_bias = integer_parameters(network)
         parts = zip(LAYERS, integers, network.scales())
-        names = [graph.dequantised(f"{n}_weight", w, s.item(), np.int8) for n, w, s in parts]
+        names = [graph.dequantized(f"{n}_weight", w, s.item(), np.int8) for n, w, s in parts]
         unit = network.units()[0].item()
-        bias = graph.dequantised("conv1_bias", integer_bias, unit, np.int32)
+        bias = graph.dequantized("conv1_bias", integer_bias, unit, np.int32)
     else:
         x = "x"
         names = [graph.constant(f"{n}_weight", w, np.float32) for n, w in zip(LAYERS, weights)]
@@ -416,7 +416,7 @@ def check(path, network, x):
     if network.config.bits is None:
         expected = network(to_float(x)).detach()
     else:
-        integers = network.quantise_input(to_float(x))
+        integers = network.quantize_input(to_float(x))
         expected = integer_logits(integers, *integer_parameters(network))
         expected = expected * network.units()[-1].item()
     for image, row in zip(x, expected.numpy()):

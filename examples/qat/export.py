@@ -28,7 +28,7 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-    def quantised_input(self, scale, levels):
+    def quantized_input(self, scale, levels):
         """Adds QuantizeLinear - Clip - DequantizeLinear of x to the integers 0..levels."""
         scale = self.constant("x_scale", scale, np.float32)
         zero = self.constant("x_zero", 0, np.uint8)
@@ -38,7 +38,7 @@ class Graph:
         x = self.node("Clip", [x, low, high], "x_integer")
         return self.node("DequantizeLinear", [x, scale, zero], "x_quantised")
 
-    def dequantised(self, name, integers, scale, dtype):
+    def dequantized(self, name, integers, scale, dtype):
         """Adds integers that DequantizeLinear multiplies by their scale."""
         inputs = [
             self.constant(f"{name}_integer", integers, dtype),
@@ -82,7 +82,7 @@ def _layers(graph, x, weights, transpose):
 
 
 def save_float(path, network):
-    """Writes the network without any quantiser, with Gemm."""
+    """Writes the network without any quantizer, with Gemm."""
     graph, weights = Graph(), []
     for name, layer in zip(LAYERS, network.layers):
         weight = graph.constant(f"{name}_weight", layer.weight.detach(), np.float32)
@@ -97,14 +97,14 @@ def save_float(path, network):
 def save_qdq(path, network):
     """Writes QuantizeLinear - Clip - DequantizeLinear on x, DequantizeLinear on INT8 weights."""
     graph, config, weights = Graph(), network.config, []
-    x = graph.quantised_input(config.input_scale, config.levels)
+    x = graph.quantized_input(config.input_scale, config.levels)
     parts = zip(LAYERS, network.integers(), network.scales(), network.units())
     for name, (weight, bias), scale, unit in parts:
-        weight = graph.dequantised(
+        weight = graph.dequantized(
             f"{name}_weight", weight.detach(), scale.detach(), np.int8
         )
         if bias is not None:
-            bias = graph.dequantised(f"{name}_bias", bias.detach(), unit.detach(), np.int32)
+            bias = graph.dequantized(f"{name}_bias", bias.detach(), unit.detach(), np.int32)
         weights.append((weight, bias))
     _layers(graph, x, weights, transpose=False)
     graph.save(path, [helper.make_opsetid("", OPSET)])

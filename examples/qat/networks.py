@@ -1,11 +1,11 @@
-"""HCNN's MNIST network with quantised input and weights, and bounds on its integers to train with.
+"""HCNN's MNIST network with quantized input and weights, and bounds on its integers to train with.
 
-Input [0, 1], 28x28 - quantise - conv 5x5 stride 2 (5) - square - conv 5x5 stride 2 (50) - square
-- FC 10 (eprint 2018/1056). Nothing is requantised between the layers: every tensor is integers
+Input [0, 1], 28x28 - quantize - conv 5x5 stride 2 (5) - square - conv 5x5 stride 2 (50) - square
+- FC 10 (eprint 2018/1056). Nothing is requantized between the layers: every tensor is integers
 times a scale known beforehand, so an exact encrypted evaluation only has to hold the integers of
 the logits.
 
-Weights are quantised symmetrically with one learned scale per layer (LSQ, ICLR 2020): rounding has
+Weights are quantized symmetrically with one learned scale per layer (LSQ, ICLR 2020): rounding has
 the gradient of the identity, and the scale has what rounding and clipping change.
 """
 
@@ -18,7 +18,7 @@ from torch import nn
 CLASSES = 10
 
 # Five filters 5x5 as (row, column, weight): four differences of pixels two steps apart, and the
-# centre. On a binary image the square of such a difference is an exclusive or: 0 or 1, as narrow
+# center. On a binary image the square of such a difference is an exclusive or: 0 or 1, as narrow
 # as can be.
 EDGES = [
     [(2, 1, 1), (2, 3, -1)],
@@ -38,7 +38,7 @@ class Config:
     # The input is round(pixel / input_scale), at most `levels`.
     levels: int = 4
     input_scale: float = 0.25
-    # Integer biases of conv2 and FC, and of conv1 unless `edges`; they can centre the ranges.
+    # Integer biases of conv2 and FC, and of conv1 unless `edges`; they can center the ranges.
     bias: bool = False
     # Fixes conv1 to `EDGES`.
     edges: bool = False
@@ -77,7 +77,7 @@ class Network(nn.Module):
             elif teacher is not None:
                 self.load_state_dict(teacher.state_dict(), strict=False)
             if teacher is None or self.config.edges:
-                self._normalise(x)
+                self._normalize(x)
             if self.config.bits is not None:
                 for number, layer in enumerate(self.layers):
                     mean = layer.weight.abs().mean()
@@ -92,10 +92,10 @@ class Network(nn.Module):
             for row, column, value in taps:
                 weight[number, 0, row, column] = value
 
-    def _normalise(self, x):
+    def _normalize(self, x):
         """Divides each layer's weights so that its outputs have standard deviation 1 on `x`."""
         if self.config.bits is not None:
-            x = self.quantise_input(x) * self.config.input_scale
+            x = self.quantize_input(x) * self.config.input_scale
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 x = torch.flatten(x, 1)
@@ -133,7 +133,7 @@ class Network(nn.Module):
             result.append((weight, bias))
         return result
 
-    def quantise_input(self, x):
+    def quantize_input(self, x):
         """Returns the integers that stand for the pixels `x`."""
         return (x / self.config.input_scale).round().clamp(0, self.config.levels)
 
@@ -142,7 +142,7 @@ class Network(nn.Module):
         if self.config.bits is None:
             parameters = [(layer.weight, layer.bias) for layer in self.layers]
         else:
-            x = self.quantise_input(x) * self.config.input_scale
+            x = self.quantize_input(x) * self.config.input_scale
             parameters = [
                 (weight * scale, None if bias is None else bias * unit)
                 for (weight, bias), scale, unit in zip(

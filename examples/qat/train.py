@@ -1,8 +1,8 @@
-"""Trains HCNN's MNIST network quantisation-aware and exports it to ONNX.
+"""Trains HCNN's MNIST network quantization-aware and exports it to ONNX.
 
     python train.py --mnist DIR [--only NAME ...]
 
-writes the ONNX files of README.md beside this script. One core, about 20 minutes, seeded. Needs
+writes the ONNX files of README.md next to this script. One core, about 20 minutes, seeded. Needs
 PyTorch (2.6.0 was used), onnx, onnxruntime and NumPy. See ../mnist/README.md for DIR.
 
 The encrypted network computes on integers that grow from layer to layer, and the plaintext modulus
@@ -134,7 +134,7 @@ def describe(network, x):
         return "float"
     parameters = widths.to_numpy(network.integers())
     certified = widths.bits(widths.certified(network.config.levels, parameters))
-    largest = widths.calibrated(network.quantise_input(x), parameters)
+    largest = widths.calibrated(network.quantize_input(x), parameters)
     return f"certified {certified:.1f}, calibrated {widths.bits(largest):.1f} ({largest:.0f})"
 
 

@@ -1,4 +1,4 @@
-"""Exact integer evaluation of a quantised network, and the bits that its logits need.
+"""Exact integer evaluation of a quantized network, and the bits that its logits need.
 
 Bits of a largest |logit| L: log2(2 L + 1). A plaintext modulus of 2 L + 1 or more holds them.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/onnx/models/torch.onnx: a network with PyTorch's fake quantisation, as its exporter writes it.
+"""Makes tests/onnx/models/torch.onnx: a network with PyTorch's fake quantization, as its exporter writes it.
 
 Needs the packages torch, onnx, onnxruntime and numpy. The weights are random; the file is tiny and checked in.
 """

@@ -1,4 +1,4 @@
-//! Measures one network from ONNX file to decrypted results and prints rows for `docs/results.md`.
+//! Measures one network from ONNX file to decrypted results and prints rows for `docs/results/`.
 //!
 //! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -- LOG_N LIMBS SPECIAL REPETITIONS
 //!
-//! Plaintext modulus 65537; 3 primes at N = 2^13 and 7 at 2^14 are what 128-bit security allows beside a special one.
+//! Plaintext modulus 65537; 3 primes at N = 2^13 and 7 at 2^14 are what 128-bit security allows next to a special one.
 //! With SPECIAL 1 the keys have that prime more and ciphertexts live a level below their keys; with SPECIAL 0, the
 //! library's default, keys live on the ciphertext primes and key switching adds far more noise.
 //!
@@ -86,7 +86,7 @@ fn measure(params: &Arc<BfvParameters>, special: usize, repetitions: usize) -> R
     Ok([median(multiply, repetitions)?, median(rotate, repetitions)?])
 }
 
-/// Median wall seconds of so many calls.
+/// Median wall seconds of `repetitions` calls.
 fn median(operation: impl Fn() -> fhe::Result<Ciphertext>, repetitions: usize) -> fhe::Result<f64> {
     let mut times = vec![];
     for _ in 0..repetitions {
