@@ -48,7 +48,7 @@ fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
         let pairs = a.iter().flatten().zip(b.iter().flatten());
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     };
-    let analysis = noise::analyse(plan);
+    let analysis = noise::analyze(plan);
     let bounds = plan.output_values().map(|value| analysis[value.index()].bound);
     Errors {
         clear: largest(&clear, &tensors),

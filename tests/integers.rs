@@ -27,7 +27,7 @@ c3 : [] = [0.25]
 c4 : [1,2,1,1] = [0.5, -0.125]
 c5 : [3] = [0.3, -0.7, 0]
 t0 = input : [1,1,6,6] \"x\"
-t1 = fake_quant t0 scale=0.25 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,1,6,6] \"quantiser\"
+t1 = fake_quant t0 scale=0.25 zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,1,6,6] \"quantizer\"
 t2 = conv t1, c0 strides=[1,1] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] groups=1 : [1,2,5,5] \"conv1\"
 t3 = mul t2, c3 : [1,2,5,5] \"conv1\"
 t4 = add t3, c4 : [1,2,5,5] \"conv1\"
@@ -152,7 +152,7 @@ fn rounding_between_layers_is_dropped_and_said_so() {
 }
 
 #[test]
-fn a_quantiser_that_stands_for_an_activation_is_no_ring_operation() {
+fn a_quantizer_that_stands_for_an_activation_is_no_ring_operation() {
     let grid = "scale=0.0625 zero_point=0 q_min=0 q_max=20 rounding=half_even";
     let model = network(1, &format!("fake_quant t3 {grid}"));
     let calibration = Calibration::from_data(vec![images(40)]);
@@ -171,7 +171,7 @@ fn layer(step: f64, weights: &str, constants: &str, rest: &str) -> Model {
 c0 : [4,4] = [{weights}]
 {constants}
 t0 = input : [1,4] \"x\"
-t1 = fake_quant t0 scale={step} zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantiser\"
+t1 = fake_quant t0 scale={step} zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantizer\"
 t2 = matmul t1, c0 : [1,4] \"fc\"
 {rest}
 "
@@ -248,7 +248,7 @@ fn elements_of_a_result_keep_their_own_steps() {
 }
 
 #[test]
-fn post_training_quantisation_gives_an_integer_network() {
+fn post_training_quantization_gives_an_integer_network() {
     // The same network with weights that are no integers.
     let text = network(1, "reshape t4").to_string();
     let text = text

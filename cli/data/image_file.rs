@@ -48,9 +48,9 @@ struct Layout {
     channels_last: bool,
 }
 
-/// Reads images for an input of shape `[1, channels, height, width]` or `[1, height, width, channels]`, for grey ones also
+/// Reads images for an input of shape `[1, channels, height, width]` or `[1, height, width, channels]`, for gray ones also
 /// `[1, height, width]`, and all of these without the 1; the result has their number in front. Sizes must match: nothing
-/// is scaled or cut. Colours and grey are converted.
+/// is scaled or cut. Colors and gray are converted.
 pub(crate) fn read_images(paths: &[PathBuf], shape: &[usize]) -> Result<ArrayD<f64>> {
     let layouts = layouts(shape);
     if layouts.is_empty() {
@@ -73,21 +73,21 @@ pub(crate) fn read_images(paths: &[PathBuf], shape: &[usize]) -> Result<ArrayD<f
 
 /// The layouts that a shape may mean.
 fn layouts(shape: &[usize]) -> Vec<Layout> {
-    let grey = |height, width| vec![Layout { channels: 1, height, width, channels_last: false }];
-    let colour = |a: usize, b: usize, c: usize| {
+    let gray = |height, width| vec![Layout { channels: 1, height, width, channels_last: false }];
+    let color = |a: usize, b: usize, c: usize| {
         let first = Layout { channels: a, height: b, width: c, channels_last: false };
         let last = Layout { channels: c, height: a, width: b, channels_last: true };
         [first, last].into_iter().filter(|layout| matches!(layout.channels, 1 | 3))
     };
     match *shape {
-        [1, a, b, c] => colour(a, b, c).collect(),
+        [1, a, b, c] => color(a, b, c).collect(),
         [1, height, width] => {
-            // A batch of grey images, or one image without a batch.
-            let grey = grey(height, width).into_iter();
-            grey.chain(colour(1, height, width).filter(|layout| layout.channels == 3)).collect()
+            // A batch of gray images, or one image without a batch.
+            let gray = gray(height, width).into_iter();
+            gray.chain(color(1, height, width).filter(|layout| layout.channels == 3)).collect()
         }
-        [a, b, c] => colour(a, b, c).collect(),
-        [height, width] if height > 1 => grey(height, width),
+        [a, b, c] => color(a, b, c).collect(),
+        [height, width] if height > 1 => gray(height, width),
         _ => vec![],
     }
 }
@@ -132,7 +132,7 @@ fn choose(layouts: &[Layout], (w, h): (usize, usize), shape: &[usize]) -> Result
             )
         }
         [only] => Ok(only),
-        // Grey images are the same numbers in any layout.
+        // Gray images are the same numbers in any layout.
         [first, ..] if fitting.iter().all(|layout| layout.channels == 1) => Ok(first),
         _ => bail!(
             "the channels of input {shape:?} may be its first or its last dimension, and images of {w} by {h} fit both: \
@@ -147,10 +147,10 @@ mod tests {
     use image::{GrayImage, RgbImage};
 
     #[test]
-    fn colours_become_channels() {
+    fn colors_become_channels() {
         let folder = tempfile::tempdir().unwrap();
-        let colour = folder.path().join("b.png");
-        RgbImage::from_raw(2, 1, vec![255, 0, 51, 0, 102, 0]).unwrap().save(&colour).unwrap();
+        let color = folder.path().join("b.png");
+        RgbImage::from_raw(2, 1, vec![255, 0, 51, 0, 102, 0]).unwrap().save(&color).unwrap();
         GrayImage::from_raw(2, 1, vec![255, 51])
             .unwrap()
             .save(folder.path().join("a.png"))

@@ -95,13 +95,10 @@ mod tests {
 
     #[test]
     fn both_forms_are_read() {
-        let grey = parse("0.5,0.25").unwrap();
-        assert_eq!((grey.mean, grey.std), (vec![0.5], vec![0.25]));
-        let colour = parse("0.1, 0.2, 0.3 / 1, 2, 4").unwrap();
-        assert_eq!(
-            (&colour.mean[..], &colour.std[..]),
-            (&[0.1, 0.2, 0.3][..], &[1.0, 2.0, 4.0][..])
-        );
+        let gray = parse("0.5,0.25").unwrap();
+        assert_eq!((gray.mean, gray.std), (vec![0.5], vec![0.25]));
+        let color = parse("0.1, 0.2, 0.3 / 1, 2, 4").unwrap();
+        assert_eq!((&color.mean[..], &color.std[..]), (&[0.1, 0.2, 0.3][..], &[1.0, 2.0, 4.0][..]));
         for bad in ["0.5", "0.5,0.2,0.1", "1,2/3", "a,b", "0,0", "nan,1", "0,inf"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
@@ -109,17 +106,17 @@ mod tests {
 
     #[test]
     fn channels_are_normalized_apart() {
-        let colour = parse("0,0.5/1,0.25").unwrap();
-        check(&colour, &[1, 2, 1, 1]).unwrap();
-        assert!(check(&colour, &[1, 3, 1, 1]).is_err());
-        assert!(check(&colour, &[1, 2, 5, 2]).unwrap_err().to_string().contains("both dimension"));
+        let color = parse("0,0.5/1,0.25").unwrap();
+        check(&color, &[1, 2, 1, 1]).unwrap();
+        assert!(check(&color, &[1, 3, 1, 1]).is_err());
+        assert!(check(&color, &[1, 2, 5, 2]).unwrap_err().to_string().contains("both dimension"));
         let last = array![[[[1.0, 1.0]], [[0.0, 0.0]], [[1.0, 0.0]]]].into_dyn();
         let normalized = array![[[[1.0, 2.0]], [[0.0, -2.0]], [[1.0, -2.0]]]].into_dyn();
-        assert_eq!(apply(&colour, &[1, 3, 1, 2], last.clone()).unwrap(), normalized);
-        assert_eq!(apply(&colour, &[3, 1, 2], last).unwrap(), normalized);
+        assert_eq!(apply(&color, &[1, 3, 1, 2], last.clone()).unwrap(), normalized);
+        assert_eq!(apply(&color, &[3, 1, 2], last).unwrap(), normalized);
         let pixels = array![[[1.0], [1.0]], [[0.0], [0.0]]].into_dyn();
         let normalized = array![[[1.0], [2.0]], [[0.0], [-2.0]]].into_dyn();
-        assert_eq!(apply(&colour, &[1, 2, 1], pixels).unwrap(), normalized);
-        assert_eq!(range(&colour), (-2.0, 2.0));
+        assert_eq!(apply(&color, &[1, 2, 1], pixels).unwrap(), normalized);
+        assert_eq!(range(&color), (-2.0, 2.0));
     }
 }

@@ -245,7 +245,7 @@ pub(crate) fn params_json(params: &Params) -> Json {
 
 /// Bits that the noise of the results may grow before they are wrong.
 fn noise_budget(plan: &VerifiedPlan) -> f64 {
-    let noise = noise::analyse_exact(plan);
+    let noise = noise::analyze_exact(plan);
     let left = plan.output_values().map(|value| noise::budget(plan, value, noise[value.index()]));
     left.fold(f64::INFINITY, f64::min)
 }
@@ -253,7 +253,7 @@ fn noise_budget(plan: &VerifiedPlan) -> f64 {
 /// Bits of precision in the worst output slot, and the error that leaves, in the unit of the results. The results are
 /// within [−1, 1] before the factor of the output.
 fn precision(plan: &VerifiedPlan) -> (f64, f64) {
-    let deviations = noise::analyse(plan);
+    let deviations = noise::analyze(plan);
     let mut worst = (f64::INFINITY, 0.0);
     for output in &plan.outputs {
         for (value, _) in &output.slots {

@@ -37,7 +37,7 @@ impl Fidelity {
     pub(crate) fn of(plan: &VerifiedPlan) -> Option<Fidelity> {
         let validation = plan.validation.clone()?;
         let noise = match plan.params.scheme {
-            Scheme::Ckks => noise::analyse(plan),
+            Scheme::Ckks => noise::analyze(plan),
             // Integers are exact.
             Scheme::Bfv => vec![Deviation::NONE; plan.ops.len()],
         };

@@ -160,17 +160,17 @@ fn targets_may_be_numbers() {
 fn one_number_decides_where_labels_or_steps_say_so() {
     let yes = Array1::from_shape_fn(N_ROWS, |row| f64::from(u8::from(row % 2 == 0))).into_dyn();
     let end = "output \"y\" t5 | sigmoid";
-    let labelled = workshop(&network(1, 1.0, end), Some(yes));
-    let sheet = compile(&labelled, "");
+    let labeled = workshop(&network(1, 1.0, end), Some(yes));
+    let sheet = compile(&labeled, "");
     assert_eq!(sheet["fidelity"]["agreement"]["of"], 60, "{sheet}");
-    let (text, output) = decrypted(&labelled);
+    let (text, output) = decrypted(&labeled);
     assert_eq!(output["kind"], "threshold");
     let probability = output["values"][0].as_f64().unwrap();
     assert_eq!(output["class"].as_u64().unwrap(), u64::from(probability > 0.5));
     assert!(text.contains("class "), "{text}");
-    let unlabelled = workshop(&network(1, 1.0, end), None);
-    assert!(compile(&unlabelled, "")["fidelity"]["agreement"].is_null());
-    assert!(!decrypted(&unlabelled).0.contains("class"));
+    let unlabeled = workshop(&network(1, 1.0, end), None);
+    assert!(compile(&unlabeled, "")["fidelity"]["agreement"].is_null());
+    assert!(!decrypted(&unlabeled).0.contains("class"));
 }
 
 #[test]

@@ -112,7 +112,7 @@ t0 = input : [2,3] "x"
 t1 = sum t0 axes=[0] keepdims=true : [1,3] "sum"
 t2 = mul t1, c0 : [1,3] "mean"
 t3 = expand t2 : [2,3] "wide"
-t4 = add t0, t3 : [2,3] "centred"
+t4 = add t0, t3 : [2,3] "centered"
 output "y" t4
 "#;
     let workshop = network(whole);

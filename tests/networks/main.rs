@@ -203,7 +203,7 @@ fn bounds(plan: &VerifiedPlan) -> Vec<f64> {
     if plan.params.scheme == Scheme::Bfv {
         return vec![0.0; plan.outputs.len()];
     }
-    let deviations = noise::analyse(plan);
+    let deviations = noise::analyze(plan);
     let bound = |output: &hecc_grammar::plan::Output| {
         let largest = output.slots.iter().map(|(value, _)| deviations[value.index()].bound);
         largest.fold(0.0, f64::max) * output.factor.abs()

@@ -34,7 +34,7 @@ struct Arguments {
     /// Calibration inputs: array `x`.
     #[arg(long)]
     calibration: PathBuf,
-    /// Labelled test inputs: arrays `x`, `y`.
+    /// Labeled test inputs: arrays `x`, `y`.
     #[arg(long)]
     test: PathBuf,
     /// Wanted precision in bits.

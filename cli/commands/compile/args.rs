@@ -16,7 +16,7 @@ use crate::terminal::units;
 /// Compile a trained network into a plan
 ///
 /// A plan says how to compute the network on encrypted data. What cannot be computed on encrypted data, such as ReLU,
-/// is replaced by polynomials that fit the network's behaviour on calibration data: inputs like those it will see, at least
+/// is replaced by polynomials that fit the network's behavior on calibration data: inputs like those it will see, at least
 /// 64 and 64 more for each layer that is replaced. No keys are involved; the plan is not secret, but holds the network's weights.
 #[derive(clap::Args)]
 pub(crate) struct Args {

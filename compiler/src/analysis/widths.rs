@@ -89,7 +89,7 @@ pub fn widths(
             kind,
             format: bits(format),
             certified: elements.iter().map(Interval::bits).fold(0.0, f64::max),
-            // Beyond a quantiser's levels inputs are clamped.
+            // Beyond a quantizer's levels inputs are clamped.
             calibrated: bits((lo.abs().max(hi.abs()) / step).min(limit)),
             widest_channel: widest_channel(graph, id, &elements),
         });

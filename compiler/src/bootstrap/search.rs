@@ -132,7 +132,7 @@ fn predicted_bits(wish: &Wish, recipe: &Recipe, costs: &Costs) -> Option<f64> {
 
 /// −log2 of the largest error of the results of a [`probe`].
 pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
-    let errors = noise::analyse(plan);
+    let errors = noise::analyze(plan);
     let deviations = plan.output_values().map(|value| errors[value.index()].total);
     let largest = deviations.fold(0.0, f64::max);
     -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.recipe, chain.ratio())).log2()

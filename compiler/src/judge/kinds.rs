@@ -122,12 +122,12 @@ mod tests {
             unsaid("add t0, t0 | softmax axis=1", "[1,2,4,4]"),
             OutputKind::Classes { axis: 1 }
         );
-        let labelled = |last: &str, shape: &str| {
+        let labeled = |last: &str, shape: &str| {
             kind(last, shape, OutputWish::Unsaid, Some(Targets::Classes(vec![1])))
         };
-        assert_eq!(labelled("sigmoid t0", "[1,3]"), OutputKind::Classes { axis: 1 });
-        assert_eq!(labelled("sigmoid t0", "[1,1]"), OutputKind::Threshold { at: 0.5 });
-        assert_eq!(labelled("add t0, t0", "[1,1]"), OutputKind::Threshold { at: 0.0 });
+        assert_eq!(labeled("sigmoid t0", "[1,3]"), OutputKind::Classes { axis: 1 });
+        assert_eq!(labeled("sigmoid t0", "[1,1]"), OutputKind::Threshold { at: 0.5 });
+        assert_eq!(labeled("add t0, t0", "[1,1]"), OutputKind::Threshold { at: 0.0 });
         let numbers = Targets::Values(vec![vec![0.5; 3]]);
         let values = kind("add t0, t0", "[1,3]", OutputWish::Unsaid, Some(numbers));
         assert_eq!(values, OutputKind::Values);

@@ -1,6 +1,6 @@
 //! Imports ONNX models: protobuf to [`Model`].
 //!
-//! Every attribute of every node is honoured or refused, and all refusals are reported at once. Whatever is computed
+//! Every attribute of every node is honored or refused, and all refusals are reported at once. Whatever is computed
 //! from constants alone is folded here. To add an operator: a file in `ops/`, a line in `ops::OPS`.
 //!
 //! Each room uses only those before it: `value/` (what a name stands for), `file/` (what is stored), `builder/` (the

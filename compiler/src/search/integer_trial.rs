@@ -21,7 +21,7 @@ use super::Problem;
 /// Largest primes; special ones are a little larger.
 pub(super) const MAX_PRIME_BITS: f64 = 49.97;
 
-/// Limbs of the modulus that noise is first analysed for.
+/// Limbs of the modulus that noise is first analyzed for.
 const TRIAL_LIMBS: usize = 16;
 
 /// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by so many bits,
@@ -152,7 +152,7 @@ impl Trial {
 
     /// log2 of the largest deviation of noise among values.
     fn largest(&self, values: &mut dyn Iterator<Item = Value>) -> f64 {
-        let noise = self.sizes.analyse(&self.plan);
+        let noise = self.sizes.analyze(&self.plan);
         values.map(|value| noise[value.index()]).fold(0.0, f64::max)
     }
 
@@ -170,7 +170,7 @@ impl Trial {
     /// For each step of the graph, log2 of the deviation of the noise of its result, the mean of all coefficients: what the
     /// next product sees.
     fn noise(&self) -> Vec<f64> {
-        let noise = self.sizes.analyse_mean(&self.plan);
+        let noise = self.sizes.analyze_mean(&self.plan);
         let of_layer = |layer: &Layer| {
             layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
         };

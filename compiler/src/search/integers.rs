@@ -202,7 +202,7 @@ fn fit(
             levels = next;
             let choice = choice(problem, (params.clone(), trial.products), &levels)?;
             let plan = problem.try_out(&choice)?;
-            let noise = noise::analyse_exact(&plan);
+            let noise = noise::analyze_exact(&plan);
             let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
             let left = left.fold(f64::INFINITY, f64::min);
             if left >= 0.0 {

@@ -87,14 +87,14 @@ fn too_imprecise(problem: &Problem<'_>, best: &Found) -> CompileError {
 
 /// −log2 of the bound on the error of the results of a plan, as a fraction of their range.
 pub fn precision_of(plan: &Plan) -> f64 {
-    let errors = noise::analyse(plan);
+    let errors = noise::analyze(plan);
     let bounds = plan.output_values().map(|value| errors[value.index()].bound);
     -bounds.fold(0.0, f64::max).log2()
 }
 
 /// The node after which the error of encryption is largest.
 fn noisiest_layer(plan: &Plan) -> String {
-    let errors = noise::analyse(plan);
+    let errors = noise::analyze(plan);
     let error = |layer: &Layer| {
         layer.slots.iter().map(|(value, _)| errors[value.index()].total).fold(0.0, f64::max)
     };

@@ -56,11 +56,11 @@ pub struct Input {
     pub seen: Profile,
     /// A slot holds `factor · element`, in BFV the nearest integer.
     pub factor: f64,
-    /// What the client rounds elements by before anything else: the network's own input quantiser.
+    /// What the client rounds elements by before anything else: the network's own input quantizer.
     pub quantizer: Option<Quantizer>,
     /// One map of slots to elements (row-major) for each ciphertext. An element may lie in several slots.
     pub slots: Vec<Runs>,
-    /// Mean and standard deviation per channel that pixels in [0, 1] are normalised by.
+    /// Mean and standard deviation per channel that pixels in [0, 1] are normalized by.
     pub normalization: Option<Normalization>,
 }
 

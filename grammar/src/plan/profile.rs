@@ -1,6 +1,6 @@
 //! What calibration saw of a list of numbers, and whether another list is like it.
 //!
-//! Two checks: each number has a range, and the whole list a distance from the centre in units of what was usual
+//! Two checks: each number has a range, and the whole list a distance from the center in units of what was usual
 //! (Mahalanobis). The second finds lists whose numbers are usual one by one, but not together.
 
 /// What calibration saw of the results of a network, or of a summary of its inputs.
@@ -28,7 +28,7 @@ pub enum Unusual {
         /// Its usual range.
         range: (f64, f64),
     },
-    /// All numbers together are further from the centre than usual.
+    /// All numbers together are further from the center than usual.
     Distance {
         /// How many times further than the largest usual distance.
         times: f64,
@@ -51,7 +51,7 @@ impl Profile {
         (!is_usual).then_some(Unusual::Distance { times })
     }
 
-    /// The distance from the centre, if the profile has one.
+    /// The distance from the center, if the profile has one.
     pub fn distance(&self, list: &[f64]) -> Option<f64> {
         let mut rest = &self.whitening[..];
         let mut square = 0.0;

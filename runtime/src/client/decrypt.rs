@@ -78,7 +78,7 @@ pub fn measure_noise(
         let radix = MixedRadix::new(&moduli);
         let noise = |i: usize| {
             let residues: Vec<u64> = (0..limbs.len()).map(|k| scaled.limb(k)[i]).collect();
-            radix.centred(&residues).abs() / t as f64
+            radix.centered(&residues).abs() / t as f64
         };
         (0..ring.n()).map(noise).fold(0.0, f64::max).log2()
     };
@@ -134,7 +134,7 @@ fn decrypt_integers(
     let integers = |ciphertext: usize| {
         let integer = |slot: usize| {
             let of_slot: Vec<u64> = residues.iter().map(|of| of[ciphertext][slot]).collect();
-            radix.centred(&of_slot)
+            radix.centered(&of_slot)
         };
         (0..ring.n()).map(integer).collect()
     };

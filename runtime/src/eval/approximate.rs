@@ -55,7 +55,7 @@ impl<'a> Approximate<'a> {
             plan,
             constants: plan.constants.iter().enumerate().map(&mut hold).collect(),
             last_uses: plan.last_uses(),
-            errors: noise::analyse(plan),
+            errors: noise::analyze(plan),
             embedding: OnceLock::new(),
         }
     }

@@ -149,12 +149,12 @@ impl<'a> Exact<'a> {
     /// The integers of least magnitude with these residues.
     fn integers(&self, residues: &Residues) -> Vec<f64> {
         if let ([t], [slots]) = (&self.primes[..], &residues[..]) {
-            return slots.iter().map(|&x| t.centred(x) as f64).collect();
+            return slots.iter().map(|&x| t.centered(x) as f64).collect();
         }
         let mut of_slot = vec![0; residues.len()];
         let integer = |slot: usize| {
             of_slot.iter_mut().zip(residues).for_each(|(x, slots)| *x = slots[slot]);
-            self.radix.centred(&of_slot)
+            self.radix.centered(&of_slot)
         };
         (0..self.plan.params.n_slots()).map(integer).collect()
     }

@@ -139,7 +139,7 @@ mod tests {
         for (from, to) in primes().flat_map(|from| primes().map(move |to| (from.clone(), to))) {
             let limb = limbs(&from, 64, 1).concat();
             let expected: Vec<u64> =
-                limb.iter().map(|&a| to.from_signed(from.centred(a))).collect();
+                limb.iter().map(|&a| to.from_signed(from.centered(a))).collect();
             let mut out = vec![0; limb.len()];
             (portable::TABLE.lift)(&mut out, &limb, &from, &to);
             assert_eq!(out, expected, "{} to {}", from.value(), to.value());

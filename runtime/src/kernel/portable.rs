@@ -106,7 +106,7 @@ pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
     assert_eq!(out.len(), a.len());
     let (t, q) = (from.value(), to.value());
     if t / 2 >= q {
-        out.iter_mut().zip(a).for_each(|(out, &a)| *out = to.from_signed(from.centred(a)));
+        out.iter_mut().zip(a).for_each(|(out, &a)| *out = to.from_signed(from.centered(a)));
         return;
     }
     let (half, up) = (t / 2, q.wrapping_sub(t));
@@ -193,7 +193,7 @@ pub(super) fn base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseC
         let mut quotient = 0.0;
         let sources = converter.from.iter().zip(&converter.inverses);
         for ((digit, limb), (d, &inverse)) in digits.iter_mut().zip(from).zip(sources) {
-            *digit = d.centred(d.mul(limb[i], inverse));
+            *digit = d.centered(d.mul(limb[i], inverse));
             quotient += *digit as f64 * (1.0 / d.value() as f64);
         }
         *count = (quotient + 0.5f64).floor() as i64;

@@ -3,7 +3,7 @@
 use super::Modulus;
 
 /// Converts residues modulo the k primes d_i (product D) to residues modulo primes t_j of the representative in about
-/// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with the centred digits `y_i = x_i·(D/d_i)^−1 mod d_i`,
+/// [−D/2, D/2) (Halevi, Polyakov, Shoup, CT-RSA 2019): with the centered digits `y_i = x_i·(D/d_i)^−1 mod d_i`,
 /// `x = Σ y_i·(D/d_i) − v·D`, `v = ⌊Σ y_i/d_i + 1/2⌋`. The sum of quotients is taken in doubles, in order: it is off by
 /// at most k·(k + 3)·2^−54, so within that part of D of the boundary the other representative may result.
 pub struct BaseConverter {

@@ -15,7 +15,7 @@ pub struct NttTable {
 struct Twiddles {
     /// w and ⌊w·2^64/q⌋.
     shoup: Vec<(u64, u64)>,
-    /// w centred and w/q, as doubles.
+    /// w centered and w/q, as doubles.
     doubles: Vec<(f64, f64)>,
     last: Vec<LastTwiddles>,
 }
@@ -49,7 +49,7 @@ impl NttTable {
         self.n_inverse
     }
 
-    /// Powers of the root, centred, and their quotients by q. Group `i` of the level of `m` groups takes entry `m + i`.
+    /// Powers of the root, centered, and their quotients by q. Group `i` of the level of `m` groups takes entry `m + i`.
     pub(crate) fn forward(&self) -> &[(f64, f64)] {
         &self.forward.doubles
     }
@@ -106,8 +106,8 @@ impl Twiddles {
         let doubles: Vec<(f64, f64)> = w
             .iter()
             .map(|&w| {
-                let centred = modulus.centred(w) as f64;
-                (centred, centred / q as f64)
+                let centered = modulus.centered(w) as f64;
+                (centered, centered / q as f64)
             })
             .collect();
         let last = (0..n / 16).map(|block| {

@@ -15,15 +15,15 @@ pub enum Plaintext {
 
 /// A polynomial in the NTT domain whose limbs are constant on blocks of equal length, a power of two: one word for each.
 ///
-/// Slots that repeat with period p hold a polynomial in X^(N/2p), which takes equal values on N/2p neighbours of the bit-
-/// reversed order. From 16 on these are neighbours in [`NttTable::exponents`](crate::ring::NttTable::exponents) too.
+/// Slots that repeat with period p hold a polynomial in X^(N/2p), which takes equal values on N/2p neighbors of the bit-
+/// reversed order. From 16 on these are neighbors in [`NttTable::exponents`](crate::ring::NttTable::exponents) too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blocks {
     values: Poly,
     block: usize,
 }
 
-/// Blocks shorter than this are not neighbours in the order that transforms leave.
+/// Blocks shorter than this are not neighbors in the order that transforms leave.
 const SHORTEST_BLOCK: usize = 16;
 
 impl Blocks {

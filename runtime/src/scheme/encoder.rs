@@ -63,7 +63,7 @@ impl Encoder {
                         batch.scalar_summand(ring, batch.modulus().mul(x, factor), &limbs)
                     }
                     Use::Factor => {
-                        let x = batch.modulus().centred(x);
+                        let x = batch.modulus().centered(x);
                         limbs.iter().map(|&limb| ring.modulus(limb).from_signed(x)).collect()
                     }
                 })

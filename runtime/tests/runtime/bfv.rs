@@ -1,7 +1,7 @@
 //! BFV: encrypted results equal those in the clear bit for bit, and noise stays within its bound.
 
 use hecc_grammar::model::{Quantizer, Rounding};
-use hecc_grammar::noise::{EXACT_TAIL, analyse_exact};
+use hecc_grammar::noise::{EXACT_TAIL, analyze_exact};
 use hecc_grammar::plan::{
     Key, LimbSet, Op, Params, PlanError, Ranges, Scheme, Value, VerifiedPlan,
 };
@@ -154,7 +154,7 @@ fn everything(params: Params) -> (Build, Vec<Value>) {
 /// Encrypted results equal those in the clear, and their noise is below its bound but not far.
 pub(crate) fn check(plan: &VerifiedPlan, seeds: std::ops::Range<u8>, slack: f64) {
     let bounds: Vec<f64> = {
-        let noise = analyse_exact(plan);
+        let noise = analyze_exact(plan);
         plan.output_values().map(|v| noise[v.index()] + EXACT_TAIL.log2()).collect()
     };
     let mut largest = vec![f64::NEG_INFINITY; bounds.len()];
@@ -248,7 +248,7 @@ fn damaged_ciphertexts_and_results_beyond_their_limit_are_told() {
 }
 
 #[test]
-fn inputs_are_quantised_as_the_network_does() {
+fn inputs_are_quantized_as_the_network_does() {
     let mut build = build(bfv(10, 3, 1, &T[..1]), 1);
     build.plan.inputs[0].factor = 2.0;
     let (zero_point, rounding) = (2, Rounding::HalfEven);

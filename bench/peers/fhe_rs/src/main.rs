@@ -6,7 +6,7 @@
 //! With SPECIAL 1 the keys have that prime more and ciphertexts live a level below their keys; with SPECIAL 0, the
 //! library's default, keys live on the ciphertext primes and key switching adds far more noise.
 //!
-//! - mul_relin: product of two fresh ciphertexts, relinearised, by the default `Multiplicator`.
+//! - mul_relin: product of two fresh ciphertexts, relinearized, by the default `Multiplicator`.
 //! - rotate: the slots of both rows by one step (`rotates_columns_by` in fhe.rs).
 //!
 //! Seconds are wall time, medians. fhe.rs has no threads.

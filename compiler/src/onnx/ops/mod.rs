@@ -1,6 +1,6 @@
 //! The operators, one file for each or for a small family.
 //!
-//! An importer reads all attributes and inputs that it honours and lowers the node to few operations of the tensor
+//! An importer reads all attributes and inputs that it honors and lowers the node to few operations of the tensor
 //! graph. Nodes whose inputs are all known go through the same code, on a scratch model (see `walk::apply`).
 
 mod abs;

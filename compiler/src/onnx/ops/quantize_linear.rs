@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn element_types_are_honoured() {
+    fn element_types_are_honored() {
         let to = |n| [("output_dtype", Attr::Int(n))];
         let case = |n| {
             let case = Case::new(21, &[1]).floats("s", &[], &[1.0]);

@@ -226,7 +226,7 @@ mod tests {
         let case = Case::new(13, &[1, 1, 8, 8])
             .floats("w", &[1, 1, 3, 3], &[1.0; 9])
             .floats("v", &[1, 2, 3, 3], &[1.0; 18])
-            .node("Conv", "x w", "c", &[("group", Attr::Int(1)), ("colour", Attr::Int(3))])
+            .node("Conv", "x w", "c", &[("group", Attr::Int(1)), ("color", Attr::Int(3))])
             .node("Reciprocal", "x", "e", &[])
             .node("MaxPool", "e", "p", &pool)
             .node("Conv", "p v", "d", &[])
@@ -238,7 +238,7 @@ mod tests {
         let ImportError::Nodes(nodes) = error else { panic!("{error}") };
         let found: Vec<(&str, &str)> =
             nodes.iter().map(|n| (n.op_type.as_str(), n.reason.as_str())).collect();
-        assert_eq!(found[0], ("Conv", "attribute `colour` is not supported"));
+        assert_eq!(found[0], ("Conv", "attribute `color` is not supported"));
         assert_eq!(found[1].0, "Reciprocal");
         assert_eq!(
             found[2],

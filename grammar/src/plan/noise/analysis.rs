@@ -33,7 +33,7 @@ impl Deviation {
 /// The error of every value's slots, as far as it is known without running the plan. What layers hold is taken from their
 /// quantiles, or to be anything within [−1, 1], which is how the compiler normalizes values; the argument of the sine of
 /// bootstrapping has a known distribution. Errors of different slots are taken to be independent.
-pub fn analyse(plan: &Plan) -> Vec<Deviation> {
+pub fn analyze(plan: &Plan) -> Vec<Deviation> {
     let layers = layer_of_values(plan);
     let (last_uses, fan_ins) = (plan.last_uses(), fan_ins(plan));
     let mut known: Vec<Option<Known>> = Vec::with_capacity(plan.ops.len());

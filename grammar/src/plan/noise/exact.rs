@@ -27,8 +27,8 @@ pub const HEADROOM_BITS: f64 = 2.0;
 
 /// For every value, log2 of the largest standard deviation of a coefficient of its noise, for the largest plaintext prime.
 /// In the form QP it is that of the value divided by P.
-pub fn analyse_exact(plan: &Plan) -> Vec<f64> {
-    ConstantSizes::new(plan).analyse(plan)
+pub fn analyze_exact(plan: &Plan) -> Vec<f64> {
+    ConstantSizes::new(plan).analyze(plan)
 }
 
 /// How large the constants of a plan are as polynomials, which takes longer to find out than all the rest, and does not
@@ -48,14 +48,14 @@ impl ConstantSizes {
         ConstantSizes((0..plan.constants.len()).map(|c| size(plan, ConstantId(c as u32))).collect())
     }
 
-    /// As [`analyse_exact`], of a plan with the same constants.
-    pub fn analyse(&self, plan: &Plan) -> Vec<f64> {
+    /// As [`analyze_exact`], of a plan with the same constants.
+    pub fn analyze(&self, plan: &Plan) -> Vec<f64> {
         let variances = self.variances(plan).into_iter();
         variances.map(|variance| variance.peak.log2() / 2.0).collect()
     }
 
-    /// As [`Self::analyse`], the root mean square over all coefficients.
-    pub fn analyse_mean(&self, plan: &Plan) -> Vec<f64> {
+    /// As [`Self::analyze`], the root mean square over all coefficients.
+    pub fn analyze_mean(&self, plan: &Plan) -> Vec<f64> {
         let variances = self.variances(plan).into_iter();
         variances.map(|variance| variance.mean.log2() / 2.0).collect()
     }

@@ -8,7 +8,7 @@
 use crate::plan::{LimbSet, Params};
 use crate::security::EPHEMERAL_WEIGHT;
 
-/// Standard deviation of a coefficient of the RLWE error: a centred binomial of 42 bits has variance 21/2, at least the
+/// Standard deviation of a coefficient of the RLWE error: a centered binomial of 42 bits has variance 21/2, at least the
 /// 3.19² that the security table assumes.
 pub const SIGMA: f64 = 3.24037;
 

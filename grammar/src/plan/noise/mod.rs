@@ -9,9 +9,9 @@ mod formulas;
 mod known;
 mod spectrum;
 
-pub use analysis::{Deviation, analyse};
+pub use analysis::{Deviation, analyze};
 pub use exact::{
-    ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyse_exact, budget, rounding_variance,
+    ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyze_exact, budget, rounding_variance,
 };
 pub use formulas::{
     SIGMA, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,

@@ -46,7 +46,7 @@ impl Q {
 }
 
 impl W {
-    /// A centred constant and its quotient.
+    /// A centered constant and its quotient.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn new((w, quotient): (f64, f64)) -> W {
         W { w: _mm256_set1_pd(w), quotient: _mm256_set1_pd(quotient) }
@@ -55,7 +55,7 @@ impl W {
     /// A constant in `[0, q)`.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn from_residue(factor: u64, q: &Modulus) -> W {
-        let w = q.centred(factor) as f64;
+        let w = q.centered(factor) as f64;
         W::new((w, w / q.value() as f64))
     }
 }

@@ -12,8 +12,8 @@ use crate::ring::{BaseConverter, Modulus};
 /// Products of two residues that one [`Sum`] holds.
 const RESIDUE_TERMS: usize = 8;
 
-/// Products of two centred integers that one [`Sum`] holds.
-const CENTRED_TERMS: usize = 12;
+/// Products of two centered integers that one [`Sum`] holds.
+const CENTERD_TERMS: usize = 12;
 
 /// Quads taken at a time: what is kept of them stays in the first-level cache.
 const TILE: usize = 64;
@@ -48,7 +48,7 @@ impl Sum {
         self.high = high;
     }
 
-    /// A value congruent to the sum, if one factor of each product is a residue of q, centred or not: then the quotient
+    /// A value congruent to the sum, if one factor of each product is a residue of q, centered or not: then the quotient
     /// of the sum by q is at most 8·2^50 or 12·2^48. Bound 3, and one unit more.
     #[target_feature(enable = "avx2,fma")]
     fn reduce(self, q: Q) -> __m256d {
@@ -121,7 +121,7 @@ pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Mod
         let is_small = small >= left.len().min(RESIDUE_TERMS);
         let count = if is_small { small } else { left.len().min(RESIDUE_TERMS) };
         let (now, later) = left.split_at(count);
-        let factor = |factor| if is_small { q.centred(factor) as f64 } else { factor as f64 };
+        let factor = |factor| if is_small { q.centered(factor) as f64 } else { factor as f64 };
         let terms: Vec<(&[Square], __m256d)> =
             now.iter().map(|&(a, x)| (squares(a), _mm256_set1_pd(factor(x)))).collect();
         match is_small {
@@ -136,7 +136,7 @@ pub(super) fn add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Mod
 fn count_small(multiples: &[Multiple<'_>], q: &Modulus) -> usize {
     let mut most = (1u64 << 53) / q.value() - 1;
     let fits = |(_, factor): &&Multiple<'_>| {
-        let left = most.checked_sub(q.centred(*factor).unsigned_abs());
+        let left = most.checked_sub(q.centered(*factor).unsigned_abs());
         most = left.unwrap_or(most);
         left.is_some()
     };
@@ -287,7 +287,7 @@ impl Source {
     }
 }
 
-/// Some target primes and, operand by operand, the centred factors for them.
+/// Some target primes and, operand by operand, the centered factors for them.
 struct Targets<const G: usize> {
     q: [Q; G],
     factors: Vec<[f64; G]>,
@@ -298,7 +298,7 @@ impl<const G: usize> Targets<G> {
     fn new(converter: &BaseConverter, first: usize) -> Targets<G> {
         let q = std::array::from_fn(|j| Q::new(&converter.to[first + j]));
         let factor = |k: usize, j: usize| {
-            converter.to[first + j].centred(converter.matrix[first + j][k]) as f64
+            converter.to[first + j].centered(converter.matrix[first + j][k]) as f64
         };
         let factors =
             (0..=converter.from.len()).map(|k| std::array::from_fn(|j| factor(k, j))).collect();
@@ -306,7 +306,7 @@ impl<const G: usize> Targets<G> {
     }
 }
 
-/// The centred digits of one quad and, last, their count.
+/// The centered digits of one quad and, last, their count.
 #[target_feature(enable = "avx2,fma")]
 fn fill_operands(operands: &mut [Quad], i: usize, from: &[&[Quad]], sources: &[Source]) {
     let mut quotient = _mm256_setzero_pd();
@@ -325,7 +325,7 @@ fn fill_operands(operands: &mut [Quad], i: usize, from: &[&[Quad]], sources: &[S
 fn combine<const G: usize>(to: [&mut [Quad]; G], operands: &[Quad], targets: &Targets<G>) {
     let (n_terms, q) = (targets.factors.len(), targets.q);
     for (i, operands) in operands.chunks_exact(n_terms).enumerate() {
-        let terms = operands.chunks(CENTRED_TERMS).zip(targets.factors.chunks(CENTRED_TERMS));
+        let terms = operands.chunks(CENTERD_TERMS).zip(targets.factors.chunks(CENTERD_TERMS));
         let mut parts = terms.map(|(operands, factors)| add_up(operands, factors, q));
         let mut totals = parts.next().expect("there is at least the count");
         for part in parts {

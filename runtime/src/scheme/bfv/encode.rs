@@ -87,7 +87,7 @@ impl Batch {
         limbs.iter().map(residue).collect()
     }
 
-    /// `Q·m mod t`, centred: `⌊Q/t·m⌉ = (Q·m − remainder)/t`, which modulo every prime of Q is `−remainder/t`.
+    /// `Q·m mod t`, centered: `⌊Q/t·m⌉ = (Q·m − remainder)/t`, which modulo every prime of Q is `−remainder/t`.
     fn remainders(
         &self,
         ring: &Ring,
@@ -96,7 +96,7 @@ impl Batch {
     ) -> Vec<i64> {
         let t = self.modulus();
         let factor = t.mul(factor, ring.product(limbs.iter().copied(), t));
-        coefficients.iter().map(|&c| t.centred(t.mul(c, factor))).collect()
+        coefficients.iter().map(|&c| t.centered(t.mul(c, factor))).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::rlwe::{Ciphertext, Poly};
 /// Q into residues modulo B, and brought back.
 ///
 /// In:    form Q, degree 1, equal limbs. Out: degree 2.
-/// Noise: `noise::analyse_exact`, t times the operands' overflow times each other's noise.
+/// Noise: `noise::analyze_exact`, t times the operands' overflow times each other's noise.
 /// Cost:  with ℓ limbs and k auxiliary primes, `7ℓ + 5k` transforms of a limb for a square, `9ℓ + 7k` otherwise.
 pub struct Multiplier {
     /// Auxiliary primes, as many as the largest limb set needs. They are of no concern to security: nothing modulo

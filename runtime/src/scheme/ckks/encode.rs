@@ -79,7 +79,7 @@ pub fn decode(
     let real: Vec<f64> = (0..n)
         .map(|i| {
             residues.iter_mut().enumerate().for_each(|(k, r)| *r = coefficients.limb(k)[i]);
-            radix.centred(&residues) * factor
+            radix.centered(&residues) * factor
         })
         .collect();
     let real = Zeroizing::new(real);
