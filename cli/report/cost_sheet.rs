@@ -234,7 +234,7 @@ pub(crate) fn params_json(params: &Params) -> Json {
         "max_log_qp": max_log_qp(params.log_n, params.security),
         "security_bits": params.security.bits(),
         "security_source": "eprint 2024/463, table 5.2, ternary secret",
-        "message_primes": params.q,
+        "ciphertext_modulus_primes": params.q,
         "special_primes": params.p,
         "scheme": if params.scheme == Scheme::Bfv { "bfv" } else { "ckks" },
         "plaintext_primes": params.t,

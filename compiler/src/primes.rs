@@ -36,7 +36,7 @@ pub fn params_for(request: &Request) -> Option<Params> {
     let first = prime_near(request.scale + HEADROOM, request.log_n, &mut taken)?;
     let mut q = vec![first];
     q.extend(rescaling_primes(request.scale, request.depth, request.log_n, &mut taken)?);
-    // A special prime a little above every message prime: the key's noise, divided by P, stays below rounding.
+    // A special prime a little above every ciphertext-modulus prime: the key's noise, divided by P, stays below rounding.
     let special = (request.scale + HEADROOM + 1.0).min(MAX_PRIME_BITS);
     let mut p = vec![];
     for _ in 0..request.n_special {

@@ -160,7 +160,7 @@ fn considered_table(found: &[Considered]) -> Table {
         ("time, 1 core", Align::Right),
         ("bits", Align::Right),
         ("keys in memory", Align::Right),
-        ("key primes", Align::Right),
+        ("special primes", Align::Right),
         ("modulus", Align::Right),
         ("scale", Align::Right),
         ("slots to coeffs", Align::Right),

@@ -94,7 +94,7 @@ impl Trial {
         let mut primes: Vec<u64> =
             (0..=n_limbs).filter_map(|_| prime_near(MAX_PRIME_BITS, log_n, &mut taken)).collect();
         primes.sort_unstable();
-        // The largest is the special one: digits are of one message prime each.
+        // The largest is the special one: digits are of one ciphertext-modulus prime each.
         let special = primes.pop().expect("there are primes of 50 bits for every ring");
         let params = Params {
             scheme: Scheme::Bfv,
@@ -108,7 +108,7 @@ impl Trial {
         };
         let plan = problem.try_out(&choice(problem, (params, products), &levels)?)?;
         // Modulo so large a prime factors agree only if they always do.
-        if plan.message_factors(special).is_err() {
+        if plan.correction_factors(special).is_err() {
             return Ok(None);
         }
         let sizes = ConstantSizes::new(&plan);
@@ -199,7 +199,7 @@ impl Trial {
         if n_special > q.len() || q.len() > LimbSet::MOST {
             return None;
         }
-        // A little larger than message primes, so that every digit is smaller than their product.
+        // A little larger than ciphertext-modulus primes, so that every digit is smaller than their product.
         let special = |_| prime_near((largest + 0.3).min(49.99), self.log_n, &mut taken);
         let p = (0..n_special).map(special).collect::<Option<Vec<u64>>>()?;
         Some(Params {

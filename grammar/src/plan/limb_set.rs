@@ -1,13 +1,13 @@
-//! Sets of message primes.
+//! Sets of ciphertext-modulus primes.
 
 use std::fmt;
 
-/// A subset of the plan's message primes, as a bit set over their indices (at most 64).
+/// A subset of the plan's ciphertext-modulus primes, as a bit set over their indices (at most 64).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct LimbSet(pub u64);
 
 impl LimbSet {
-    /// No plan has more message primes.
+    /// No plan has more ciphertext-modulus primes.
     pub const MOST: usize = 64;
 
     /// The first `count` primes.
@@ -17,7 +17,7 @@ impl LimbSet {
 
     /// Primes `start..end`; empty if `end <= start`.
     pub fn range(start: usize, end: usize) -> LimbSet {
-        assert!(end <= 64, "a plan has at most 64 message primes");
+        assert!(end <= 64, "a plan has at most 64 ciphertext-modulus primes");
         let below = |n: usize| if n == 64 { u64::MAX } else { (1u64 << n) - 1 };
         LimbSet(if end <= start { 0 } else { below(end) & !below(start) })
     }

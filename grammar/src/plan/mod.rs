@@ -5,7 +5,7 @@ mod embedding;
 mod file;
 mod kind;
 mod limb_set;
-mod message_factors;
+mod correction_factors;
 pub mod noise;
 mod op;
 mod params;
@@ -170,7 +170,7 @@ pub struct Plan {
 pub struct KeyUse {
     /// Which key.
     pub key: Key,
-    /// The union of the limb sets that it is applied on: the key holds no other message primes.
+    /// The union of the limb sets that it is applied on: the key holds no other ciphertext-modulus primes.
     pub limbs: LimbSet,
     /// Of the special primes it holds the first so many: the most that one of its uses takes.
     pub n_special: usize,

@@ -26,12 +26,12 @@ pub struct Params {
     pub scheme: Scheme,
     /// log2 of the ring degree N.
     pub log_n: u32,
-    /// Message primes q_0, q_1, ..; a ciphertext lives on a subset of them.
+    /// Ciphertext-modulus primes q_0, q_1, ..; a ciphertext lives on a subset of them.
     pub q: Vec<u64>,
     /// BFV: the plaintext primes, distinct, ≡ 1 mod 2N. A plan runs once for each; results are integers modulo their
     /// product, by the Chinese remainder theorem. CKKS: none.
     pub t: Vec<u64>,
-    /// Special primes of key switching. A digit of the gadget decomposition holds as many message primes.
+    /// Special primes of key switching. A digit of the gadget decomposition holds as many ciphertext-modulus primes.
     pub p: Vec<u64>,
     /// Level of a fresh ciphertext: it lives on the first `input_level + 1` of `q`. Those above are bootstrapping's.
     pub input_level: usize,
@@ -81,17 +81,17 @@ impl Params {
         self.t.iter().copied().max().unwrap_or(1) as f64
     }
 
-    /// All message primes.
+    /// All ciphertext-modulus primes.
     pub fn all_limbs(&self) -> LimbSet {
         LimbSet::first(self.q.len())
     }
 
-    /// The first `level + 1` message primes: what a ciphertext with `level` levels left lives on.
+    /// The first `level + 1` ciphertext-modulus primes: what a ciphertext with `level` levels left lives on.
     pub fn limbs_at(&self, level: usize) -> LimbSet {
         LimbSet::first(level + 1)
     }
 
-    /// Message primes in one digit of the gadget decomposition (α).
+    /// Ciphertext-modulus primes in one digit of the gadget decomposition (α).
     pub fn digit_width(&self) -> usize {
         self.p.len()
     }
@@ -110,7 +110,7 @@ impl Params {
 
     /// How many of the special primes a key switch on `limbs` uses: the first few whose product P is at least that of
     /// every digit. Keys are made for the product of all special primes, and `decompose` divides the digits by the
-    /// product of the unused ones, modulo the message primes, which takes no additional step.
+    /// product of the unused ones, modulo the ciphertext-modulus primes, which takes no additional step.
     pub fn n_special(&self, limbs: LimbSet) -> usize {
         let log = |primes: &mut dyn Iterator<Item = u64>| primes.map(|q| (q as f64).log2()).sum();
         let digits = self.digits(limbs).into_iter();
@@ -123,7 +123,7 @@ impl Params {
         (0..self.p.len()).find(enough).unwrap_or(self.p.len())
     }
 
-    /// log2 of one message prime, on the scale grid.
+    /// log2 of one ciphertext-modulus prime, on the scale grid.
     pub fn log_q(&self, limb: usize) -> f64 {
         log2_of(self.q[limb] as f64)
     }
@@ -138,7 +138,7 @@ impl Params {
         self.q.iter().chain(&self.p).map(|&prime| (prime as f64).log2()).sum()
     }
 
-    /// log2 of the product of the message primes.
+    /// log2 of the product of the ciphertext-modulus primes.
     pub fn log_total_q(&self) -> f64 {
         self.q.iter().map(|&prime| (prime as f64).log2()).sum()
     }

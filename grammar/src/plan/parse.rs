@@ -165,8 +165,7 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
     of.finish()?;
     // Typing relies on these; the verifier has the exact bounds.
     if params.log_n == 0 || params.log_n > 31 || params.q.len() > 64 || params.input_level > 63 {
-        let what =
-            "expected log_n from 1 to 31, at most 64 message primes and input_level up to 63";
+        let what = "expected log_n from 1 to 31, at most 64 ciphertext-modulus primes and input_level up to 63";
         return Err(error(&statement, what));
     }
     Ok(Plan { batch, ..Plan::new(params, &name) })

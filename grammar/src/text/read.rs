@@ -85,7 +85,7 @@ fn describe(rule: Rule) -> String {
         "EOI" => "end of the line",
         "numbers" => "list of numbers [..]",
         "runs" => "map [slot:element ..]",
-        "limbs" => "message primes such as q0..2",
+        "limbs" => "ciphertext-modulus primes such as q0..2",
         "string" => "quoted text",
         "integer" => "whole number",
         "begin" => ":",

@@ -114,7 +114,7 @@ fn decrypt_integers(
     let count = ciphertexts.len() / primes.len();
     let residues = |(i, &t): (usize, &u64)| {
         let batch = Batch::new(ring.n(), t);
-        let factors = plan.message_factors(t).expect("a verified plan has them");
+        let factors = plan.correction_factors(t).expect("a verified plan has them");
         let slots = |(ciphertext, value): (&Ciphertext, Value)| -> Result<Vec<u64>, RunError> {
             let (message, limbs) = phase(ring, secret, ciphertext);
             let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());

@@ -8,7 +8,7 @@ use hecc_grammar::plan::{ConstantId, Form, LimbSet};
 use crate::rlwe::Plaintext;
 use crate::scheme::Use;
 
-/// What a plaintext depends on: the constant, the message primes, the form, the use and the plaintext prime.
+/// What a plaintext depends on: the constant, the ciphertext-modulus primes, the form, the use and the plaintext prime.
 pub(super) type Key = (ConstantId, LimbSet, Form, Use, usize);
 
 /// A cache that never evicts: a plan uses each plaintext once in every run, so what did not fit is encoded each time.

@@ -43,8 +43,8 @@ pub struct Evaluator<'a> {
     context: Context,
     encoder: Encoder,
     multiplier: Option<Multiplier>,
-    /// BFV: for each plaintext prime, what the message of each value is multiplied by.
-    factors: Vec<Vec<u64>>,
+    /// BFV: for each plaintext prime, the correction factor of each value.
+    correction_factors: Vec<Vec<u64>>,
     pool: rayon::ThreadPool,
     cache: PlaintextCache,
     /// Nanoseconds spent on each instruction, in all runs.
@@ -83,7 +83,7 @@ impl<'a> Evaluator<'a> {
         let encoder = pool.install(|| Encoder::new(&plan.params));
         let multiplier = (plan.params.scheme == Scheme::Bfv)
             .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
-        let factors = |&t: &u64| plan.message_factors(t).expect("a verified plan has them");
+        let factors = |&t: &u64| plan.correction_factors(t).expect("a verified plan has them");
         Ok(Evaluator {
             plan,
             units: units(plan),
@@ -91,7 +91,7 @@ impl<'a> Evaluator<'a> {
             context,
             encoder,
             multiplier,
-            factors: plan.params.t.iter().map(factors).collect(),
+            correction_factors: plan.params.t.iter().map(factors).collect(),
             pool,
             cache: PlaintextCache::new(options.cache_bytes),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),

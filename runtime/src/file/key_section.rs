@@ -10,7 +10,7 @@ use super::fields::Reader;
 pub struct KeySection {
     /// Which key.
     pub key: Key,
-    /// Its message primes.
+    /// Its ciphertext-modulus primes.
     pub limbs: LimbSet,
     /// How many of the special primes it holds.
     pub n_special: usize,

@@ -21,7 +21,7 @@ pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;
 pub use sample::{SecretRng, Seed, expand_uniform};
 
-/// The primes of a plan with their tables: message primes first, then special primes.
+/// The primes of a plan with their tables: ciphertext-modulus primes first, then special primes.
 pub struct Ring {
     /// The primes' roles.
     pub params: Params,
@@ -29,7 +29,7 @@ pub struct Ring {
     pub log_n: u32,
     /// One table for each prime; its modulus is in it.
     pub tables: Vec<NttTable>,
-    /// How many of them are message primes.
+    /// How many of them are ciphertext-modulus primes.
     pub n_message: usize,
 }
 

@@ -15,7 +15,7 @@ pub struct Ciphertext {
     pub ty: Type,
 }
 
-/// Ring indices of the limbs of a value: its message primes, then the special ones if it is on QP.
+/// Ring indices of the limbs of a value: its ciphertext-modulus primes, then the special ones if it is on QP.
 pub fn limb_indices(ring: &Ring, limbs: LimbSet, form: Form) -> Vec<usize> {
     match form {
         Form::Q => limbs.iter().collect(),

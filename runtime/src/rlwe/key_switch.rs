@@ -16,10 +16,10 @@ use super::ciphertext::limb_indices;
 use super::{Ciphertext, Context, Poly};
 
 /// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where P is the
-/// product of all special primes and g_j is 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved by the inverse automorphism, so
-/// that one permutation after the inner product is all that is left to do.
+/// product of all special primes and g_j is 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved
+/// by the inverse automorphism, so that one permutation after the inner product is all that is left to do.
 pub struct KeySwitchKey {
-    /// Message primes that it holds.
+    /// Ciphertext-modulus primes that it holds.
     pub limbs: LimbSet,
     /// How many of the special primes it holds.
     pub n_special: usize,
@@ -109,8 +109,8 @@ impl EvaluationKeys {
 impl Context {
     /// Splits the last polynomial into digits, each a small integer polynomial on QP.
     ///
-    /// In:    form Q. Out: form Digits; `Σ_j d_j·P·g_j = P'·c mod q_i` for every message prime, P' the product of the
-    ///        special primes that are used.
+    /// In:    form Q. Out: form Digits; `Σ_j d_j·P·g_j = P'·c mod q_i` for every ciphertext-modulus prime, P' the product
+    ///        of the special primes that are used.
     /// Noise: none. Cost: ℓ inverse and about β·(ℓ + α) − ℓ forward transforms of a limb.
     pub fn decompose(&self, source: Arc<Ciphertext>) -> Digits {
         let limbs: Vec<usize> = source.ty.limbs.iter().collect();

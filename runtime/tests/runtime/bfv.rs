@@ -82,7 +82,7 @@ fn bgv_products(params: Params) -> (Build, Vec<Value>) {
         chain = build.switch(square, Key::Relinearize);
         outputs.push(chain);
     }
-    // Both kinds of product, of messages with different factors.
+    // Both kinds of product, of messages with different correction factors.
     let low = build.op(Op::ModSwitch(x, LimbSet::first(n_limbs - 2)));
     let mixed = build.op(Op::Mul(chain, low));
     outputs.push(build.switch(mixed, Key::Relinearize));
@@ -206,7 +206,7 @@ fn messages_with_different_factors_are_not_added() {
     let square = build.switch(square, Key::Relinearize);
     let sum = build.op(Op::Add(square, Value(0)));
     let error = VerifiedPlan::new(build.plan).unwrap_err();
-    assert_eq!(error, PlanError::MessageFactors(sum));
+    assert_eq!(error, PlanError::CorrectionFactors(sum));
 }
 
 #[test]

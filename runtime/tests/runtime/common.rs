@@ -27,7 +27,7 @@ pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64)
     Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
 }
 
-/// `n_limbs` message primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
+/// `n_limbs` ciphertext-modulus primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
 pub(crate) fn usual(log_n: u32, n_limbs: usize, n_special: usize) -> Params {
     params(log_n, &vec![45; n_limbs], &vec![49; n_special], 40.0)
 }

@@ -37,7 +37,7 @@ fn rotated(slots: &[f64], steps: usize) -> Vec<f64> {
     slots
 }
 
-/// Message primes of 45 bits with digits of `width`, and special primes that leave the key's noise visible.
+/// Ciphertext-modulus primes of 45 bits with digits of `width`, and special primes that leave the key's noise visible.
 fn tight(log_n: u32, width: usize) -> Params {
     params(log_n, &[45; 4], &vec![46; width], 40.0)
 }

@@ -41,7 +41,7 @@ instructions! {
     /// Product of two ciphertexts of form Q, degree 1 and equal limbs; scales and degrees add up. In BFV scale-invariant.
     7 "mul" Mul(a: Value, b: Value);
     /// BGV's product of two ciphertexts of form Q, degree 1 and equal limbs of product Q. It needs no auxiliary primes, but
-    /// noise is multiplied by noise, and the message by −Q (see [`Plan::message_factors`](super::Plan::message_factors)).
+    /// noise is multiplied by noise, and the message by −Q (see [`Plan::correction_factors`](super::Plan::correction_factors)).
     19 "mul_bgv" MulBgv(a: Value, b: Value) in Bfv;
     /// Divides by the largest prime of the limb set and drops it.
     11 "rescale" Rescale(a: Value) in Ckks;

@@ -14,7 +14,7 @@ pub(in crate::plan) enum Operand<'a> {
     Terms(&'a [(Value, ConstantId)]),
     /// A number.
     Index(u32),
-    /// Message primes.
+    /// Ciphertext-modulus primes.
     Limbs(LimbSet),
     /// An evaluation key.
     Key(Key),

@@ -5,7 +5,7 @@ use super::{ConstantId, LimbSet, Value};
 /// Which primes an element is reduced by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// A ciphertext on the message primes of its limb set.
+    /// A ciphertext on the ciphertext-modulus primes of its limb set.
     Q,
     /// A ciphertext on those and the special primes of [`Params::n_special`](crate::plan::Params::n_special), P times as large, P their product.
     QP,
@@ -18,7 +18,7 @@ pub enum Form {
 pub struct Type {
     /// Which primes besides `limbs`.
     pub form: Form,
-    /// The message primes that the residues are taken by.
+    /// The ciphertext-modulus primes that the residues are taken by.
     pub limbs: LimbSet,
     /// log2 of the factor Δ on the message, compared exactly: a pass aligns operands. The factor P of the form QP
     /// is not counted. 0 in BFV plans.

@@ -75,7 +75,7 @@ impl OperandSource for Operands<'_> {
     }
 
     fn limbs(&mut self) -> Result<LimbSet, LineError> {
-        read_limbs(&self.next(Rule::limbs, "message primes such as q0..2")?)
+        read_limbs(&self.next(Rule::limbs, "ciphertext-modulus primes such as q0..2")?)
     }
 
     fn key(&mut self) -> Result<Key, LineError> {

@@ -1,4 +1,4 @@
-//! What BGV's products multiply messages by.
+//! The correction factors that BGV's products leave on messages.
 
 use super::{LimbSet, Op, Plan, Value};
 
@@ -9,17 +9,17 @@ impl Plan {
     /// `t·e' + Q²·m·m'`, which stands for the message `−Q·m·m'`.
     ///
     /// # Errors
-    /// The first value that is a sum of messages with different factors.
-    pub fn message_factors(&self, t: u64) -> Result<Vec<u64>, Value> {
+    /// The first value that is a sum of values with different correction factors.
+    pub fn correction_factors(&self, t: u64) -> Result<Vec<u64>, Value> {
         let mut factors: Vec<u64> = Vec::with_capacity(self.ops.len());
         for (value, op) in self.values() {
-            factors.push(self.message_factor(value, op, &factors, t)?);
+            factors.push(self.correction_factor(value, op, &factors, t)?);
         }
         Ok(factors)
     }
 
-    /// The factor of a value, whose operands' are known.
-    fn message_factor(&self, value: Value, op: &Op, known: &[u64], t: u64) -> Result<u64, Value> {
+    /// The correction factor of a value, whose operands' are known.
+    fn correction_factor(&self, value: Value, op: &Op, known: &[u64], t: u64) -> Result<u64, Value> {
         let of = |v: &Value| known[v.index()];
         let mul = |a: u64, b: u64| (u128::from(a) * u128::from(b) % u128::from(t)) as u64;
         let minus = |limbs: LimbSet| {
