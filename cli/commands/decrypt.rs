@@ -85,10 +85,10 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
     let destination = check_files(args, &key_path)?;
     let console =
         &destination.as_ref().map_or(*console, |destination| destination.console(console));
-    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
+    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey, &args.plan)?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| refusal::refused(&key_path, error))?;
-    let input_file = bytes_file::read_kind(&args.input, (Kind::Result, &args.plan))?;
+    let input_file = bytes_file::read_kind(&args.input, Kind::Result, &args.plan)?;
     let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
     let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;

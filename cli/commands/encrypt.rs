@@ -72,7 +72,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
     let output = check_files(args, &key_path, &paths)?;
     let console = &output.console(console);
-    let key_file = bytes_file::read_kind(&key_path, (Kind::SecretKey, &args.plan))?;
+    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey, &args.plan)?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| refusal::refused(&key_path, error))?;
     let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let input_file = bytes_file::read_kind(&args.input, (Kind::Input, &args.plan))?;
+    let input_file = bytes_file::read_kind(&args.input, Kind::Input, &args.plan)?;
     let key_path = beside::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     memory::require(need, "the keys and values of this run")?;
     let keys = {
         let _working = Progress::spinner(console, "reading evaluation keys");
-        let file = bytes_file::read_kind(&key_path, (Kind::EvaluationKeys, &args.plan))?;
+        let file = bytes_file::read_kind(&key_path, Kind::EvaluationKeys, &args.plan)?;
         let origin = Origin { plan: loaded.fingerprint, key };
         read_evaluation_keys(plan, origin, file)
             .map_err(|error| refusal::mismatched(&key_path, error, &args.input))?

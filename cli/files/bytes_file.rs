@@ -19,12 +19,12 @@ const HEAD: usize = 16;
 
 /// Reads a file of hecc that should be of kind `expected` and go with `plan`. A file of another kind is refused before it
 /// is read whole.
-pub(crate) fn read_kind(path: &Path, (expected, plan): (Kind, &Path)) -> Result<Bytes> {
+pub(crate) fn read_kind(path: &Path, expected: Kind, plan: &Path) -> Result<Bytes> {
     let check = |head: &[u8]| {
         let found = kind_of(head)?;
         if found == expected { Ok(()) } else { Err(FileError::Kind { found, expected }) }
     };
-    let problem = |head: &[u8], error| wrong_kind(path, head, (expected, plan), error);
+    let problem = |head: &[u8], error| wrong_kind(path, head, expected, plan, error);
     match open(path)? {
         Source::Stream(bytes) => {
             check(&bytes).map_err(|error| problem(&bytes, error))?;

@@ -25,7 +25,7 @@ pub(crate) struct LoadedPlan {
 
 /// Reads a plan and checks all that it promises.
 pub(crate) fn read(path: &Path) -> Result<LoadedPlan> {
-    open(path, bytes_file::read_kind(path, (Kind::Plan, path))?)
+    open(path, bytes_file::read_kind(path, Kind::Plan, path)?)
 }
 
 /// The same from bytes that were read from `path`.

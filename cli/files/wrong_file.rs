@@ -12,7 +12,8 @@ use crate::terminal::failure::hinted;
 pub(crate) fn wrong_kind(
     path: &Path,
     head: &[u8],
-    (expected, plan): (Kind, &Path),
+    expected: Kind,
+    plan: &Path,
     error: FileError,
 ) -> anyhow::Error {
     match error {

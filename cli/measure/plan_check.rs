@@ -50,13 +50,13 @@ pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()
             let n_elements = expected.layers[k].len();
             let pairs = layer.slots.iter().flat_map(|(_, runs)| runs.pairs());
             let elements = pairs.map(|(_, element)| element as usize).filter(|&i| i < n_elements);
-            let values = (&found.layers[k][..], &expected.layers[k][..]);
-            compare(&layer.name, values, elements, tolerance * size)?;
+            let (found, expected) = (&found.layers[k], &expected.layers[k]);
+            compare(&layer.name, found, expected, elements, tolerance * size)?;
         }
         for (k, output) in plan.outputs.iter().enumerate() {
             let size = largest(&expected.outputs[k]).max(output.factor.abs());
-            let values = (&found.outputs[k][..], &expected.outputs[k][..]);
-            compare(&output.name, values, 0..values.1.len(), tolerance * size)?;
+            let (found, expected) = (&found.outputs[k], &expected.outputs[k]);
+            compare(&output.name, found, expected, 0..expected.len(), tolerance * size)?;
         }
     }
     Ok(())
@@ -106,7 +106,8 @@ fn chosen(calibration: &Calibration, n_images: usize, few: bool) -> Vec<usize> {
 /// Compares some elements of a tensor.
 fn compare(
     name: &str,
-    (found, expected): (&[f64], &[f64]),
+    found: &[f64],
+    expected: &[f64],
     elements: impl Iterator<Item = usize>,
     tolerance: f64,
 ) -> Result<()> {
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn differences_name_the_layer_and_the_element() {
         let compare = |found: &[f64], expected: &[f64], elements: std::ops::Range<usize>| {
-            compare("fc", (found, expected), elements, 0.01).map_err(|error| error.to_string())
+            compare("fc", found, expected, elements, 0.01).map_err(|error| error.to_string())
         };
         assert!(compare(&[1.0, 2.0], &[1.0, 2.001], 0..2).is_ok());
         let error = compare(&[1.0, 2.0], &[1.0, 4.0], 0..2).unwrap_err();

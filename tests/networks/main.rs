@@ -122,7 +122,7 @@ fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
     for image in [0, N_CALIBRATION - 1] {
         let tensors: Vec<ArrayD<f64>> =
             calibration.iter().map(|x| x.select(Axis(0), &[image])).collect();
-        compare(&compiled, (&tensors, &sizes), image as u8)?;
+        compare(&compiled, &tensors, &sizes, image as u8)?;
     }
     Ok(())
 }
@@ -139,7 +139,8 @@ fn is_refusal(error: &CompileError) -> bool {
 
 fn compare(
     compiled: &Compiled,
-    (tensors, sizes): (&[ArrayD<f64>], &[f64]),
+    tensors: &[ArrayD<f64>],
+    sizes: &[f64],
     seed: u8,
 ) -> Result<(), TestCaseError> {
     let plan = &compiled.plan;

@@ -139,12 +139,22 @@ fn main() -> Result<()> {
         &test.slice_axis(Axis(0), Slice::from(0..arguments.encrypt.min(n))).to_owned(),
         Noise::None,
     )?;
+    let expected = Expected { inputs: &test, labels: &labels, clear: &clear };
     for threads in [1, 2] {
         let options = Options { threads, cache_bytes: arguments.cache };
-        measure(plan, &keys, &secret, &test, (&labels, &clear), options)?;
+        measure(plan, &keys, &secret, &expected, options)?;
     }
     row("peak memory of this process", mib(peak_memory()? << 10));
     Ok(())
+}
+
+/// Inputs to run encrypted, and what comes out of them otherwise.
+struct Expected<'a> {
+    inputs: &'a ArrayD<f64>,
+    /// The class of each.
+    labels: &'a [i64],
+    /// The outputs of the plan in the clear: as many inputs are run as there are of these.
+    clear: &'a [Vec<f64>],
 }
 
 /// Runs encrypted inputs: latency, accuracy, and the difference to the plan in the clear.
@@ -152,10 +162,10 @@ fn measure(
     plan: &VerifiedPlan,
     keys: &EvaluationKeys,
     secret: &SecretKey,
-    test: &ArrayD<f64>,
-    (labels, clear): (&[i64], &[Vec<f64>]),
+    expected: &Expected<'_>,
     options: Options,
 ) -> Result<()> {
+    let Expected { inputs: test, labels, clear } = *expected;
     let evaluator = Evaluator::new(plan, keys, options)?;
     let mut rng = SecretRng::from_os()?;
     let (mut times, mut results) = (vec![], vec![]);

@@ -63,8 +63,8 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let plan = probe(&best.chain, wish.log_slots, wish.n_values, wish.levels, &table)?;
     let plan = VerifiedPlan::new(plan)?;
     let tensors: Vec<Vec<f64>> = (0..wish.n_values).map(|k| numbers(&wish, k)).collect();
-    let runs = (usize::from(args.threads), usize::from(args.repeats));
-    let measured = measure(&plan, &tensors, runs, console)?;
+    let (threads, repeats) = (usize::from(args.threads), usize::from(args.repeats));
+    let measured = measure(&plan, &tensors, threads, repeats, console)?;
     let pairs = measured.outputs.iter().flatten().zip(tensors.iter().flatten());
     let errors: Vec<f64> = pairs.map(|(a, b)| (a - b).abs()).collect();
     let largest = errors.iter().copied().fold(0.0, f64::max);

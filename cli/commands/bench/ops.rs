@@ -65,8 +65,8 @@ const PLAINTEXT_PRIME: u64 = 65537;
 
 pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
     let params = params(args)?;
-    let runs = (usize::from(args.threads), usize::from(args.repeats));
-    let mut rows = vec![("ntt", ntt(&params, usize::from(args.repeats)))];
+    let (threads, repeats) = (usize::from(args.threads), usize::from(args.repeats));
+    let mut rows = vec![("ntt", ntt(&params, repeats))];
     let operations = match args.scheme {
         Arithmetic::Ckks => &CKKS_OPERATIONS[..],
         Arithmetic::Bfv => &BFV_OPERATIONS[..],
@@ -74,7 +74,7 @@ pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
     for &(name, operation) in operations {
         let plan = VerifiedPlan::new(plan_of(&params, operation)?)?;
         let tensor = vec![0.5; params.n_slots()];
-        let measured = measure(&plan, &[tensor.clone(), tensor], runs, console)?;
+        let measured = measure(&plan, &[tensor.clone(), tensor], threads, repeats, console)?;
         rows.push((name, measured.seconds));
     }
     let mut table = Table::new(&[("operation", Align::Left), ("time", Align::Right)]);

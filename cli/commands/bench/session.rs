@@ -25,7 +25,8 @@ pub(crate) struct Measured {
 pub(crate) fn measure(
     plan: &VerifiedPlan,
     tensors: &[Vec<f64>],
-    (threads, repeats): (usize, usize),
+    threads: usize,
+    repeats: usize,
     console: &Console,
 ) -> Result<Measured> {
     let secret = SecretKey::generate()?;

@@ -19,7 +19,13 @@ impl Plan {
     }
 
     /// The correction factor of a value, whose operands' are known.
-    fn correction_factor(&self, value: Value, op: &Op, known: &[u64], t: u64) -> Result<u64, Value> {
+    fn correction_factor(
+        &self,
+        value: Value,
+        op: &Op,
+        known: &[u64],
+        t: u64,
+    ) -> Result<u64, Value> {
         let of = |v: &Value| known[v.index()];
         let mul = |a: u64, b: u64| (u128::from(a) * u128::from(b) % u128::from(t)) as u64;
         let minus = |limbs: LimbSet| {

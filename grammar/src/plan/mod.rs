@@ -1,11 +1,11 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod correction_factors;
 mod embedding;
 mod file;
 mod kind;
 mod limb_set;
-mod correction_factors;
 pub mod noise;
 mod op;
 mod params;

@@ -83,7 +83,7 @@ fn messages<'a>(
             let message = |slots: &Vec<f64>| {
                 let slots = slots.iter().map(|&x| batch.modulus().from_integer(x));
                 let coefficients = batch.to_coefficients(&slots.collect::<Vec<_>>());
-                SecretPoly(batch.as_summand(ring, (&coefficients, 1), limbs))
+                SecretPoly(batch.as_summand(ring, &coefficients, 1, limbs))
             };
             slots.iter().map(message).collect::<Vec<_>>()
         })),

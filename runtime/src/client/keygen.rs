@@ -23,7 +23,7 @@ pub fn evaluation_keys(
     let total = uses.len();
     let seed = rng.public_seed();
     let make = |(done, key_use): (usize, &KeyUse)| {
-        let key = key_switch_key(plan, &ring, secret, rng, (key_use, seed));
+        let key = key_switch_key(&ring, secret, rng, key_use, &seed);
         progress(done + 1, total);
         (key_use.key, key)
     };
@@ -31,13 +31,13 @@ pub fn evaluation_keys(
 }
 
 fn key_switch_key(
-    plan: &Plan,
     ring: &Ring,
     secret: &SecretKey,
     rng: &mut SecretRng,
-    (key_use, seed): (&KeyUse, [u8; 16]),
+    key_use: &KeyUse,
+    seed: &[u8; 16],
 ) -> KeySwitchKey {
-    let special = ring.n_message..ring.n_message + key_use.n_special;
+    let special = ring.n_q..ring.n_q + key_use.n_special;
     let limbs: Vec<usize> = key_use.limbs.iter().chain(special).collect();
     let own = secret.poly(ring, &limbs);
     let sparse = || secret.ephemeral(ring.n()).poly(ring, &limbs);
@@ -53,10 +53,10 @@ fn key_switch_key(
         Key::Encapsulate => (own, sparse()),
         Key::Decapsulate => (sparse(), own),
     };
-    let params = &plan.params;
+    let params = &ring.params;
     let digits = params.digits(key_use.limbs).into_iter().map(|digit| {
         let members = params.digit(key_use.limbs, digit);
-        let uniform = KeySwitchKey::uniform_half(ring, &seed, key_use.key, digit, &limbs);
+        let uniform = KeySwitchKey::uniform_half(ring, seed, key_use.key, digit, &limbs);
         let error = Secret(rng.error(ring.n())).poly(ring, &limbs);
         let body = Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);

@@ -3,13 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use hecc_grammar::plan::{ConstantId, Form, LimbSet};
-
 use crate::rlwe::Plaintext;
-use crate::scheme::Use;
-
-/// What a plaintext depends on: the constant, the ciphertext-modulus primes, the form, the use and the plaintext prime.
-pub(super) type Key = (ConstantId, LimbSet, Form, Use, usize);
+use crate::scheme::Encoding;
 
 /// A cache that never evicts: a plan uses each plaintext once in every run, so what did not fit is encoded each time.
 pub(super) struct PlaintextCache {
@@ -20,7 +15,7 @@ pub(super) struct PlaintextCache {
 #[derive(Default)]
 struct Held {
     bytes: usize,
-    plaintexts: HashMap<Key, Arc<Plaintext>>,
+    plaintexts: HashMap<Encoding, Arc<Plaintext>>,
 }
 
 impl PlaintextCache {
@@ -30,17 +25,22 @@ impl PlaintextCache {
     }
 
     /// A plaintext, encoded now if it is not held.
-    pub(super) fn get(&self, key: Key, encode: impl FnOnce() -> Plaintext) -> Arc<Plaintext> {
-        if let Some(held) = self.held.read().expect("no panic under this lock").plaintexts.get(&key)
-        {
-            return held.clone();
+    pub(super) fn get(
+        &self,
+        encoding: Encoding,
+        encode: impl FnOnce() -> Plaintext,
+    ) -> Arc<Plaintext> {
+        let held =
+            self.held.read().expect("no panic under this lock").plaintexts.get(&encoding).cloned();
+        if let Some(plaintext) = held {
+            return plaintext;
         }
         let plaintext = Arc::new(encode());
         let mut held = self.held.write().expect("no panic under this lock");
         let bytes = held.bytes.saturating_add(plaintext.bytes());
-        if bytes <= self.budget && !held.plaintexts.contains_key(&key) {
+        if bytes <= self.budget && !held.plaintexts.contains_key(&encoding) {
             held.bytes = bytes;
-            held.plaintexts.insert(key, plaintext.clone());
+            held.plaintexts.insert(encoding, plaintext.clone());
         }
         plaintext
     }
@@ -48,14 +48,23 @@ impl PlaintextCache {
 
 #[cfg(test)]
 mod tests {
+    use hecc_grammar::plan::{ConstantId, Form, LimbSet};
+
     use super::*;
+    use crate::scheme::Use;
 
     #[test]
     fn holds_no_more_than_its_budget() {
         let cache = PlaintextCache::new(100);
         let get = |id: u32, fresh: u64| {
-            let key = (ConstantId(id), LimbSet::first(5), Form::Q, Use::Factor, 0);
-            let plaintext = cache.get(key, || Plaintext::Scalar(vec![fresh; 5]));
+            let encoding = Encoding {
+                constant: ConstantId(id),
+                limbs: LimbSet::first(5),
+                form: Form::Q,
+                used_as: Use::Factor,
+                instance: 0,
+            };
+            let plaintext = cache.get(encoding, || Plaintext::Scalar(vec![fresh; 5]));
             match &*plaintext {
                 Plaintext::Scalar(residues) => residues[0],
                 Plaintext::Full(_) => panic!("a scalar was stored"),

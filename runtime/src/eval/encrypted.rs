@@ -15,7 +15,7 @@ use crate::rlwe::{
     by_blocks, limb_indices,
 };
 use crate::scheme::bfv::Multiplier;
-use crate::scheme::{Encoder, Use};
+use crate::scheme::{Encoder, Encoding, Use};
 
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
@@ -55,6 +55,14 @@ pub struct Evaluator<'a> {
 enum Data {
     Ciphertext(Arc<Ciphertext>),
     Digits(Digits),
+}
+
+/// One pass over the plan: for one of several plaintext primes, or the only one.
+#[derive(Clone, Copy)]
+struct Run<'r> {
+    inputs: &'r [Arc<Ciphertext>],
+    /// The index of the plaintext prime.
+    instance: usize,
 }
 
 impl Data {
@@ -146,11 +154,11 @@ impl<'a> Evaluator<'a> {
         let (n_ops, n_instances) = (self.plan.ops.len(), self.plan.params.n_instances());
         let progress =
             |done: usize, _: usize| progress(instance * n_ops + done, n_instances * n_ops);
-        let units = (&**self.plan, &self.units[..]);
-        let outputs = execute(units, &self.pool, &progress, |values, operands| {
+        let run = Run { inputs, instance };
+        let outputs = execute(self.plan, &self.units, &self.pool, &progress, |values, operands| {
             let start = Instant::now();
             let results = match (values, operands) {
-                ([value], [operands]) => vec![self.step(*value, operands, (inputs, instance))],
+                ([value], [operands]) => vec![self.result(*value, operands, run)],
                 _ => self.sums(values, operands, instance),
             };
             // Sums in one pass take about as long each.
@@ -177,12 +185,9 @@ impl<'a> Evaluator<'a> {
         self.spent.iter().map(|spent| Duration::from_nanos(spent.load(Ordering::Relaxed))).collect()
     }
 
-    fn step(
-        &self,
-        value: Value,
-        operands: &[Arc<Data>],
-        (inputs, instance): (&[Arc<Ciphertext>], usize),
-    ) -> Data {
+    /// The result of one instruction.
+    fn result(&self, value: Value, operands: &[Arc<Data>], run: Run<'_>) -> Data {
+        let Run { inputs, instance } = run;
         let context = &self.context;
         let ring = &context.ring;
         let ty = self.plan.ty(value);
@@ -242,8 +247,9 @@ impl<'a> Evaluator<'a> {
             operands.iter().map(|operand| &**operand.ciphertext()).zip(numbers).collect()
         });
         let sums: Vec<Vec<Product<'_>>> = products.collect();
-        let shape = (&limb_indices(ring, ty.limbs, ty.form)[..], usize::from(ty.degree) + 1);
-        let results = sums_of_multiples(ring, shape, &sums).into_iter();
+        let limbs = limb_indices(ring, ty.limbs, ty.form);
+        let results =
+            sums_of_multiples(ring, &limbs, usize::from(ty.degree) + 1, &sums).into_iter();
         results.map(|polys| Data::Ciphertext(Arc::new(Ciphertext { polys, ty }))).collect()
     }
 
@@ -333,11 +339,10 @@ impl<'a> Evaluator<'a> {
         &self,
         constant: ConstantId,
         ty: Type,
-        as_a: Use,
+        used_as: Use,
         instance: usize,
     ) -> Arc<Plaintext> {
-        self.cache.get((constant, ty.limbs, ty.form, as_a, instance), || {
-            self.encoder.plaintext(self.plan, &self.context.ring, (constant, as_a), (ty, instance))
-        })
+        let encoding = Encoding { constant, limbs: ty.limbs, form: ty.form, used_as, instance };
+        self.cache.get(encoding, || self.encoder.plaintext(self.plan, &self.context.ring, encoding))
     }
 }

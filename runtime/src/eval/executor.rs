@@ -14,7 +14,8 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Executes every unit of instructions with `f(values, operands of each)` and returns the values that leave the plan, in order.
 pub(super) fn execute<T: Send + Sync>(
-    (plan, units): (&Plan, &[Vec<Value>]),
+    plan: &Plan,
+    units: &[Vec<Value>],
     pool: &rayon::ThreadPool,
     progress: Progress<'_>,
     f: impl Fn(&[Value], &[Vec<Arc<T>>]) -> Vec<T> + Sync,
@@ -221,7 +222,7 @@ mod tests {
                 assert!(operands[0].iter().all(|operand| ***operand < values[0]));
                 vec![result]
             };
-            execute((&plan, &units(&plan)), &pool(threads), &|_, _| {}, run);
+            execute(&plan, &units(&plan), &pool(threads), &|_, _| {}, run);
             assert_eq!(alive.into_inner().unwrap().len(), plan.ops.len());
         }
     }
@@ -230,7 +231,7 @@ mod tests {
     fn a_panic_ends_the_run() {
         let plan = plan();
         let run = || {
-            execute((&plan, &units(&plan)), &pool(3), &|_, _| {}, |values, _| {
+            execute(&plan, &units(&plan), &pool(3), &|_, _| {}, |values, _| {
                 assert!(values[0].index() != 90, "as the test wants");
                 vec![()]
             })

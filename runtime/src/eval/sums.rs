@@ -17,7 +17,8 @@ pub(super) type Product<'a> = (&'a Ciphertext, Arc<Plaintext>);
 /// The polynomials of each sum, `n_polys` of them, on the limbs with these ring indices.
 pub(super) fn sums_of_multiples(
     ring: &Ring,
-    (limbs, n_polys): (&[usize], usize),
+    limbs: &[usize],
+    n_polys: usize,
     sums: &[Vec<Product<'_>>],
 ) -> Vec<Vec<Poly>> {
     let block = BLOCK.min(ring.n());

@@ -98,7 +98,7 @@ pub fn read_evaluation_keys(
             return Err(reader.malformed("padding that is not zero"));
         }
         end = start + section.bytes as usize;
-        let key = read_key(&plan.params, &ring, (section, seed), &payload[start..end])
+        let key = read_key(&ring, section, &seed, &payload[start..end])
             .map_err(|what| reader.malformed(what))?;
         keys.insert(section.key, key);
     }
@@ -107,14 +107,14 @@ pub fn read_evaluation_keys(
 
 /// The key of one section, or what is wrong with it.
 fn read_key(
-    params: &Params,
     ring: &Ring,
-    (section, seed): (&KeySection, [u8; 16]),
+    section: &KeySection,
+    seed: &[u8; 16],
     bytes: &[u8],
 ) -> Result<KeySwitchKey, String> {
-    let special = ring.n_message..ring.n_message + section.n_special;
+    let special = ring.n_q..ring.n_q + section.n_special;
     let limbs: Vec<usize> = section.limbs.iter().chain(special).collect();
-    let indices = params.digits(section.limbs);
+    let indices = ring.params.digits(section.limbs);
     let mut digits = BTreeMap::new();
     for (digit, bytes) in indices.into_iter().zip(bytes.chunks_exact(8 * ring.n() * limbs.len())) {
         let problem = Mutex::new(None);
@@ -132,7 +132,7 @@ fn read_key(
         if let Some(what) = problem.into_inner().expect("no panic under this lock") {
             return Err(what);
         }
-        let uniform = KeySwitchKey::uniform_half(ring, &seed, section.key, digit, &limbs);
+        let uniform = KeySwitchKey::uniform_half(ring, seed, section.key, digit, &limbs);
         digits.insert(digit, [body, uniform]);
     }
     Ok(KeySwitchKey { limbs: section.limbs, n_special: section.n_special, digits })

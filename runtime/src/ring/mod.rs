@@ -30,7 +30,7 @@ pub struct Ring {
     /// One table for each prime; its modulus is in it.
     pub tables: Vec<NttTable>,
     /// How many of them are ciphertext-modulus primes.
-    pub n_message: usize,
+    pub n_q: usize,
 }
 
 impl Ring {
@@ -39,7 +39,7 @@ impl Ring {
         let primes: Vec<u64> = params.q.iter().chain(&params.p).copied().collect();
         let n = params.ring_degree();
         let tables = primes.into_par_iter().map(|q| NttTable::new(Modulus::new(q), n)).collect();
-        Ring { params: params.clone(), log_n: params.log_n, tables, n_message: params.q.len() }
+        Ring { params: params.clone(), log_n: params.log_n, tables, n_q: params.q.len() }
     }
 
     /// The ring degree N.
@@ -54,7 +54,7 @@ impl Ring {
 
     /// Indices of the special primes that a key switch on `limbs` uses.
     pub fn special(&self, limbs: LimbSet) -> Range<usize> {
-        self.n_message..self.n_message + self.params.n_special(limbs)
+        self.n_q..self.n_q + self.params.n_special(limbs)
     }
 
     /// The product of some primes modulo another.

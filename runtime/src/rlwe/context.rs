@@ -77,7 +77,7 @@ impl Context {
         let all = limb_indices(&self.ring, before, form);
         let dropped = all
             .into_iter()
-            .filter(|&limb| !after.contains(limb) || limb >= self.ring.n_message)
+            .filter(|&limb| !after.contains(limb) || limb >= self.ring.n_q)
             .collect();
         self.prepare(dropped, after.iter().collect());
     }

@@ -156,7 +156,7 @@ impl Context {
         let source = &digits.source;
         let ring = &self.ring;
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
-        let special = ring.n_message..ring.n_message + switch.n_special;
+        let special = ring.n_q..ring.n_q + switch.n_special;
         let held: Vec<usize> = switch.limbs.iter().chain(special).collect();
         let permutation = self.permutation(key);
         let polys = Poly::build_pair(ring.n(), all.len(), |k, out| {

@@ -1,6 +1,6 @@
 //! Encodes the constants of a plan, whatever its scheme.
 
-use hecc_grammar::plan::{Constant, ConstantId, Params, Plan, Scheme, Type, View};
+use hecc_grammar::plan::{Constant, ConstantId, Form, LimbSet, Params, Plan, Scheme, View};
 use rayon::prelude::*;
 
 use crate::ring::Ring;
@@ -16,6 +16,21 @@ pub enum Use {
     Summand(u64),
     /// It is multiplied by.
     Factor,
+}
+
+/// What an encoded constant depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// The constant of the plan.
+    pub constant: ConstantId,
+    /// The ciphertext-modulus primes that it is encoded on.
+    pub limbs: LimbSet,
+    /// Whether it is on the special primes too.
+    pub form: Form,
+    /// What it is to a ciphertext.
+    pub used_as: Use,
+    /// The index of the plaintext prime.
+    pub instance: usize,
 }
 
 /// Tables for encoding.
@@ -36,15 +51,10 @@ impl Encoder {
         }
     }
 
-    /// A constant on the limbs of a type, for the plaintext prime of this index.
-    pub fn plaintext(
-        &self,
-        plan: &Plan,
-        ring: &Ring,
-        (constant, as_a): (ConstantId, Use),
-        (ty, instance): (Type, usize),
-    ) -> Plaintext {
-        let limbs = limb_indices(ring, ty.limbs, ty.form);
+    /// Encodes a constant.
+    pub fn plaintext(&self, plan: &Plan, ring: &Ring, encoding: Encoding) -> Plaintext {
+        let Encoding { constant, limbs, form, used_as, instance } = encoding;
+        let limbs = limb_indices(ring, limbs, form);
         let Constant { view, scale } = &plan.constants[constant.index()];
         match (self, view) {
             (Encoder::Ckks(_), View::Splat(x)) => {
@@ -58,7 +68,7 @@ impl Encoder {
             (Encoder::Bfv(batches), View::Splat(x)) => {
                 let batch = &batches[instance];
                 let x = batch.modulus().from_integer(*x);
-                Plaintext::Scalar(match as_a {
+                Plaintext::Scalar(match used_as {
                     Use::Summand(factor) => {
                         batch.scalar_summand(ring, batch.modulus().mul(x, factor), &limbs)
                     }
@@ -72,8 +82,8 @@ impl Encoder {
                 let batch = &batches[instance];
                 let slots = plan.real_slots(constant, |x| batch.modulus().from_integer(x));
                 let coefficients = batch.to_coefficients(&slots);
-                let poly = match as_a {
-                    Use::Summand(factor) => batch.as_summand(ring, (&coefficients, factor), &limbs),
+                let poly = match used_as {
+                    Use::Summand(factor) => batch.as_summand(ring, &coefficients, factor, &limbs),
                     Use::Factor => batch.as_factor(ring, &coefficients, &limbs),
                 };
                 Plaintext::Full(Blocks::new(ring.n(), poly))

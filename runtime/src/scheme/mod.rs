@@ -4,4 +4,4 @@ pub mod bfv;
 pub mod ckks;
 mod encoder;
 
-pub use encoder::{Encoder, Use};
+pub use encoder::{Encoder, Encoding, Use};

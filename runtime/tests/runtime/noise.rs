@@ -2,25 +2,28 @@
 //! over slots and seeds within a quarter, no slot beyond `TAIL`.
 
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Key, LimbSet, Op, Params, Value};
+use hecc_grammar::plan::{Key, LimbSet, Op, Params, Value, VerifiedPlan};
 
 use crate::common::{Build, difference, params, run_slots, setup, uniform, usual};
 
 const SEEDS: std::ops::Range<u8> = 0..5;
 
-/// Compares `measure(slots of the outputs)`, an error in message units, with a deviation at `scale`.
+/// A deviation of noise at a scale as an error of the message.
+fn at(deviation: f64, scale: f64) -> f64 {
+    deviation * (-scale).exp2()
+}
+
+/// Compares `measure(slots of the outputs)`, an error of the message, with the predicted deviation.
 fn check(
     name: &str,
-    (build, outputs): (Build, Vec<Value>),
-    (predicted, scale): (f64, f64),
+    plan: &VerifiedPlan,
+    predicted: f64,
     measure: impl Fn(&[Vec<f64>], &[Vec<f64>]) -> (f64, f64),
 ) {
-    let plan = build.finish(&outputs);
-    let predicted = predicted * (-scale).exp2();
     let (mut largest, mut squares) = (0.0f64, 0.0);
     for seed in SEEDS {
-        let setup = setup(&plan, seed);
-        let (max, deviation) = measure(&setup.slots, &run_slots(&plan, &setup));
+        let setup = setup(plan, seed);
+        let (max, deviation) = measure(&setup.slots, &run_slots(plan, &setup));
         largest = largest.max(max);
         squares += deviation * deviation;
     }
@@ -47,7 +50,7 @@ fn fresh_and_added_plaintexts() {
     for log_n in [10, 11] {
         let params = usual(log_n, 2, 1);
         let build = Build::new(params.clone(), 1);
-        check("fresh", (build, vec![Value(0)]), (noise::fresh(&params), 40.0), |x, y| {
+        check("fresh", &build.finish(&[Value(0)]), at(noise::fresh(&params), 40.0), |x, y| {
             difference(&x[0], &y[0])
         });
         let mut build = Build::new(params.clone(), 1);
@@ -57,7 +60,7 @@ fn fresh_and_added_plaintexts() {
         let sum = build.op(Op::AddPlain(Value(0), table));
         let weights: Vec<f64> = weights.iter().map(|&w| f64::from(w as f32)).collect();
         let encode = noise::encode(&params);
-        check("encode", (build, vec![Value(0), sum]), (encode, 40.0), |_, y| {
+        check("encode", &build.finish(&[Value(0), sum]), at(encode, 40.0), |_, y| {
             let expected: Vec<f64> = y[0].iter().zip(&weights).map(|(y, w)| y + w).collect();
             difference(&expected, &y[1])
         });
@@ -73,7 +76,7 @@ fn rescaling() {
         let product = build.op(Op::MulPlain(Value(0), factor));
         let rescaled = build.op(Op::Rescale(product));
         let rounding = noise::rounding(&params, 1);
-        check("degree 1", (build, vec![Value(0), rescaled]), (rounding, 40.0), |_, y| {
+        check("degree 1", &build.finish(&[Value(0), rescaled]), at(rounding, 40.0), |_, y| {
             let expected: Vec<f64> = y[0].iter().map(|y| 0.75 * y).collect();
             difference(&expected, &y[1])
         });
@@ -84,7 +87,7 @@ fn rescaling() {
         let scale = build.plan.ty(rescaled).scale;
         let rescaled = build.switch(rescaled, Key::Relinearize);
         let rounding = noise::rounding(&params, 2);
-        check("degree 2", (build, vec![direct, rescaled]), (rounding, scale), |_, y| {
+        check("degree 2", &build.finish(&[direct, rescaled]), at(rounding, scale), |_, y| {
             difference(&y[0], &y[1])
         });
     }
@@ -99,7 +102,7 @@ fn key_switching() {
             let mut build = Build::new(params.clone(), 1);
             let x = build.op(Op::Drop(Value(0), limbs));
             let rotate = build.switch(x, Key::Rotate(7));
-            check("rotate", (build, vec![x, rotate]), (predicted, 40.0), |_, y| {
+            check("rotate", &build.finish(&[x, rotate]), at(predicted, 40.0), |_, y| {
                 difference(&rotated(&y[0], 7), &y[1])
             });
             // Two rotations of the same digits, added before the division: two keys' noise, one rounding.
@@ -111,7 +114,7 @@ fn key_switching() {
             let [a, b] = [1, 2].map(|steps| build.op(Op::ApplyKey(digits, Key::Rotate(steps))));
             let sum = build.op(Op::Add(a, b));
             let down = build.op(Op::ModDown(sum));
-            check("hoisted", (build, vec![x, down]), (hoisted, 40.0), |_, y| {
+            check("hoisted", &build.finish(&[x, down]), at(hoisted, 40.0), |_, y| {
                 let (a, b) = (rotated(&y[0], 1), rotated(&y[0], 2));
                 let expected: Vec<f64> = a.iter().zip(b).map(|(a, b)| a + b).collect();
                 difference(&expected, &y[1])
@@ -140,8 +143,11 @@ fn relinearizing() {
         let rescaled = build.op(Op::Rescale(product));
         let scale = build.plan.ty(rescaled).scale;
         let relinearized = build.switch(rescaled, Key::Relinearize);
-        check("relinearize", (build, vec![exact, relinearized]), (predicted, scale), |_, y| {
-            difference(&y[0], &y[1])
-        });
+        check(
+            "relinearize",
+            &build.finish(&[exact, relinearized]),
+            at(predicted, scale),
+            |_, y| difference(&y[0], &y[1]),
+        );
     }
 }

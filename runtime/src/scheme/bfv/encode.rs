@@ -56,14 +56,15 @@ impl Batch {
         })
     }
 
-    /// A polynomial modulo t, times a factor, as a summand of ciphertexts on the limbs, of product Q: `⌊Q/t·m⌉`.
+    /// A polynomial modulo t, times a correction factor, as a summand of ciphertexts on the limbs, of product Q: `⌊Q/t·m⌉`.
     pub fn as_summand(
         &self,
         ring: &Ring,
-        (coefficients, factor): (&[u64], u64),
+        coefficients: &[u64],
+        correction_factor: u64,
         limbs: &[usize],
     ) -> Poly {
-        let remainders = self.remainders(ring, (coefficients, factor), limbs);
+        let remainders = self.remainders(ring, coefficients, correction_factor, limbs);
         Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);
             let factor = q.neg(q.inverse(q.reduce(self.modulus().value())));
@@ -78,7 +79,7 @@ impl Batch {
 
     /// As [`Self::as_summand`] of one number in every slot, which is a constant polynomial: a residue for each limb.
     pub fn scalar_summand(&self, ring: &Ring, x: u64, limbs: &[usize]) -> Vec<u64> {
-        let remainder = self.remainders(ring, (&[x], 1), limbs)[0];
+        let remainder = self.remainders(ring, &[x], 1, limbs)[0];
         let residue = |&limb: &usize| {
             let q = ring.modulus(limb);
             let t = q.inverse(q.reduce(self.modulus().value()));
@@ -91,11 +92,12 @@ impl Batch {
     fn remainders(
         &self,
         ring: &Ring,
-        (coefficients, factor): (&[u64], u64),
+        coefficients: &[u64],
+        correction_factor: u64,
         limbs: &[usize],
     ) -> Vec<i64> {
         let t = self.modulus();
-        let factor = t.mul(factor, ring.product(limbs.iter().copied(), t));
+        let factor = t.mul(correction_factor, ring.product(limbs.iter().copied(), t));
         coefficients.iter().map(|&c| t.centered(t.mul(c, factor))).collect()
     }
 }
