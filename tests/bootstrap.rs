@@ -13,7 +13,7 @@ use evaluators::{Outputs, run_all};
 /// Levels of the results.
 const LEVELS: usize = 3;
 
-/// Largest errors of the refreshed numbers.
+/// Largest errors of the bootstrapped numbers.
 struct Errors {
     /// Of the plan in the clear: the sine is none of the identity.
     clear: f64,
@@ -59,7 +59,7 @@ fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
 }
 
 #[test]
-fn full_and_sparse_slots_and_pairs_are_refreshed() {
+fn full_and_sparse_slots_and_pairs_are_bootstrapped() {
     for (log_slots, n_inputs) in [(10, 1), (10, 2), (6, 1), (2, 2)] {
         let plan = plan(&recipe(47.0), log_slots, n_inputs);
         let top = plan.output_values().map(|value| plan.ty(value).limbs.len()).min();

@@ -47,7 +47,7 @@ output \"y\" t12
     text.parse().unwrap()
 }
 
-/// Inputs on and beside the grid, reproducible.
+/// Inputs on and off the grid, reproducible.
 fn images(n: usize) -> ArrayD<f64> {
     let numbers: Array1<f64> = (0..n * 36).map(|i| (i * 37 % 101) as f64 / 100.0).collect();
     numbers.into_shape_with_order(IxDyn(&[n, 1, 6, 6])).unwrap()
@@ -90,7 +90,7 @@ fn one_plaintext_prime() {
     let compiled = compiled(&model, &config);
     assert_eq!(compiled.plan.params.scheme, Scheme::Bfv);
     assert_eq!(compiled.plan.params.t.len(), 1);
-    // Biases are rounded to the step of what they are added to, 2^−12 here.
+    // Biases are rounded to the quantization scale of what they are added to, 2^−12 here.
     check(&model, &compiled, 1e-4);
     let report = compiled.integers.unwrap();
     let mut text = compiled.graph.to_string();
@@ -164,14 +164,14 @@ fn a_quantizer_that_stands_for_an_activation_is_no_ring_operation() {
     assert!(compiled.other_scheme.unwrap().unwrap_err().contains("middle"));
 }
 
-/// A layer of four neurons on four inputs of two bits with the step `step`, in t2, and what follows.
-fn layer(step: f64, weights: &str, constants: &str, rest: &str) -> Model {
+/// A layer of four neurons on four inputs of two bits with the quantization scale `scale`, in t2, and what follows.
+fn layer(scale: f64, weights: &str, constants: &str, rest: &str) -> Model {
     let text = format!(
         "model 1 \"layer\"
 c0 : [4,4] = [{weights}]
 {constants}
 t0 = input : [1,4] \"x\"
-t1 = fake_quant t0 scale={step} zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantizer\"
+t1 = fake_quant t0 scale={scale} zero_point=0 q_min=0 q_max=3 rounding=half_even : [1,4] \"quantizer\"
 t2 = matmul t1, c0 : [1,4] \"fc\"
 {rest}
 "
@@ -203,7 +203,7 @@ fn check_layer(model: &Model, compiled: &Compiled, tolerance: f64) {
 
 #[test]
 fn steps_without_a_common_measure_are_approximated_and_said_so() {
-    // The square is added to its operand, whose step is another: 0.3·0.25 against its square.
+    // The square is added to its operand, whose quantization scale is another: 0.3·0.25 against its square.
     let rest = "t3 = mul t2, c1 : [1,4] \"fc\"
 t4 = mul t3, t3 : [1,4] \"square\"
 t5 = add t3, t4 : [1,4] \"add\"
@@ -221,7 +221,8 @@ output \"y\" t5";
 
 #[test]
 fn neurons_without_weights_change_nothing() {
-    // Training for few bits leaves some. Their integers have no step of their own, nor has what is multiplied by zero.
+    // Training for few bits leaves some. Their integers have no quantization scale of their own, nor has what is
+    // multiplied by zero.
     let sparse = "1, 0, 0, 3, 2, 0, -1, 1, 0, 0, 1, -1, 2, 0, -3, 1";
     let rest = "t3 = mul t2, c1 : [1,4] \"scale\"
 t4 = mul t3, t3 : [1,4] \"square\"
@@ -237,7 +238,7 @@ output \"y\" t5";
 }
 
 #[test]
-fn elements_of_a_result_keep_their_own_steps() {
+fn elements_of_a_result_keep_their_own_scales() {
     // As weights with one scale for each output channel leave them.
     let rest = "t3 = mul t2, c1 : [1,4] \"scale\"\noutput \"y\" t3";
     let model = layer(0.25, WEIGHTS, "c1 : [4] = [0.3, 0.0171, 1.9, -0.5]", rest);

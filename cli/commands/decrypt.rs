@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use crate::commands::shown::{Digits, Shown};
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output as Destination};
-use crate::files::{beside, bytes_file, plan_file, refusal, stream};
+use crate::files::{bytes_file, companions, plan_file, refusal, stream};
 use crate::report::answer::Answered;
 use crate::terminal::console::Console;
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// printed otherwise goes to stderr.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The secret key; by default the one beside the plan.
+    /// The secret key; by default the one next to the plan.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Leave out the last steps that the client applies, such as softmax.
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     pub(crate) memory: MemoryLimit,
 }
 
-/// One output of the network for one image.
+/// One output of the network for one example.
 struct Scores {
     /// That decisions are made by.
     decided: ArrayD<f64>,
@@ -78,10 +78,10 @@ impl Scores {
 const OUTSIDE: u8 = 3;
 
 pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
-    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
+    companions::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
-    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let key_path = companions::find_secret_key(args.keys.as_deref(), &args.plan)?;
     let destination = check_files(args, &key_path)?;
     let console =
         &destination.as_ref().map_or(*console, |destination| destination.console(console));
@@ -90,7 +90,7 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
         .map_err(|error| refusal::refused(&key_path, error))?;
     let input_file = bytes_file::read_kind(&args.input, Kind::Result, &args.plan)?;
     let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
-    let Ciphertexts { n_images, sets, .. } = read_outputs(plan, origin, input_file)
+    let Ciphertexts { n_examples, sets, .. } = read_outputs(plan, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
 
     let mut shown = Shown::new(&args.digits, plan, n_images)?;
@@ -108,7 +108,7 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
         }
     }
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
-        destination.write(&array_file(path, plan, &images)?)?;
+        destination.write(&array_file(path, plan, &examples)?)?;
     }
     shown.note().iter().for_each(|note| console.note(note));
     let json = json!({ "digits": shown.json(), "inputs": json_of(plan, &images, args) });
@@ -120,15 +120,15 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
 const MAX_WARNINGS: usize = 10;
 
 /// Says which results may be wrong, and returns the exit status.
-fn warn(plan: &Plan, images: &[Vec<Scores>], console: &Console) -> ExitCode {
+fn warn(plan: &Plan, examples: &[Vec<Scores>], console: &Console) -> ExitCode {
     let outputs = |scores: &'_ [Scores]| -> Vec<String> {
         let outside = scores.iter().zip(&plan.outputs);
         outside.filter_map(|(scores, output)| Some(why(output, scores.outside?))).collect()
     };
-    let all = images.iter().enumerate().map(|(image, scores)| (image, outputs(scores)));
+    let all = examples.iter().enumerate().map(|(example, scores)| (example, outputs(scores)));
     let outside: Vec<(usize, Vec<String>)> = all.filter(|(_, why)| !why.is_empty()).collect();
-    for (image, why) in outside.iter().take(MAX_WARNINGS) {
-        let which = if images.len() > 1 { format!("input {image}: ") } else { String::new() };
+    for (example, why) in outside.iter().take(MAX_WARNINGS) {
+        let which = if examples.len() > 1 { format!("example {example}: ") } else { String::new() };
         console.warn(format!("{which}{MAY_BE_WRONG} ({})", why.join("; ")));
     }
     if outside.len() > MAX_WARNINGS {
@@ -158,12 +158,12 @@ fn scores_of(
     Ok(Scores { decided, raw, applied, outside })
 }
 
-fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
+fn text(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> String {
     let mut text = String::new();
-    for (i, outputs) in images.iter().enumerate() {
+    for (i, outputs) in examples.iter().enumerate() {
         for (scores, output) in outputs.iter().zip(&plan.outputs) {
-            if images.len() > 1 {
-                let _ = write!(text, "input {i}: ");
+            if examples.len() > 1 {
+                let _ = write!(text, "example {i}: ");
             }
             if plan.outputs.len() > 1 {
                 let _ = write!(text, "output `{}`: ", output.name);
@@ -174,9 +174,9 @@ fn text(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> String {
     text
 }
 
-fn json_of(plan: &Plan, images: &[Vec<Scores>], args: &Args) -> Json {
+fn json_of(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> Json {
     let output = |(scores, output): (&Scores, &Output)| scores.answered(output).json(args.top);
-    let image = |outputs: &Vec<Scores>| -> Json {
+    let example = |outputs: &Vec<Scores>| -> Json {
         let outside = outputs.iter().zip(&plan.outputs);
         let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));
         json!({
@@ -200,14 +200,14 @@ fn check_files(args: &Args, key: &Path) -> Result<Option<Destination>> {
 }
 
 /// The file of all outputs, in the format that its name asks for.
-fn array_file(path: &Path, plan: &Plan, images: &[Vec<Scores>]) -> Result<Vec<u8>> {
+fn array_file(path: &Path, plan: &Plan, examples: &[Vec<Scores>]) -> Result<Vec<u8>> {
     let extension = if stream::is_stdout(path) {
         Some(if plan.outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
     } else {
         path.extension().map(|e| e.to_string_lossy().to_lowercase())
     };
     let array =
-        |k: usize| stacked(images.iter().map(|outputs| outputs[k].applied.clone()).collect());
+        |k: usize| stacked(examples.iter().map(|outputs| outputs[k].applied.clone()).collect());
     Ok(match (extension.as_deref(), plan.outputs.len()) {
         (Some("npz"), n) => {
             let mut npz = NpzWriter::new_compressed(io::Cursor::new(vec![]));
@@ -239,7 +239,7 @@ fn only_scores(plan: &Plan) -> Option<usize> {
     }
 }
 
-/// One array with the images in front.
+/// One array with the examples in front.
 fn stacked(mut arrays: Vec<ArrayD<f64>>) -> Result<ArrayD<f64>> {
     if arrays.len() == 1 {
         return Ok(arrays.remove(0));

@@ -39,17 +39,17 @@ pub(crate) struct Args {
     ///
     /// Of a network with several inputs once for each, as `INPUT=FILE` or in their order; or one .npz with an array for
     /// each, named as the input. Images, and arrays of bytes (uint8), are divided by 255 and normalized as the plan says,
-    /// unless the network declares that it takes bytes; other arrays are what the network takes. Several images in an
+    /// unless the network declares that it takes bytes; other arrays are what the network takes. Several examples in an
     /// array are encrypted into one file and run one after the other.
     #[arg(long, short, value_name = "FILE", required = true)]
     input: Vec<OsString>,
     /// The file to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// The secret key; by default the one beside the plan.
+    /// The secret key; by default the one next to the plan.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Of several images, encrypt only number I (from 0), or I..J.
+    /// Of several examples, encrypt only number I (from 0), or I..J.
     #[arg(long, value_name = "I", value_parser = parse_range)]
     index: Option<Range<usize>>,
     /// Encrypt values outside the calibrated range: the result may be wrong.
@@ -65,24 +65,24 @@ pub(crate) struct Args {
 pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let data: Vec<PathBuf> = args.input.iter().map(|source| sources::path_of(source)).collect();
     let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
-    beside::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
+    companions::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
     let loaded = plan_file::read(&args.plan)?;
     security::check(&loaded, &args.plan, args.require_security)?;
     let plan = &loaded.plan;
-    let key_path = beside::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let key_path = companions::find_secret_key(args.keys.as_deref(), &args.plan)?;
     let output = check_files(args, &key_path, &paths)?;
     let console = &output.console(console);
     let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey, &args.plan)?;
     let secret = read_secret_key(plan, loaded.fingerprint, key_file)
         .map_err(|error| refusal::refused(&key_path, error))?;
     let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
-    let n_images = inputs[0].shape()[0];
-    let images = args.index.clone().unwrap_or(0..n_images);
+    let n_examples = inputs[0].shape()[0];
+    let examples = args.index.clone().unwrap_or(0..n_examples);
     ensure!(
-        images.end <= n_images,
+        examples.end <= n_examples,
         "--index {}: there are {}, numbered from 0",
-        images.end - 1,
-        units::count(n_images, "image")
+        examples.end - 1,
+        units::count(n_examples, "example")
     );
 
     memory::require(2 * input_bytes(plan, images.len()), &units::count(images.len(), "input"))?;
@@ -90,30 +90,30 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
     let mut rng = SecretRng::from_os()?;
     let (mut sets, mut unusual) = (vec![], vec![]);
-    let bar = Progress::new(console, "encrypt", images.len());
-    for first in images.clone().step_by(plan.batch) {
-        let batch = first..images.end.min(first + plan.batch);
-        let tensors = batch.clone().map(|image| dataset::image(&inputs, image, n_images));
+    let bar = Progress::new(console, "encrypt", examples.len());
+    for first in examples.clone().step_by(plan.batch) {
+        let batch = first..examples.end.min(first + plan.batch);
+        let tensors = batch.clone().map(|example| dataset::example(&inputs, example, n_examples));
         let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
         let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
         sets.push(set.map_err(|error| refused(error, plan, batch.clone()))?);
-        for image in batch {
-            if is_unusual(plan, &dataset::image(&inputs, image, n_images)) {
-                unusual.push(image);
+        for example in batch {
+            if is_unusual(plan, &dataset::example(&inputs, example, n_examples)) {
+                unusual.push(example);
             }
             bar.step();
         }
     }
     drop(bar);
     warn(&unusual, console);
-    let encrypted = Ciphertexts { key: secret.id(), n_images: images.len(), sets };
+    let encrypted = Ciphertexts { key: secret.id(), n_examples: examples.len(), sets };
     let file = write_inputs(plan, loaded.fingerprint, &encrypted);
     output.write(&file)?;
     console.summary(
         format!(
             "{}: {} encrypted, {}, in {}",
             output.name(),
-            units::count(images.len(), "input"),
+            units::count(examples.len(), "input"),
             units::bytes(file.len() as u64),
             units::duration(start.elapsed())
         ),
@@ -122,8 +122,8 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
             "key": secret.id().to_string(),
             "path": stream::name(&args.output),
             "bytes": file.len(),
-            "inputs": images.len(),
-            "first": images.start,
+            "inputs": examples.len(),
+            "first": examples.start,
             "unusual": unusual,
             "seconds": start.elapsed().as_secs_f64(),
         }),
@@ -143,7 +143,7 @@ fn is_unusual(plan: &Plan, tensors: &[Vec<f64>]) -> bool {
     inputs.any(|(input, tensor)| unusual_input(input, tensor).is_some())
 }
 
-/// Images named in a warning, at most.
+/// Examples named in a warning, at most.
 const MAX_NAMED: usize = 10;
 
 fn warn(unusual: &[usize], console: &Console) {
@@ -154,16 +154,16 @@ fn warn(unusual: &[usize], console: &Console) {
     let more = if unusual.len() > MAX_NAMED { ", ..." } else { "" };
     let (named, those) = (named.join(", "), "those that the network was calibrated on");
     console.warn(match unusual.len() {
-        1 => format!("image {named} is unlike {those}: the result may be wrong"),
-        n => format!("{n} images ({named}{more}) are unlike {those}: the results may be wrong"),
+        1 => format!("example {named} is unlike {those}: the result may be wrong"),
+        n => format!("{n} examples ({named}{more}) are unlike {those}: the results may be wrong"),
     });
 }
 
-/// An error of encryption, with the image that it is about and, of pixels, what they look like.
-fn refused(error: RunError, plan: &Plan, images: Range<usize>) -> anyhow::Error {
-    let (image, hint) = match &error {
-        RunError::OutOfRange { name, image, value, .. } => {
-            (images.start + image, pixel_hint(plan, name, *value))
+/// An error of encryption, with the example that it is about and, of pixels, what they look like.
+fn refused(error: RunError, plan: &Plan, examples: Range<usize>) -> anyhow::Error {
+    let (example, hint) = match &error {
+        RunError::OutOfRange { name, example, value, .. } => {
+            (examples.start + example, pixel_hint(plan, name, *value))
         }
         RunError::MissingKey { .. }
         | RunError::InputCount { .. }
@@ -173,11 +173,11 @@ fn refused(error: RunError, plan: &Plan, images: Range<usize>) -> anyhow::Error 
         | RunError::TensorCount { .. }
         | RunError::TensorLength { .. }
         | RunError::Noise
-        | RunError::Malformed { .. } => (images.start, None),
+        | RunError::Malformed { .. } => (examples.start, None),
     };
     match hint {
-        Some(hint) => hinted(format!("image {image}: {error}"), hint),
-        None => anyhow::Error::new(error).context(format!("image {image}")),
+        Some(hint) => hinted(format!("example {example}: {error}"), hint),
+        None => anyhow::Error::new(error).context(format!("example {example}")),
     }
 }
 
@@ -191,10 +191,10 @@ fn pixel_hint(plan: &Plan, name: &str, value: f64) -> Option<String> {
     })
 }
 
-/// The tensors of several images, one after the other.
-fn joined(mut images: Vec<Vec<f64>>, next: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    images.iter_mut().zip(next).for_each(|(all, one)| all.extend(one));
-    images
+/// The tensors of several examples, one after the other.
+fn joined(mut examples: Vec<Vec<f64>>, next: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    examples.iter_mut().zip(next).for_each(|(all, one)| all.extend(one));
+    examples
 }
 
 /// `3` or `3..7`.

@@ -198,9 +198,9 @@ fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
             sheet.line("keys", format!("{} for rotations, {others}", rotations));
             sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
         }
-        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
-            let what = direction(kind).unwrap_or("image");
-            let sets = units::count(*n_images as usize, what);
+        Contents::Ciphertexts { n_examples, ciphertexts, .. } => {
+            let what = direction(kind).unwrap_or("example");
+            let sets = units::count(*n_examples as usize, what);
             sheet.line(
                 "holds",
                 format!("{sets} of {}", units::count(ciphertexts.len(), "ciphertext")),
@@ -231,8 +231,8 @@ fn contents_json(contents: &Contents) -> Json {
             });
             json["keys"] = section.collect();
         }
-        Contents::Ciphertexts { n_images, ciphertexts, .. } => {
-            json["sets"] = (*n_images).into();
+        Contents::Ciphertexts { n_examples, ciphertexts, .. } => {
+            json["sets"] = (*n_examples).into();
             let ciphertext = ciphertexts.iter().map(
                 |c| json!({ "limbs": c.limbs.len(), "scale_bits": c.scale, "seeded": c.seeded }),
             );

@@ -32,7 +32,7 @@ use crate::terminal::units;
 pub(crate) struct Args {
     /// The plan, from `hecc compile`.
     plan: PathBuf,
-    /// Write the keys into this folder instead of beside the plan.
+    /// Write the keys into this folder instead of next to the plan.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace keys that exist: what the old secret key encrypted is lost.
@@ -55,8 +55,8 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
         check_named(folder, "--out takes a folder for both files")?;
     }
     let pair = KeyPair {
-        secret: beside::secret_key(&args.plan, folder),
-        evaluation: beside::evaluation_keys(&args.plan, folder),
+        secret: companions::secret_key(&args.plan, folder),
+        evaluation: companions::evaluation_keys(&args.plan, folder),
         plan: args.plan.clone(),
     };
     let loaded = plan_file::read(&args.plan)?;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The file to write; for input `x.ct` by default `x.out.ct`, for `-` standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The evaluation keys; by default those beside the plan.
+    /// The evaluation keys; by default those next to the plan.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Number of threads; by default one for each core.
@@ -50,11 +50,11 @@ pub(crate) struct Args {
 const MOST_THREADS: i64 = 1024;
 
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
-    beside::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
+    companions::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
     let loaded = plan_file::read(&args.plan)?;
     let plan = &loaded.plan;
     let input_file = bytes_file::read_kind(&args.input, Kind::Input, &args.plan)?;
-    let key_path = beside::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
+    let key_path = companions::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
     let console = &output.console(console);
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     drop(bar);
     let total: f64 = seconds.iter().sum();
 
-    let result = Ciphertexts { key, n_images, sets: outputs };
+    let result = Ciphertexts { key, n_examples, sets: outputs };
     let file = write_outputs(plan, loaded.fingerprint, &result);
     output.write(&file)?;
     let predicted = cost::plan_seconds(&costs::load()?, plan);
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
         format!(
             "{}: {} in {} with {} (predicted for one core: {} a run){memory}",
             output.name(),
-            units::count(n_images, "input"),
+            units::count(n_examples, "input"),
             units::duration(Duration::from_secs_f64(total)),
             units::count(threads, "thread"),
             units::seconds(predicted),
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "key": key.to_string(),
             "path": stream::name(&output_path),
             "bytes": file.len(),
-            "inputs": n_images,
+            "inputs": n_examples,
             "runs": n_runs,
             "threads": threads,
             "seconds": total,
@@ -129,7 +129,7 @@ fn output_path(args: &Args) -> Result<PathBuf> {
         None if stream::is_stdin(&args.input) => Ok(PathBuf::from("-")),
         None => {
             stream::check_named(&args.input, "-o names the file to write")?;
-            Ok(beside::result_of(&args.input))
+            Ok(companions::result_of(&args.input))
         }
     }
 }

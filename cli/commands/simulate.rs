@@ -15,8 +15,8 @@ use crate::data::labels::LabelSpec;
 use crate::files::memory::MemoryLimit;
 use crate::files::plan_file;
 use crate::files::plan_file::LoadedPlan;
-use crate::measure::tally::{Counts, Judged, Wanted, count, merge};
-use crate::measure::twin::Twin;
+use crate::measure::comparison::{Comparison, Judged, Wanted, compare, merge};
+use crate::measure::tracer::Tracer;
 use crate::report::simulate_report::Report;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
@@ -69,22 +69,22 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     ensure!(n_inputs > 0, "{} holds no inputs", args.data.display());
     let targets = data.targets;
     let kinds = kinds(&loaded, targets.as_ref());
-    let twin = Twin::new(&loaded.plan, loaded.source.as_ref());
+    let tracer = Tracer::new(&loaded.plan, loaded.source.as_ref());
     let start = Instant::now();
     let bar = Progress::new(console, "simulate", n_inputs);
     let one = |index: usize| {
-        let tensors = dataset::image(&data.inputs, index, n_inputs);
+        let tensors = dataset::example(&data.inputs, index, n_inputs);
         let target = targets.as_ref().map(|targets| targets.select(&[index]));
         let judged = Judged { plan, kinds: &kinds, target: target.as_ref() };
-        let counts = count(&twin, judged, &tensors, wanted(args, index));
+        let comparison = compare(&tracer, judged, &tensors, wanted(args, index));
         bar.step();
-        counts
+        comparison
     };
-    let all: Vec<Counts> = (0..n_inputs).into_par_iter().map(one).collect::<Result<_>>()?;
+    let all: Vec<Comparison> = (0..n_inputs).into_par_iter().map(one).collect::<Result<_>>()?;
     drop(bar);
     let report = Report {
         plan,
-        counts: all.into_iter().reduce(merge).unwrap_or_default(),
+        comparison: all.into_iter().reduce(merge).unwrap_or_default(),
         kinds: &kinds,
         targets: targets.as_ref(),
         has_original: loaded.source.is_some(),

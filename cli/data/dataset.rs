@@ -34,7 +34,7 @@ pub(crate) struct InputSpec<'a> {
 
 /// A set of inputs.
 pub(crate) struct Dataset {
-    /// One array for each input of the network, all with the same number of images in front.
+    /// One array for each input of the network, all with the same number of examples in front.
     pub(crate) inputs: Vec<ArrayD<f64>>,
     /// What results should be.
     pub(crate) targets: Option<Targets>,
@@ -85,18 +85,18 @@ impl Dataset {
         Ok(Dataset { inputs, targets })
     }
 
-    /// The number of images.
+    /// The number of examples.
     pub(crate) fn len(&self) -> usize {
-        n_images(&self.inputs)
+        n_examples(&self.inputs)
     }
 
-    /// Only the images of those numbers.
-    pub(crate) fn keep(&mut self, images: &[usize]) {
-        self.inputs.iter_mut().for_each(|array| *array = array.select(Axis(0), images));
-        self.targets = self.targets.as_ref().map(|targets| targets.select(images));
+    /// Only the examples of those numbers.
+    pub(crate) fn keep(&mut self, examples: &[usize]) {
+        self.inputs.iter_mut().for_each(|array| *array = array.select(Axis(0), examples));
+        self.targets = self.targets.as_ref().map(|targets| targets.select(examples));
     }
 
-    /// The first images only.
+    /// The first examples only.
     pub(crate) fn truncate(&mut self, limit: usize) {
         let n = self.len().min(limit);
         self.inputs.iter_mut().for_each(|array| *array = slice(array, 0..n));
@@ -105,15 +105,15 @@ impl Dataset {
     }
 }
 
-/// Images `range` of an array.
+/// Examples `range` of an array.
 pub(crate) fn slice(array: &ArrayD<f64>, range: std::ops::Range<usize>) -> ArrayD<f64> {
     array.slice_axis(Axis(0), Slice::from(range)).to_owned()
 }
 
-/// Image `index` of `n_images`, each input flattened.
-pub(crate) fn image(inputs: &[ArrayD<f64>], index: usize, n_images: usize) -> Vec<Vec<f64>> {
+/// Example `index` of `n_examples`, each input flattened.
+pub(crate) fn example(inputs: &[ArrayD<f64>], index: usize, n_examples: usize) -> Vec<Vec<f64>> {
     let part = |array: &ArrayD<f64>| {
-        let len = array.len() / n_images;
+        let len = array.len() / n_examples;
         array.iter().skip(index * len).take(len).copied().collect()
     };
     inputs.iter().map(part).collect()
@@ -130,10 +130,10 @@ pub(crate) fn read_inputs(given: &[OsString], specs: &[InputSpec<'_>]) -> Result
         .map(|(source, spec)| read_source(source, spec))
         .collect::<Result<_>>()?;
     for (input, spec) in inputs.iter().zip(specs) {
-        let (found, expected) = (input.shape()[0], n_images(&inputs));
+        let (found, expected) = (input.shape()[0], n_examples(&inputs));
         ensure!(
             found == expected,
-            "input `{}` has {found} images, input `{}` has {expected}",
+            "input `{}` has {found} examples, input `{}` has {expected}",
             spec.name,
             specs[0].name
         );
@@ -141,7 +141,7 @@ pub(crate) fn read_inputs(given: &[OsString], specs: &[InputSpec<'_>]) -> Result
     Ok(inputs)
 }
 
-fn n_images(inputs: &[ArrayD<f64>]) -> usize {
+fn n_examples(inputs: &[ArrayD<f64>]) -> usize {
     inputs.first().map_or(0, |array| array.shape()[0])
 }
 

@@ -1,11 +1,11 @@
-//! Arrays in the shape of a network's input, the number of images in front.
+//! Arrays in the shape of a network's input, the number of examples in front.
 
 use anyhow::Result;
 use ndarray::ArrayD;
 
 use crate::terminal::failure::hinted;
 
-/// Gives an array the shape of an input: the number of images in place of its first dimension, if that is 1, else before
+/// Gives an array the shape of an input: the number of examples in place of its first dimension, if that is 1, else before
 /// its shape. Dimensions of length 1 may be missing.
 pub(crate) fn fit(array: &ArrayD<f64>, input: &str, shape: &[usize]) -> Result<ArrayD<f64>> {
     let fitted = fitted_shape(array.shape(), input, shape)?;
@@ -22,11 +22,11 @@ pub(crate) fn fitted_shape(found: &[usize], input: &str, shape: &[usize]) -> Res
         ));
     }
     let takes_first = shape.first() == Some(&1);
-    let image = squeezed(shape);
-    let is_one = squeezed(found) == image;
-    let several = found.first().copied().filter(|_| squeezed(&found[1..]) == image);
-    let n_images = match (is_one, several) {
-        // A batch of images of a single number each has as many as there are numbers.
+    let wanted = squeezed(shape);
+    let is_one = squeezed(found) == wanted;
+    let several = found.first().copied().filter(|_| squeezed(&found[1..]) == wanted);
+    let n_examples = match (is_one, several) {
+        // A batch of examples of a single number each has as many as there are numbers.
         (_, Some(n)) if takes_first || !is_one => n,
         (true, _) => 1,
         (false, _) => return Err(refused(found, input, shape)),

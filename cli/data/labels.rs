@@ -84,9 +84,9 @@ impl Labels {
         Ok(Some(Labels { array: file.read(NAME, |shape| spec.accept(shape, n_images))? }))
     }
 
-    /// What they say of each of `n_images` results: a class if they are whole numbers and the output has a score for each
+    /// What they say of each of `n_examples` results: a class if they are whole numbers and the output has a score for each
     /// class, or if they are 0 and 1 and it is one number; else numbers.
-    pub(crate) fn targets(&self, n_images: usize, spec: LabelSpec) -> Result<Targets> {
+    pub(crate) fn targets(&self, n_examples: usize, spec: LabelSpec) -> Result<Targets> {
         let Array { data, is_float, .. } = &self.array;
         spec.accept(data.shape(), n_images)?;
         let is_one_each = data.len() == n_images;
@@ -100,7 +100,7 @@ impl Labels {
             }
             ensure!(
                 spec.applied == 1,
-                "label {} is not a class 0, 1, 2, ..., and for numbers expected shape [{n_images}, {}]",
+                "label {} is not a class 0, 1, 2, ..., and for numbers expected shape [{n_examples}, {}]",
                 numbers.iter().find(|y| !is_whole(**y)).unwrap_or(&0.0),
                 spec.applied
             );

@@ -1,4 +1,4 @@
-//! Networks on disk: ONNX, or hecc's own text with its weights beside it.
+//! Networks on disk: ONNX, or hecc's own text with its weights next to it.
 
 use std::path::Path;
 

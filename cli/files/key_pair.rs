@@ -95,7 +95,7 @@ impl KeyPair {
         })
     }
 
-    /// Puts evaluation keys beside the secret key that is there.
+    /// Puts evaluation keys next to the secret key that is there.
     pub(crate) fn place_evaluation(&self, evaluation: Staged, replace: bool) -> Result<()> {
         let placed = if replace { evaluation.replace() } else { evaluation.create() };
         placed.map_err(|error| self.taken(&self.evaluation, error))

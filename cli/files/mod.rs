@@ -1,7 +1,7 @@
 //! Where bytes come from and go to: files of hecc's own, standard input and output, pipes.
 
-pub(crate) mod beside;
 pub(crate) mod bytes_file;
+pub(crate) mod companions;
 pub(crate) mod costs;
 pub(crate) mod key_pair;
 pub(crate) mod memory;

@@ -5,7 +5,7 @@ use std::path::Path;
 use hecc_grammar::envelope::{FileError, Kind, kind_of_any_version};
 
 use crate::files::stream::{input_name, name};
-use crate::files::{beside, refusal};
+use crate::files::{companions, refusal};
 use crate::terminal::failure::hinted;
 
 /// The error of a file that begins with `head`, where one of kind `expected` that goes with `plan` was asked for.
@@ -23,12 +23,12 @@ pub(crate) fn wrong_kind(
                 Kind::SecretKey => format!(
                     "the secret key is in the file that `hecc keygen {}` wrote, `{}`",
                     name(plan),
-                    name(&beside::secret_key(plan, None))
+                    name(&companions::secret_key(plan, None))
                 ),
                 Kind::EvaluationKeys => format!(
                     "evaluation keys are in the file that `hecc keygen {}` wrote, `{}`; the secret key stays with its owner",
                     name(plan),
-                    name(&beside::evaluation_keys(plan, None))
+                    name(&companions::evaluation_keys(plan, None))
                 ),
                 Kind::Input => for_input(path, kind_of_any_version(head), plan),
                 Kind::Result => for_result(path, kind_of_any_version(head), plan),
@@ -61,7 +61,7 @@ pub(crate) fn next_command(path: &Path, found: Kind) -> String {
         }
         Kind::Result => format!("it is a result: `hecc decrypt PLAN -i {path}` reads it"),
         Kind::SecretKey | Kind::EvaluationKeys => {
-            "keys are found beside their plan, or named by --keys".to_owned()
+            "keys are found next to their plan, or named by --keys".to_owned()
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a plan computes beside what its network does.
+//! What a plan computes, against what its network does.
 
+pub(crate) mod comparison;
 pub(crate) mod error_stats;
 pub(crate) mod flags;
 pub(crate) mod plan_check;
-pub(crate) mod tally;
-pub(crate) mod twin;
+pub(crate) mod tracer;

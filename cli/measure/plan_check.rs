@@ -8,13 +8,13 @@ use hecc_grammar::plan::{Input, Op, Plan};
 use hecc_runtime::eval::Noise;
 
 use crate::data::dataset;
-use crate::measure::twin::Twin;
+use crate::measure::tracer::Tracer;
 
 /// Largest difference accepted, as a share of the layer's range: weights are 32-bit floats, and deep polynomials make the
 /// most of that. What a wrong plan computes is off by more.
 const TOLERANCE: f64 = 1.0 / 128.0;
 
-/// As [`TOLERANCE`], over integers, where biases and ratios of steps are rounded.
+/// As [`TOLERANCE`], over integers, where biases and ratios of quantization scales are rounded.
 const INTEGER_TOLERANCE: f64 = 1.0 / 16.0;
 
 /// Bootstrapping has an error of its own that hides values so small.
@@ -32,13 +32,13 @@ const LARGE_PLAN: usize = 1 << 30;
 /// If they differ; the first layer that does is named.
 pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()> {
     let plan = &compiled.plan;
-    let twin = Twin::new(plan, Some(&compiled.approximated));
-    let n_images = calibration.len(&compiled.approximated);
+    let tracer = Tracer::new(plan, Some(&compiled.approximated));
+    let n_examples = calibration.len(&compiled.approximated);
     let tolerance = tolerance(compiled);
-    for image in chosen(calibration, n_images, is_large(compiled)) {
-        let tensors = dataset::image(&calibration.inputs, image, n_images);
-        let found = twin.run(&tensors, Noise::None)?;
-        let Some(expected) = twin.original(&rounded(&tensors, plan))? else { continue };
+    for example in chosen(calibration, n_examples, is_large(compiled)) {
+        let tensors = dataset::example(&calibration.inputs, example, n_examples);
+        let found = tracer.run(&tensors, Noise::None)?;
+        let Some(expected) = tracer.original(&rounded(&tensors, plan))? else { continue };
         for (k, layer) in plan.layers.iter().enumerate() {
             let range = layer.range.0.abs().max(layer.range.1.abs());
             if compiled.bootstraps.is_some() && range < HIDDEN {
@@ -89,18 +89,23 @@ fn is_large(compiled: &Compiled) -> bool {
 }
 
 /// The inputs to check on.
-fn chosen(calibration: &Calibration, n_images: usize, few: bool) -> Vec<usize> {
-    let size = |image: usize| -> f64 {
-        dataset::image(&calibration.inputs, image, n_images).iter().flatten().map(|x| x.abs()).sum()
+fn chosen(calibration: &Calibration, n_examples: usize, few: bool) -> Vec<usize> {
+    let size = |example: usize| -> f64 {
+        dataset::example(&calibration.inputs, example, n_examples)
+            .iter()
+            .flatten()
+            .map(|x| x.abs())
+            .sum()
     };
-    let mut by_size: Vec<(usize, f64)> = (0..n_images).map(|image| (image, size(image))).collect();
+    let mut by_size: Vec<(usize, f64)> =
+        (0..n_examples).map(|example| (example, size(example))).collect();
     by_size.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let largest = by_size.first().map(|(image, _)| *image);
-    let smallest = by_size.last().map(|(image, _)| *image);
-    let mut images: Vec<usize> = [largest, smallest, Some(0)].into_iter().flatten().collect();
-    images.dedup();
-    images.truncate(if few { 1 } else { INPUTS });
-    images
+    let largest = by_size.first().map(|(example, _)| *example);
+    let smallest = by_size.last().map(|(example, _)| *example);
+    let mut examples: Vec<usize> = [largest, smallest, Some(0)].into_iter().flatten().collect();
+    examples.dedup();
+    examples.truncate(if few { 1 } else { INPUTS });
+    examples
 }
 
 /// Compares some elements of a tensor.

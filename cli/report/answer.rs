@@ -171,7 +171,7 @@ mod tests {
             name: "y".to_owned(),
             shape: raw.shape().to_vec(),
             factor: 1.0,
-            steps: vec![],
+            element_scales: vec![],
             limit: None,
             magnitude: None,
             slots: vec![],

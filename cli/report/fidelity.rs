@@ -1,4 +1,4 @@
-//! How good a plan is: what it says of itself, beside what encryption adds.
+//! How good a plan is: what it says of itself, and what encryption adds.
 
 use hecc_grammar::noise::{self, Deviation};
 use hecc_grammar::plan::{

@@ -31,7 +31,7 @@ impl Progress {
         Progress(bar)
     }
 
-    /// So many steps are done.
+    /// `done` steps are done.
     pub(crate) fn set(&self, done: usize) {
         self.0.set_position(done as u64);
     }

@@ -11,7 +11,7 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Levels up to that of inputs, the lowest on so many primes. The scale of a level is that of values which were squared
+    /// Levels up to that of inputs, the lowest on `n_lowest` primes. The scale of a level is that of values which were squared
     /// and rescaled down to it, from the inputs' scale; results of linear maps have it too, so that what follows meets the
     /// primes that were chosen for it.
     pub fn new(params: Params, n_lowest: usize) -> Ladder {

@@ -28,7 +28,7 @@ pub const DEFAULT: Costs =
 /// many sums, as in batches.
 const MULTIPLE: f64 = 0.4;
 
-/// Encoded weights are kept from run to run while they take no more than so many bytes, unless a user says otherwise.
+/// Encoded weights are kept from run to run while they take no more bytes than this, unless a user says otherwise.
 pub const KEPT_BYTES: u64 = 2_000_000_000;
 
 /// What the cost of an instruction depends on.

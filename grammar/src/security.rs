@@ -53,7 +53,7 @@ pub fn max_log_qp(log_n: u32, security: Security) -> Option<u32> {
     TABLE.iter().find(|row| row.log_n == log_n).map(|row| row.max_log_qp[column])
 }
 
-/// Weight of the ephemeral sparse secret of bootstrapping: so many coefficients are 1 or −1, the others 0.
+/// Weight of the ephemeral sparse secret of bootstrapping: the number of its coefficients that are 1 or −1, the others being 0.
 pub const EPHEMERAL_WEIGHT: usize = 32;
 
 /// The largest log2(qp) of a key under a secret of weight [`EPHEMERAL_WEIGHT`], for 128 bits: by ring degree 2^15 and 2^16.

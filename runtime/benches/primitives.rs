@@ -144,7 +144,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         name: "z".to_owned(),
         shape: vec![n_slots as usize],
         factor: 1.0,
-        steps: vec![],
+        element_scales: vec![],
         limit: None,
         magnitude: None,
         seen: Profile::default(),

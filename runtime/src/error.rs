@@ -67,7 +67,7 @@ pub enum RunError {
         /// Name of the input.
         name: String,
         /// Which of the inputs of a batch.
-        image: usize,
+        example: usize,
         /// Which element: a feature, or an element of a channel.
         place: String,
         /// Its value.

@@ -2,7 +2,7 @@
 
 use crate::workshop::Workshop;
 
-/// Runs commands that must fail with a message that contains the text beside them.
+/// Runs commands that must fail with a message that contains the text next to them.
 fn refuse(workshop: &Workshop, cases: &[(&str, &str)]) {
     for (arguments, text) in cases {
         let error = workshop.fails(arguments);
@@ -224,7 +224,7 @@ fn inputs_that_do_not_fit() {
                 "5 pixels wide and 4 high, the network takes 4 by 4",
             ),
             ("encrypt plan.bin --input data.npz:z -o y.ct", "has no array `z`: it has x, y"),
-            ("encrypt plan.bin --input data.npz --index 70 -o y.ct", "there are 70 images"),
+            ("encrypt plan.bin --input data.npz --index 70 -o y.ct", "there are 70 examples"),
             (
                 "encrypt plan.bin --input x.npy --input x.npy -o y.ct",
                 "2 inputs were given, the network has 1 (x)",

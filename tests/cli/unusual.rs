@@ -52,7 +52,7 @@ fn features_are_held_to_their_own_ranges() {
     workshop.write_npy("far.npy", &array![[0.1f32, 20.0, 0.0], [0.1, 20.0, 0.5]].into_dyn());
     let error = workshop.fails("encrypt table.bin --input far.npy -o x.ct");
     assert!(
-        error.starts_with("image 1: input `x`: feature 2 is 0.5, outside the range ["),
+        error.starts_with("example 1: input `x`: feature 2 is 0.5, outside the range ["),
         "{error}"
     );
     assert!(error.contains("--allow-out-of-range"), "{error}");
@@ -60,7 +60,7 @@ fn features_are_held_to_their_own_ranges() {
     workshop.write_npy("odd.npy", &array![[0.8f32, -80.0, 0.0005]].into_dyn());
     let output = workshop.hecc("encrypt table.bin --input odd.npy -o x.ct --json");
     let warning = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && warning.contains("image 0 is unlike those"), "{warning}");
+    assert!(output.status.success() && warning.contains("example 0 is unlike those"), "{warning}");
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["unusual"], serde_json::json!([0]));
     workshop.write_npy("row.npy", &array![[0.8f32, 78.0, 0.0008]].into_dyn());

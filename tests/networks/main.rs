@@ -1,8 +1,8 @@
 //! Random networks through the whole compiler: the plan in the clear equals the network, and its encryption the plan in the
 //! clear, within the bound on noise.
 //!
-//! `HECC_RANDOM_NETWORKS=20000 cargo test --release --test networks` tries so many of each kind. Cases that ever failed are kept in
-//! `tests/networks/regressions.txt` and tried first.
+//! `HECC_RANDOM_NETWORKS=20000 cargo test --release --test networks` tries 20,000 of each kind. Cases that ever failed are
+//! kept in `tests/networks/regressions.txt` and tried first.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
@@ -34,8 +34,9 @@ use generate::{N_CALIBRATION, Network, network};
 /// floats.
 const EXACT: f64 = 1e-4;
 
-/// As [`EXACT`], over integers, where biases are rounded to the step of what they are added to: to 1/256 of the largest result that
-/// there can be, which random inputs are far from. Rounded ratios of steps come on top, up to [`FEEDBACK`] times in a deep network.
+/// As [`EXACT`], over integers, where biases are rounded to the quantization scale of what they are added to: to 1/256 of
+/// the largest result that there can be, which random inputs are far from. Rounded ratios of quantization scales come on
+/// top, up to [`FEEDBACK`] times in a deep network.
 const ROUNDED: f64 = 1.0 / 8.0;
 
 /// See [`ROUNDED`].
@@ -119,10 +120,10 @@ fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
         Err(error) => return Err(TestCaseError::fail(format!("{error}\n{model}"))),
     };
     let sizes = sizes(&compiled, calibration);
-    for image in [0, N_CALIBRATION - 1] {
+    for example in [0, N_CALIBRATION - 1] {
         let tensors: Vec<ArrayD<f64>> =
-            calibration.iter().map(|x| x.select(Axis(0), &[image])).collect();
-        compare(&compiled, &tensors, &sizes, image as u8)?;
+            calibration.iter().map(|x| x.select(Axis(0), &[example])).collect();
+        compare(&compiled, &tensors, &sizes, example as u8)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `hecc bench bootstrap`: refreshing encrypted numbers.
+//! `hecc bench bootstrap`: bootstrapping encrypted numbers.
 
 use anyhow::{Result, bail};
 use hecc_compiler::bootstrap::{Considered, Wish, probe, search};
@@ -17,7 +17,7 @@ use crate::terminal::progress::Progress;
 use crate::terminal::table::{Align, Table};
 use crate::terminal::units;
 
-/// Recipes that are shown beside the chosen one.
+/// Bootstrapping parameters that are shown next to the chosen ones.
 const RUNNERS_UP: usize = 7;
 
 /// Time one bootstrap: encrypted numbers whose levels are used up get new ones
@@ -112,7 +112,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     console.result(text, json)
 }
 
-/// Numbers beyond half the ring degree are refreshed in pairs, as real and imaginary parts.
+/// Numbers beyond half the ring degree are bootstrapped in pairs, as real and imaginary parts.
 fn wish(args: &Args) -> Result<Wish> {
     let n_slots = 1usize << (args.log_n - 1);
     if !args.values.is_power_of_two() || !(4..=2 * n_slots).contains(&args.values) {

@@ -146,7 +146,7 @@ fn rotate(emit: &mut Emit<'_>, [x, _]: [Value; 2]) -> Result<Vec<Value>, TypeErr
     Ok(vec![emit.switch(x, Key::Rotate(1))?])
 }
 
-/// Primes of equal length for so many limbs and three digits, as long as is secure.
+/// Primes of equal length for `--limbs` limbs and three digits, as long as is secure.
 fn params(args: &Args) -> Result<Params> {
     let (log_n, limbs) = (args.log_n, usize::from(args.limbs));
     let security = Security::Bits128;
@@ -202,7 +202,7 @@ fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
             name,
             shape,
             factor: 1.0,
-            steps: vec![],
+            element_scales: vec![],
             limit: None,
             magnitude: None,
             seen: Profile::default(),

@@ -20,7 +20,7 @@ use crate::terminal::units;
 /// 64 and 64 more for each layer that is replaced. No keys are involved; the plan is not secret, but holds the network's weights.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The network: an .onnx file (`-`: on standard input), or a .hecc text with its weights in an .npz beside it.
+    /// The network: an .onnx file (`-`: on standard input), or a .hecc text with its weights in an .npz next to it.
     pub(super) model: PathBuf,
     /// The plan to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]

@@ -24,17 +24,19 @@ pub(super) fn text(report: &IntegerReport, dropped: &[Requantization]) -> String
     for (node, error) in &report.approximations {
         let _ = writeln!(
             text,
-            "{node}: steps of its summands have no common measure; weights are off by up to {}",
+            "{node}: quantization scales of its summands have no common measure; weights are off by up to {}",
             units::percent((error * 1e6) as usize, 1_000_000)
         );
     }
     for Requantization { node, effect, scale } in dropped {
         let what = match effect {
-            Effect::Rounds => "its rounding is dropped, which moves values by at most half a step",
+            Effect::Rounds => {
+                "its rounding is dropped, which moves values by at most half its scale"
+            }
             Effect::Clamps => "its rounding and the clamping of few outliers are dropped",
             Effect::Activates => "it is an activation, of which the rounding is dropped",
         };
-        let _ = writeln!(text, "{node} (step {}): {what}", units::number(*scale));
+        let _ = writeln!(text, "{node} (quantization scale {}): {what}", units::number(*scale));
     }
     text.push('\n');
     text

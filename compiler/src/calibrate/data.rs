@@ -10,7 +10,7 @@ use super::targets::Targets;
 /// Inputs that a model is observed on.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// One array for each input of the model, with the number of images in place of its first dimension where that is 1,
+    /// One array for each input of the model, with the number of examples in place of its first dimension where that is 1,
     /// else before its shape.
     pub inputs: Vec<ArrayD<f64>>,
     /// What the results should be, if that is known.
@@ -19,8 +19,8 @@ pub struct Calibration {
     pub assumed: Option<(f64, f64)>,
 }
 
-/// Images drawn where there are no data.
-const ASSUMED_IMAGES: usize = 64;
+/// Examples drawn where there are no data.
+const ASSUMED_EXAMPLES: usize = 64;
 
 impl Calibration {
     /// Real inputs.
@@ -35,7 +35,7 @@ impl Calibration {
         let batch = |shape: &[usize]| {
             // In place of a first dimension of 1, else before the shape.
             let rest = if shape.first() == Some(&1) { &shape[1..] } else { shape };
-            ArrayD::from_shape_simple_fn([&[ASSUMED_IMAGES], rest].concat(), &mut draw)
+            ArrayD::from_shape_simple_fn([&[ASSUMED_EXAMPLES], rest].concat(), &mut draw)
         };
         let shapes: Vec<Vec<usize>> = model.inputs().map(|(_, node)| node.shape.clone()).collect();
         Calibration {

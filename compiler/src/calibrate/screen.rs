@@ -142,7 +142,7 @@ fn far_rows(extremes: &[f64], median: f64) -> Vec<usize> {
     let distance = |row: usize| (extremes[row] - median).abs();
     let mut sorted: Vec<f64> = (0..extremes.len()).map(distance).collect();
     sorted.sort_by(f64::total_cmp);
-    // That of all but one in so many.
+    // The largest distance of all but one `part`-th of the rows.
     let all_but = |part: usize| sorted[sorted.len() - 1 - sorted.len().div_ceil(part)];
     let (most, many) = (all_but(100), all_but(20));
     let is_far = |row: &usize| {

@@ -23,13 +23,13 @@ pub struct Stats {
     /// Distributions of the operands of activations.
     pub histograms: BTreeMap<Tensor, Histogram>,
     /// Number of inputs observed.
-    pub n_images: usize,
+    pub n_examples: usize,
     /// For each output its elements, a list for each input.
     pub outputs: Vec<Vec<Vec<f64>>>,
 }
 
 impl Stats {
-    /// Observes a model. The same for any number of threads: images are merged in order.
+    /// Observes a model. The same for any number of threads: examples are merged in order.
     pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
         let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<((f64, f64), Vec<f64>)> {
             let fold = |(lo, hi): (f64, f64), &x: &f64| (lo.min(x), hi.max(x));
@@ -43,13 +43,13 @@ impl Stats {
             model.outputs.iter().map(|output| elements(output.tensor)).collect()
         };
         let both = |_, values: &[ndarray::ArrayD<f64>]| (bounds(values), results(values));
-        let per_image = interpret::visit(model, &calibration.inputs, both)?;
-        let n_images = per_image.len();
-        let (per_image, results): (Vec<_>, Vec<_>) = per_image.into_iter().unzip();
+        let per_example = interpret::visit(model, &calibration.inputs, both)?;
+        let n_examples = per_example.len();
+        let (per_example, results): (Vec<_>, Vec<_>) = per_example.into_iter().unzip();
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
         let mut samples = vec![vec![]; model.nodes.len()];
-        for image in per_image {
-            for (tensor, ((lo, hi), sample)) in image.into_iter().enumerate() {
+        for example in per_example {
+            for (tensor, ((lo, hi), sample)) in example.into_iter().enumerate() {
                 let range = &mut ranges[tensor];
                 *range = (range.0.min(lo), range.1.max(hi));
                 samples[tensor].extend(sample);
@@ -69,7 +69,7 @@ impl Stats {
         let histograms = histograms(model, calibration, &ranges)?;
         let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
         let outputs = (0..model.outputs.len()).map(of_output).collect();
-        Ok(Stats { ranges, quantiles, histograms, n_images, outputs })
+        Ok(Stats { ranges, quantiles, histograms, n_examples, outputs })
     }
 }
 
@@ -83,7 +83,7 @@ pub fn histograms(
     let operands: Vec<Tensor> = model.tensors().filter_map(|(_, node)| operand(&node.op)).collect();
     let empty = |&x: &Tensor| (x, Histogram::new(ranges[x.index()].0, ranges[x.index()].1, N_BINS));
     let empty: BTreeMap<Tensor, Histogram> = operands.iter().map(empty).collect();
-    let per_image = interpret::visit(model, &calibration.inputs, |_, values| {
+    let per_example = interpret::visit(model, &calibration.inputs, |_, values| {
         let mut histograms = empty.clone();
         for (x, histogram) in &mut histograms {
             values[x.index()].iter().for_each(|&v| histogram.add(v));
@@ -91,8 +91,8 @@ pub fn histograms(
         histograms
     })?;
     let mut histograms = empty;
-    for image in per_image {
-        histograms.iter_mut().zip(image.values()).for_each(|((_, sum), one)| sum.merge(one));
+    for example in per_example {
+        histograms.iter_mut().zip(example.values()).for_each(|((_, sum), one)| sum.merge(one));
     }
     Ok(histograms)
 }

@@ -1,6 +1,6 @@
 //! How far beyond what was observed a rare value lies, if values are normal.
 
-/// Observations are taken to be at least so many.
+/// The number of observations is taken to be at least this.
 const LEAST_OBSERVED: usize = 8;
 
 /// The length of `k` standard normal numbers that is passed with probability `chance`, as a multiple of the length that

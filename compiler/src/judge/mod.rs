@@ -102,7 +102,7 @@ impl Distance {
 
     /// The mean risk of decisions: the fourth power of the part of the way to another decision that results have moved, at
     /// most 1. It sees how near decisions are to changing where few inputs cannot show any that does, and little of errors
-    /// that are small beside the margin.
+    /// that are small next to the margin.
     pub fn risk(&self) -> f64 {
         self.risks / self.decisions.max(1) as f64
     }

@@ -60,7 +60,7 @@ pub fn lower(
             name: output.name.clone(),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
-            steps: lowering.own_steps(output.node).to_vec(),
+            element_scales: lowering.own_steps(output.node).to_vec(),
             limit: lowering.limit(),
             magnitude: None,
             seen: Profile::default(),

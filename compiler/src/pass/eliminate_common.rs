@@ -14,7 +14,7 @@ pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {
     let mut new = Rewriter::new(plan);
     let mut known = HashMap::new();
     for (value, op) in plan.values() {
-        let key = op.map_operands(|operand| new.image(operand));
+        let key = op.map_operands(|operand| new.new_value(operand));
         let image = match known.get(&key) {
             Some(&image) => image,
             None => {

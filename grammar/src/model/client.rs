@@ -89,7 +89,7 @@ pub enum ClientOp {
         /// The result's shape.
         shape: Vec<usize>,
     },
-    /// A table look-up: elements that equal a key become the value beside it.
+    /// A table look-up: elements that equal a key become its value.
     Lookup {
         /// What is looked for.
         keys: Vec<f64>,

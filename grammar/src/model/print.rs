@@ -18,7 +18,7 @@ impl Display for Model {
 
 impl Model {
     /// The text with the numbers of constants of at most `max_inline` elements; larger ones are named `npz "c3"`, for
-    /// an archive beside the text.
+    /// an archive next to the text.
     pub fn text(&self, max_inline: usize) -> impl Display {
         fmt::from_fn(move |f| {
             writeln!(f, "model 1 {:?}", self.name)?;

@@ -80,15 +80,15 @@ pub struct Output {
     pub name: String,
     /// Shape of the tensor, batch dimension (1) included.
     pub shape: Vec<usize>,
-    /// An element is `factor · slot`, times its own entry of `steps`.
+    /// An element is `factor · slot`, times its own entry of `element_scales`.
     pub factor: f64,
-    /// One number for each element, in row-major order, or none: then all are 1.
-    pub steps: Vec<f64>,
+    /// Quantization scale of each element over `factor`, in row-major order, or none: then all are 1.
+    pub element_scales: Vec<f64>,
     /// BFV: the largest magnitude that slots were chosen to hold, if it is less than the plaintext primes do.
     pub limit: Option<f64>,
     /// BFV: how large the integers in slots are.
     pub magnitude: Option<Magnitude>,
-    /// What calibration saw of its elements, before the client's steps.
+    /// What calibration saw of its elements, before what the client applies.
     pub seen: Profile,
     /// One (value, map of slots to elements) for each ciphertext. Slots outside the map are zero.
     pub slots: Vec<(Value, Runs)>,
@@ -172,7 +172,7 @@ pub struct KeyUse {
     pub key: Key,
     /// The union of the limb sets that it is applied on: the key holds no other ciphertext-modulus primes.
     pub limbs: LimbSet,
-    /// Of the special primes it holds the first so many: the most that one of its uses takes.
+    /// It holds the first `n_special` special primes: the most that one of its uses takes.
     pub n_special: usize,
 }
 
@@ -228,8 +228,8 @@ impl Plan {
     }
 
     /// How many runs some inputs take.
-    pub fn n_runs(&self, n_images: usize) -> usize {
-        n_images.div_ceil(self.batch)
+    pub fn n_runs(&self, n_examples: usize) -> usize {
+        n_examples.div_ceil(self.batch)
     }
 
     /// The values that leave the plan, in order of the outputs.

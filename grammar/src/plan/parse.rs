@@ -191,7 +191,7 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     let name = unquote(&inner.next())?;
     let mut of = Attributes::of(&statement, &mut inner)?;
     let (shape, factor, limit) = (of.get("shape")?, of.get("factor")?, of.optional("limit")?);
-    let steps = of.optional("steps")?.unwrap_or_default();
+    let element_scales = of.optional("element_scales")?.unwrap_or_default();
     let magnitude = of.optional("magnitude")?;
     let magnitude = magnitude.map(|(calibrated, certified)| Magnitude { calibrated, certified });
     let seen = read_profile(&mut of)?;
@@ -205,7 +205,18 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
     };
     of.finish()?;
     let client = client_chain(&mut inner)?;
-    Ok(Output { name, shape, factor, steps, limit, magnitude, seen, slots: vec![], client, kind })
+    Ok(Output {
+        name,
+        shape,
+        factor,
+        element_scales,
+        limit,
+        magnitude,
+        seen,
+        slots: vec![],
+        client,
+        kind,
+    })
 }
 
 /// What calibration saw: attributes that may all be missing.

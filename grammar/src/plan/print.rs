@@ -179,11 +179,12 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
 }
 
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
-    let Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind } = output;
+    let Output { name, shape, factor, element_scales, limit, magnitude, seen, slots, client, kind } =
+        output;
     let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
     write!(f, "output {name:?} shape={shape} factor={factor}")?;
-    if !steps.is_empty() {
-        write!(f, " steps={}", numbers(steps))?;
+    if !element_scales.is_empty() {
+        write!(f, " element_scales={}", numbers(element_scales))?;
     }
     if let Some(limit) = limit {
         write!(f, " limit={}", Number(*limit))?;

@@ -2,11 +2,11 @@
 
 use super::{Op, Plan, TypeError, Value};
 
-/// A new plan under construction beside the old one. Everything but the instructions is kept.
+/// A new plan under construction from an old one. Everything but the instructions is kept.
 pub struct Rewriter<'a> {
     old: &'a Plan,
     new: Plan,
-    images: Vec<Option<Value>>,
+    new_values: Vec<Option<Value>>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -26,7 +26,7 @@ impl<'a> Rewriter<'a> {
             types: vec![],
             origins: vec![],
         };
-        Rewriter { old, new, images: vec![None; old.ops.len()] }
+        Rewriter { old, new, new_values: vec![None; old.ops.len()] }
     }
 
     /// The plan built so far.
@@ -39,33 +39,33 @@ impl<'a> Rewriter<'a> {
         self.new.push(op, origin)
     }
 
-    /// Appends the old instruction behind `value`, its operands replaced by their images.
+    /// Appends the old instruction behind `value`, its operands replaced by what they became.
     pub fn copy(&mut self, value: Value) -> Result<Value, TypeError> {
-        let op = self.old.ops[value.index()].map_operands(|v| self.image(v));
+        let op = self.old.ops[value.index()].map_operands(|v| self.new_value(v));
         self.new.push(op, self.old.origins[value.index()])
     }
 
     /// Declares what an old value became.
     pub fn define(&mut self, old: Value, new: Value) {
-        self.images[old.index()] = Some(new);
+        self.new_values[old.index()] = Some(new);
     }
 
     /// What an old value became. It must have been defined.
-    pub fn image(&self, old: Value) -> Value {
-        self.images[old.index()].expect("a pass defines every value before its users")
+    pub fn new_value(&self, old: Value) -> Value {
+        self.new_values[old.index()].expect("a pass defines every value before its users")
     }
 
-    /// The finished plan: outputs and layers point to images; layers keep only values that still exist.
+    /// The finished plan: outputs and layers point to new values; layers keep only values that still exist.
     pub fn finish(mut self) -> Plan {
         for output in &mut self.new.outputs {
             for (value, _) in &mut output.slots {
-                *value = self.images[value.index()].expect("outputs survive every pass");
+                *value = self.new_values[value.index()].expect("outputs survive every pass");
             }
         }
         for layer in &mut self.new.layers {
-            layer.slots.retain(|(value, _)| self.images[value.index()].is_some());
+            layer.slots.retain(|(value, _)| self.new_values[value.index()].is_some());
             for (value, _) in &mut layer.slots {
-                *value = self.images[value.index()].expect("retained above");
+                *value = self.new_values[value.index()].expect("retained above");
             }
         }
         self.new

@@ -101,7 +101,7 @@ impl Share {
 }
 
 impl Validation {
-    /// Checks that the numbers can be ones of a plan with so many outputs.
+    /// Checks that the numbers can be ones of a plan with `n_outputs` outputs.
     pub(super) fn check(&self, n_outputs: usize) -> Result<(), String> {
         if self.outputs.len() != n_outputs {
             return Err(format!("errors of {} outputs, of {n_outputs}", self.outputs.len()));

@@ -158,7 +158,8 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
         _ => (0..shape[1] as u32).map(|i| (last, Runs::from_pairs(&[(0, i)]))).collect(),
     };
     let limit = of.coin().then(|| of.number());
-    let steps = if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };
+    let element_scales =
+        if of.coin() { vec![] } else { (0..shape[1]).map(|_| of.number()).collect() };
     let kinds = [
         OutputKind::Values,
         OutputKind::Classes { axis: 1 },
@@ -170,7 +171,7 @@ fn output(of: &mut Choices, plan: &Plan) -> Output {
         of.coin().then(|| Magnitude { calibrated: of.number(), certified: of.number() });
     let seen = profile(of, shape[1]);
     let (name, factor) = (of.name(), of.number());
-    Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind }
+    Output { name, shape, factor, element_scales, limit, magnitude, seen, slots, client, kind }
 }
 
 fn validation(of: &mut Choices, n_outputs: usize) -> Validation {

@@ -114,12 +114,12 @@ pub fn place_inputs(
     let mut ciphertexts = vec![];
     for (input, tensor) in plan.inputs.iter().zip(tensors) {
         let expected = input.shape.iter().product();
-        let n_images = tensor.len() / usize::max(expected, 1);
-        if !tensor.len().is_multiple_of(expected) || !(1..=plan.batch).contains(&n_images) {
+        let n_examples = tensor.len() / usize::max(expected, 1);
+        if !tensor.len().is_multiple_of(expected) || !(1..=plan.batch).contains(&n_examples) {
             let (name, shape) = (input.name.clone(), input.shape.clone());
             return Err(RunError::TensorLength { name, found: tensor.len(), expected, shape });
         }
-        for (image, elements) in tensor.chunks(expected).enumerate() {
+        for (example, elements) in tensor.chunks(expected).enumerate() {
             let outside = match policy {
                 RangePolicy::Refuse => input.ranges.first_outside(&input.shape, elements),
                 RangePolicy::Allow => elements.iter().position(|x| !x.is_finite()),
@@ -128,15 +128,15 @@ pub fn place_inputs(
                 let (lo, hi) = input.ranges.of(&input.shape, element);
                 let (name, place) = (input.name.clone(), place(input, element));
                 let value = elements[element];
-                return Err(RunError::OutOfRange { name, image, place, value, lo, hi });
+                return Err(RunError::OutOfRange { name, example, place, value, lo, hi });
             }
         }
         for runs in &input.slots {
             let mut slots = vec![0.0; plan.params.n_slots()];
             for (slot, element) in runs.pairs() {
-                for (image, tensor) in tensor.chunks(expected).enumerate() {
+                for (example, tensor) in tensor.chunks(expected).enumerate() {
                     let value = slot_value(plan.params.scheme, input, tensor[element as usize]);
-                    slots[slot as usize + image] = value;
+                    slots[slot as usize + example] = value;
                 }
             }
             ciphertexts.push(slots);
@@ -174,10 +174,10 @@ pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
         for (_, runs) in &output.slots {
             let slots = ciphertexts.next().expect("one slot vector for each output ciphertext");
             for (slot, element) in runs.pairs() {
-                let step = output.steps.get(element as usize).unwrap_or(&1.0);
-                for image in 0..plan.batch {
-                    let value = slots[slot as usize + image] * output.factor * step;
-                    tensor[image * n_elements + element as usize] = value;
+                let scale = output.element_scales.get(element as usize).unwrap_or(&1.0);
+                for example in 0..plan.batch {
+                    let value = slots[slot as usize + example] * output.factor * scale;
+                    tensor[example * n_elements + element as usize] = value;
                 }
             }
         }

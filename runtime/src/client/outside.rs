@@ -33,7 +33,7 @@ pub fn unusual_input(input: &Input, elements: &[f64]) -> Option<Unusual> {
 fn overflow(output: &Output, elements: &[f64]) -> Option<Outside> {
     let limit = output.limit?;
     let integer = |index: usize| {
-        let unit = output.factor * output.steps.get(index).unwrap_or(&1.0);
+        let unit = output.factor * output.element_scales.get(index).unwrap_or(&1.0);
         if unit == 0.0 { 0.0 } else { (elements[index] / unit).round() }
     };
     let index = (0..elements.len()).find(|&index| integer(index).abs() > limit)?;
@@ -70,7 +70,7 @@ mod tests {
             name: "y".to_owned(),
             shape: vec![1, 2],
             factor: 0.5,
-            steps: vec![1.0, 4.0],
+            element_scales: vec![1.0, 4.0],
             limit: Some(10.0),
             magnitude: None,
             seen: Profile { ranges: vec![(-3.0, 3.0), (-30.0, 30.0)], ..Profile::default() },

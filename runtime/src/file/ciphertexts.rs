@@ -1,4 +1,4 @@
-//! Ciphertexts: parameters, number of images, the ciphertexts of a set, then the sets.
+//! Ciphertexts: parameters, number of examples, the ciphertexts of a set, then the sets.
 //!
 //! A set is what one run of the plan takes or gives, in BFV for the first plaintext prime, then for the next. A seeded ciphertext is its seed and `c_0`; any other is all its
 //! polynomials. Limbs are packed.
@@ -17,8 +17,8 @@ use super::{Reader, check_params, params_bytes, put_params};
 pub struct Ciphertexts<T> {
     /// Names the key that they are encrypted under.
     pub key: KeyId,
-    /// How many images they are.
-    pub n_images: usize,
+    /// How many examples they are.
+    pub n_examples: usize,
     /// One set for each run of the plan.
     pub sets: Vec<Vec<T>>,
 }
@@ -38,18 +38,18 @@ pub struct Signature {
 
 /// Bytes of a [`Signature`] in a file.
 const ENTRY_BYTES: usize = 24;
-/// Bytes of the number of images and the number of ciphertexts in a set.
+/// Bytes of the number of examples and the number of ciphertexts in a set.
 const COUNTS_BYTES: usize = 8;
 const SEED_BYTES: usize = 16;
 
-/// The exact size of a file with `n_images` inputs of a plan.
-pub fn input_bytes(plan: &Plan, n_images: usize) -> u64 {
-    Kind::Input.file_size(payload_bytes(plan, &input_signatures(plan), n_images))
+/// The exact size of a file with `n_examples` inputs of a plan.
+pub fn input_bytes(plan: &Plan, n_examples: usize) -> u64 {
+    Kind::Input.file_size(payload_bytes(plan, &input_signatures(plan), n_examples))
 }
 
-/// The exact size of a file with `n_images` outputs of a plan.
-pub fn output_bytes(plan: &Plan, n_images: usize) -> u64 {
-    Kind::Result.file_size(payload_bytes(plan, &output_signatures(plan), n_images))
+/// The exact size of a file with `n_examples` outputs of a plan.
+pub fn output_bytes(plan: &Plan, n_examples: usize) -> u64 {
+    Kind::Result.file_size(payload_bytes(plan, &output_signatures(plan), n_examples))
 }
 
 /// A file with encrypted inputs of the plan named by `fingerprint`.
@@ -138,25 +138,25 @@ fn read<T>(
 ) -> Result<Ciphertexts<T>, FileError> {
     let mut reader = Reader::new(envelope.kind, &envelope.payload);
     check_params(&mut reader, &plan.params)?;
-    let (n_images, found) = Signature::read_table(&mut reader)?;
+    let (n_examples, found) = Signature::read_table(&mut reader)?;
     if found != signatures {
         let what = format!("ciphertexts {found:?}, the plan has {signatures:?}");
         return Err(reader.malformed(what));
     }
     let per_set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    let n_sets = plan.n_runs(n_images as usize);
+    let n_sets = plan.n_runs(n_examples as usize);
     let expected = per_set.checked_mul(n_sets);
     if n_sets == 0 || expected != Some(reader.left()) {
         let left = reader.left();
         let what = format!(
-            "{left} bytes for {n_images} images, {n_sets} sets of {per_set} bytes, expected at least one"
+            "{left} bytes for {n_examples} examples, {n_sets} sets of {per_set} bytes, expected at least one"
         );
         return Err(reader.malformed(what));
     }
     let mut set = || signatures.iter().map(|signature| one(&mut reader, signature)).collect();
     let sets = (0..n_sets).map(|_| set()).collect::<Result<_, _>>()?;
     reader.finish()?;
-    Ok(Ciphertexts { key: envelope.origin.key, n_images: n_images as usize, sets })
+    Ok(Ciphertexts { key: envelope.origin.key, n_examples: n_examples as usize, sets })
 }
 
 impl Signature {
@@ -190,14 +190,14 @@ impl Signature {
         }
     }
 
-    /// Number of images, and the ciphertexts of a set.
+    /// Number of examples, and the ciphertexts of a set.
     pub(super) fn read_table(reader: &mut Reader<'_>) -> Result<(u32, Vec<Signature>), FileError> {
-        let (n_images, count) = (reader.u32()?, reader.u32()? as usize);
+        let (n_examples, count) = (reader.u32()?, reader.u32()? as usize);
         if count > reader.left() / ENTRY_BYTES {
             return Err(reader.malformed(format!("{count} ciphertexts do not fit the file")));
         }
         let signatures = (0..count).map(|_| Signature::read(reader)).collect::<Result<_, _>>()?;
-        Ok((n_images, signatures))
+        Ok((n_examples, signatures))
     }
 }
 
@@ -217,20 +217,20 @@ fn output_signatures(plan: &Plan) -> Vec<Signature> {
 }
 
 fn head<T>(plan: &Plan, signatures: &[Signature], content: &Ciphertexts<T>) -> Vec<u8> {
-    let n_sets = plan.n_runs(content.n_images);
+    let n_sets = plan.n_runs(content.n_examples);
     assert_eq!(content.sets.len(), n_sets, "there is a set for each run");
-    let n_images = u32::try_from(content.n_images).expect("fewer than 2^32 images");
+    let n_examples = u32::try_from(content.n_examples).expect("fewer than 2^32 examples");
     let mut head = vec![];
     put_params(&mut head, &plan.params);
-    [n_images, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
+    [n_examples, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
     signatures.iter().for_each(|signature| signature.put(&mut head));
     head
 }
 
-fn payload_bytes(plan: &Plan, signatures: &[Signature], n_images: usize) -> u64 {
+fn payload_bytes(plan: &Plan, signatures: &[Signature], n_examples: usize) -> u64 {
     let head = params_bytes(&plan.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
     let set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    (head + plan.n_runs(n_images) * set) as u64
+    (head + plan.n_runs(n_examples) * set) as u64
 }
 
 fn put_poly(out: &mut Vec<u8>, plan: &Plan, signature: &Signature, poly: &Poly) {

@@ -26,8 +26,8 @@ pub enum Contents {
     Ciphertexts {
         /// The plan's parameters.
         params: Params,
-        /// How many images.
-        n_images: u32,
+        /// How many examples.
+        n_examples: u32,
         /// The ciphertexts of each run.
         ciphertexts: Vec<Signature>,
     },
@@ -54,8 +54,8 @@ pub fn describe(envelope: &Envelope) -> Result<Contents, FileError> {
         }
         Kind::Input | Kind::Result => {
             let params = reader.params()?;
-            let (n_images, ciphertexts) = Signature::read_table(&mut reader)?;
-            Ok(Contents::Ciphertexts { params, n_images, ciphertexts })
+            let (n_examples, ciphertexts) = Signature::read_table(&mut reader)?;
+            Ok(Contents::Ciphertexts { params, n_examples, ciphertexts })
         }
     }
 }

@@ -14,7 +14,7 @@ const MAX_POOLED_BYTES: usize = 1 << 30;
 /// A buffer is used for anything that leaves at most this share of it unused.
 const MAX_UNUSED: f64 = 0.5;
 
-/// Buffers of at least so many bytes are mapped, in whole huge pages where the system has them.
+/// Buffers of at least this many bytes are mapped, in whole huge pages where the system has them.
 const MAPPED_BYTES: usize = 1 << 20;
 
 static POOL: Mutex<Option<Pool>> = Mutex::new(None);
@@ -27,7 +27,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// The smallest buffer for so many words; of several the one that was returned last, which the caches may still hold.
+    /// The smallest buffer for `length` words; of several the one that was returned last, which the caches may still hold.
     fn take(&mut self, length: usize) -> Option<Memory> {
         let enough = length..=(length as f64 / (1.0 - MAX_UNUSED)) as usize;
         let free = self.free.iter().enumerate().rev();

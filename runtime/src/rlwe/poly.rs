@@ -42,7 +42,7 @@ impl Poly {
         self.data.chunks_exact_mut(self.n).collect()
     }
 
-    /// All limbs in blocks of so many coefficients, to be written.
+    /// All limbs in blocks of `length` coefficients, to be written.
     pub fn blocks_mut(&mut self, length: usize) -> impl Iterator<Item = &mut [u64]> {
         self.data.chunks_exact_mut(length)
     }

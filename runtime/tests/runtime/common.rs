@@ -116,7 +116,7 @@ impl Build {
                 name: format!("y{i}"),
                 shape: shape.clone(),
                 factor: 1.0,
-                steps: vec![],
+                element_scales: vec![],
                 limit: None,
                 magnitude: None,
                 seen: Profile::default(),

@@ -17,7 +17,7 @@ const KEY: KeyId = KeyId([0; 16]);
 const ORIGIN: Origin = Origin { plan: PLAN, key: KEY };
 
 fn sent<T>(sets: Vec<Vec<T>>) -> Ciphertexts<T> {
-    Ciphertexts { key: KEY, n_images: sets.len(), sets }
+    Ciphertexts { key: KEY, n_examples: sets.len(), sets }
 }
 
 fn small_plan() -> (VerifiedPlan, Setup) {
@@ -94,10 +94,10 @@ fn files_round_trip_and_have_the_predicted_size() {
     let file = write_inputs(&plan, PLAN, &inputs_sent);
     assert_eq!(file.len() as u64, input_bytes(&plan, 2));
     let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
-    let Contents::Ciphertexts { n_images, ciphertexts, .. } = described else {
+    let Contents::Ciphertexts { n_examples, ciphertexts, .. } = described else {
         panic!("{described:?}");
     };
-    assert_eq!((n_images, ciphertexts.len()), (2, 2));
+    assert_eq!((n_examples, ciphertexts.len()), (2, 2));
     let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
     assert_eq!(inputs, inputs_sent);
 
@@ -216,7 +216,7 @@ fn sets_are_counted_before_anything_is_allocated() {
         let mut changed = payload.clone();
         changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());
         let error = read_inputs(&plan, PLAN, seal(kind, ORIGIN, &changed).into()).unwrap_err();
-        assert!(error.to_string().contains(&format!("{n_sets} images")), "{error}");
+        assert!(error.to_string().contains(&format!("{n_sets} examples")), "{error}");
     }
 }
 

@@ -148,11 +148,12 @@ fn read_profile(r: &mut Reader<'_>) -> Result<Profile, Malformed> {
 }
 
 fn write_output<'a>(w: &mut Writer, shapes: &mut Shapes<'a>, output: &'a Output) {
-    let Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind } = output;
+    let Output { name, shape, factor, element_scales, limit, magnitude, seen, slots, client, kind } =
+        output;
     w.string(name);
     write_shape(w, shape);
     w.f64(*factor);
-    w.f64s(steps);
+    w.f64s(element_scales);
     w.varint(u64::from(limit.is_some()));
     limit.iter().for_each(|&limit| w.f64(limit));
     w.varint(u64::from(magnitude.is_some()));
@@ -185,7 +186,7 @@ fn read_quantizer(r: &mut Reader<'_>, rounding: usize) -> Result<Quantizer, Malf
 fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malformed> {
     let name = r.string()?;
     let (shape, n_elements) = shape(r)?;
-    let (factor, steps) = (r.f64()?, r.f64s()?);
+    let (factor, element_scales) = (r.f64()?, r.f64s()?);
     let limit = if r.bool()? { Some(r.f64()?) } else { None };
     let magnitude = if r.bool()? {
         Some(Magnitude { calibrated: r.f64()?, certified: r.f64()? })
@@ -196,7 +197,7 @@ fn read_output(r: &mut Reader<'_>, runs: &mut RunsReader) -> Result<Output, Malf
     let slots = super::read_places(r, n_elements, |r, n| runs.read_and_keep(r, n))?;
     let kind = read_kind(r)?;
     let client = list(r.at_most(MAX_CLIENT_OPS)?, || read_client(r))?;
-    Ok(Output { name, shape, factor, steps, limit, magnitude, seen, slots, client, kind })
+    Ok(Output { name, shape, factor, element_scales, limit, magnitude, seen, slots, client, kind })
 }
 
 fn write_kind(w: &mut Writer, kind: OutputKind) {

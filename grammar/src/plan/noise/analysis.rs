@@ -11,7 +11,7 @@ use super::errors::{Errors, Samples};
 use super::formulas::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
 use super::known::Known;
 
-/// Sums of so many products have about as much error as the mean of what they sum.
+/// Sums of at least this number of products have about as much error as the mean of what they sum.
 const WIDE: usize = 8;
 
 /// The error of a value's slots, in message units.
@@ -80,17 +80,17 @@ fn fan_ins(plan: &Plan) -> Vec<usize> {
 
 /// The result of a layer: what it holds is known if its instructions do not tell.
 fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
-    if !matches!(known.content, Content::Bounded) && !known.is_refreshed {
+    if !matches!(known.content, Content::Bounded) && !known.is_bootstrapped {
         return known;
     }
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
     let variances = known.errors.variances();
     // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
-    let variance = if known.is_refreshed { variances.mean() } else { variances.largest() };
+    let variance = if known.is_bootstrapped { variances.mean() } else { variances.largest() };
     let deviation = Samples::All(variance.sqrt());
     let errors = Errors::mixed(value, deviation, known.errors.concentration());
-    Known { content: Content::real(content), errors, is_worst, is_refreshed: false, ..known }
+    Known { content: Content::real(content), errors, is_worst, is_bootstrapped: false, ..known }
 }
 
 struct Analysis<'a> {
@@ -204,7 +204,7 @@ impl Analysis<'_> {
         {
             let part = Content::real(raised_samples(size, unit));
             let content = if sign > 0.0 { part } else { part.turned() };
-            return Known { content, is_refreshed: true, ..sum };
+            return Known { content, is_bootstrapped: true, ..sum };
         }
         sum
     }
@@ -217,7 +217,7 @@ impl Analysis<'_> {
         Known {
             unevenness: x.unevenness.max(y.unevenness),
             is_worst: x.is_worst || y.is_worst,
-            is_refreshed: x.is_refreshed || y.is_refreshed,
+            is_bootstrapped: x.is_bootstrapped || y.is_bootstrapped,
             ..Known::new(x.content.times(&y.content), errors)
         }
     }

@@ -38,7 +38,7 @@ pub struct ConstantSizes(Vec<Size>);
 enum Size {
     /// One coefficient.
     Number(f64),
-    /// So many coefficients, which are as good as uniform modulo t.
+    /// A number of coefficients, which are as good as uniform modulo t.
     Uniform(usize),
 }
 

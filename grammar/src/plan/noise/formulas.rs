@@ -72,8 +72,8 @@ pub fn key_product(params: &Params, limbs: LimbSet) -> f64 {
     (n * n / 2.0 * SIGMA * SIGMA * digits.sum::<f64>()).sqrt()
 }
 
-/// Standard deviation of the multiples of q that `mod_raise` adds to coefficients: sums of so many residues, uniform in
-/// [−q/2, q/2), as the sparse secret has nonzero coefficients, and one more.
+/// Standard deviation of the multiples of q that `mod_raise` adds to coefficients: sums of residues, uniform in
+/// [−q/2, q/2), one for each nonzero coefficient of the sparse secret, and one more.
 pub fn overflow() -> f64 {
     ((EPHEMERAL_WEIGHT + 1) as f64 / 12.0).sqrt()
 }

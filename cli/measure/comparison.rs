@@ -1,4 +1,4 @@
-//! What `hecc simulate` counts: right answers, errors of layers and outputs.
+//! What `hecc simulate` compares with the original network: right answers, errors of layers and outputs.
 
 use anyhow::Result;
 use hecc_compiler::calibrate::Targets;
@@ -10,11 +10,11 @@ use ndarray::ArrayD;
 
 use crate::measure::error_stats::ErrorStats;
 use crate::measure::flags::Flags;
-use crate::measure::twin::{Trace, Twin};
+use crate::measure::tracer::{Trace, Tracer};
 
 /// What one way of evaluation gave, over all inputs.
 #[derive(Clone, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Evaluation {
     /// Inputs whose class is the label.
     pub(crate) right: usize,
     /// Decisions that are the original network's.
@@ -27,19 +27,19 @@ pub(crate) struct Tally {
     pub(crate) output: ErrorStats,
 }
 
-/// Everything counted, for one input or several.
+/// All evaluations, of one input or several.
 #[derive(Clone, Default)]
-pub(crate) struct Counts {
+pub(crate) struct Comparison {
     /// Inputs seen.
     pub(crate) inputs: usize,
     /// Decisions made for them.
     pub(crate) decisions: usize,
     /// The original network.
-    pub(crate) original: Tally,
+    pub(crate) original: Evaluation,
     /// The plan in exact arithmetic.
-    pub(crate) clear: Tally,
+    pub(crate) clear: Evaluation,
     /// The plan with the noise of encryption.
-    pub(crate) noisy: Tally,
+    pub(crate) noisy: Evaluation,
     /// Errors of each layer, noisy against clear.
     pub(crate) noise: Vec<ErrorStats>,
     /// Elements of each layer outside its calibrated range.
@@ -69,58 +69,58 @@ pub(crate) struct Judged<'a> {
 }
 
 /// Evaluates one input in all ways wanted.
-pub(crate) fn count(
-    twin: &Twin<'_>,
+pub(crate) fn compare(
+    tracer: &Tracer<'_>,
     by: Judged<'_>,
     tensors: &[Vec<f64>],
     wanted: Wanted,
-) -> Result<Counts> {
-    let original = twin.original(tensors)?;
-    let clear = wanted.clear.then(|| twin.run(tensors, Noise::None)).transpose()?;
-    let noisy = wanted.noisy.map(|seed| twin.run(tensors, Noise::Predicted(seed))).transpose()?;
-    let tally = |trace: &Option<Trace>| -> Result<Tally> {
-        let trace = trace.as_ref().map(|trace| by.tally(trace, original.as_ref()));
+) -> Result<Comparison> {
+    let original = tracer.original(tensors)?;
+    let clear = wanted.clear.then(|| tracer.run(tensors, Noise::None)).transpose()?;
+    let noisy = wanted.noisy.map(|seed| tracer.run(tensors, Noise::Predicted(seed))).transpose()?;
+    let evaluation = |trace: &Option<Trace>| -> Result<Evaluation> {
+        let trace = trace.as_ref().map(|trace| by.evaluate(trace, original.as_ref()));
         Ok(trace.transpose()?.unwrap_or_default())
     };
-    let mut counts = Counts {
+    let mut comparison = Comparison {
         inputs: 1,
-        original: tally(&original)?,
-        clear: tally(&clear)?,
-        noisy: tally(&noisy)?,
-        ..Counts::default()
+        original: evaluation(&original)?,
+        clear: evaluation(&clear)?,
+        noisy: evaluation(&noisy)?,
+        ..Comparison::default()
     };
     if let (Some(clear), Some(noisy)) = (&clear, &noisy) {
-        counts.noise = errors(&noisy.layers, &clear.layers);
+        comparison.noise = errors(&noisy.layers, &clear.layers);
     }
     if let Some(trace) = clear.as_ref().or(noisy.as_ref()) {
-        counts.decisions = by.decisions(trace).iter().map(Vec::len).sum();
+        comparison.decisions = by.decisions(trace).iter().map(Vec::len).sum();
         let layers = trace.layers.iter().zip(&by.plan.layers);
-        counts.outside = layers.map(|(values, layer)| outside(values, layer.range)).collect();
+        comparison.outside = layers.map(|(values, layer)| outside(values, layer.range)).collect();
         let differs = original.as_ref().is_some_and(|o| by.decisions(o) != by.decisions(trace));
-        counts.flags = Flags::of(by.plan, tensors, &trace.outputs, differs);
+        comparison.flags = Flags::of(by.plan, tensors, &trace.outputs, differs);
     }
-    Ok(counts)
+    Ok(comparison)
 }
 
-/// The counts of both.
-pub(crate) fn merge(a: Counts, b: Counts) -> Counts {
+/// The comparison over the inputs of both.
+pub(crate) fn merge(a: Comparison, b: Comparison) -> Comparison {
     let stats = |a: Vec<ErrorStats>, b: Vec<ErrorStats>| -> Vec<ErrorStats> {
         a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect()
     };
-    let tally = |a: Tally, b: Tally| Tally {
+    let evaluation = |a: Evaluation, b: Evaluation| Evaluation {
         right: a.right + b.right,
         agreeing: a.agreeing + b.agreeing,
         predicted: a.predicted.merge(b.predicted),
         layers: stats(a.layers, b.layers),
         output: a.output.merge(b.output),
     };
-    Counts {
+    Comparison {
         flags: a.flags.merge(b.flags),
         inputs: a.inputs + b.inputs,
         decisions: a.decisions + b.decisions,
-        original: tally(a.original, b.original),
-        clear: tally(a.clear, b.clear),
-        noisy: tally(a.noisy, b.noisy),
+        original: evaluation(a.original, b.original),
+        clear: evaluation(a.clear, b.clear),
+        noisy: evaluation(a.noisy, b.noisy),
         noise: stats(a.noise, b.noise),
         outside: a.outside.into_iter().zip(b.outside).map(|(a, b)| a + b).collect(),
     }
@@ -139,32 +139,32 @@ impl Judged<'_> {
         Ok(ArrayD::from_shape_vec(shape, trace.outputs[0].clone())?)
     }
 
-    fn tally(&self, trace: &Trace, original: Option<&Trace>) -> Result<Tally> {
+    fn evaluate(&self, trace: &Trace, original: Option<&Trace>) -> Result<Evaluation> {
         let decisions = self.decisions(trace);
-        let mut tally = Tally::default();
+        let mut evaluation = Evaluation::default();
         match self.target {
             None => {}
             Some(Targets::Classes(class)) => {
                 let found =
                     class_of(self.kinds[0], &self.plan.outputs[0].client, &self.first(trace)?);
-                tally.right = usize::from(found == class.first().copied());
+                evaluation.right = usize::from(found == class.first().copied());
             }
             Some(Targets::Values(rows)) => {
                 let client = &self.plan.outputs[0].client;
                 let predicted = apply_client_ops(client, self.first(trace)?);
                 let predicted: Vec<f64> = predicted.iter().copied().collect();
-                rows.iter().for_each(|targets| tally.predicted.add(targets, &predicted));
+                rows.iter().for_each(|targets| evaluation.predicted.add(targets, &predicted));
             }
         }
         if let Some(original) = original {
             let others = self.decisions(original);
             let pairs = decisions.iter().flatten().zip(others.iter().flatten());
-            tally.agreeing = pairs.filter(|(a, b)| a == b).count();
-            tally.layers = errors(&trace.layers, &original.layers);
+            evaluation.agreeing = pairs.filter(|(a, b)| a == b).count();
+            evaluation.layers = errors(&trace.layers, &original.layers);
             let outputs = errors(&trace.outputs, &original.outputs);
-            tally.output = outputs.into_iter().fold(ErrorStats::default(), ErrorStats::merge);
+            evaluation.output = outputs.into_iter().fold(ErrorStats::default(), ErrorStats::merge);
         }
-        Ok(tally)
+        Ok(evaluation)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names of files that are found or written beside others.
+//! Names of files that are found or written next to others.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use anyhow::Result;
 use crate::files::stream::{check_inputs, check_named, name};
 use crate::terminal::failure::hinted;
 
-/// The secret key's file beside a plan, or in a folder: `plan.bin` has `plan.sk`.
+/// The secret key's file next to a plan, or in a folder: `plan.bin` has `plan.sk`.
 pub(crate) fn secret_key(plan: &Path, folder: Option<&Path>) -> PathBuf {
     in_folder(plan.with_extension("sk"), folder)
 }
 
-/// The evaluation keys' file beside a plan, or in a folder: `plan.bin` has `plan.ek`.
+/// The evaluation keys' file next to a plan, or in a folder: `plan.bin` has `plan.ek`.
 pub(crate) fn evaluation_keys(plan: &Path, folder: Option<&Path>) -> PathBuf {
     in_folder(plan.with_extension("ek"), folder)
 }
@@ -26,19 +26,19 @@ pub(crate) fn result_of(input: &Path) -> PathBuf {
 /// `inputs`; and that there is a place to look for keys if none are named.
 pub(crate) fn check_streams(plan: &Path, keys: Option<&Path>, inputs: &[&Path]) -> Result<()> {
     if keys.is_none() {
-        check_named(plan, "keys are looked for beside the file of their plan: --keys names them")?;
+        check_named(plan, "keys are looked for next to the file of their plan: --keys names them")?;
     }
     let all: Vec<&Path> = inputs.iter().copied().chain([plan]).chain(keys).collect();
     check_inputs(&all)
 }
 
-/// The secret key that was named, or the one beside the plan, which must then exist.
+/// The secret key that was named, or the one next to the plan, which must then exist.
 pub(crate) fn find_secret_key(named: Option<&Path>, plan: &Path) -> Result<PathBuf> {
     let again = format!("`hecc keygen {}` makes keys; --keys names keys elsewhere", name(plan));
     find(named, secret_key(plan, None), again)
 }
 
-/// The evaluation keys that were named, or those beside the plan, which must then exist.
+/// The evaluation keys that were named, or those next to the plan, which must then exist.
 pub(crate) fn find_evaluation_keys(named: Option<&Path>, plan: &Path) -> Result<PathBuf> {
     let only = if secret_key(plan, None).exists() { " --evaluation-only" } else { "" };
     let again =
@@ -46,14 +46,14 @@ pub(crate) fn find_evaluation_keys(named: Option<&Path>, plan: &Path) -> Result<
     find(named, evaluation_keys(plan, None), again)
 }
 
-fn find(named: Option<&Path>, beside: PathBuf, again: String) -> Result<PathBuf> {
+fn find(named: Option<&Path>, expected: PathBuf, again: String) -> Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
-    if beside.exists() {
-        return Ok(beside);
+    if expected.exists() {
+        return Ok(expected);
     }
-    Err(hinted(format!("there is no `{}`", name(&beside)), again))
+    Err(hinted(format!("there is no `{}`", name(&expected)), again))
 }
 
 fn in_folder(path: PathBuf, folder: Option<&Path>) -> PathBuf {

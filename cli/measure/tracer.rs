@@ -1,5 +1,5 @@
-//! The clear twin of a plan: what it computes on one image without encryption, with and without its noise, beside what
-//! the original network computes.
+//! What a plan computes on one input without encryption, layer by layer, with and without its noise; and what the original
+//! network computes there.
 
 use anyhow::Result;
 use hecc_compiler::interpret;
@@ -12,8 +12,8 @@ use ndarray::ArrayD;
 /// Memory for constants that are expanded once for all inputs.
 const CACHE_BYTES: usize = 1 << 30;
 
-/// Where the elements of each layer are seen.
-pub(crate) struct Twin<'a> {
+/// Runs a plan and its original network, and records what their layers hold.
+pub(crate) struct Tracer<'a> {
     plan: &'a VerifiedPlan,
     evaluator: ClearEvaluator<'a>,
     source: Option<&'a Model>,
@@ -28,7 +28,7 @@ struct Part {
     pairs: Vec<(u32, u32)>,
 }
 
-/// All layers and the outputs, on one image.
+/// All layers and the outputs, on one input.
 pub(crate) struct Trace {
     /// Elements of each layer's result.
     pub(crate) layers: Vec<Vec<f64>>,
@@ -36,16 +36,16 @@ pub(crate) struct Trace {
     pub(crate) outputs: Vec<Vec<f64>>,
 }
 
-impl<'a> Twin<'a> {
+impl<'a> Tracer<'a> {
     /// Prepares a plan and the network that it was compiled from.
-    pub(crate) fn new(plan: &'a VerifiedPlan, source: Option<&'a Model>) -> Twin<'a> {
+    pub(crate) fn new(plan: &'a VerifiedPlan, source: Option<&'a Model>) -> Tracer<'a> {
         let mut observed: Vec<Vec<Part>> = plan.ops.iter().map(|_| vec![]).collect();
         for (layer, described) in plan.layers.iter().enumerate() {
             for (value, runs) in &described.slots {
                 observed[value.index()].push(Part { layer, pairs: runs.pairs() });
             }
         }
-        Twin { plan, evaluator: ClearEvaluator::new(plan, CACHE_BYTES), source, observed }
+        Tracer { plan, evaluator: ClearEvaluator::new(plan, CACHE_BYTES), source, observed }
     }
 
     /// Runs the plan in the clear.
