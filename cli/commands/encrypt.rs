@@ -101,7 +101,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
             if is_unusual(plan, &dataset::example(&inputs, example, n_examples)) {
                 unusual.push(example);
             }
-            bar.step();
+            bar.advance();
         }
     }
     drop(bar);

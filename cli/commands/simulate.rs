@@ -77,7 +77,7 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
         let target = targets.as_ref().map(|targets| targets.select(&[index]));
         let judged = Judged { plan, kinds: &kinds, target: target.as_ref() };
         let comparison = compare(&tracer, judged, &tensors, wanted(args, index));
-        bar.step();
+        bar.advance();
         comparison
     };
     let all: Vec<Comparison> = (0..n_inputs).into_par_iter().map(one).collect::<Result<_>>()?;

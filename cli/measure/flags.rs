@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::terminal::units;
 
-/// Comparison of inputs.
+/// Counts of inputs.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Flags {
     /// That `hecc encrypt` refuses, since a value is out of range, or warns of.

@@ -10,7 +10,7 @@ use crate::terminal::console::Console;
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar of `total` steps.
+    /// A bar of `total` things to do.
     pub(crate) fn new(console: &Console, what: &'static str, total: usize) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(total as u64), target(console));
         let style = ProgressStyle::with_template(
@@ -21,7 +21,7 @@ impl Progress {
         Progress(bar)
     }
 
-    /// A sign of life where the number of steps is unknown.
+    /// A sign of life where it is unknown how much there is to do.
     pub(crate) fn spinner(console: &Console, what: &'static str) -> Progress {
         let bar = ProgressBar::with_draw_target(None, target(console));
         let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far");
@@ -31,13 +31,13 @@ impl Progress {
         Progress(bar)
     }
 
-    /// `done` steps are done.
+    /// `done` of them are done.
     pub(crate) fn set(&self, done: usize) {
         self.0.set_position(done as u64);
     }
 
-    /// One more step is done.
-    pub(crate) fn step(&self) {
+    /// One more is done.
+    pub(crate) fn advance(&self) {
         self.0.inc(1);
     }
 }

@@ -100,7 +100,7 @@ fn network(dice: &mut Dice) -> Vec<u8> {
     let mut plan: Plan = text.parse().expect("the sample is a plan");
     plan.tables.push((0..4000).map(|i| i as f32 / 7.0).collect());
     for _ in 0..50 {
-        let dims = vec![Dim { count: 4, slot_step: 1, element_step: dice.below(9) as i32 }];
+        let dims = vec![Dim { count: 4, slot_stride: 1, element_stride: dice.below(9) as i32 }];
         let run = |i: u32, dice: &mut Dice| Run {
             slot: i * 5,
             element: dice.below(3900) as u32,

@@ -78,7 +78,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
     let all = Runs(vec![Run {
         slot: 0,
         element: 0,
-        dims: vec![Dim { count: n_slots, slot_step: 1, element_step: 1 }],
+        dims: vec![Dim { count: n_slots, slot_stride: 1, element_stride: 1 }],
     }]);
     let mut plan = Plan::new(params, "every instruction");
     for name in ["x", "y"] {

@@ -35,7 +35,7 @@ fn classes(workshop: &Workshop, inputs: &str) -> Vec<i64> {
 }
 
 #[test]
-fn digits_are_recognised_exactly() {
+fn digits_are_recognized_exactly() {
     let workshop = Workshop::empty();
     let sheet = compile(&workshop, "hcnn_mnist_tiny.onnx", "");
     assert_eq!(sheet["scheme"], "bfv", "integers are faster here");

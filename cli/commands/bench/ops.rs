@@ -177,7 +177,7 @@ fn params(args: &Args) -> Result<Params> {
 fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {
     let mut plan = Plan::new(params.clone(), "operation");
     let n_slots = params.n_slots();
-    let dims = vec![Dim { count: n_slots as u32, slot_step: 1, element_step: 1 }];
+    let dims = vec![Dim { count: n_slots as u32, slot_stride: 1, element_stride: 1 }];
     let all = Runs(vec![Run { slot: 0, element: 0, dims }]);
     let shape = vec![1, n_slots];
     for name in ["x", "y"] {

@@ -21,8 +21,11 @@ pub fn probe(
 ) -> Result<Plan, TypeError> {
     let mut plan = Plan::new(chain.ladder.params.clone(), "bootstrap");
     let (n, n_slots) = (1u32 << log_slots, plan.params.n_slots() as u32);
-    let dim =
-        |count: u32, slot_step: i32, element_step: i32| Dim { count, slot_step, element_step };
+    let dim = |count: u32, slot_stride: i32, element_stride: i32| Dim {
+        count,
+        slot_stride,
+        element_stride,
+    };
     let along = vec![dim(n, 1, 1)];
     let copies = (n < n_slots).then(|| dim(n_slots / n, n as i32, 0));
     let runs = |dims| Runs(vec![Run { slot: 0, element: 0, dims }]);

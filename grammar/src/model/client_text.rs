@@ -12,9 +12,9 @@ use crate::text::{
 };
 
 /// Prints the operations behind an output.
-pub(crate) struct ClientChain<'a>(pub(crate) &'a [ClientOp]);
+pub(crate) struct ClientOps<'a>(pub(crate) &'a [ClientOp]);
 
-impl fmt::Display for ClientChain<'_> {
+impl fmt::Display for ClientOps<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|op| write!(f, " {op}"))
     }
@@ -74,7 +74,7 @@ fn write_names(f: &mut fmt::Formatter<'_>, what: &str, names: &[String]) -> fmt:
 }
 
 /// Reads the operations behind an output.
-pub(crate) fn client_chain(inner: &mut Inner<'_>) -> Result<Vec<ClientOp>, LineError> {
+pub(crate) fn client_ops(inner: &mut Inner<'_>) -> Result<Vec<ClientOp>, LineError> {
     inner.take_all(Rule::client).map(read_client).collect()
 }
 

@@ -21,7 +21,7 @@ mod verify;
 
 pub use bounds::{MAX_ELEMENTS, MAX_RANK, ShapeError};
 pub use client::{ClientOp, Comparison, Integral, Norm};
-pub(crate) use client_text::{ClientChain, client_chain};
+pub(crate) use client_text::{ClientOps, client_ops};
 pub use function::Function;
 pub use graph::{Model, Node, Output};
 pub use ids::{Const, Tensor};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ndarray::ArrayD;
 
 use super::bounds::elements;
-use super::client_text::client_chain;
+use super::client_text::client_ops;
 use super::graph::{Model, Output};
 use super::ids::Tensor;
 use super::op::Op;
@@ -66,7 +66,7 @@ fn read_line(
     } else if rule == Rule::result {
         let mut inner = Inner::of(statement);
         let (name, tensor) = (unquote(&inner.next())?, Tensor(index(&inner.next())?));
-        model.outputs.push(Output { name, tensor, client: client_chain(&mut inner)? });
+        model.outputs.push(Output { name, tensor, client: client_ops(&mut inner)? });
     } else {
         return Err(error(&statement, "expected one `model` line only"));
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use ndarray::ArrayD;
 
-use super::client_text::ClientChain;
+use super::client_text::ClientOps;
 use super::graph::{Model, Node, Output};
 use super::ids::{Const, Tensor};
 use crate::text::{Number, list};
@@ -27,7 +27,7 @@ impl Model {
             }
             self.tensors().try_for_each(|(tensor, node)| write_node(f, tensor, node))?;
             self.outputs.iter().try_for_each(|Output { name, tensor, client }| {
-                writeln!(f, "output {name:?} {tensor}{}", ClientChain(client))
+                writeln!(f, "output {name:?} {tensor}{}", ClientOps(client))
             })
         })
     }

@@ -10,7 +10,7 @@ use super::{
     Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Magnitude, Normalization,
     Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Type, Value, View,
 };
-use crate::model::{client_chain, read_quantizer};
+use crate::model::{client_ops, read_quantizer};
 use crate::security::Security;
 use crate::text::{
     Attributes, Inner, LineError, Piece, Rule, TextError, check_version, error, for_each_line,
@@ -204,7 +204,7 @@ fn read_output(statement: Piece<'_>) -> Result<Output, LineError> {
         Some(_) => return Err(error(&statement, "expected kind=classes, scores or threshold")),
     };
     of.finish()?;
-    let client = client_chain(&mut inner)?;
+    let client = client_ops(&mut inner)?;
     Ok(Output {
         name,
         shape,
@@ -354,17 +354,17 @@ fn read_runs(piece: &Piece<'_>) -> Result<Runs, LineError> {
     runs.split(',').map(read).collect::<Result<_, _>>().map(Runs)
 }
 
-/// Reads `slot:element + count x slot_step:element_step ..`; `None` if a number is too large.
+/// Reads `slot:element + count x slot_stride:element_stride ..`; `None` if a number is too large.
 fn read_run(run: &str) -> Option<Run> {
     let mut parts = run.split('+').map(str::trim);
     let (slot, element) = parts.next()?.split_once(':')?;
     let dim = |part: &str| {
-        let (count, steps) = part.split_once('x')?;
-        let (slot_step, element_step) = steps.trim().split_once(':')?;
+        let (count, strides) = part.split_once('x')?;
+        let (slot_stride, element_stride) = strides.trim().split_once(':')?;
         Some(Dim {
             count: count.trim().parse().ok()?,
-            slot_step: slot_step.parse().ok()?,
-            element_step: element_step.parse().ok()?,
+            slot_stride: slot_stride.parse().ok()?,
+            element_stride: element_stride.parse().ok()?,
         })
     };
     let (slot, element) = (slot.parse().ok()?, element.parse().ok()?);

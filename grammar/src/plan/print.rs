@@ -8,7 +8,7 @@ use super::{
     Op, Output, OutputErrors, OutputKind, Params, Plan, Profile, Run, Runs, Scheme, Share, Type,
     Validation, Value, View,
 };
-use crate::model::ClientChain;
+use crate::model::ClientOps;
 use crate::security::Security;
 use crate::text::{Number, list};
 
@@ -156,7 +156,7 @@ impl Display for Runs {
         for (i, Run { slot, element, dims }) in self.0.iter().enumerate() {
             write!(f, "{}{slot}:{element}", if i == 0 { "" } else { ", " })?;
             for dim in dims {
-                write!(f, " + {} x {}:{}", dim.count, dim.slot_step, dim.element_step)?;
+                write!(f, " + {} x {}:{}", dim.count, dim.slot_stride, dim.element_stride)?;
             }
         }
         f.write_str("]")
@@ -181,7 +181,7 @@ fn write_input(f: &mut Formatter<'_>, input: &Input) -> fmt::Result {
 fn write_output(f: &mut Formatter<'_>, output: &Output) -> fmt::Result {
     let Output { name, shape, factor, element_scales, limit, magnitude, seen, slots, client, kind } =
         output;
-    let (shape, factor, client) = (list(shape), Number(*factor), ClientChain(client));
+    let (shape, factor, client) = (list(shape), Number(*factor), ClientOps(client));
     write!(f, "output {name:?} shape={shape} factor={factor}")?;
     if !element_scales.is_empty() {
         write!(f, " element_scales={}", numbers(element_scales))?;

@@ -6,18 +6,18 @@
 
 use super::EmbeddingDiagonal;
 
-/// One dimension of a run: `count` steps, each moving the slot and the element index.
+/// One dimension of a run: `count` positions, a stride of slots and of elements apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dim {
     /// Number of positions, at least 2.
     pub count: u32,
     /// Slots from one position to the next.
-    pub slot_step: i32,
+    pub slot_stride: i32,
     /// Elements from one position to the next.
-    pub element_step: i32,
+    pub element_stride: i32,
 }
 
-/// A strided box: slot `slot + Σ i_k·slot_step_k` holds element `element + Σ i_k·element_step_k`.
+/// A strided box: slot `slot + Σ i_k·slot_stride_k` holds element `element + Σ i_k·element_stride_k`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Run {
     /// First slot.
@@ -54,8 +54,8 @@ impl Run {
         ];
         for dim in &self.dims {
             let last = i64::from(dim.count) - 1;
-            for (bound, step) in bounds.iter_mut().zip([dim.slot_step, dim.element_step]) {
-                let move_by = last * i64::from(step);
+            for (bound, stride) in bounds.iter_mut().zip([dim.slot_stride, dim.element_stride]) {
+                let move_by = last * i64::from(stride);
                 if move_by < 0 {
                     bound.0 += move_by;
                 } else {
@@ -72,7 +72,7 @@ fn walk(dims: &[Dim], slot: i64, element: i64, f: &mut impl FnMut(i64, i64)) {
         None => f(slot, element),
         Some((outer, inner)) => {
             for i in 0..i64::from(outer.count) {
-                let (ds, de) = (i64::from(outer.slot_step), i64::from(outer.element_step));
+                let (ds, de) = (i64::from(outer.slot_stride), i64::from(outer.element_stride));
                 walk(inner, slot + i * ds, element + i * de, f);
             }
         }
@@ -156,33 +156,35 @@ fn merge_progressions(runs: Vec<Run>) -> Vec<Run> {
     let mut i = 0;
     while i < runs.len() {
         let first = &runs[i];
-        let step_to = |k: usize| {
+        let stride_to = |k: usize| {
             let (a, b) = (&runs[k - 1], runs.get(k)?);
-            let step = (
+            let stride = (
                 i64::from(b.slot) - i64::from(a.slot),
                 i64::from(b.element) - i64::from(a.element),
             );
             let fits = |x: i64| i32::try_from(x).is_ok();
-            (b.dims == first.dims && fits(step.0) && fits(step.1)).then_some(step)
+            (b.dims == first.dims && fits(stride.0) && fits(stride.1)).then_some(stride)
         };
         let mut count = 1;
-        let step = step_to(i + 1);
-        if step.is_some() {
+        let stride = stride_to(i + 1);
+        if stride.is_some() {
             count = 2;
-            while step_to(i + count) == step {
+            while stride_to(i + count) == stride {
                 count += 1;
             }
         }
-        match step {
+        match stride {
             // A pair is kept apart when its second half starts a longer progression of its own.
-            Some((slot_step, element_step))
-                if count > 2 || step_to(i + 2).is_none() || step_to(i + 2) != step_to(i + 3) =>
+            Some((slot_stride, element_stride))
+                if count > 2
+                    || stride_to(i + 2).is_none()
+                    || stride_to(i + 2) != stride_to(i + 3) =>
             {
                 let mut dims = first.dims.clone();
                 dims.push(Dim {
                     count: count as u32,
-                    slot_step: slot_step as i32,
-                    element_step: element_step as i32,
+                    slot_stride: slot_stride as i32,
+                    element_stride: element_stride as i32,
                 });
                 merged.push(Run { dims, ..first.clone() });
                 i += count;

@@ -95,7 +95,7 @@ fn places(of: &mut Choices, plan: &Plan, n_elements: usize) -> Runs {
 
 /// A map of the first slots to all elements, in one run.
 fn identity(n_elements: usize) -> Runs {
-    let dim = Dim { count: n_elements as u32, slot_step: 1, element_step: -1 };
+    let dim = Dim { count: n_elements as u32, slot_stride: 1, element_stride: -1 };
     let dims = if n_elements > 1 { vec![dim] } else { vec![] };
     Runs(vec![Run { slot: 0, element: n_elements as u32 - 1, dims }])
 }

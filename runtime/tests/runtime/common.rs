@@ -47,7 +47,7 @@ fn tensor(plan: &Plan) -> (Vec<usize>, Runs) {
 }
 
 fn identity(n_slots: usize) -> Runs {
-    let dims = vec![Dim { count: n_slots as u32, slot_step: 1, element_step: 1 }];
+    let dims = vec![Dim { count: n_slots as u32, slot_stride: 1, element_stride: 1 }];
     Runs(vec![Run { slot: 0, element: 0, dims }])
 }
 

@@ -33,8 +33,8 @@ impl<'a> Shapes<'a> {
                     w.varint(run.dims.len() as u64);
                     for dim in &run.dims {
                         w.varint(u64::from(dim.count));
-                        w.zigzag(i64::from(dim.slot_step));
-                        w.zigzag(i64::from(dim.element_step));
+                        w.zigzag(i64::from(dim.slot_stride));
+                        w.zigzag(i64::from(dim.element_stride));
                     }
                 }
                 w.zigzag(i64::from(run.slot) - slot);
@@ -129,8 +129,8 @@ impl RunsReader {
         }
         if shape == self.shapes.len() {
             let dim = |r: &mut Reader<'_>| {
-                let (count, slot_step, element_step) = (r.number()?, r.small()?, r.small()?);
-                Ok(Dim { count, slot_step, element_step })
+                let (count, slot_stride, element_stride) = (r.number()?, r.small()?, r.small()?);
+                Ok(Dim { count, slot_stride, element_stride })
             };
             let dims: Vec<Dim> = list(r.at_most(Run::MAX_DIMS)?, || dim(r))?;
             if self.known.contains(&dims) {
