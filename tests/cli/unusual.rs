@@ -119,7 +119,7 @@ fn outliers_and_constants_of_calibration_data_are_named() {
 }
 
 #[test]
-fn pixels_from_0_to_255_are_recognised() {
+fn pixels_from_0_to_255_are_recognized() {
     let workshop = Workshop::full();
     workshop.write_npy("bytes.npy", &ArrayD::from_elem(vec![4, 4], 84.0));
     let error = workshop.fails("encrypt plan.bin --input bytes.npy -o y.ct");
