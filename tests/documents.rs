@@ -32,17 +32,22 @@ fn links(text: &str) -> Vec<String> {
     files.filter(|file| !file.is_empty() && !file.contains("://")).map(str::to_owned).collect()
 }
 
+/// The documents of a folder, not of those within it.
 fn of_folder(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect()
+    let files = entries(folder).into_iter();
+    files.filter(|path| path.extension().is_some_and(|end| end == "md")).collect()
 }
 
 fn with_folders_within(folder: &Path, documents: &mut Vec<PathBuf>) {
     documents.extend(of_folder(folder));
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for path in entries(folder) {
         if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
             with_folders_within(&path, documents);
         }
     }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the repository has these folders");
+    entries.map(|entry| entry.expect("folders can be read").path()).collect()
 }
