@@ -93,7 +93,7 @@ impl Security {
         Security::LEVELS.into_iter().find(|level| level.bits() == bits)
     }
 
-    /// The level of files that state so many bits: as [`Self::from_bits`], in tests also 0.
+    /// The level of files that state `bits` bits: as [`Self::from_bits`], in tests also 0.
     pub fn from_file(bits: u32) -> Option<Security> {
         #[cfg(any(test, feature = "insecure-for-tests"))]
         if bits == 0 {

@@ -80,7 +80,7 @@ pub(super) fn read_params(r: &mut Reader<'_>) -> Result<Params, Invalid> {
     Ok(params)
 }
 
-/// Why a plan that promises so many bits is refused.
+/// Why a plan that promises this many bits is refused.
 pub(super) fn insecure(bits: u32) -> String {
     format!("security of {bits} bits, expected 128, 192 or 256")
 }
