@@ -16,7 +16,7 @@ fn insecure() -> Vec<u8> {
     let slots = Runs(vec![Run {
         slot: 0,
         element: 0,
-        dims: vec![Dim { count: 4, slot_step: 1, element_step: 1 }],
+        dims: vec![Dim { count: 4, slot_stride: 1, element_stride: 1 }],
     }]);
     plan.inputs.push(Input {
         name: "x".to_owned(),
@@ -35,7 +35,7 @@ fn insecure() -> Vec<u8> {
         name: "y".to_owned(),
         shape: vec![1, 4],
         factor: 1.0,
-        steps: vec![],
+        element_scales: vec![],
         limit: None,
         magnitude: None,
         seen: Profile::default(),
