@@ -93,27 +93,27 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
     let Ciphertexts { n_examples, sets, .. } = read_outputs(plan, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
 
-    let mut shown = Shown::new(&args.digits, plan, n_images)?;
-    let mut images = vec![];
+    let mut shown = Shown::new(&args.digits, plan, n_examples)?;
+    let mut examples = vec![];
     for set in &sets {
         let tensors = decrypt_one(plan, &secret, set)?;
-        for image in 0..plan.batch.min(n_images - images.len()) {
+        for example in 0..plan.batch.min(n_examples - examples.len()) {
             let scores =
                 tensors.iter().zip(&plan.outputs).enumerate().map(|(i, (tensor, output))| {
                     let length = tensor.len() / plan.batch;
-                    let numbers = shown.of(i, tensor[image * length..][..length].to_vec());
+                    let numbers = shown.of(i, tensor[example * length..][..length].to_vec());
                     scores_of(numbers, output, args.raw)
                 });
-            images.push(scores.collect::<Result<Vec<_>>>()?);
+            examples.push(scores.collect::<Result<Vec<_>>>()?);
         }
     }
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
         destination.write(&array_file(path, plan, &examples)?)?;
     }
     shown.note().iter().for_each(|note| console.note(note));
-    let json = json!({ "digits": shown.json(), "inputs": json_of(plan, &images, args) });
-    console.result(text(plan, &images, args), json)?;
-    Ok(warn(plan, &images, console))
+    let json = json!({ "digits": shown.json(), "inputs": json_of(plan, &examples, args) });
+    console.result(text(plan, &examples, args), json)?;
+    Ok(warn(plan, &examples, console))
 }
 
 /// Warnings printed at most.
@@ -185,7 +185,7 @@ fn json_of(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> Json {
             "why_outside": why.collect::<Vec<_>>(),
         })
     };
-    images.iter().map(image).collect()
+    examples.iter().map(example).collect()
 }
 
 /// Checks that each file is used for one thing.

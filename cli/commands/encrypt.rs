@@ -19,7 +19,7 @@ use crate::data::dataset::{self, specs_of_plan};
 use crate::data::sources;
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
-use crate::files::{beside, bytes_file, memory, plan_file, refusal, security, stream};
+use crate::files::{bytes_file, companions, memory, plan_file, refusal, security, stream};
 use crate::terminal::console::Console;
 use crate::terminal::failure::hinted;
 use crate::terminal::progress::Progress;

@@ -18,7 +18,7 @@ use crate::files::output::cannot_write;
 use crate::files::plan_file::LoadedPlan;
 use crate::files::save::{Access, Staged};
 use crate::files::stream::{check_named, name};
-use crate::files::{beside, bytes_file, memory, plan_file, refusal, security};
+use crate::files::{bytes_file, companions, memory, plan_file, refusal, security};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
-use crate::files::{beside, bytes_file, costs, memory, plan_file, refusal, stream};
+use crate::files::{bytes_file, companions, costs, memory, plan_file, refusal, stream};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;

@@ -35,7 +35,7 @@ fn broken_promises_are_named() {
         "View",
         "Output",
         "Validation",
-        "MessageFactors",
+        "CorrectionFactors",
         "Noise",
         "Headroom",
     ];
@@ -53,7 +53,7 @@ fn name(error: &PlanError) -> &'static str {
         PlanError::View { .. } => "View",
         PlanError::Output { .. } => "Output",
         PlanError::Validation(_) => "Validation",
-        PlanError::MessageFactors(_) => "MessageFactors",
+        PlanError::CorrectionFactors(_) => "CorrectionFactors",
         PlanError::Noise { .. } => "Noise",
         PlanError::Headroom { .. } => "Headroom",
     }

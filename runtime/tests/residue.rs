@@ -77,7 +77,7 @@ mod linux {
         let security = Security::insecure_for_tests();
         let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
         let n = params.n_slots();
-        let dims = vec![Dim { count: n as u32, slot_step: 1, element_step: 1 }];
+        let dims = vec![Dim { count: n as u32, slot_stride: 1, element_stride: 1 }];
         let slots = Runs(vec![Run { slot: 0, element: 0, dims }]);
         let mut plan = Plan::new(params, "square");
         plan.inputs.push(Input {
@@ -97,7 +97,7 @@ mod linux {
             name: "y".to_owned(),
             shape: vec![1, n],
             factor: 1.0,
-            steps: vec![],
+            element_scales: vec![],
             limit: None,
             magnitude: None,
             seen: Profile::default(),

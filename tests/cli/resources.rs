@@ -96,7 +96,7 @@ fn of_many_keys() -> Vec<u8> {
     let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
     let n = params.n_slots();
     let mut plan = Plan::new(params, "rotations");
-    let dims = vec![Dim { count: n as u32, slot_step: 1, element_step: 1 }];
+    let dims = vec![Dim { count: n as u32, slot_stride: 1, element_stride: 1 }];
     let slots = Runs(vec![Run { slot: 0, element: 0, dims }]);
     plan.inputs.push(Input {
         name: "x".to_owned(),
@@ -118,7 +118,7 @@ fn of_many_keys() -> Vec<u8> {
         name: "y".to_owned(),
         shape: vec![1, n],
         factor: 1.0,
-        steps: vec![],
+        element_scales: vec![],
         limit: None,
         magnitude: None,
         seen: Profile::default(),

@@ -73,8 +73,8 @@ impl SlotSpace {
     /// The others, as strided dimensions from there.
     pub fn repeats(self, period: Period) -> Vec<Dim> {
         let dim = |count: usize, step: usize| {
-            let (count, slot_step) = (count as u32, step as i32);
-            (count > 1).then_some(Dim { count, slot_step, element_step: 0 })
+            let (count, slot_stride) = (count as u32, step as i32);
+            (count > 1).then_some(Dim { count, slot_stride, element_stride: 0 })
         };
         let rows = if self.two_rows && !period.rows_differ { 2 } else { 1 };
         let columns = dim(self.row_length() / period.columns, period.columns);

@@ -139,8 +139,8 @@ fn progressions(pairs: &[(u32, u32)]) -> Vec<Run> {
         }
         let is_long = count > 2 || step_to(i + 2).is_none() || step_to(i + 2) != step_to(i + 3);
         let dims = match step {
-            Some((slot_step, element_step)) if is_long => {
-                vec![Dim { count: count as u32, slot_step, element_step }]
+            Some((slot_stride, element_stride)) if is_long => {
+                vec![Dim { count: count as u32, slot_stride, element_stride }]
             }
             Some(_) | None => vec![],
         };
@@ -252,7 +252,7 @@ mod tests {
     fn repeated_maps_are_all_copies() {
         let pairs = vec![(0, 5), (1, 6), (2, 9), (7, 0), (11, 3)];
         let outer = [(3, 16), (2, 64)];
-        let outer = outer.map(|(count, slot_step)| Dim { count, slot_step, element_step: 0 });
+        let outer = outer.map(|(count, slot_stride)| Dim { count, slot_stride, element_stride: 0 });
         let copies = (0..2).flat_map(|b| (0..3).map(move |a| 16 * a + 64 * b));
         let expected: Vec<(u32, u32)> = copies
             .flat_map(|by| pairs.iter().map(move |&(slot, element)| (slot + by, element)))
@@ -261,9 +261,9 @@ mod tests {
         let deep = Run {
             slot: 0,
             element: 0,
-            dims: vec![Dim { count: 2, slot_step: 1, element_step: 1 }; 3],
+            dims: vec![Dim { count: 2, slot_stride: 1, element_stride: 1 }; 3],
         };
-        let steps = [1, 2, 4].map(|slot_step| Dim { count: 2, slot_step, element_step: 1 });
+        let steps = [1, 2, 4].map(|slot_stride| Dim { count: 2, slot_stride, element_stride: 1 });
         let deep = Runs(vec![Run { dims: steps.to_vec(), ..deep }]);
         assert_eq!(deep.clone().repeated(&outer).0.len(), 3);
         assert_eq!(deep.repeated(&outer).pairs().len(), 48);

@@ -17,7 +17,7 @@ pub(super) fn push(plan: &mut Plan, op: Op, origin: u32) -> Option<Value> {
     }
     let value = plan.push(op, origin).expect("it was typed above");
     // Messages with different factors must not be added.
-    if plan.params.t.iter().any(|&t| plan.message_factors(t).is_err()) {
+    if plan.params.t.iter().any(|&t| plan.correction_factors(t).is_err()) {
         plan.ops.pop();
         plan.types.pop();
         plan.origins.pop();

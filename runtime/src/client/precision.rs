@@ -18,7 +18,7 @@ impl Precision {
     /// Of the results of a plan, by its noise analysis. Integers are exact.
     pub fn of(plan: &VerifiedPlan) -> Precision {
         let deviations = match plan.params.scheme {
-            Scheme::Ckks => noise::analyse(plan),
+            Scheme::Ckks => noise::analyze(plan),
             Scheme::Bfv => vec![noise::Deviation::NONE; plan.ops.len()],
         };
         let of_output = |output: &hecc_grammar::plan::Output| {
@@ -26,7 +26,7 @@ impl Precision {
             for (value, runs) in &output.slots {
                 let bound = deviations[value.index()].bound * output.factor.abs();
                 for (_, element) in runs.pairs() {
-                    let step = output.steps.get(element as usize).unwrap_or(&1.0);
+                    let step = output.element_scales.get(element as usize).unwrap_or(&1.0);
                     bounds[element as usize] = bound * step.abs();
                 }
             }

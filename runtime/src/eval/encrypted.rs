@@ -202,7 +202,8 @@ impl<'a> Evaluator<'a> {
             }
             Op::Neg(_) => zip(ring, ct(0), ct(0), ty, |out, [a, _], q| (active().neg)(out, a, q)),
             Op::AddPlain(_, c) => {
-                let factor = self.factors.get(instance).map_or(1, |of| of[value.index()]);
+                let factor =
+                    self.correction_factors.get(instance).map_or(1, |of| of[value.index()]);
                 add_plain(ring, ct(0), &self.plaintext(*c, ty, Use::Summand(factor), instance), ty)
             }
             Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),

@@ -23,7 +23,7 @@ impl MixedRadix {
 
     /// The integer congruent to the residues of smallest magnitude, as a double. Its sign, which may be secret, decides no
     /// branch: both signs are computed, and one is taken.
-    pub fn centred(&self, residues: &[u64]) -> f64 {
+    pub fn centered(&self, residues: &[u64]) -> f64 {
         let digits = self.digits(residues);
         let negated: Vec<u64> = residues.iter().zip(&self.moduli).map(|(&r, q)| q.neg(r)).collect();
         let (positive, negative) = (self.value(&digits), -self.value(&self.digits(&negated)));
@@ -71,7 +71,7 @@ mod tests {
         let q = 17 * 97 * 113i64;
         for x in -q / 2..=q / 2 {
             let residues = moduli.each_ref().map(|m| m.from_signed(x));
-            assert_eq!(radix.centred(&residues), x as f64);
+            assert_eq!(radix.centered(&residues), x as f64);
         }
     }
 }

@@ -107,7 +107,7 @@ impl Modulus {
     }
 
     /// The representative of `a` in `(−q/2, q/2]`.
-    pub fn centred(&self, a: u64) -> i64 {
+    pub fn centered(&self, a: u64) -> i64 {
         let is_negative = sign_mask((self.q / 2).wrapping_sub(a));
         a.wrapping_sub(self.q & is_negative) as i64
     }
@@ -163,9 +163,9 @@ mod tests {
             let m = Modulus::new(q);
             let edges = [0, 1, 2, q / 2 - 1, q / 2, q / 2 + 1, q - 2, q - 1];
             for a in edges {
-                let centred = if a > q / 2 { a as i64 - q as i64 } else { a as i64 };
-                assert_eq!((m.centred(a), m.from_signed(centred)), (centred, a));
-                assert_eq!(m.from_integer(centred as f64), a);
+                let centered = if a > q / 2 { a as i64 - q as i64 } else { a as i64 };
+                assert_eq!((m.centered(a), m.from_signed(centered)), (centered, a));
+                assert_eq!(m.from_integer(centered as f64), a);
                 assert_eq!(m.neg(a), if a == 0 { 0 } else { q - a });
                 for b in edges {
                     assert_eq!((m.add(a, b), m.sub(a, b)), ((a + b) % q, (a + q - b) % q));

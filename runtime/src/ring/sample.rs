@@ -121,7 +121,7 @@ impl SecretRng {
         radius * angle.cos()
     }
 
-    /// Coefficients of the error: a centred binomial of 42 bits, variance 21/2 (standard deviation 3.24, at least the
+    /// Coefficients of the error: a centered binomial of 42 bits, variance 21/2 (standard deviation 3.24, at least the
     /// 3.19 that the security tables assume; eprint 2024/463 allows it in place of the discrete Gaussian).
     pub fn error(&mut self, n: usize) -> Vec<i64> {
         let draw = |word: u64| {

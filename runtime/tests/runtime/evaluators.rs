@@ -7,7 +7,7 @@ use hecc_runtime::eval::{ClearEvaluator, Noise, run_clear};
 
 /// Runs a plan in all three ways; encrypted and simulated results lie within the prediction around the clear one.
 pub(crate) fn agree(plan: &VerifiedPlan, seeds: &[u8]) {
-    let predicted = noise::analyse(plan);
+    let predicted = noise::analyze(plan);
     for &seed in seeds {
         let setup = setup(plan, seed);
         let clear = run_clear(plan, &setup.slots, Noise::None, |_, _| {});
@@ -112,7 +112,7 @@ fn raising_keeps_residues() {
     let raised = build.op(Op::ModRaise(sparse, params.all_limbs()));
     let raised = build.switch(raised, Key::Decapsulate);
     let again = build.op(Op::Drop(raised, LimbSet::first(1)));
-    let predicted = noise::analyse(&build.plan);
+    let predicted = noise::analyze(&build.plan);
     let plan = build.finish(&[low, again]);
     let slots = run_slots(&plan, &setup(&plan, 1));
     let (largest, _) = difference(&slots[0], &slots[1]);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hecc_grammar::noise::{analyse_exact, budget};
+use hecc_grammar::noise::{analyze_exact, budget};
 use hecc_grammar::plan::{
     ConstantId, Key, LimbSet, Op, Opcode, Params, Ranges, Scheme, Type, Value, VerifiedPlan,
 };
@@ -138,7 +138,7 @@ impl Walk {
             }
             _ => self.hoisted(a, b, table),
         };
-        let is_sound = self.build.plan.message_factors(self.build.plan.params.t[0]).is_ok();
+        let is_sound = self.build.plan.correction_factors(self.build.plan.params.t[0]).is_ok();
         if !is_sound {
             self.build.plan = before;
         }
@@ -155,7 +155,7 @@ impl Walk {
             self.values.extend(value);
         }
         if self.build.plan.params.scheme == Scheme::Bfv {
-            let noise = analyse_exact(&self.build.plan);
+            let noise = analyze_exact(&self.build.plan);
             let left = |v: Value| budget(&self.build.plan, v, noise[v.index()]);
             self.values.retain(|&v| left(v) >= 0.0);
         }

@@ -43,7 +43,7 @@ fn solved(plan: &VerifiedPlan, ciphertexts: &[Ciphertext], known: &[Vec<f64>]) -
         })
         .collect();
     (active().intt)(&mut secret, table);
-    secret.into_iter().map(|x| q.centred(x)).collect()
+    secret.into_iter().map(|x| q.centered(x)).collect()
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) struct Known {
     /// Whether any slot may hold the worst sample, rather than a share of them each.
     pub(super) is_worst: bool,
     /// Whether the content is that of any bootstrap rather than of this value.
-    pub(super) is_refreshed: bool,
+    pub(super) is_bootstrapped: bool,
     /// The value that it is the complex conjugate of.
     pub(super) conjugate_of: Option<Value>,
 }
@@ -48,7 +48,7 @@ impl Known {
             unevenness: 1.0,
             added: 0.0,
             is_worst: false,
-            is_refreshed: false,
+            is_bootstrapped: false,
             conjugate_of: None,
         }
     }
@@ -59,7 +59,7 @@ impl Known {
         Known {
             unevenness: self.unevenness_with(other),
             is_worst: self.is_worst || other.is_worst,
-            is_refreshed: self.is_refreshed || other.is_refreshed,
+            is_bootstrapped: self.is_bootstrapped || other.is_bootstrapped,
             ..Known::new(self.content.plus(&other.content), errors)
         }
     }

@@ -69,7 +69,7 @@ pub enum PlanError {
     Validation(String),
     /// Promise 7, in BFV.
     #[error("instruction {0}: messages of its operands are multiplied by different factors")]
-    MessageFactors(Value),
+    CorrectionFactors(Value),
     /// Promise 7, in BFV.
     #[error("output {name}: its noise exceeds what its modulus holds by {missing:.1} bits")]
     Noise {

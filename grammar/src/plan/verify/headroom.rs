@@ -2,7 +2,7 @@
 
 use super::PlanError;
 use super::runs::fail;
-use crate::noise::{analyse_exact, budget};
+use crate::noise::{analyze_exact, budget};
 use crate::plan::{Constant, Plan, Scheme, View};
 
 /// A value's modulus exceeds its scale.
@@ -24,7 +24,7 @@ pub(super) fn check_exact(plan: &Plan) -> Result<(), PlanError> {
         Scheme::Bfv => {
             check_constants(plan)?;
             for &t in &plan.params.t {
-                plan.message_factors(t).map_err(PlanError::MessageFactors)?;
+                plan.correction_factors(t).map_err(PlanError::CorrectionFactors)?;
             }
             check_noise(plan)
         }
@@ -57,7 +57,7 @@ fn is_exact(constant: &Constant) -> bool {
 }
 
 fn check_noise(plan: &Plan) -> Result<(), PlanError> {
-    let noise = analyse_exact(plan);
+    let noise = analyze_exact(plan);
     for output in &plan.outputs {
         for (value, _) in &output.slots {
             let left = budget(plan, *value, noise[value.index()]);

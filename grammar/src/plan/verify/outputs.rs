@@ -43,10 +43,13 @@ fn check_numbers(output: &Output) -> Result<(), String> {
         (!output.kind.fits(&output.shape), "its kind does not fit its shape"),
         (!output.factor.is_finite(), "factor is not finite"),
         (
-            !output.steps.is_empty() && output.steps.len() != n_elements,
-            "it has neither no step nor one for each element",
+            !output.element_scales.is_empty() && output.element_scales.len() != n_elements,
+            "it has neither no quantization scale nor one for each element",
         ),
-        (output.steps.iter().any(|step| !step.is_finite()), "a step is not finite"),
+        (
+            output.element_scales.iter().any(|step| !step.is_finite()),
+            "a quantization scale is not finite",
+        ),
         (
             output.limit.is_some_and(|limit| limit.is_nan() || limit < 0.0),
             "its limit is no magnitude",

@@ -57,7 +57,7 @@ pub fn encode_splat(ring: &Ring, x: f64, scale: f64, limbs: &[usize]) -> Vec<u64
     limbs.iter().map(|&limb| ring.modulus(limb).from_integer(c)).collect()
 }
 
-/// Decodes a polynomial on one or more limbs at scale 2^scale. Its integer coefficients are the centred ones modulo
+/// Decodes a polynomial on one or more limbs at scale 2^scale. Its integer coefficients are the centered ones modulo
 /// the product of the limbs, taken from a mixed-radix expansion. They tell the noise, and with it the key: all but the real
 /// parts of the slots is wiped.
 pub fn decode(
