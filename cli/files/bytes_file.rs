@@ -71,7 +71,8 @@ fn open(path: &Path) -> Result<Source> {
     if found.is_dir() {
         bail!("`{}` is a folder, expected a file", name(path));
     }
-    if !found.is_file() && !(is_pipe(&found) && stream::is_open(path)) {
+    let is_open_pipe = is_pipe(&found) && stream::is_open(path);
+    if !found.is_file() && !is_open_pipe {
         let what = if is_pipe(&found) { "named pipe" } else { "device" };
         let message = format!("`{}` is a {what}, expected a file", name(path));
         return Err(hinted(message, "`-` is standard input: `command | hecc ...`"));
