@@ -85,7 +85,10 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         units::count(n_examples, "example")
     );
 
-    memory::require(2 * input_bytes(plan, images.len()), &units::count(images.len(), "input"))?;
+    memory::require(
+        2 * input_bytes(plan, examples.len()),
+        &units::count(examples.len(), "example"),
+    )?;
     let start = Instant::now();
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
     let mut rng = SecretRng::from_os()?;

@@ -68,7 +68,7 @@ pub(crate) fn keygen(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let secret = if args.evaluation_only {
         pair.check_evaluation_only(args.force)?;
-        let file = bytes_file::read_kind(&pair.secret, (Kind::SecretKey, &args.plan))?;
+        let file = bytes_file::read_kind(&pair.secret, Kind::SecretKey, &args.plan)?;
         read_secret_key(&loaded.plan, loaded.fingerprint, file)
             .map_err(|error| refusal::refused(&pair.secret, error))?
     } else {

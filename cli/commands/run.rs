@@ -58,8 +58,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
     let console = &output.console(console);
-    let Ciphertexts { key, n_images, sets } = read_inputs(plan, loaded.fingerprint, input_file)
-        .map_err(|error| refusal::refused(&args.input, error))?;
+    let Ciphertexts { key, n_examples, sets } =
+        read_inputs(plan, loaded.fingerprint, input_file)
+            .map_err(|error| refusal::refused(&args.input, error))?;
     let need = cost::key_bytes(plan) + cost::peak_value_bytes(plan);
     memory::require(need, "the keys and values of this run")?;
     let keys = {

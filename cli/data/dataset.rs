@@ -79,8 +79,8 @@ impl Dataset {
         let inputs = read_inputs(&[path.into()], specs)?;
         let has_labels = !path.is_dir() && !image_file::is_image(path);
         let labels =
-            if has_labels { Labels::read(path, n_images(&inputs), label_spec)? } else { None };
-        let targets = labels.map(|labels| labels.targets(n_images(&inputs), label_spec));
+            if has_labels { Labels::read(path, n_examples(&inputs), label_spec)? } else { None };
+        let targets = labels.map(|labels| labels.targets(n_examples(&inputs), label_spec));
         let targets = targets.transpose().with_context(|| path.display().to_string())?;
         Ok(Dataset { inputs, targets })
     }

@@ -32,7 +32,7 @@ pub(crate) fn fitted_shape(found: &[usize], input: &str, shape: &[usize]) -> Res
         (false, _) => return Err(refused(found, input, shape)),
     };
     let rest = if takes_first { &shape[1..] } else { shape };
-    Ok([&[n_images], rest].concat())
+    Ok([&[n_examples], rest].concat())
 }
 
 fn squeezed(shape: &[usize]) -> Vec<usize> {

@@ -62,12 +62,13 @@ impl LabelSpec {
 
 impl LabelSpec {
     /// Whether labels of this shape are for so many results.
-    fn accept(self, shape: &[usize], n_images: usize) -> Result<()> {
+    fn accept(self, shape: &[usize], n_examples: usize) -> Result<()> {
         let count = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
-        let fits = |each: usize| n_images > 0 && each > 0 && count == n_images.checked_mul(each);
+        let fits =
+            |each: usize| n_examples > 0 && each > 0 && count == n_examples.checked_mul(each);
         ensure!(
-            shape.first() == Some(&n_images) && (fits(1) || fits(self.applied)),
-            "labels `{NAME}` have shape {shape:?}, expected [{n_images}] for classes or [{n_images}, {}] for numbers",
+            shape.first() == Some(&n_examples) && (fits(1) || fits(self.applied)),
+            "labels `{NAME}` have shape {shape:?}, expected [{n_examples}] for classes or [{n_examples}, {}] for numbers",
             self.applied
         );
         Ok(())
@@ -76,20 +77,20 @@ impl LabelSpec {
 
 impl Labels {
     /// The array `y` of a file, if it has one, for so many results.
-    pub(crate) fn read(path: &Path, n_images: usize, spec: LabelSpec) -> Result<Option<Labels>> {
+    pub(crate) fn read(path: &Path, n_examples: usize, spec: LabelSpec) -> Result<Option<Labels>> {
         let mut file = ArrayFile::open(path)?;
         if !file.names().iter().any(|name| name == NAME) {
             return Ok(None);
         }
-        Ok(Some(Labels { array: file.read(NAME, |shape| spec.accept(shape, n_images))? }))
+        Ok(Some(Labels { array: file.read(NAME, |shape| spec.accept(shape, n_examples))? }))
     }
 
     /// What they say of each of `n_examples` results: a class if they are whole numbers and the output has a score for each
     /// class, or if they are 0 and 1 and it is one number; else numbers.
     pub(crate) fn targets(&self, n_examples: usize, spec: LabelSpec) -> Result<Targets> {
         let Array { data, is_float, .. } = &self.array;
-        spec.accept(data.shape(), n_images)?;
-        let is_one_each = data.len() == n_images;
+        spec.accept(data.shape(), n_examples)?;
+        let is_one_each = data.len() == n_examples;
         if let Some(x) = data.iter().find(|x| !x.is_finite()) {
             anyhow::bail!("a label is {x}, expected a finite number");
         }

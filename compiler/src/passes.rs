@@ -83,9 +83,12 @@ impl<T: Artifact, E> Artifact for Result<T, E> {
     }
 }
 
+/// Who is told of passes.
+type Observer = dyn FnMut(Pass<'_>);
+
 /// Runs passes and tells an observer.
 pub struct Passes {
-    observer: RefCell<Box<dyn FnMut(Pass<'_>)>>,
+    observer: RefCell<Box<Observer>>,
 }
 
 impl Passes {

@@ -81,10 +81,10 @@ pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
             products.iter().for_each(|product| seen.extend(moves.of_product(product)));
         }
         None => {
-            let (in_positions, out_positions) = (input.positions(), output.positions());
-            for o in 0..map.n_rows() {
+            let in_positions = input.positions();
+            for (o, out) in output.positions().into_iter().enumerate() {
                 for (i, _) in map.row(o) {
-                    let (pair, shift, _) = geometry.place(out_positions[o], in_positions[i]);
+                    let (pair, shift, _) = geometry.place(out, in_positions[i]);
                     seen.insert((pair, shift));
                 }
             }
@@ -103,48 +103,64 @@ struct RelativeMoves<'a> {
 }
 
 impl RelativeMoves<'_> {
-    fn of_product(&self, product: &Product) -> BTreeSet<(Pair, Shift)> {
-        let mut all = BTreeSet::from([((0, 0), Shift::default())]);
+    fn of_product(&self, product: &Product) -> Vec<(Pair, Shift)> {
+        let n_steps = self.geometry.n_steps() as u32;
+        let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let moves = self.of_relation(relation);
-            let together = |(pair, shift): &(Pair, Shift)| {
-                let (pair, shift) = (*pair, *shift);
+            let together = |&(pair, shift): &(Pair, Shift)| {
                 moves.iter().map(move |&(p, s)| {
-                    let steps = (shift.steps + s.steps) % self.geometry.n_steps() as u32;
+                    let steps = (shift.steps + s.steps) % n_steps;
                     ((pair.0 + p.0, pair.1 + p.1), Shift { swap: shift.swap ^ s.swap, steps })
                 })
             };
             all = all.iter().flat_map(together).collect();
+            distinct(&mut all);
         }
         all
     }
 
-    fn of_relation(&self, relation: &Relation) -> BTreeSet<(Pair, Shift)> {
+    fn of_relation(&self, relation: &Relation) -> Vec<(Pair, Shift)> {
         let offsets = |layout: &Layout, dim: Option<usize>| -> Vec<usize> {
-            dim.map_or(vec![0], |dim| {
-                (0..layout.shape[dim]).map(|i| layout.offset(dim, i)).collect()
-            })
+            let all = |dim| (0..layout.shape[dim]).map(|i| layout.offset(dim, i)).collect();
+            dim.map_or(vec![0], all)
         };
         let (to, from) = (offsets(self.output, relation.to), offsets(self.input, relation.from));
-        let mut moves = BTreeSet::new();
+        let (mut moves, mut last) = (vec![], 0);
         relation.pairs.for_each(|o, i| {
             let (pair, shift, _) = self.geometry.place(to[o], from[i]);
-            moves.insert((pair, shift));
+            moves.push((pair, shift));
+            if moves.len() > 2 * last + MANY {
+                distinct(&mut moves);
+                last = moves.len();
+            }
         });
+        distinct(&mut moves);
         moves
     }
 }
 
+/// Repeated moves are dropped when there are more than these.
+const MANY: usize = 1 << 14;
+
+fn distinct(moves: &mut Vec<(Pair, Shift)>) {
+    moves.sort_unstable();
+    moves.dedup();
+}
+
+/// Entries by whether rows change places, and by steps.
+type BySteps = [Vec<Vec<(u32, u32)>>; 2];
+
 /// The entries of every diagonal of a map between two layouts.
 pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals {
     let geometry = Geometry::new(input, output);
-    let (in_positions, out_positions) = (input.positions(), output.positions());
-    // By pair, then by row change and steps: entries are too many for a search of a tree each.
-    let mut by_pair: HashMap<Pair, [Vec<Vec<(u32, u32)>>; 2]> = HashMap::new();
+    let in_positions = input.positions();
+    // Entries are too many for a search of a tree each.
+    let mut by_pair: HashMap<Pair, BySteps> = HashMap::new();
     let mut number = 0;
-    for o in 0..map.n_rows() {
+    for (o, out) in output.positions().into_iter().enumerate() {
         for (i, _) in map.row(o) {
-            let (pair, shift, slot) = geometry.place(out_positions[o], in_positions[i]);
+            let (pair, shift, slot) = geometry.place(out, in_positions[i]);
             let lists = by_pair
                 .entry(pair)
                 .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));

@@ -37,7 +37,6 @@ enum Operator {
         map: Arc<LinearMap>,
         factor: f64,
     },
-    Sum(Arc<LinearMap>, Arc<LinearMap>),
 }
 
 impl LinearMap {
@@ -127,8 +126,7 @@ impl LinearMap {
             | Operator::Pool(_)
             | Operator::MatMul(_)
             | Operator::Scaled { .. }
-            | Operator::Composition { .. }
-            | Operator::Sum(..) => (0..self.n_rows).map(|o| self.row(o).len()).sum(),
+            | Operator::Composition { .. } => (0..self.n_rows).map(|o| self.row(o).len()).sum(),
         }
     }
 
@@ -160,10 +158,6 @@ impl LinearMap {
                     inner.push_row(k, value * factor, entries);
                 }
             }
-            Operator::Sum(a, b) => {
-                a.push_row(o, factor, entries);
-                b.push_row(o, factor, entries);
-            }
             Operator::Convolution(convolution) => {
                 convolution.row(o, |i, value| entries.push((i as u32, value * factor)));
             }
@@ -189,8 +183,7 @@ impl LinearMap {
             | Operator::Selection(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
-            | Operator::Composition { .. }
-            | Operator::Sum(..) => entry_by_entry(),
+            | Operator::Composition { .. } => entry_by_entry(),
         }
     }
 
@@ -204,8 +197,7 @@ impl LinearMap {
             | Operator::MatMul(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
-            | Operator::Composition { .. }
-            | Operator::Sum(..) => (0..self.n_rows).all(|o| {
+            | Operator::Composition { .. } => (0..self.n_rows).all(|o| {
                 let mut row = self.row(o);
                 row.len() <= 1 && row.all(|(_, value)| value == 1.0)
             }),
@@ -251,9 +243,12 @@ impl LinearMap {
         let size = (self.n_rows, self.n_cols);
         assert_eq!(size, (other.n_rows, other.n_cols), "summands have one size");
         let both = self.structure.as_ref().zip(other.structure.as_ref());
-        let structure = both.map(|(a, b)| Structure([a.0.clone(), b.0.clone()].concat()));
-        let (a, b) = (Arc::new(self.clone()), Arc::new(other.clone()));
-        LinearMap::new(size.0, size.1, Operator::Sum(a, b)).with_structure(structure)
+        let structure = both.map(|(a, b)| a.or(b));
+        let sum = LinearMap::from_rows(size.0, size.1, |o, entries| {
+            self.push_row(o, 1.0, entries);
+            other.push_row(o, 1.0, entries);
+        });
+        sum.with_structure(structure)
     }
 
     /// Every entry multiplied by `factor`.
@@ -261,14 +256,13 @@ impl LinearMap {
         if factor == 1.0 {
             return self.clone();
         }
-        let map = match &self.operator {
-            Operator::Scaled { map, factor: own } => {
-                return LinearMap { structure: self.structure.clone(), ..map.scaled(own * factor) };
-            }
-            _ => Arc::new(self.clone()),
-        };
+        let structure = self.structure.clone();
+        if let Operator::Scaled { map, factor: own } = &self.operator {
+            return LinearMap { structure, ..map.scaled(own * factor) };
+        }
+        let map = Arc::new(self.clone());
         let operator = Operator::Scaled { map, factor };
-        LinearMap { operator, structure: self.structure.clone(), ..*self }
+        LinearMap { operator, structure, ..*self }
     }
 
     /// The same entries with other values: `value(row, column, old value)`.

@@ -172,6 +172,13 @@ impl Structure {
         Some(Structure(joined.collect::<Option<_>>()?))
     }
 
+    /// What either reads.
+    pub fn or(&self, other: &Structure) -> Structure {
+        let mut products = self.0.clone();
+        products.extend(other.0.iter().filter(|product| !self.0.contains(product)).cloned());
+        Structure(products)
+    }
+
     /// For each of the result's dimensions, how it slides along the operand; `None` if none does.
     pub fn slides(&self, n_dims: usize) -> Option<Vec<Slide>> {
         let Product(relations) = self.0.first()?;

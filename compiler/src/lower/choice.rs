@@ -58,7 +58,7 @@ pub enum Method {
     /// CKKS: each level once.
     Leveled,
     /// CKKS: with bootstraps.
-    Bootstrapped(Bootstraps),
+    Bootstrapped(Box<Bootstraps>),
     /// BFV.
     Integers(Products),
 }

@@ -160,9 +160,8 @@ impl Lowering<'_> {
 
     /// The ciphertexts of a step with new levels, two at a time, if it was chosen for that.
     fn bootstrap(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
-        let Method::Bootstrapped(Bootstraps { chain, levels }) = &self.choice.method else {
-            return Ok(values);
-        };
+        let Method::Bootstrapped(bootstraps) = &self.choice.method else { return Ok(values) };
+        let Bootstraps { chain, levels } = &**bootstraps;
         let Some(level) = levels[id.0] else { return Ok(values) };
         let log_slots = self.choice.packing.layouts[id.0].period().log_slots();
         let bootstrap = Bootstrap { chain, costs: self.costs, log_slots, level };

@@ -79,10 +79,10 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
         ladder: chain.ladder.clone(),
         levels: placement.levels.clone(),
         packing: problem.pack(pack_config(problem, &chain, &placement.levels))?,
-        method: Method::Bootstrapped(Bootstraps {
+        method: Method::Bootstrapped(Box::new(Bootstraps {
             chain: chain.clone(),
             levels: placement.refreshed.clone(),
-        }),
+        })),
     };
     let plan = problem.try_out(&choice)?;
     let precision = precision_of(&plan);

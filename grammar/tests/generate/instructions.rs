@@ -54,7 +54,19 @@ pub(super) fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
         Opcode::ModDown => ty.form == Form::QP,
         Opcode::Rescale => ty.form == Form::Q && ty.limbs.len() > 1 && ty.scale > 50.0,
         Opcode::ModRaise => ty.form == Form::Q && ty.limbs.len() == 1,
-        _ => true,
+        Opcode::Input
+        | Opcode::Add
+        | Opcode::Sub
+        | Opcode::Neg
+        | Opcode::AddPlain
+        | Opcode::MulPlain
+        | Opcode::DotPlain
+        | Opcode::Mul
+        | Opcode::MulBgv
+        | Opcode::ModSwitch
+        | Opcode::Drop
+        | Opcode::Decompose
+        | Opcode::ModUp => true,
     };
     let a = of.pick(&values(plan, fits))?;
     let alike = values(plan, |ty| ty == plan.ty(a));
