@@ -3,8 +3,6 @@
 //! line if the text is refused when it is read, on a line of its own if when it is verified. Adding a case is adding a file;
 //! `BLESS=1 cargo test` rewrites the messages.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
-
 mod bless;
 
 use std::collections::BTreeSet;
