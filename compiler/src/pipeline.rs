@@ -13,9 +13,9 @@ use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
-use crate::pass::approximate::{ApproximateReport, Beyond};
+use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond};
 use crate::pass::assign_levels::assign_levels;
-use crate::pass::choose_degrees::{Shipped, choose_degrees};
+use crate::pass::choose_degrees::{Shipped, Wishes, choose_degrees};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
@@ -178,8 +178,26 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
     stats.map_err(|error| CompileError::Calibration(error.to_string()))
 }
 
-/// Compiles for approximate numbers.
+/// Compiles for approximate numbers. Where nobody asked for degrees, and those that the network's behavior asks for let errors grow
+/// beyond what any parameters hold, polynomials of half the depth are tried.
 fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let approximate = &task.config.approximate;
+    let is_free = approximate.is_free() && task.config.wishes == Wishes::default();
+    match compile_with(task, approximate) {
+        Err(error @ CompileError::Precision { .. }) if is_free => {
+            let Some(shallower) = approximate.of_half_depth() else { return Err(error) };
+            task.passes.show("halve_depth", Made::Decision);
+            compile_with(task, &shallower)
+        }
+        result => result,
+    }
+}
+
+/// Compiles for approximate numbers, with degrees from a list.
+fn compile_with(
+    task: &Task<'_>,
+    approximate: &ApproximateConfig,
+) -> Result<Compiled, CompileError> {
     let Task { lifted, calibration, split, seen, judge, chosen, held_out, config, passes } = task;
     let ranges = observe(&lifted.model, &split.kept)?.ranges;
     let shipped = passes.run("approximate", || {
@@ -187,7 +205,7 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
             (&lifted.model, &ranges),
             (split, judge),
             (chosen, held_out),
-            (&config.approximate, &config.wishes),
+            (approximate, &config.wishes),
         )
     })?;
     let Shipped { model: approximated, report: approximation, mut validation, beyond } = shipped;

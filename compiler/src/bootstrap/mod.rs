@@ -17,7 +17,7 @@ use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
 pub use probe::probe;
 pub use recipe::{Chain, Recipe};
-pub use search::{Considered, Wish, bits_of, search};
+pub use search::{Considered, Wish, bits_of, fastest, search};
 
 use crate::emit::Emit;
 use sine::Sine;

@@ -60,18 +60,30 @@ pub struct Considered {
 
 /// Secure recipes with the wanted precision, the fastest first.
 pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
+    let considered = fastest_first(wish, costs).into_iter();
+    considered.filter_map(|(chain, _)| consider(wish, chain, costs)).collect()
+}
+
+/// The fastest secure recipe with the wanted precision.
+pub fn fastest(wish: &Wish, costs: &Costs) -> Option<Considered> {
+    let considered = fastest_first(wish, costs).into_iter();
+    considered.into_iter().find_map(|(chain, _)| consider(wish, chain, costs))
+}
+
+/// Chains that the ring carries, with their predicted seconds.
+fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
     let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
     let shapes: Vec<_> = stages.flat_map(|stages| SINES.map(|sine| (stages, sine))).collect();
     let found = shapes.par_iter().flat_map_iter(|&(stages, sine)| {
         let recipes = precise(wish, stages, sine, costs);
         recipes.into_iter().flat_map(|recipe| {
             (1..=MAX_SPECIAL).filter_map(move |n_special| {
-                consider(wish, Recipe { n_special, ..recipe.clone() }, costs)
+                timed(wish, Recipe { n_special, ..recipe.clone() }, costs)
             })
         })
     });
-    let mut found: Vec<Considered> = found.collect();
-    found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let mut found: Vec<(Chain, f64)> = found.collect();
+    found.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     found
 }
 
@@ -138,13 +150,20 @@ pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.recipe, chain.ratio())).log2()
 }
 
-fn consider(wish: &Wish, recipe: Recipe, costs: &Costs) -> Option<Considered> {
+/// The chain of a recipe with its predicted seconds, if the ring carries it.
+fn timed(wish: &Wish, recipe: Recipe, costs: &Costs) -> Option<(Chain, f64)> {
     let chain = recipe.chain()?;
     let params = &chain.ladder.params;
     let allowed = max_log_qp(params.log_n, params.security)?;
     if params.log_qp() > f64::from(allowed) {
         return None;
     }
+    let seconds = plan_seconds(costs, &plan_of(wish, &chain, costs).ok()?);
+    Some((chain, seconds))
+}
+
+/// All that is known of a chain, if plans for it keep their promises.
+fn consider(wish: &Wish, chain: Chain, costs: &Costs) -> Option<Considered> {
     let plan = plan_of(wish, &chain, costs).ok()?;
     let (seconds, bits) = (plan_seconds(costs, &plan), bits_of(&plan, &chain));
     let key_bytes = key_bytes(&plan);

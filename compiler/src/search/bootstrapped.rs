@@ -108,7 +108,7 @@ fn chain_for(problem: &Problem<'_>, bits: f64, (log_n, levels): (u32, usize)) ->
         bits,
         security: config.security,
     };
-    bootstrap::search(&wish, &config.costs).into_iter().next().map(|found| found.chain)
+    bootstrap::fastest(&wish, &config.costs).map(|found| found.chain)
 }
 
 fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) -> PackConfig<'a> {

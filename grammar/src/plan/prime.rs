@@ -1,10 +1,17 @@
 //! Which numbers are prime.
 
+/// Factors below this are looked for first.
+const SMALL: u64 = 200;
+
 /// Miller-Rabin with the first twelve primes as bases, exact below 2^64 (Sorenson, Webster, 2015).
 pub fn is_prime(n: u64) -> bool {
     const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
     if n < 2 || BASES.iter().any(|&base| n.is_multiple_of(base)) {
         return BASES.contains(&n);
+    }
+    // Most others have a small factor as well, which is quicker to find than a power.
+    if n > SMALL * SMALL && (41..SMALL).step_by(2).any(|d| n.is_multiple_of(d)) {
+        return false;
     }
     let twos = (n - 1).trailing_zeros();
     BASES.iter().all(|&base| {

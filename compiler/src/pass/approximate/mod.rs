@@ -57,6 +57,19 @@ impl ApproximateConfig {
             products_per_level: 6,
         }
     }
+
+    /// Whether degrees are left to be chosen from all that are usual.
+    pub fn is_free(&self) -> bool {
+        self.degree_of_layers.is_none() && !self.more_degrees.is_empty()
+    }
+
+    /// With degrees of half as many levels at most; `None` if there are none.
+    pub fn of_half_depth(&self) -> Option<ApproximateConfig> {
+        let deepest = self.degrees.iter().map(|&degree| polynomial_depth(degree)).max()?;
+        let mut shallower = ApproximateConfig { more_degrees: vec![], ..self.clone() };
+        shallower.degrees.retain(|&degree| 2 * polynomial_depth(degree) <= deepest);
+        (!shallower.degrees.is_empty()).then_some(shallower)
+    }
 }
 
 /// One degree considered for a layer.

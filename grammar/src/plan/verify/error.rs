@@ -68,7 +68,7 @@ pub enum PlanError {
     #[error("what is said of its errors: {0}")]
     Validation(String),
     /// Promise 7, in BFV.
-    #[error("instruction {0}: messages of its operands are multiplied by different factors")]
+    #[error("instruction {0}: the correction factors of its operands differ")]
     CorrectionFactors(Value),
     /// Promise 7, in BFV.
     #[error("output {name}: its noise exceeds what its modulus holds by {missing:.1} bits")]

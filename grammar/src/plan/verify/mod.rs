@@ -1,7 +1,7 @@
 //! Every promise that a plan makes, checked once at the door.
 //!
 //! Numbered promises, a file or two each:
-//! 1. Parameters: 3 ≤ log N ≤ 17; primes distinct, of at most 50 bits, ≡ 1 mod 2N; at most 64 message primes;
+//! 1. Parameters: 3 ≤ log N ≤ 17; primes distinct, of at most 50 bits, ≡ 1 mod 2N; at most 64 ciphertext-modulus primes;
 //!    each digit's product is at most the product of the special primes.
 //! 2. Security: log2(QP) within the table's bound for the promised level; so is the key to the sparse secret.
 //! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.

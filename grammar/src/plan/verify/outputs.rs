@@ -27,7 +27,7 @@ fn check_places(plan: &Plan, output: &Output) -> Result<(), String> {
     for (value, runs) in &output.slots {
         let ty = plan.ty(*value);
         if ty.form != Form::Q || ty.degree != 1 || ty.ephemeral {
-            let what = "its value is not a ciphertext of degree 1 on the message primes";
+            let what = "its value is not a ciphertext of degree 1 on the ciphertext-modulus primes";
             return Err(what.to_owned());
         }
         let twice = |element| format!("element {element} is in two slots");

@@ -72,7 +72,9 @@ fn check_digits(params: &Params) -> Result<(), PlanError> {
 fn check_input(params: &Params) -> Result<(), PlanError> {
     if params.input_level >= params.q.len() {
         let (level, count) = (params.input_level, params.q.len());
-        return fail(format!("input level is {level}, but there are {count} message primes"));
+        return fail(format!(
+            "input level is {level}, but there are {count} ciphertext-modulus primes"
+        ));
     }
     let scale = params.top_scale;
     match params.scheme {
