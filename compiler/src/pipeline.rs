@@ -235,10 +235,10 @@ fn compile_with(
     };
     let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
     let found = passes.decide("search", || search::approximate(&problem, &levels))?;
-    let mut plan = problem.build(&found.choice)?;
+    let Found { choice, stages, score, candidates, bootstraps, .. } = found;
+    let mut plan = stages.plan;
     record(&mut plan, seen, &observed);
     let depth = levels.iter().copied().max().unwrap_or(0);
-    let Found { choice, score, candidates, bootstraps, .. } = found;
     let before = candidates.first().filter(|_| bootstraps.is_none());
     validation.better = beyond.map(|beyond| better(beyond, depth, before));
     let plan = finished(plan, judge, validation)?;
@@ -333,7 +333,7 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let problem = Problem::new(&integers.graph, &source, config, objective, passes);
     let found = passes.decide("search", || search::integers(&problem, required))?;
     let FoundIntegers { found, worth_training_away } = found;
-    let mut plan = problem.build(&found.choice)?;
+    let mut plan = found.stages.plan;
     record(&mut plan, seen, &computed);
     for (output, width) in plan.outputs.iter_mut().zip(outputs()) {
         output.magnitude = Some(width.magnitude());

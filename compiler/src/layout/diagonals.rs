@@ -16,11 +16,12 @@
 //! the result's rows differ, entries from one row to the other are diagonals of their own; where only the operand's do,
 //! products stay in its row and a change of rows collects them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use crate::linear::{LinearMap, Product, Relation, Structure};
+use crate::linear::LinearMap;
 
-use super::{Layout, Period, Shift, SlotSpace};
+use super::moves::{Geometry, Moves, moves};
+use super::{Layout, Period, Shift};
 
 /// Result ciphertext, operand ciphertext.
 pub type Pair = (usize, usize);
@@ -31,41 +32,6 @@ pub type Shifts = BTreeMap<Pair, Vec<Shift>>;
 /// The entries of the diagonals: for each pair and shift, (first slot, number of the entry in row-major order), by slot.
 pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, u32)>>>;
 
-/// How entries of a map fall on diagonals.
-struct Geometry {
-    space: SlotSpace,
-    p_in: Period,
-    p_out: Period,
-}
-
-impl Geometry {
-    fn new(input: &Layout, output: &Layout) -> Geometry {
-        assert_eq!(input.space, output.space, "layouts of one ring");
-        Geometry { space: input.space, p_in: input.period(), p_out: output.period() }
-    }
-
-    /// Steps of rotations are modulo this.
-    fn n_steps(&self) -> usize {
-        self.p_in.columns.min(self.p_out.columns)
-    }
-
-    /// The pair, shift and slot of the product of the operand's element at one position for the result's at another.
-    fn place(&self, out: usize, input: usize) -> (Pair, Shift, u32) {
-        let Geometry { space, p_in, p_out } = *self;
-        let (n, length) = (space.n_slots(), space.row_length());
-        let pair = (out / n, input / n);
-        let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
-        let steps = (input + length - out) % self.n_steps();
-        let swap = p_in.rows_differ && p_out.rows_differ && in_row != out_row;
-        let column = match p_out.columns >= p_in.columns {
-            true => out,
-            false => (input + p_in.columns - steps) % p_in.columns,
-        };
-        let row = if p_out.rows_differ { out_row } else { in_row };
-        (pair, Shift { swap, steps: steps as u32 }, (row * length + column) as u32)
-    }
-}
-
 /// The period of the operands of one sum together.
 pub fn joint_period<'a>(inputs: impl IntoIterator<Item = &'a Layout>) -> Period {
     inputs.into_iter().map(Layout::period).fold(Period::ONE, Period::common)
@@ -74,78 +40,21 @@ pub fn joint_period<'a>(inputs: impl IntoIterator<Item = &'a Layout>) -> Period 
 /// The nonzero diagonals of a map between two layouts: from its structure if that is known, else entry by entry.
 pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let geometry = Geometry::new(input, output);
-    let mut seen = BTreeSet::new();
-    match map.structure() {
-        Some(Structure(products)) => {
-            let moves = RelativeMoves { geometry: &geometry, input, output };
-            products.iter().for_each(|product| seen.extend(moves.of_product(product)));
-        }
+    let moves = match map.structure() {
+        Some(structure) => moves(structure, input, output),
         None => {
-            let in_positions = input.positions();
+            let (in_positions, mut moves) = (input.positions(), Moves::default());
             for (o, out) in output.positions().into_iter().enumerate() {
-                for (i, _) in map.row(o) {
-                    let (pair, shift, _) = geometry.place(out, in_positions[i]);
-                    seen.insert((pair, shift));
-                }
+                map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
             }
+            moves
         }
-    }
+    };
     let mut shifts = Shifts::new();
-    seen.into_iter().for_each(|(pair, shift)| shifts.entry(pair).or_default().push(shift));
+    for (pair, shift) in moves.distinct() {
+        shifts.entry(pair).or_default().push(shift);
+    }
     shifts
-}
-
-/// Moves of elements, dimension by dimension: positions are sums over dimensions without carries, so moves are as well.
-struct RelativeMoves<'a> {
-    geometry: &'a Geometry,
-    input: &'a Layout,
-    output: &'a Layout,
-}
-
-impl RelativeMoves<'_> {
-    fn of_product(&self, product: &Product) -> Vec<(Pair, Shift)> {
-        let n_steps = self.geometry.n_steps() as u32;
-        let mut all = vec![((0, 0), Shift::default())];
-        for relation in &product.0 {
-            let moves = self.of_relation(relation);
-            let together = |&(pair, shift): &(Pair, Shift)| {
-                moves.iter().map(move |&(p, s)| {
-                    let steps = (shift.steps + s.steps) % n_steps;
-                    ((pair.0 + p.0, pair.1 + p.1), Shift { swap: shift.swap ^ s.swap, steps })
-                })
-            };
-            all = all.iter().flat_map(together).collect();
-            distinct(&mut all);
-        }
-        all
-    }
-
-    fn of_relation(&self, relation: &Relation) -> Vec<(Pair, Shift)> {
-        let offsets = |layout: &Layout, dim: Option<usize>| -> Vec<usize> {
-            let all = |dim| (0..layout.shape[dim]).map(|i| layout.offset(dim, i)).collect();
-            dim.map_or(vec![0], all)
-        };
-        let (to, from) = (offsets(self.output, relation.to), offsets(self.input, relation.from));
-        let (mut moves, mut last) = (vec![], 0);
-        relation.pairs.for_each(|o, i| {
-            let (pair, shift, _) = self.geometry.place(to[o], from[i]);
-            moves.push((pair, shift));
-            if moves.len() > 2 * last + MANY {
-                distinct(&mut moves);
-                last = moves.len();
-            }
-        });
-        distinct(&mut moves);
-        moves
-    }
-}
-
-/// Repeated moves are dropped when there are more than these.
-const MANY: usize = 1 << 14;
-
-fn distinct(moves: &mut Vec<(Pair, Shift)>) {
-    moves.sort_unstable();
-    moves.dedup();
 }
 
 /// Entries by whether rows change places, and by steps.
@@ -160,7 +69,8 @@ pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals 
     let mut number = 0;
     for (o, out) in output.positions().into_iter().enumerate() {
         for (i, _) in map.row(o) {
-            let (pair, shift, slot) = geometry.place(out, in_positions[i]);
+            let (pair, shift) = geometry.place(out, in_positions[i]);
+            let slot = geometry.slot(out, in_positions[i]);
             let lists = by_pair
                 .entry(pair)
                 .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));
@@ -193,7 +103,7 @@ pub fn collect(p_in: Period, p_out: Period) -> Vec<Shift> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Bit;
+    use crate::layout::{Bit, SlotSpace};
 
     fn check(matrix: &LinearMap, input: &Layout, output: &Layout) {
         check_sum(&[(matrix, input)], output);

@@ -4,6 +4,7 @@ mod candidates;
 mod diagonals;
 #[expect(clippy::module_inception, reason = "the folder is named after its main idea")]
 mod layout;
+mod moves;
 mod rotation_sum;
 mod schedule;
 mod slots;

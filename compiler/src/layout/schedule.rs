@@ -110,15 +110,15 @@ struct Counts {
 /// The giant steps of a result.
 #[derive(Default)]
 struct Giants {
-    in_place: Vec<bool>,
+    in_place: Vec<u32>,
     /// Those after which rows change places.
-    swapped: Vec<bool>,
+    swapped: Vec<u32>,
 }
 
 impl Counts {
     fn new(schedule: &Schedule, terms: &[ScheduleTerm<'_>]) -> Counts {
         let mut counts = Counts::default();
-        let mut babies: BTreeMap<(usize, usize), Vec<bool>> = BTreeMap::new();
+        let mut babies: BTreeMap<(usize, usize), Vec<u32>> = BTreeMap::new();
         let mut giants: BTreeMap<usize, Giants> = BTreeMap::new();
         for term in terms {
             for (&(out, input), shifts) in term.shifts {
@@ -127,19 +127,19 @@ impl Counts {
                 let giants = giants.entry(out).or_default();
                 for &shift in shifts {
                     let (baby, giant) = schedule.split(shift, term.period);
-                    mark(babies, baby);
+                    babies.push(baby);
                     let rows = if giant.swap { &mut giants.swapped } else { &mut giants.in_place };
-                    mark(rows, giant.steps);
+                    rows.push(giant.steps);
                 }
             }
         }
-        for taken in babies.values() {
+        for taken in babies.values_mut() {
             let rotated = n_rotations(taken);
             counts.babies += rotated;
             counts.hoisted += usize::from(rotated > 0);
-            counts.in_place += usize::from(taken.first() == Some(&true));
+            counts.in_place += usize::from(taken.first() == Some(&0));
         }
-        for Giants { in_place, swapped } in giants.values() {
+        for Giants { in_place, swapped } in giants.values_mut() {
             let rotated = n_rotations(in_place) + n_rotations(swapped);
             counts.results += 1;
             counts.giants += rotated;
@@ -170,16 +170,11 @@ impl Counts {
     }
 }
 
-fn mark(taken: &mut Vec<bool>, step: u32) {
-    let step = step as usize;
-    if taken.len() <= step {
-        taken.resize(step + 1, false);
-    }
-    taken[step] = true;
-}
-
-fn n_rotations(taken: &[bool]) -> usize {
-    taken.iter().skip(1).filter(|taken| **taken).count()
+/// How many different steps move anything; they are sorted.
+fn n_rotations(steps: &mut Vec<u32>) -> usize {
+    steps.sort_unstable();
+    steps.dedup();
+    steps.len() - usize::from(steps.first() == Some(&0))
 }
 
 #[cfg(test)]

@@ -84,16 +84,16 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
             levels: placement.refreshed.clone(),
         })),
     };
-    let plan = problem.try_out(&choice)?;
-    let precision = precision_of(&plan);
-    let score = problem.objective.score(&plan, precision);
+    let stages = problem.try_out(&choice)?;
+    let precision = precision_of(&stages.plan);
+    let score = problem.objective.score(&stages.plan, precision);
     let steps = graph.ids().filter_map(|id| {
         let to = placement.refreshed[id.0]?;
         Some((graph.node(id).name.clone(), placement.levels[id.0], to))
     });
     let steps = steps.collect();
     let bootstraps = Some(BootstrapReport { chain, placements, steps });
-    Ok(Some(Found { choice, score, precision, candidates, bootstraps }))
+    Ok(Some(Found { choice, stages, score, precision, candidates, bootstraps }))
 }
 
 /// The fastest bootstrap for the widest result of the network.

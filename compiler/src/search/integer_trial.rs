@@ -106,7 +106,7 @@ impl Trial {
             top_scale: 0.0,
             security: config.security,
         };
-        let plan = problem.try_out(&choice(problem, (params, products), &levels)?)?;
+        let plan = problem.try_out(&choice(problem, (params, products), &levels)?)?.plan;
         // Modulo so large a prime factors agree only if they always do.
         if plan.correction_factors(special).is_err() {
             return Ok(None);

@@ -14,7 +14,7 @@ use crate::lower::{Choice, Products};
 use crate::primes::is_secure;
 
 use super::integer_trial::{Chain, MAX_PRIME_BITS, Trial, choice};
-use super::{Candidate, Found, OfScheme, Problem, Score};
+use super::{Candidate, Found, OfScheme, Problem, Score, Stages};
 
 /// The chosen parameters, and what fewer bits would save.
 pub struct FoundIntegers {
@@ -50,13 +50,14 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
         }
     }
     let Considered { candidates, best, .. } = considered;
-    let Some((choice, score)) = best else {
+    let Some(Fitting { choice, stages, score, .. }) = best else {
         let log_n = config.log_n.unwrap_or(*limits::INTEGER_RINGS.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
     };
     let worth_training_away = worth_training_away(&mut trials, width, &candidates[0], config);
+    stages.show(&choice, problem.passes);
     let precision = f64::INFINITY;
-    let found = Found { choice, score, precision, candidates, bootstraps: None };
+    let found = Found { choice, stages, score, precision, candidates, bootstraps: None };
     Ok(FoundIntegers { found, worth_training_away })
 }
 
@@ -65,12 +66,13 @@ struct Considered<'a> {
     problem: &'a Problem<'a>,
     /// The best one first.
     candidates: Vec<Candidate>,
-    best: Option<(Choice, Score)>,
+    best: Option<Fitting>,
 }
 
 /// A choice whose noise fits, and how many bits more would.
 struct Fitting {
     choice: Choice,
+    stages: Stages,
     score: Score,
     room: f64,
 }
@@ -131,21 +133,22 @@ impl Considered<'_> {
 
     /// Predicted seconds of the best plan.
     fn seconds(&self) -> f64 {
-        self.best.as_ref().map_or(f64::INFINITY, |(_, score)| score.seconds)
+        self.best.as_ref().map_or(f64::INFINITY, |best| best.score.seconds)
     }
 
     /// Adds a choice, and returns its predicted seconds.
-    fn add(&mut self, products: Products, Fitting { choice, score, .. }: Fitting) -> f64 {
-        let seconds = score.seconds;
-        let Some(candidate) = candidate(&choice.ladder.params, products) else { return seconds };
+    fn add(&mut self, products: Products, fitting: Fitting) -> f64 {
+        let (score, seconds) = (fitting.score, fitting.score.seconds);
+        let params = &fitting.choice.ladder.params;
+        let Some(candidate) = candidate(params, products) else { return seconds };
         let candidate = Candidate { seconds: Some(seconds), ..candidate };
         // Larger rings take more memory.
         let is_larger = self.candidates.first().is_some_and(|best| best.log_n < candidate.log_n);
         let worthwhile = if is_larger { limits::WORTHWHILE } else { 1.0 };
         let weighed = Score { seconds: worthwhile * seconds, ..score };
-        if self.best.as_ref().is_none_or(|(_, best)| weighed.is_better(best)) {
+        if self.best.as_ref().is_none_or(|best| weighed.is_better(&best.score)) {
             self.candidates.insert(0, candidate);
-            self.best = Some((choice, score));
+            self.best = Some(fitting);
         } else {
             self.candidates.push(candidate);
         }
@@ -201,13 +204,14 @@ fn fit(
         if next != levels {
             levels = next;
             let choice = choice(problem, (params.clone(), trial.products), &levels)?;
-            let plan = problem.try_out(&choice)?;
-            let noise = noise::analyze_exact(&plan);
-            let left = plan.output_values().map(|v| noise::budget(&plan, v, noise[v.index()]));
+            let stages = problem.try_out(&choice)?;
+            let plan = &stages.plan;
+            let noise = noise::analyze_exact(plan);
+            let left = plan.output_values().map(|v| noise::budget(plan, v, noise[v.index()]));
             let left = left.fold(f64::INFINITY, f64::min);
             if left >= 0.0 {
-                let score = problem.objective.score(&plan, f64::INFINITY);
-                return Ok(Some(Fitting { choice, score, room: left }));
+                let score = problem.objective.score(plan, f64::INFINITY);
+                return Ok(Some(Fitting { choice, stages, score, room: left }));
             }
             lacking = -left;
         }

@@ -53,13 +53,13 @@ pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, C
     let mut found: Option<Found> = None;
     // What a plan takes in memory shows when it is made.
     for Promise { choice, candidate, precision, .. } in options {
-        let plan = problem.try_out(&choice)?;
-        let score = problem.objective.score(&plan, precision);
+        let stages = problem.try_out(&choice)?;
+        let score = problem.objective.score(&stages.plan, precision);
         if found.as_ref().is_none_or(|found| score.is_better(&found.score)) {
             let others = considered.iter().filter(|other| **other != candidate);
             let candidates = std::iter::once(&candidate).chain(others).chain(&rejected).cloned();
             let candidates = candidates.collect();
-            found = Some(Found { choice, score, precision, candidates, bootstraps: None });
+            found = Some(Found { choice, stages, score, precision, candidates, bootstraps: None });
         }
         if score.fits {
             break;
@@ -146,7 +146,7 @@ impl Leveled<'_> {
         let Some(params) = self.params(log_n, n_special, trial) else { return Ok(None) };
         let choice = self.choice(params, self.pack(log_n, n_special)?);
         // Errors are proportional to 2^−scale.
-        let loss = trial - precision_of(&self.problem.try_out(&choice)?);
+        let loss = trial - precision_of(&self.problem.try_out(&choice)?.plan);
         let wanted = loss + self.problem.objective.precision;
         let scale = wanted.ceil().clamp(limits::MIN_SCALE, MAX_SCALE);
         Ok(Some((scale, scale - loss)))

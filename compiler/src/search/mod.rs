@@ -23,12 +23,14 @@ pub use bootstrapped::BootstrapReport;
 pub use candidate::{Candidate, OfScheme};
 pub use integers::{FoundIntegers, search as integers};
 pub use objective::{Objective, Score};
-pub use problem::Problem;
+pub use problem::{Problem, Stages};
 
 /// What was found.
 pub struct Found {
-    /// What is to be built.
+    /// What was chosen.
     pub choice: Choice,
+    /// Its plan.
+    pub stages: Stages,
     /// How good its plan is.
     pub score: Score,
     /// Bits of precision of the results; infinite for integers.
@@ -45,6 +47,12 @@ pub struct Found {
 /// # Errors
 /// If nothing is as precise as was wished for, or at all; if the network is too deep and cannot be bootstrapped.
 pub fn approximate(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
+    let found = cheapest(problem, levels)?;
+    found.stages.show(&found.choice, problem.passes);
+    Ok(found)
+}
+
+fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
     let (wanted, wish) = (problem.objective.precision, problem.config.precision);
     let enough = wish.unwrap_or((wanted - limits::SPARE_BITS).max(limits::LEAST_BITS));
     let leveled = match leveled::search(problem, levels) {
@@ -78,10 +86,7 @@ fn too_imprecise(problem: &Problem<'_>, best: &Found) -> CompileError {
     } else {
         "lower degrees of activations (--degrees) let errors grow less".to_owned()
     };
-    let node = match problem.try_out(&best.choice) {
-        Ok(plan) => noisiest_layer(&plan),
-        Err(error) => return error,
-    };
+    let node = noisiest_layer(&best.stages.plan);
     CompileError::Precision { wanted: wish.unwrap_or(limits::LEAST_BITS), reached, node, hint }
 }
 

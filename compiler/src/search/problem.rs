@@ -61,22 +61,31 @@ impl<'a> Problem<'a> {
     }
 
     /// The plan of a choice that is compared with others.
-    pub(super) fn try_out(&self, choice: &Choice) -> Result<Plan, CompileError> {
+    pub(super) fn try_out(&self, choice: &Choice) -> Result<Stages, CompileError> {
         let Problem { graph, source, config, passes, .. } = self;
-        let plan = passes.try_out("lower", || lower(graph, choice, source, &config.costs))?;
-        let plan = passes.try_out("eliminate_common", || eliminate_common(&plan))?;
-        Ok(passes.try_out("eliminate_dead", || eliminate_dead(&plan))?)
+        let lowered = passes.try_out("lower", || lower(graph, choice, source, &config.costs))?;
+        let shared = passes.try_out("eliminate_common", || eliminate_common(&lowered))?;
+        let plan = passes.try_out("eliminate_dead", || eliminate_dead(&shared))?;
+        Ok(Stages { lowered, shared, plan })
     }
+}
 
-    /// The plan of the choice that was made.
-    ///
-    /// # Errors
-    /// If a pass makes an instruction that has no type, a fault of the compiler.
-    pub fn build(&self, choice: &Choice) -> Result<Plan, CompileError> {
-        let Problem { graph, source, config, passes, .. } = self;
+/// A plan with what it was before.
+pub struct Stages {
+    /// As lowered.
+    lowered: Plan,
+    /// Without what is computed twice.
+    shared: Plan,
+    /// Without what nothing reads.
+    pub plan: Plan,
+}
+
+impl Stages {
+    /// Tells of the stages of the plan that was chosen.
+    pub(super) fn show(&self, choice: &Choice, passes: &Passes) {
         passes.show("pack", Made::Packing(&choice.packing));
-        let plan = passes.run("lower", || lower(graph, choice, source, &config.costs))?;
-        let plan = passes.run("eliminate_common", || eliminate_common(&plan))?;
-        Ok(passes.run("eliminate_dead", || eliminate_dead(&plan))?)
+        passes.show("lower", Made::Plan(&self.lowered));
+        passes.show("eliminate_common", Made::Plan(&self.shared));
+        passes.show("eliminate_dead", Made::Plan(&self.plan));
     }
 }
