@@ -47,11 +47,12 @@ impl Precision {
 
     /// The largest unit that numbers are rounded to.
     pub fn largest_unit(&self) -> f64 {
-        let units = self.0.iter().flatten().filter_map(|&bound| Unit::above(bound));
+        let units = self.0.iter().flatten().filter_map(|&bound| Unit::within(bound));
         units.map(Unit::value).fold(0.0, f64::max)
     }
 
-    /// Rounds an output to what is proven of it: to multiples of 1, 2 or 5 times a power of ten, no smaller than the bound.
+    /// Rounds an output to what is proven of it: to multiples of 1, 2 or 5 times a power of ten, as near below the bound as
+    /// there is one: rounding adds less than half of what noise may be.
     pub fn round(&self, output: usize, tensor: &mut [f64]) {
         for (x, &bound) in tensor.iter_mut().zip(&self.0[output]) {
             *x = rounded(*x, bound);
@@ -59,20 +60,21 @@ impl Precision {
     }
 }
 
-/// A number rounded to a unit no smaller than `bound`; as it is if that is zero.
+/// A number rounded to a unit no larger than `bound`; as it is if that is zero.
 pub(super) fn rounded(x: f64, bound: f64) -> f64 {
-    Unit::above(bound).map_or(x, |unit| unit.round(x))
+    Unit::within(bound).map_or(x, |unit| unit.round(x))
 }
 
 impl Unit {
-    /// The smallest unit that is not below a positive number.
-    fn above(bound: f64) -> Option<Unit> {
+    /// The largest unit that is not above a positive number.
+    fn within(bound: f64) -> Option<Unit> {
         if !(bound > 0.0 && bound.is_finite()) {
             return None;
         }
         let exponent = bound.log10().floor() as i32;
-        let units = [1.0, 2.0, 5.0, 10.0].map(|digit| Unit { digit, exponent });
-        units.into_iter().find(|unit| unit.value() >= bound)
+        // One below, since the logarithm may be rounded up.
+        let of = |exponent| [5.0, 2.0, 1.0].map(|digit| Unit { digit, exponent });
+        [of(exponent), of(exponent - 1)].concat().into_iter().find(|unit| unit.value() <= bound)
     }
 
     fn value(self) -> f64 {
@@ -97,23 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_no_smaller_than_the_bound() {
+    fn units_are_no_larger_than_the_bound() {
         for (bound, unit) in
-            [(0.001, 0.001), (0.0011, 0.002), (0.3, 0.5), (0.51, 1.0), (7.0, 10.0), (20.0, 20.0)]
+            [(0.001, 0.001), (0.0011, 0.001), (0.3, 0.2), (0.51, 0.5), (7.0, 5.0), (20.0, 20.0)]
         {
-            assert_eq!(Unit::above(bound).map(Unit::value), Some(unit), "{bound}");
+            assert_eq!(Unit::within(bound).map(Unit::value), Some(unit), "{bound}");
         }
-        assert_eq!([0.0, f64::NAN, f64::INFINITY].map(Unit::above), [None; 3]);
+        assert_eq!([0.0, f64::NAN, f64::INFINITY].map(Unit::within), [None; 3]);
     }
 
     #[test]
     fn digits_that_are_not_proven_are_gone() {
         let precision = Precision(vec![vec![0.0011, 0.04, 0.0, 30.0]]);
-        let mut tensor = [0.123_456, -0.01, 1.0 / 3.0, 1234.5];
+        let mut tensor = [0.123_456, -0.005, 1.0 / 3.0, 1234.5];
         precision.round(0, &mut tensor);
-        assert_eq!(tensor, [0.124, 0.0, 1.0 / 3.0, 1250.0]);
+        assert_eq!(tensor, [0.123, 0.0, 1.0 / 3.0, 1240.0]);
         assert!(tensor[1].is_sign_positive());
-        assert_eq!((precision.largest_unit(), precision.n_numbers()), (50.0, 4));
+        assert_eq!((precision.largest_unit(), precision.n_numbers()), (20.0, 4));
         // What is left prints without the digits of an inexact division.
         assert_eq!(rounded(0.3, 0.1).to_string(), "0.3");
         assert_eq!(rounded(0.700_01, 0.002).to_string(), "0.7");
