@@ -42,7 +42,13 @@ pub fn choose_precision(
         let smallest = margins.fold(f64::INFINITY, f64::min);
         let decisions = (2.0 * range / smallest).log2().min(BITS_OF_DECISIONS);
         let values = (range / (ERROR * judge.spread(k).0)).log2().min(BITS_OF_VALUES);
-        if kind.decides() { decisions } else { decisions.max(values) }
+        match kind {
+            OutputKind::Classes { .. } => decisions,
+            // A single number is read as one, even if it decides.
+            OutputKind::Threshold { .. } | OutputKind::Scores { .. } | OutputKind::Values => {
+                decisions.max(values)
+            }
+        }
     };
     Ok(judge.kinds.iter().enumerate().map(of_output).fold(LEAST_BITS, f64::max))
 }

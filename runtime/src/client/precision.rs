@@ -51,8 +51,8 @@ impl Precision {
         units.map(Unit::value).fold(0.0, f64::max)
     }
 
-    /// Rounds an output to what is proven of it: to multiples of 1, 2 or 5 times a power of ten, as near below the bound as
-    /// there is one: rounding adds less than half of what noise may be.
+    /// Rounds an output to what is proven of it: to multiples of 1, 2 or 5 times a power of ten, as near below half of the
+    /// bound as there is one: rounding adds less than a quarter of what noise may be.
     pub fn round(&self, output: usize, tensor: &mut [f64]) {
         for (x, &bound) in tensor.iter_mut().zip(&self.0[output]) {
             *x = rounded(*x, bound);
@@ -60,21 +60,22 @@ impl Precision {
     }
 }
 
-/// A number rounded to a unit no larger than `bound`; as it is if that is zero.
+/// A number rounded to a unit no larger than half of `bound`; as it is if that is zero.
 pub(super) fn rounded(x: f64, bound: f64) -> f64 {
     Unit::within(bound).map_or(x, |unit| unit.round(x))
 }
 
 impl Unit {
-    /// The largest unit that is not above a positive number.
+    /// The largest unit that is not above half of a positive number.
     fn within(bound: f64) -> Option<Unit> {
         if !(bound > 0.0 && bound.is_finite()) {
             return None;
         }
-        let exponent = bound.log10().floor() as i32;
+        let half = bound / 2.0;
+        let exponent = half.log10().floor() as i32;
         // One below, since the logarithm may be rounded up.
         let of = |exponent| [5.0, 2.0, 1.0].map(|digit| Unit { digit, exponent });
-        [of(exponent), of(exponent - 1)].concat().into_iter().find(|unit| unit.value() <= bound)
+        [of(exponent), of(exponent - 1)].concat().into_iter().find(|unit| unit.value() <= half)
     }
 
     fn value(self) -> f64 {
@@ -99,9 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_no_larger_than_the_bound() {
+    fn units_are_no_larger_than_half_of_the_bound() {
         for (bound, unit) in
-            [(0.001, 0.001), (0.0011, 0.001), (0.3, 0.2), (0.51, 0.5), (7.0, 5.0), (20.0, 20.0)]
+            [(0.002, 0.001), (0.0011, 0.0005), (0.3, 0.1), (0.51, 0.2), (7.0, 2.0), (20.0, 10.0)]
         {
             assert_eq!(Unit::within(bound).map(Unit::value), Some(unit), "{bound}");
         }
@@ -110,14 +111,14 @@ mod tests {
 
     #[test]
     fn digits_that_are_not_proven_are_gone() {
-        let precision = Precision(vec![vec![0.0011, 0.04, 0.0, 30.0]]);
+        let precision = Precision(vec![vec![0.0022, 0.08, 0.0, 60.0]]);
         let mut tensor = [0.123_456, -0.005, 1.0 / 3.0, 1234.5];
         precision.round(0, &mut tensor);
         assert_eq!(tensor, [0.123, 0.0, 1.0 / 3.0, 1240.0]);
         assert!(tensor[1].is_sign_positive());
         assert_eq!((precision.largest_unit(), precision.n_numbers()), (20.0, 4));
         // What is left prints without the digits of an inexact division.
-        assert_eq!(rounded(0.3, 0.1).to_string(), "0.3");
-        assert_eq!(rounded(0.700_01, 0.002).to_string(), "0.7");
+        assert_eq!(rounded(0.3, 0.2).to_string(), "0.3");
+        assert_eq!(rounded(0.700_01, 0.004).to_string(), "0.7");
     }
 }
