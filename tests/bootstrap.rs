@@ -2,7 +2,7 @@
 
 mod evaluators;
 
-use hecc_compiler::bootstrap::{Recipe, probe};
+use hecc_compiler::bootstrap::{BootstrapParams, probe};
 use hecc_grammar::cost::DEFAULT;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Key, VerifiedPlan};
@@ -25,14 +25,14 @@ struct Errors {
     bound: f64,
 }
 
-fn recipe(sine_bits: f64) -> Recipe {
-    let standard = Recipe::standard(11, LEVELS, Security::insecure_for_tests());
-    let recipe = Recipe { sine_bits, ..standard };
-    Recipe { scale_bits: recipe.max_scale(), ..recipe }
+fn parameters(sine_bits: f64) -> BootstrapParams {
+    let standard = BootstrapParams::standard(11, LEVELS, Security::insecure_for_tests());
+    let parameters = BootstrapParams { sine_bits, ..standard };
+    BootstrapParams { scale_bits: parameters.max_scale(), ..parameters }
 }
 
-fn plan(recipe: &Recipe, log_slots: u32, n_inputs: usize) -> VerifiedPlan {
-    let chain = recipe.chain().expect("there are primes");
+fn plan(parameters: &BootstrapParams, log_slots: u32, n_inputs: usize) -> VerifiedPlan {
+    let chain = parameters.chain().expect("there are primes");
     let plan = probe(&chain, log_slots, n_inputs, LEVELS, &DEFAULT).expect("well typed");
     VerifiedPlan::new(plan).expect("the plan keeps its promises")
 }
@@ -61,7 +61,7 @@ fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
 #[test]
 fn full_and_sparse_slots_and_pairs_are_bootstrapped() {
     for (log_slots, n_inputs) in [(10, 1), (10, 2), (6, 1), (2, 2)] {
-        let plan = plan(&recipe(47.0), log_slots, n_inputs);
+        let plan = plan(&parameters(47.0), log_slots, n_inputs);
         let top = plan.output_values().map(|value| plan.ty(value).limbs.len()).min();
         assert_eq!(top, Some(plan.params.input_level + 1), "the result has all levels");
         let errors = errors(&plan, 3);
@@ -74,7 +74,7 @@ fn full_and_sparse_slots_and_pairs_are_bootstrapped() {
 #[test]
 fn the_bound_on_noise_holds_and_is_useful() {
     // Primes so small that noise is all that matters.
-    let plan = plan(&recipe(41.0), 10, 2);
+    let plan = plan(&parameters(41.0), 10, 2);
     let (mut largest, mut bound) = (0.0f64, 0.0);
     for seed in 0..8 {
         let errors = errors(&plan, seed);
@@ -88,7 +88,7 @@ fn the_bound_on_noise_holds_and_is_useful() {
 
 #[test]
 fn the_key_to_the_sparse_secret_has_a_small_modulus() {
-    let plan = plan(&recipe(47.0), 10, 1);
+    let plan = plan(&parameters(47.0), 10, 1);
     let keys = plan.keys();
     let key = keys.iter().find(|key| key.key == Key::Encapsulate).expect("it is used");
     assert_eq!((key.limbs.len(), key.n_special), (1, 1));

@@ -168,34 +168,34 @@ fn considered_table(found: &[Considered]) -> Table {
         ("sine", Align::Right),
     ]);
     for one in found.iter().take(RUNNERS_UP + 1) {
-        let recipe = &one.chain.recipe;
+        let parameters = &one.chain.parameters;
         let stages = |count: usize, bits: f64| format!("{count} x {bits:.0} bits");
         table.row(vec![
             units::seconds(one.seconds),
             format!("{:.1}", one.bits),
             units::bytes(one.key_bytes),
-            recipe.n_special.to_string(),
+            parameters.n_special.to_string(),
             format!("{:.0} bits", one.chain.ladder.params.log_qp()),
-            format!("{:.1} bits", recipe.scale_bits),
-            stages(recipe.slots_to_coeffs, recipe.slots_to_coeffs_bits),
-            stages(recipe.coeffs_to_slots, recipe.coeffs_to_slots_bits),
-            format!("{:.1} bits", recipe.sine_bits),
+            format!("{:.1} bits", parameters.scale_bits),
+            stages(parameters.slots_to_coeffs, parameters.slots_to_coeffs_bits),
+            stages(parameters.coeffs_to_slots, parameters.coeffs_to_slots_bits),
+            format!("{:.1} bits", parameters.sine_bits),
         ]);
     }
     table
 }
 
 fn considered_json(one: &Considered) -> Json {
-    let recipe = &one.chain.recipe;
+    let parameters = &one.chain.parameters;
     json!({
         "predicted_seconds": one.seconds,
         "bits": one.bits,
         "key_memory_bytes": one.key_bytes,
-        "special_primes": recipe.n_special,
+        "special_primes": parameters.n_special,
         "log_qp": one.chain.ladder.params.log_qp(),
-        "scale_bits": recipe.scale_bits,
-        "slots_to_coeffs": { "stages": recipe.slots_to_coeffs, "bits": recipe.slots_to_coeffs_bits },
-        "coeffs_to_slots": { "stages": recipe.coeffs_to_slots, "bits": recipe.coeffs_to_slots_bits },
-        "sine": { "bits": recipe.sine_bits, "degree": 2 * recipe.degree, "doublings": recipe.doublings },
+        "scale_bits": parameters.scale_bits,
+        "slots_to_coeffs": { "stages": parameters.slots_to_coeffs, "bits": parameters.slots_to_coeffs_bits },
+        "coeffs_to_slots": { "stages": parameters.coeffs_to_slots, "bits": parameters.coeffs_to_slots_bits },
+        "sine": { "bits": parameters.sine_bits, "degree": 2 * parameters.degree, "doublings": parameters.doublings },
     })
 }

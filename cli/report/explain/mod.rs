@@ -93,7 +93,7 @@ fn bootstraps(report: &BootstrapReport) -> String {
         units::seconds(best.seconds),
         other(one_fewer),
         other(one_more),
-        report.chain.recipe.overflow_bound
+        report.chain.parameters.overflow_bound
     )
 }
 

@@ -171,7 +171,7 @@ fn affine_format(terms: &[(NodeId, LinearMap)], bias: &[f64], formats: &[f64]) -
         let rows = 0..matrix.n_rows();
         let fan_in = rows.clone().map(|o| matrix.row(o).count()).max().unwrap_or(0) as f64;
         let largest = rows.flat_map(|o| matrix.row(o).map(|(_, w)| w.abs())).fold(0.0, f64::max);
-        // What a signed integer of so many bits may be.
+        // The largest signed integer as wide as the widest weight.
         let widest =
             if largest <= 1.0 { largest } else { (largest + 1.0).log2().ceil().exp2() - 1.0 };
         fan_in * widest * formats[source.0]

@@ -6,8 +6,8 @@
 //! brings the coefficients back to slots, where the conjugate cancels the imaginary half, and a sine takes the multiples
 //! away (Cheon, Han, Kim, Kim, Song, EUROCRYPT 2018; Han, Ki, CT-RSA 2020).
 
+mod params;
 mod probe;
-mod recipe;
 mod search;
 mod sine;
 mod transform;
@@ -15,6 +15,7 @@ mod transform;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
+pub use params::{BootstrapParams, Chain};
 pub use probe::probe;
 pub use recipe::{Chain, Recipe};
 pub use search::{Considered, Wish, bits_of, fastest, search};
@@ -36,7 +37,7 @@ pub struct Bootstrap<'a> {
 }
 
 impl Bootstrap<'_> {
-    /// Refreshes one or two values: real slots within [−1, 1] at level 0 or above, with period `2^log_slots`. The results
+    /// Bootstraps one or two values: real slots within [−1, 1] at level 0 or above, with period `2^log_slots`. The results
     /// are at `level`.
     ///
     /// Two values share everything up to the sine, as real and imaginary parts.
@@ -51,7 +52,7 @@ impl Bootstrap<'_> {
             let imaginary = emit.op(Op::Sub(slots, conjugate))?;
             parts.push(times_unit(emit, imaginary, -1.0)?);
         }
-        let sine = Sine::new(&self.chain.recipe);
+        let sine = Sine::new(&self.chain.parameters);
         let target = (self.chain.ladder.limbs(self.level), self.chain.ladder.scale(self.level));
         parts.into_iter().map(|part| sine.emit(emit, part, self.chain.ratio(), target)).collect()
     }
@@ -72,8 +73,8 @@ impl Bootstrap<'_> {
 
     /// Slots to the coefficients of a polynomial modulo q_0, in bit-reversed order.
     fn slots_to_coeffs(&self, emit: &mut Emit<'_>, value: Value) -> Result<Value, TypeError> {
-        let groups = groups(self.log_slots, self.chain.recipe.slots_to_coeffs);
-        let mut value = skip(emit, value, self.chain.recipe.slots_to_coeffs - groups.len())?;
+        let groups = groups(self.log_slots, self.chain.parameters.slots_to_coeffs);
+        let mut value = skip(emit, value, self.chain.parameters.slots_to_coeffs - groups.len())?;
         for bits in groups {
             let transform =
                 Transform { log_slots: self.log_slots, inverse: false, bits, factor: 1.0 };
@@ -105,9 +106,9 @@ impl Bootstrap<'_> {
             factor /= 2.0;
             step *= 2;
         }
-        let groups = groups(self.log_slots, self.chain.recipe.coeffs_to_slots);
+        let groups = groups(self.log_slots, self.chain.parameters.coeffs_to_slots);
         let count = groups.len();
-        value = skip(emit, value, self.chain.recipe.coeffs_to_slots - count)?;
+        value = skip(emit, value, self.chain.parameters.coeffs_to_slots - count)?;
         factor /= f64::from(1u32 << self.log_slots);
         let (first, last) = (emit.scale(value), self.chain.sine_scale());
         for (i, bits) in groups.into_iter().rev().enumerate() {

@@ -1,4 +1,4 @@
-//! A plan that refreshes its inputs and does nothing else: for tests and benchmarks.
+//! A plan that bootstraps its inputs and does nothing else: for tests and benchmarks.
 
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::{
@@ -10,7 +10,7 @@ use crate::pass::eliminate_common::eliminate_common;
 
 use super::{Bootstrap, Chain};
 
-/// A plan with one input of `2^log_slots` numbers within [−1, 1] for each of `n_inputs` (one or two), and their refreshed
+/// A plan with one input of `2^log_slots` numbers within [−1, 1] for each of `n_inputs` (one or two), and their bootstrapped
 /// values at `level`.
 pub fn probe(
     chain: &Chain,

@@ -1,4 +1,4 @@
-//! Chooses stages, prime sizes and special primes: the fastest secure recipe that is precise enough.
+//! Chooses stages, prime sizes and special primes: the fastest secure bootstrapping parameters that are precise enough.
 
 use hecc_grammar::cost::{Costs, key_bytes, plan_seconds};
 use hecc_grammar::noise;
@@ -7,7 +7,7 @@ use hecc_grammar::security::{Security, max_log_qp};
 use rayon::prelude::*;
 
 use super::sine::Sine;
-use super::{Chain, Recipe, probe};
+use super::{BootstrapParams, Chain, probe};
 
 /// So many standard deviations are taken for the largest error among the slots.
 const LARGEST_DEVIATIONS: f64 = 6.5;
@@ -35,7 +35,7 @@ pub struct Wish {
     pub log_n: u32,
     /// log2 of the number of slots that hold different values.
     pub log_slots: u32,
-    /// How many values are refreshed together, one or two.
+    /// How many values are bootstrapped together, one or two.
     pub n_values: usize,
     /// Levels of the result.
     pub levels: usize,
@@ -45,7 +45,7 @@ pub struct Wish {
     pub security: Security,
 }
 
-/// A recipe that was considered.
+/// Bootstrapping parameters that were considered.
 #[derive(Clone, Debug)]
 pub struct Considered {
     /// Primes and scales.
@@ -58,7 +58,7 @@ pub struct Considered {
     pub key_bytes: u64,
 }
 
-/// Secure recipes with the wanted precision, the fastest first.
+/// Secure bootstrapping parameters with the wanted precision, the fastest first.
 pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
     let considered = fastest_first(wish, costs).into_iter();
     considered.filter_map(|(chain, _)| consider(wish, chain, costs)).collect()
@@ -75,8 +75,8 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
     let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
     let shapes: Vec<_> = stages.flat_map(|stages| SINES.map(|sine| (stages, sine))).collect();
     let found = shapes.par_iter().flat_map_iter(|&(stages, sine)| {
-        let recipes = precise(wish, stages, sine, costs);
-        recipes.into_iter().flat_map(|recipe| {
+        let all = precise(wish, stages, sine, costs);
+        all.into_iter().flat_map(|parameters| {
             (1..=MAX_SPECIAL).filter_map(move |n_special| {
                 timed(wish, Recipe { n_special, ..recipe.clone() }, costs)
             })
@@ -87,27 +87,28 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
     found
 }
 
-/// The recipes with the smallest primes of the sine that give the precision: with the largest scale between layers, and
-/// with the smallest.
+/// The bootstrapping parameters with the smallest primes of the sine that give the precision: with the largest scale between
+/// layers, and with the smallest.
 fn precise(
     wish: &Wish,
     (to_slots, to_coeffs): (usize, usize),
     (degree, doublings, ratio_bits): (usize, usize, f64),
     costs: &Costs,
-) -> Vec<Recipe> {
+) -> Vec<BootstrapParams> {
     let params = |bits: f64| {
-        let mut recipe = Recipe::standard(wish.log_n, wish.levels, wish.security);
-        recipe.coeffs_to_slots = to_slots;
-        recipe.slots_to_coeffs = to_coeffs;
-        recipe.sine_bits = bits;
-        (recipe.degree, recipe.doublings) = (degree, doublings);
-        recipe.ratio_bits = ratio_bits;
-        recipe.slots_to_coeffs_bits = (wish.bits + TRANSFORM_MARGIN).ceil();
-        recipe.coeffs_to_slots_bits = (bits - 1.5).min(48.0);
-        recipe.scale_bits = recipe.max_scale();
-        recipe
+        let mut parameters = BootstrapParams::standard(wish.log_n, wish.levels, wish.security);
+        parameters.coeffs_to_slots = to_slots;
+        parameters.slots_to_coeffs = to_coeffs;
+        parameters.sine_bits = bits;
+        (parameters.degree, parameters.doublings) = (degree, doublings);
+        parameters.ratio_bits = ratio_bits;
+        parameters.slots_to_coeffs_bits = (wish.bits + TRANSFORM_MARGIN).ceil();
+        parameters.coeffs_to_slots_bits = (bits - 1.5).min(48.0);
+        parameters.scale_bits = parameters.max_scale();
+        parameters
     };
-    let gives = |recipe: &Recipe| predicted_bits(wish, recipe, costs).unwrap_or(0.0);
+    let gives =
+        |parameters: &BootstrapParams| predicted_bits(wish, parameters, costs).unwrap_or(0.0);
     // Errors are proportional to 2^-bits until the sine's own remains.
     let trial = gives(&params(SINE_BITS.1));
     if trial < wish.bits {
@@ -123,7 +124,7 @@ fn precise(
         (n / 24.0 * (1.0 + n * 2.0 / 3.0)).sqrt()
     };
     let needed = (wish.bits + (LARGEST_DEVIATIONS * rounding).log2() + 1.0).ceil();
-    let with_scale = |scale_bits: f64| Recipe { scale_bits, ..largest.clone() };
+    let with_scale = |scale_bits: f64| BootstrapParams { scale_bits, ..largest.clone() };
     let mut scales = (0..8).map(|above| needed + f64::from(above));
     let enough = |&scale: &f64| {
         scale < largest.scale_bits && gives(&with_scale(scale)) >= wish.bits - TOLERANCE
@@ -136,8 +137,8 @@ fn plan_of(wish: &Wish, chain: &Chain, costs: &Costs) -> Result<Plan, TypeError>
     probe(chain, wish.log_slots, wish.n_values, wish.levels, costs)
 }
 
-fn predicted_bits(wish: &Wish, recipe: &Recipe, costs: &Costs) -> Option<f64> {
-    let chain = recipe.chain()?;
+fn predicted_bits(wish: &Wish, parameters: &BootstrapParams, costs: &Costs) -> Option<f64> {
+    let chain = parameters.chain()?;
     let plan = plan_of(wish, &chain, costs).ok()?;
     Some(bits_of(&plan, &chain))
 }
@@ -147,7 +148,7 @@ pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     let errors = noise::analyze(plan);
     let deviations = plan.output_values().map(|value| errors[value.index()].total);
     let largest = deviations.fold(0.0, f64::max);
-    -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.recipe, chain.ratio())).log2()
+    -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.parameters, chain.ratio())).log2()
 }
 
 /// The chain of a recipe with its predicted seconds, if the ring carries it.

@@ -12,9 +12,9 @@ use hecc_grammar::plan::{LimbSet, Op, TypeError, Value};
 use crate::emit::Emit;
 use crate::poly;
 
-use super::Recipe;
+use super::BootstrapParams;
 
-/// The polynomial of a recipe.
+/// The polynomial of bootstrapping parameters.
 pub(super) struct Sine {
     /// Chebyshev coefficients over z = 2y² − 1.
     coefficients: Vec<f64>,
@@ -25,23 +25,23 @@ pub(super) struct Sine {
 
 impl Sine {
     /// The interpolation at Chebyshev nodes.
-    pub(super) fn new(recipe: &Recipe) -> Sine {
-        let range = recipe.overflow_bound + 0.5;
-        let angle = |t: f64| 2.0 * PI * range * t / f64::from(1u32 << recipe.doublings);
+    pub(super) fn new(parameters: &BootstrapParams) -> Sine {
+        let range = parameters.overflow_bound + 0.5;
+        let angle = |t: f64| 2.0 * PI * range * t / f64::from(1u32 << parameters.doublings);
         let cosine = |z: f64| angle(((1.0 + z) / 2.0).max(0.0).sqrt()).cos();
         Sine {
-            coefficients: interpolate(cosine, recipe.degree),
+            coefficients: interpolate(cosine, parameters.degree),
             shift: -0.25 / range,
-            doublings: recipe.doublings,
+            doublings: parameters.doublings,
         }
     }
 
     /// The largest error of the result for messages up to 1, in message units: of the polynomial, doubled, and of the sine
     /// itself.
-    pub(super) fn error(recipe: &Recipe, ratio: f64) -> f64 {
-        let sine = Sine::new(recipe);
-        let range = recipe.overflow_bound + 0.5;
-        let bound = recipe.overflow_bound as i64;
+    pub(super) fn error(parameters: &BootstrapParams, ratio: f64) -> f64 {
+        let sine = Sine::new(parameters);
+        let range = parameters.overflow_bound + 0.5;
+        let bound = parameters.overflow_bound as i64;
         let mut largest = 0.0f64;
         for multiple in -bound..=bound {
             for message in [-1.0, -0.7, -0.3, 0.0, 0.3, 0.7, 1.0] {
@@ -58,8 +58,8 @@ impl Sine {
     }
 
     /// Levels that it consumes.
-    pub(super) fn depth(recipe: &Recipe) -> usize {
-        1 + crate::graph::polynomial_depth(recipe.degree) + recipe.doublings
+    pub(super) fn depth(parameters: &BootstrapParams) -> usize {
+        1 + crate::graph::polynomial_depth(parameters.degree) + parameters.doublings
     }
 
     /// Evaluates it on `t`. The result is on `target`'s primes at its scale.
@@ -121,13 +121,13 @@ mod tests {
     use super::*;
     use hecc_grammar::security::Security;
 
-    fn recipe(degree: usize, doublings: usize) -> Recipe {
-        Recipe { degree, doublings, ..Recipe::standard(16, 6, Security::Bits128) }
+    fn parameters(degree: usize, doublings: usize) -> BootstrapParams {
+        BootstrapParams { degree, doublings, ..BootstrapParams::standard(16, 6, Security::Bits128) }
     }
 
     #[test]
     fn errors_fall_with_the_degree_until_the_sine_itself_remains() {
-        let error = |degree| Sine::error(&recipe(degree, 3), 1024.0).log2();
+        let error = |degree| Sine::error(&parameters(degree, 3), 1024.0).log2();
         assert!(error(11) > -8.0);
         assert!(error(15) < -16.0);
         // |sin x − x| = x³/6 at x = 2π/1024.

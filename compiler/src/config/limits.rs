@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-/// Without a wish, results may be less precise by so many bits where bootstrapping could make up for it, at a cost of minutes.
+/// Without a wish, results may be less precise by this many bits where bootstrapping could make up for it, at a cost of minutes.
 pub const SPARE_BITS: f64 = 4.0;
 
 /// Results are never less precise than this, in bits, unless that is wished for.
@@ -11,10 +11,10 @@ pub const LEAST_BITS: f64 = 5.0;
 /// Rings of this degree (log2) and more are so slow that bootstrapping on a smaller one may be cheaper.
 pub const LARGE_RING: u32 = 16;
 
-/// A ring of twice the degree takes so many times as long.
+/// A ring of twice the degree takes this many times as long.
 pub const DOUBLE_RING: f64 = 2.2;
 
-/// Rings compared: the smallest that does, and so many more in all.
+/// Rings compared: the smallest that does, and this many more in all.
 pub const RINGS_COMPARED: usize = 2;
 
 /// log2 of the ring degrees of plans without bootstraps.

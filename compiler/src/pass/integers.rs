@@ -1,4 +1,4 @@
-//! Turns a quantised network into one over integers: each element is an integer times a known step.
+//! Turns a quantized network into one over integers: each element is an integer times a known step.
 //!
 //! Before: a model without rounding whose weights are integers, with their steps in products behind them, and inputs that
 //! the client rounds. After: a [`Graph`] of integer matrices, integer biases and products, and the step of each element.

@@ -2,30 +2,30 @@
 //!
 //! Before: `FakeQuant` anywhere. After: none, and where one clamped much, as those that stand for a ReLU do, the clamping
 //! as an activation. Integers that are multiplied and added stay integers without rounding, they
-//! only grow wider; so dropping it changes a value by at most half a step, unless the quantiser also clamped it.
+//! only grow wider; so dropping it changes a value by at most half a step, unless the quantizer also clamped it.
 
 use hecc_grammar::model::{Function, Model, Node, Op, Quantizer, Tensor};
 
 use crate::calibrate::{Calibration, Stats};
 use crate::passes::{Artifact, Made};
 
-/// Values outside a quantiser's range by less than this part of it are outliers.
+/// Values outside a quantizer's range by less than this part of it are outliers.
 const NEGLIGIBLE_EXCESS: f64 = 0.02;
 
 /// A network without rounding.
 #[derive(Clone, Debug)]
 pub struct Lifted {
-    /// The network. Tensors keep their numbers: where a quantiser was is its clamping, or a `Reshape` to the same shape.
+    /// The network. Tensors keep their numbers: where a quantizer was is its clamping, or a `Reshape` to the same shape.
     pub model: Model,
     /// For each input what the client rounds it by, if the network does so before anything else.
     pub inputs: Vec<Option<Quantizer>>,
     /// For each input its tensor and its range on the calibration data, before it is rounded.
     pub ranges: Vec<(Tensor, (f64, f64))>,
-    /// Quantisers that were dropped.
+    /// Quantizers that were dropped.
     pub dropped: Vec<Requantization>,
 }
 
-/// A quantiser between layers.
+/// A quantizer between layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requantization {
     /// The ONNX node.
@@ -36,7 +36,7 @@ pub struct Requantization {
     pub scale: f64,
 }
 
-/// What a quantiser between layers does to its operand on the calibration data.
+/// What a quantizer between layers does to its operand on the calibration data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// All values are within its range: dropping it moves each by at most half a step.
@@ -47,7 +47,7 @@ pub enum Effect {
     Activates,
 }
 
-/// Lifts the quantisers of a model that was observed on calibration inputs.
+/// Lifts the quantizers of a model that was observed on calibration inputs.
 pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
     let origins = input_origins(model);
     let inputs = input_quantizers(model);
@@ -85,7 +85,7 @@ pub fn lift_quantizers(model: &Model, stats: &Stats) -> Lifted {
     Lifted { model: new, inputs, ranges, dropped }
 }
 
-/// For each input the quantiser that everything reads it through, if there is one.
+/// For each input the quantizer that everything reads it through, if there is one.
 pub fn input_quantizers(model: &Model) -> Vec<Option<Quantizer>> {
     let origins = input_origins(model);
     model.inputs().map(|(input, _)| own_quantizer(model, &origins, input)).collect()
@@ -142,7 +142,7 @@ fn input_origins(model: &Model) -> Vec<Option<Tensor>> {
     origins
 }
 
-/// The quantiser that everything reads an input through, if there is one.
+/// The quantizer that everything reads an input through, if there is one.
 fn own_quantizer(model: &Model, origins: &[Option<Tensor>], input: Tensor) -> Option<Quantizer> {
     let mut found = None;
     for (tensor, node) in model.tensors() {

@@ -29,7 +29,7 @@ const MAX_BITS: u32 = 16;
 const CLIP_RATIOS: std::ops::RangeInclusive<u32> = 20..=100;
 
 /// Returns the model with integer weights and rounded inputs; `stats` are those of the model. Weights that are integers
-/// of so many bits already stay as they are.
+/// of `bits.weights` bits already stay as they are.
 pub fn quantize(model: &Model, stats: &Stats, bits: QuantizeBits) -> Result<Model, CompileError> {
     check_bits("weights", bits.weights, 2)?;
     check_bits("inputs", bits.inputs, 1)?;

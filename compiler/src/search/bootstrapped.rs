@@ -46,7 +46,7 @@ pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileErro
     Ok(best)
 }
 
-/// The cheapest plan whose bootstraps have so many bits.
+/// The cheapest plan whose bootstraps have `bits` bits.
 fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, CompileError> {
     let Problem { graph, config, .. } = *problem;
     let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
@@ -58,7 +58,7 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
             let Some(placements) = place(problem, &chain)? else { continue };
             let seconds = placements.best.seconds;
             let of_scheme = OfScheme::Ckks {
-                scale: chain.recipe.scale_bits,
+                scale: chain.parameters.scale_bits,
                 precision: bits,
                 levels: Some(levels),
             };
@@ -88,7 +88,7 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
     let precision = precision_of(&stages.plan);
     let score = problem.objective.score(&stages.plan, precision);
     let steps = graph.ids().filter_map(|id| {
-        let to = placement.refreshed[id.0]?;
+        let to = placement.bootstrapped[id.0]?;
         Some((graph.node(id).name.clone(), placement.levels[id.0], to))
     });
     let steps = steps.collect();
@@ -113,9 +113,9 @@ fn chain_for(problem: &Problem<'_>, bits: f64, (log_n, levels): (u32, usize)) ->
 
 fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) -> PackConfig<'a> {
     PackConfig {
-        log_n: chain.recipe.log_n,
+        log_n: chain.parameters.log_n,
         two_rows: false,
-        n_special: chain.recipe.n_special,
+        n_special: chain.parameters.n_special,
         levels,
         n_lowest: chain.ladder.limbs(0).len(),
         costs: &problem.config.costs,

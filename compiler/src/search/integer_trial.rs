@@ -24,7 +24,7 @@ pub(super) const MAX_PRIME_BITS: f64 = 49.97;
 /// Limbs of the modulus that noise is first analyzed for.
 const TRIAL_LIMBS: usize = 16;
 
-/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by so many bits,
+/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by this many bits,
 /// at first: where key switches add more than that to sums, primes are dropped later.
 const DROP_MARGIN: f64 = 3.0;
 
@@ -53,7 +53,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Makes room for so many bits more of noise: primes are dropped later, or the modulus of results is larger.
+    /// Makes room for `bits` bits more of noise: primes are dropped later, or the modulus of results is larger.
     pub(super) fn add_room(&mut self, bits: f64, products: Products) {
         match products {
             Products::ScaleInvariant => self.drop_margin += bits + 1.0,
@@ -61,12 +61,12 @@ impl Chain {
         }
     }
 
-    /// A modulus larger by so many bits.
+    /// A modulus larger by `bits` bits.
     pub(super) fn widen(&mut self, bits: f64) {
         self.level_bits[0] += bits;
     }
 
-    /// The modulus of results smaller by so many bits.
+    /// The modulus of results smaller by `bits` bits.
     pub(super) fn tightened(&self, bits: f64) -> Chain {
         let mut tight = self.clone();
         tight.level_bits[0] -= bits;
@@ -280,7 +280,7 @@ fn levels_of_noise(graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> 
     levels
 }
 
-/// The network packed for some parameters, each step's result on so many primes and one more.
+/// The network packed for some parameters, each step's result on as many primes as `levels` says and one more.
 pub(super) fn choice(
     problem: &Problem<'_>,
     (params, products): (Params, Products),

@@ -37,7 +37,7 @@ impl Objective<'_> {
         cost::key_bytes(plan) + cost::peak_value_bytes(plan)
     }
 
-    /// How good a plan with so many bits of precision is.
+    /// How good a plan with `precision` bits is.
     pub fn score(&self, plan: &Plan, precision: f64) -> Score {
         Score {
             fits: self.max_memory.is_none_or(|most| self.memory(plan) <= most),

@@ -1,7 +1,7 @@
-//! Decides after which steps values are refreshed, and at which level every step runs.
+//! Decides after which steps values are bootstrapped, and at which level every step runs.
 //!
 //! Exact: the shortest path through a graph whose nodes are (number of steps done, levels of the values still to be read,
-//! bootstraps so far). An edge runs the next step at some level, and perhaps refreshes its result to some higher one. Forks
+//! bootstraps so far). An edge runs the next step at some level, and perhaps bootstraps its result to some higher one. Forks
 //! and joins need no special treatment, because the values alive at the same time are in the state together.
 
 use std::collections::HashMap;
@@ -11,13 +11,13 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::graph::{Graph, NodeId};
 
-/// Where values are refreshed, and what it costs.
+/// Where values are bootstrapped, and what it costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
-    /// Level of each step's result, before it is refreshed.
+    /// Level of each step's result, before it is bootstrapped.
     pub levels: Vec<usize>,
-    /// The level that each step's result is refreshed to, if it is.
-    pub refreshed: Vec<Option<usize>>,
+    /// The level that each step's result is bootstrapped to, if it is.
+    pub bootstrapped: Vec<Option<usize>>,
     /// Predicted seconds on one core, steps and bootstraps.
     pub seconds: f64,
 }
@@ -28,7 +28,7 @@ pub struct PlaceConfig<'a> {
     pub top: usize,
     /// Seconds of each step by the level of its result.
     pub seconds: &'a [Vec<f64>],
-    /// Seconds of refreshing each step's result, by the level that it is refreshed to.
+    /// Seconds of bootstrapping each step's result, by the level that it is bootstrapped to.
     pub bootstrap: &'a [Vec<f64>],
 }
 
@@ -44,9 +44,9 @@ pub struct Placements {
 }
 
 impl Placement {
-    /// How many steps' results are refreshed.
+    /// How many steps' results are bootstrapped.
     pub fn n_bootstraps(&self) -> usize {
-        self.refreshed.iter().flatten().count()
+        self.bootstrapped.iter().flatten().count()
     }
 }
 
@@ -74,7 +74,7 @@ struct State {
 #[derive(Clone, Copy)]
 struct Choice {
     level: usize,
-    refreshed: Option<usize>,
+    bootstrapped: Option<usize>,
     seconds: f64,
 }
 
@@ -116,7 +116,7 @@ impl<'a> States<'a> {
         states
     }
 
-    /// Every level for a step's result and for its refreshed result.
+    /// Every level for a step's result and for its bootstrapped result.
     fn choices(&self, id: NodeId, state: &State) -> Vec<Choice> {
         let step = &self.graph.node(id).step;
         let level_of = |operand: &NodeId| {
@@ -135,13 +135,13 @@ impl<'a> States<'a> {
         let mut choices = vec![];
         for level in lowest..=highest {
             let seconds = self.config.seconds[id.0][level];
-            choices.push(Choice { level, refreshed: None, seconds });
+            choices.push(Choice { level, bootstrapped: None, seconds });
             if operands.is_empty() {
                 continue;
             }
             choices.extend((level + 1..=self.config.top).map(|to| Choice {
                 level,
-                refreshed: Some(to),
+                bootstrapped: Some(to),
                 seconds: seconds + self.config.bootstrap[id.0][to],
             }));
         }
@@ -150,13 +150,13 @@ impl<'a> States<'a> {
 
     fn after(&self, id: NodeId, state: &State, choice: Choice) -> State {
         let mut live = state.live.clone();
-        live.push((id.0, choice.refreshed.unwrap_or(choice.level)));
+        live.push((id.0, choice.bootstrapped.unwrap_or(choice.level)));
         live.retain(|(node, _)| self.last_use[*node] > id.0);
-        let bootstraps = state.bootstraps + usize::from(choice.refreshed.is_some());
+        let bootstraps = state.bootstraps + usize::from(choice.bootstrapped.is_some());
         State { done: state.done + 1, live, bootstraps }
     }
 
-    /// The cheapest way through all steps, with so many bootstraps if that is asked for.
+    /// The cheapest way through all steps, with `count` bootstraps if that is asked for.
     fn shortest(&self, count: Option<usize>) -> Option<Placement> {
         let is_goal = |node: NodeIndex| {
             let state = &self.paths[node];
@@ -172,7 +172,7 @@ impl<'a> States<'a> {
         let choices: Vec<Choice> = path.windows(2).map(cheapest).collect();
         Some(Placement {
             levels: choices.iter().map(|choice| choice.level).collect(),
-            refreshed: choices.iter().map(|choice| choice.refreshed).collect(),
+            bootstrapped: choices.iter().map(|choice| choice.bootstrapped).collect(),
             seconds,
         })
     }
@@ -221,11 +221,11 @@ mod tests {
         let mut best = f64::INFINITY;
         for level in lowest..=highest {
             for to in level..=config.top {
-                let refresh = if to == level { 0.0 } else { config.bootstrap[id][to] };
+                let bootstrap = if to == level { 0.0 } else { config.bootstrap[id][to] };
                 levels.push(to);
                 let rest = naive(graph, config, levels);
                 levels.pop();
-                best = best.min(config.seconds[id][level] + refresh + rest);
+                best = best.min(config.seconds[id][level] + bootstrap + rest);
             }
         }
         best

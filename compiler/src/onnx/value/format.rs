@@ -73,7 +73,7 @@ impl Format {
         }
     }
 
-    /// Bytes of so many elements in raw and external data.
+    /// Bytes of `count` elements in raw and external data.
     pub(in crate::onnx) fn bytes(self, count: usize) -> Option<usize> {
         match self {
             Format::I4 | Format::U4 => Some(count.div_ceil(2)),

@@ -1,8 +1,8 @@
 //! Replaces every activation by a polynomial, one a layer, of the degree that the network needs there.
 //!
-//! Before: activations. After: polynomials. The degrees minimise the total cost (levels first) while the network's
+//! Before: activations. After: polynomials. The degrees minimize the total cost (levels first) while the network's
 //! results stay within a budget, by dynamic programming over the layers (OLA, arXiv 2310.10349). What an error costs
-//! the network is measured, not modelled: how far results move when one layer alone is replaced, and then with all of
+//! the network is measured, not modeled: how far results move when one layer alone is replaced, and then with all of
 //! them, on inputs that the polynomials were not fitted on. Low degrees stray far outside the range that they were fitted
 //! on, which only such inputs show. The degrees chosen are then fitted on both, and inputs that neither saw are left to
 //! tell how good that is.

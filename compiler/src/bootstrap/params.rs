@@ -13,7 +13,7 @@ const LARGEST_PRIME: f64 = 49.95;
 
 /// What a chain of primes with bootstrapping is made from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
+pub struct BootstrapParams {
     /// log2 of the ring degree.
     pub log_n: u32,
     /// Levels between two bootstraps.
@@ -22,7 +22,7 @@ pub struct Recipe {
     pub sine_bits: f64,
     /// log2 of q_0 over the scale of level 0: how far messages stay below the multiples of q_0.
     pub ratio_bits: f64,
-    /// log2 of the scale between layers; at most [`Recipe::max_scale`].
+    /// log2 of the scale between layers; at most [`BootstrapParams::max_scale`].
     pub scale_bits: f64,
     /// Degree of the polynomial of the sine, in 2y² − 1.
     pub degree: usize,
@@ -48,16 +48,16 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chain {
     /// What it was made from.
-    pub recipe: Recipe,
+    pub parameters: BootstrapParams,
     /// All primes, and what the levels between bootstraps mean.
     pub ladder: Ladder,
     sine_scale: f64,
 }
 
-impl Recipe {
-    /// A recipe to start from: primes of the sine of 47 bits.
-    pub fn standard(log_n: u32, levels: usize, security: Security) -> Recipe {
-        let recipe = Recipe {
+impl BootstrapParams {
+    /// Parameters to start from: primes of the sine of 47 bits.
+    pub fn standard(log_n: u32, levels: usize, security: Security) -> BootstrapParams {
+        let parameters = BootstrapParams {
             log_n,
             levels,
             sine_bits: 47.0,
@@ -74,7 +74,7 @@ impl Recipe {
             n_special: 4,
             security,
         };
-        Recipe { scale_bits: recipe.max_scale(), ..recipe }
+        BootstrapParams { scale_bits: parameters.max_scale(), ..parameters }
     }
 
     /// log2 of the scale that the sine leaves of its own; less where that would make q_0 larger than one prime.
@@ -108,7 +108,7 @@ impl Recipe {
         let params =
             Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };
         let ladder = Ladder::new(params, 1 + self.slots_to_coeffs);
-        Some(Chain { recipe: self.clone(), ladder, sine_scale: log2_of(self.sine_bits.exp2()) })
+        Some(Chain { parameters: self.clone(), ladder, sine_scale: log2_of(self.sine_bits.exp2()) })
     }
 }
 
@@ -120,7 +120,7 @@ impl Chain {
 
     /// Largest argument of the sine before it is divided to be within [−1, 1], in message units.
     pub fn argument_range(&self) -> f64 {
-        self.ratio() * (self.recipe.overflow_bound + 0.5)
+        self.ratio() * (self.parameters.overflow_bound + 0.5)
     }
 
     /// log2 of the scale that the sine starts at.
