@@ -17,7 +17,7 @@ pub enum Security {
     Bits256,
 }
 
-/// What only tests have: see [`Security::insecure_for_tests`].
+/// What only tests have: see `Security::insecure_for_tests`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ForTests(());
 

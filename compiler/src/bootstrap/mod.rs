@@ -17,7 +17,6 @@ use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
 pub use params::{BootstrapParams, Chain};
 pub use probe::probe;
-pub use recipe::{Chain, Recipe};
 pub use search::{Considered, Wish, bits_of, fastest, search};
 
 use crate::emit::Emit;

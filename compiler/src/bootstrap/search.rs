@@ -64,10 +64,10 @@ pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
     considered.filter_map(|(chain, _)| consider(wish, chain, costs)).collect()
 }
 
-/// The fastest secure recipe with the wanted precision.
+/// The fastest secure parameters with the wanted precision.
 pub fn fastest(wish: &Wish, costs: &Costs) -> Option<Considered> {
-    let considered = fastest_first(wish, costs).into_iter();
-    considered.into_iter().find_map(|(chain, _)| consider(wish, chain, costs))
+    let mut considered = fastest_first(wish, costs).into_iter();
+    considered.find_map(|(chain, _)| consider(wish, chain, costs))
 }
 
 /// Chains that the ring carries, with their predicted seconds.
@@ -78,7 +78,7 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
         let all = precise(wish, stages, sine, costs);
         all.into_iter().flat_map(|parameters| {
             (1..=MAX_SPECIAL).filter_map(move |n_special| {
-                timed(wish, Recipe { n_special, ..recipe.clone() }, costs)
+                timed(wish, BootstrapParams { n_special, ..parameters.clone() }, costs)
             })
         })
     });
@@ -151,9 +151,9 @@ pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.parameters, chain.ratio())).log2()
 }
 
-/// The chain of a recipe with its predicted seconds, if the ring carries it.
-fn timed(wish: &Wish, recipe: Recipe, costs: &Costs) -> Option<(Chain, f64)> {
-    let chain = recipe.chain()?;
+/// The chain of a parameters with its predicted seconds, if the ring carries it.
+fn timed(wish: &Wish, parameters: BootstrapParams, costs: &Costs) -> Option<(Chain, f64)> {
+    let chain = parameters.chain()?;
     let params = &chain.ladder.params;
     let allowed = max_log_qp(params.log_n, params.security)?;
     if params.log_qp() > f64::from(allowed) {

@@ -3,6 +3,7 @@
 //! Before: layouts, schedules and levels. After: a plan whose rotations are already `decompose`, `apply_key` and
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
+mod bias;
 mod choice;
 mod tables;
 
@@ -15,15 +16,12 @@ use hecc_grammar::plan::{
 use crate::bootstrap::Bootstrap;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
-use crate::layout::{Diagonals, Layout, Period, RotationSum, collect, diagonals, joint_period};
+use crate::layout::{Diagonals, Period, RotationSum, collect, diagonals, joint_period};
 use crate::linear::LinearMap;
 use crate::poly;
 
 pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
 use tables::Tables;
-
-/// Tables hold integers below this.
-const TABLE_INTEGERS: f64 = (1 << 24) as f64;
 
 /// Steps have one quantization scale if they differ by no more than this, the rounding of products.
 const TOLERANCE: f64 = 1e-6;
@@ -305,44 +303,6 @@ impl Lowering<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The bias on every copy of every element, per ciphertext: views to be added in turn, none where it is zero.
-    fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Vec<View>> {
-        if self.plan.batch > 1 {
-            let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
-            return bias.iter().map(splat).collect();
-        }
-        let (runs, repeats) = (layout.runs(false), layout.space.repeats(layout.period()));
-        let mut views = vec![vec![]; runs.len()];
-        for (factor, digit) in self.digits(bias) {
-            let (table, elements) = self.tables.add(digit.iter().copied());
-            for (views, runs) in views.iter_mut().zip(&runs) {
-                let pairs = runs.pairs().into_iter();
-                let pairs = pairs.filter(|&(_, element)| digit[element as usize] != 0.0);
-                let pairs: Vec<(u32, u32)> =
-                    pairs.map(|(slot, element)| (slot, elements[element as usize])).collect();
-                if !pairs.is_empty() {
-                    let runs = Runs::from_pairs(&pairs).repeated(&repeats);
-                    views.push(View::Table { table, factor, runs });
-                }
-            }
-        }
-        views
-    }
-
-    /// A bias as sums of factors times numbers that tables hold: 32-bit floats hold integers up to 2^24.
-    fn digits(&self, bias: &[f64]) -> Vec<(f64, Vec<f64>)> {
-        if self.plan.params.scheme == Scheme::Ckks {
-            return vec![(1.0, bias.to_vec())];
-        }
-        let (mut rest, mut factor, mut digits) = (bias.to_vec(), 1.0, vec![]);
-        while rest.iter().any(|&b| b != 0.0) {
-            digits.push((factor, rest.iter().map(|b| b % TABLE_INTEGERS).collect()));
-            rest.iter_mut().for_each(|b| *b = (*b / TABLE_INTEGERS).trunc());
-            factor *= TABLE_INTEGERS;
-        }
-        digits
     }
 
     /// The level that a step is computed at: in CKKS one above that of its result, in BFV where its operands are.

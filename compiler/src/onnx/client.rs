@@ -14,24 +14,28 @@ pub(super) const MAX_OPS: usize = 64;
 
 /// A tensor and what the client applies to it, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Chain {
+pub(super) struct LastNodes {
     pub(super) tensor: Tensor,
     pub(super) ops: Vec<ClientOp>,
 }
 
-impl Chain {
+impl LastNodes {
     /// Input `i`: an encrypted tensor, or one that the client has already begun to treat.
-    pub(super) fn of(node: &mut Node<'_>, i: usize, model: &mut Builder) -> Result<Chain, Refused> {
+    pub(super) fn of(
+        node: &mut Node<'_>,
+        i: usize,
+        model: &mut Builder,
+    ) -> Result<LastNodes, Refused> {
         match node.value(i) {
-            Some(Value::Client { tensor, ops, .. }) => Ok(Chain { tensor, ops }),
-            _ => Ok(Chain { tensor: node.tensor(i, model)?, ops: vec![] }),
+            Some(Value::Client { tensor, ops, .. }) => Ok(LastNodes { tensor, ops }),
+            _ => Ok(LastNodes { tensor: node.tensor(i, model)?, ops: vec![] }),
         }
     }
 
     /// Input `i`, if the client has begun to treat it.
-    pub(super) fn begun(node: &mut Node<'_>, i: usize) -> Option<Chain> {
+    pub(super) fn begun(node: &mut Node<'_>, i: usize) -> Option<LastNodes> {
         match node.value(i) {
-            Some(Value::Client { tensor, ops, .. }) => Some(Chain { tensor, ops }),
+            Some(Value::Client { tensor, ops, .. }) => Some(LastNodes { tensor, ops }),
             _ => None,
         }
     }
@@ -44,7 +48,7 @@ impl Chain {
     }
 
     /// One operation more. Of shapes that follow each other the last one stays: rows that one of them hides are there.
-    pub(super) fn then(mut self, op: ClientOp) -> Chain {
+    pub(super) fn then(mut self, op: ClientOp) -> LastNodes {
         if let (ClientOp::Reshape { .. }, Some(ClientOp::Reshape { .. })) = (&op, self.ops.last()) {
             self.ops.pop();
         }
@@ -53,12 +57,12 @@ impl Chain {
     }
 
     /// `factor·x + offset` for one number each.
-    pub(super) fn then_affine(self, factor: f64, offset: f64) -> Chain {
+    pub(super) fn then_affine(self, factor: f64, offset: f64) -> LastNodes {
         self.then(ClientOp::Affine { factor: vec![factor], offset: vec![offset] })
     }
 
     /// Elements at the positions that an array of the new shape holds.
-    pub(super) fn then_move(self, positions: &ArrayD<f64>) -> Chain {
+    pub(super) fn then_move(self, positions: &ArrayD<f64>) -> LastNodes {
         let shape = positions.shape().to_vec();
         let positions: Vec<usize> = positions.iter().map(|&at| at as usize).collect();
         let in_order = positions.iter().copied().eq(0..positions.len());
@@ -69,7 +73,7 @@ impl Chain {
     }
 
     /// The chain in a shape that its own broadcasts to.
-    pub(super) fn widened(self, to: &[usize], model: &Builder) -> Result<Chain, Refused> {
+    pub(super) fn widened(self, to: &[usize], model: &Builder) -> Result<LastNodes, Refused> {
         let from = self.shape(model)?;
         if from == to {
             return Ok(self);

@@ -81,7 +81,7 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
         packing: problem.pack(pack_config(problem, &chain, &placement.levels))?,
         method: Method::Bootstrapped(Box::new(Bootstraps {
             chain: chain.clone(),
-            levels: placement.refreshed.clone(),
+            levels: placement.bootstrapped.clone(),
         })),
     };
     let stages = problem.try_out(&choice)?;

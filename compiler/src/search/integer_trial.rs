@@ -43,7 +43,7 @@ pub(super) struct Trial {
 
 /// The modulus that holds a network's noise.
 #[derive(Clone)]
-pub(super) struct Chain {
+pub(super) struct NoiseModulus {
     /// Bits of the primes of each level, the lowest first.
     level_bits: Vec<f64>,
     /// log2 of the deviation of the noise of each step's result.
@@ -52,7 +52,7 @@ pub(super) struct Chain {
     drop_margin: f64,
 }
 
-impl Chain {
+impl NoiseModulus {
     /// Makes room for `bits` bits more of noise: primes are dropped later, or the modulus of results is larger.
     pub(super) fn add_room(&mut self, bits: f64, products: Products) {
         match products {
@@ -67,7 +67,7 @@ impl Chain {
     }
 
     /// The modulus of results smaller by `bits` bits.
-    pub(super) fn tightened(&self, bits: f64) -> Chain {
+    pub(super) fn tightened(&self, bits: f64) -> NoiseModulus {
         let mut tight = self.clone();
         tight.level_bits[0] -= bits;
         tight
@@ -116,7 +116,7 @@ impl Trial {
     }
 
     /// What holds the noise with some plaintext primes; `None` if a level would be too large.
-    pub(super) fn chain(&mut self, t: Vec<u64>) -> Option<Chain> {
+    pub(super) fn chain(&mut self, t: Vec<u64>) -> Option<NoiseModulus> {
         self.plan.params.t = t;
         self.plan.params.p = vec![MAX_PRIME_BITS.exp2() as u64];
         let mut above = vec![];
@@ -142,7 +142,7 @@ impl Trial {
         let log_t = self.plan.params.largest_t().log2();
         let lowest = last + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
         let level_bits = [lowest].into_iter().chain(above.into_iter().rev()).collect();
-        Some(Chain { level_bits, noise: self.noise(), drop_margin: DROP_MARGIN })
+        Some(NoiseModulus { level_bits, noise: self.noise(), drop_margin: DROP_MARGIN })
     }
 
     /// Bits of the smallest primes of which there are enough.
@@ -180,7 +180,7 @@ impl Trial {
     /// Parameters with that modulus, in as few primes as can be.
     pub(super) fn params(
         &self,
-        chain: &Chain,
+        chain: &NoiseModulus,
         n_special: usize,
         security: Security,
     ) -> Option<Params> {
@@ -224,7 +224,12 @@ impl Trial {
     }
 
     /// The number of primes, less one, that each step's result is on.
-    pub(super) fn levels(&self, graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
+    pub(super) fn levels(
+        &self,
+        graph: &Graph,
+        chain: &NoiseModulus,
+        params: &Params,
+    ) -> Vec<usize> {
         match self.products {
             Products::ScaleInvariant => levels_of_noise(graph, chain, params),
             Products::Bgv => {
@@ -262,7 +267,7 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
 }
 
 /// Levels for scale-invariant products: primes are dropped as soon as noise allows.
-fn levels_of_noise(graph: &Graph, chain: &Chain, params: &Params) -> Vec<usize> {
+fn levels_of_noise(graph: &Graph, chain: &NoiseModulus, params: &Params) -> Vec<usize> {
     let floor = rounding_bits(params) + chain.drop_margin;
     let dropped =
         |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };

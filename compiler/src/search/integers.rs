@@ -13,7 +13,7 @@ use crate::graph::Step;
 use crate::lower::{Choice, Products};
 use crate::primes::is_secure;
 
-use super::integer_trial::{Chain, MAX_PRIME_BITS, Trial, choice};
+use super::integer_trial::{MAX_PRIME_BITS, NoiseModulus, Trial, choice};
 use super::{Candidate, Found, OfScheme, Problem, Score, Stages};
 
 /// The chosen parameters, and what fewer bits would save.
@@ -114,7 +114,7 @@ impl Considered<'_> {
     fn try_params(
         &mut self,
         trial: &Trial,
-        chain: &mut Chain,
+        chain: &mut NoiseModulus,
         params: Params,
     ) -> Result<f64, CompileError> {
         let problem = self.problem;
@@ -195,7 +195,7 @@ fn worth_training_away(
 fn fit(
     problem: &Problem<'_>,
     trial: &Trial,
-    chain: &mut Chain,
+    chain: &mut NoiseModulus,
     mut params: Params,
 ) -> Result<Option<Fitting>, CompileError> {
     let (mut levels, mut lacking) = (vec![], 0.0);

@@ -9,14 +9,14 @@ pub struct Tensor(pub u32);
 pub struct Const(pub u32);
 
 impl Tensor {
-    /// Position in [`Model::nodes`].
+    /// Position in [`crate::model::Model::nodes`].
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl Const {
-    /// Position in [`Model::constants`].
+    /// Position in [`crate::model::Model::constants`].
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -3,7 +3,7 @@
 use hecc_grammar::model::{ClientOp, Function};
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -92,7 +92,7 @@ fn apply(
     function: impl Fn(&mut Node<'_>) -> Result<Function, Refused>,
 ) -> Result<Vec<Value>, Refused> {
     let function = function(node)?;
-    if let Some(chain) = Chain::begun(node, 0) {
+    if let Some(chain) = LastNodes::begun(node, 0) {
         let chain = chain.then(ClientOp::Activation(function));
         return Ok(vec![chain.value(node, model)?]);
     }

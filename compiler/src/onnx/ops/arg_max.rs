@@ -3,7 +3,7 @@
 use hecc_grammar::model::{ClientOp, Comparison};
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::{Chain, positions};
+use crate::onnx::client::{LastNodes, positions};
 use crate::onnx::error::Refused;
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -40,7 +40,7 @@ fn extremum(
     model: &mut Builder,
     largest: bool,
 ) -> Result<Vec<Value>, Refused> {
-    let mut chain = Chain::of(node, 0, model)?;
+    let mut chain = LastNodes::of(node, 0, model)?;
     let shape = chain.shape(model)?;
     let axis = shape::axis(node.attr::<i64>("axis")?.unwrap_or(0), shape.len())?;
     let keepdims = node.flag("keepdims", true)?;
@@ -62,7 +62,7 @@ fn extremum(
 
 /// 1 at the largest element, 0 elsewhere.
 fn hardmax(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let shape = chain.shape(model)?;
     let axis = shape::axis(node.attr::<i64>("axis")?.unwrap_or(-1), shape.len())?;
     let chain = chain.then(ClientOp::ArgMax { axis, keepdims: true }).widened(&shape, model)?;

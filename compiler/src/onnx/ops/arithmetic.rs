@@ -5,7 +5,7 @@ use ndarray::ArrayD;
 
 use super::constant_math::fold_pair;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::{Chain, numbers};
+use crate::onnx::client::{LastNodes, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand, Pair};
@@ -51,7 +51,7 @@ fn on_client(
     right: Affine,
     left: Affine,
 ) -> Result<Option<Vec<Value>>, Refused> {
-    let (chain, c, affine) = match (Chain::begun(node, 0), Chain::begun(node, 1)) {
+    let (chain, c, affine) = match (LastNodes::begun(node, 0), LastNodes::begun(node, 1)) {
         (Some(chain), None) => (chain, node.value(1), right),
         (None, Some(chain)) => (chain, node.value(0), left),
         (None, None) | (Some(_), Some(_)) => return Ok(None),
@@ -120,7 +120,7 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
         return Ok(vec![chain.value(node, model)?]);
     }
     // By nothing that is not finite: the operations that the client applies are checked for that.
-    if Chain::begun(node, 1).is_none()
+    if LastNodes::begun(node, 1).is_none()
         && let Some(result) = on_client(node, model, |c| (1.0 / c, 0.0), |_| (f64::NAN, 0.0))?
     {
         return Ok(result);
@@ -129,7 +129,7 @@ fn div(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
     match node.pair(model)? {
         Pair::Both(x, sum) if let Some(axis) = is_sum_of(model, x, sum) => {
             let op = ClientOp::Normalize { axis, norm: Norm::Sum };
-            Ok(vec![Chain { tensor: x, ops: vec![op] }.value(node, model)?])
+            Ok(vec![LastNodes { tensor: x, ops: vec![op] }.value(node, model)?])
         }
         Pair::Left(c, x) if let Some(z) = recognize::one_plus_exp(&model.model, x) => {
             // 1/(1 + e^z) falls with z.
@@ -175,8 +175,8 @@ fn is_sum_of(model: &Builder, x: Tensor, sum: Tensor) -> Option<usize> {
 }
 
 /// `x / Σx`, both of them the client's.
-fn share_of_sum(node: &mut Node<'_>) -> Option<Chain> {
-    let (x, sum) = (Chain::begun(node, 0)?, Chain::begun(node, 1)?);
+fn share_of_sum(node: &mut Node<'_>) -> Option<LastNodes> {
+    let (x, sum) = (LastNodes::begun(node, 0)?, LastNodes::begun(node, 1)?);
     match sum.ops.split_last()? {
         (&ClientOp::Sum { axis, keepdims: true }, rest)
             if x.tensor == sum.tensor && x.ops == rest =>
@@ -188,7 +188,7 @@ fn share_of_sum(node: &mut Node<'_>) -> Option<Chain> {
 }
 
 fn neg(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    if let Some(chain) = Chain::begun(node, 0) {
+    if let Some(chain) = LastNodes::begun(node, 0) {
         return Ok(vec![chain.then_affine(-1.0, 0.0).value(node, model)?]);
     }
     let x = node.tensor(0, model)?;

@@ -6,7 +6,7 @@ use ndarray::ArrayD;
 
 use super::dropout::pass;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -39,10 +39,10 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
             Ok(vec![crate::onnx::quantized::integers(&q, model)?.into()])
         }
         Value::Tensor(tensor) => {
-            Ok(vec![by_client(Chain { tensor, ops: vec![] }, to, node, model)?])
+            Ok(vec![by_client(LastNodes { tensor, ops: vec![] }, to, node, model)?])
         }
         Value::Client { tensor, ops, .. } => {
-            Ok(vec![by_client(Chain { tensor, ops }, to, node, model)?])
+            Ok(vec![by_client(LastNodes { tensor, ops }, to, node, model)?])
         }
         // Names of classes.
         value @ Value::Strings(_) => Ok(vec![value]),
@@ -54,7 +54,12 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
 }
 
 /// The cast of what the client sees.
-fn by_client(chain: Chain, to: Format, node: &Node<'_>, model: &Builder) -> Result<Value, Refused> {
+fn by_client(
+    chain: LastNodes,
+    to: Format,
+    node: &Node<'_>,
+    model: &Builder,
+) -> Result<Value, Refused> {
     if matches!(to, Format::I4 | Format::U4) {
         let reason = format!("encrypted values cannot be rounded to {to:?}");
         return Err(refuse(reason).instead("an integer of 8 bits or more"));

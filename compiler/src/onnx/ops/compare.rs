@@ -4,7 +4,7 @@ use hecc_grammar::model::{ClientOp, Comparison, Integral};
 
 use super::constant_math::zip;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::{Chain, numbers};
+use crate::onnx::client::{LastNodes, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Pair};
@@ -63,10 +63,10 @@ fn compare(
     }
     let is_known = |value| matches!(value, Some(Value::Constant(_)));
     let chain = match (is_known(node.value(0)), is_known(node.value(1))) {
-        (_, true) => against(Chain::of(node, 0, model)?, node.constant(1)?, comparison, model)?,
+        (_, true) => against(LastNodes::of(node, 0, model)?, node.constant(1)?, comparison, model)?,
         (true, false) => {
             let exchanged = comparison.exchanged();
-            against(Chain::of(node, 1, model)?, node.constant(0)?, exchanged, model)?
+            against(LastNodes::of(node, 1, model)?, node.constant(0)?, exchanged, model)?
         }
         (false, false) => {
             let Pair::Both(a, b) = node.pair(model)? else {
@@ -75,18 +75,18 @@ fn compare(
             let minus = model.negate(b)?;
             let tensor = model.add(a, minus)?;
             let op = ClientOp::Compare { comparison, with: vec![0.0] };
-            Chain { tensor, ops: vec![op] }
+            LastNodes { tensor, ops: vec![op] }
         }
     };
     Ok(vec![chain.value(node, model)?])
 }
 
 fn against(
-    chain: Chain,
+    chain: LastNodes,
     c: Constant,
     comparison: Comparison,
     model: &Builder,
-) -> Result<Chain, Refused> {
+) -> Result<LastNodes, Refused> {
     let to = shape::broadcast(&chain.shape(model)?, c.shape())?;
     let chain = chain.widened(&to, model)?;
     Ok(chain.then(ClientOp::Compare { comparison, with: numbers(&c, &to)? }))
@@ -99,7 +99,7 @@ fn not(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> 
         return Ok(vec![Constant::new(array, Kind::Bool).into()]);
     }
     let op = ClientOp::Compare { comparison: Comparison::Equal, with: vec![0.0] };
-    Ok(vec![Chain::of(node, 0, model)?.then(op).value(node, model)?])
+    Ok(vec![LastNodes::of(node, 0, model)?.then(op).value(node, model)?])
 }
 
 fn round(node: &mut Node<'_>, model: &mut Builder, to: Integral) -> Result<Vec<Value>, Refused> {
@@ -108,5 +108,5 @@ fn round(node: &mut Node<'_>, model: &mut Builder, to: Integral) -> Result<Vec<V
         let kind = c.kind;
         return Ok(vec![Constant::new(c.into_array().mapv_into(|v| to.round(v)), kind).into()]);
     }
-    Ok(vec![Chain::of(node, 0, model)?.then(ClientOp::Round(to)).value(node, model)?])
+    Ok(vec![LastNodes::of(node, 0, model)?.then(ClientOp::Round(to)).value(node, model)?])
 }

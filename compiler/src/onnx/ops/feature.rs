@@ -6,7 +6,7 @@ use ndarray::Array1;
 
 use super::gather::look_up;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::file::attribute::Marker;
 use crate::onnx::importer::Importer;
@@ -109,7 +109,7 @@ fn vectorize(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Ref
 
 /// Takes elements of the last dimension.
 fn extract(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    if let Some(chain) = Chain::begun(node, 1) {
+    if let Some(chain) = LastNodes::begun(node, 1) {
         let table = node.value(0).ok_or_else(|| refuse("input 0 is missing"))?;
         let count = chain.shape(model)?.iter().product();
         let chain = look_up(chain, table)?;
@@ -139,7 +139,7 @@ fn normalize(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Ref
             return Err(refuse(format!("attribute `norm` is `{other}`, expected MAX, L1 or L2")));
         }
     };
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let axis = chain.shape(model)?.len().checked_sub(1);
     let axis = axis.ok_or_else(|| refuse("input 0 is one number, expected a list"))?;
     Ok(vec![chain.then(ClientOp::Normalize { axis, norm }).value(node, model)?])
@@ -148,7 +148,7 @@ fn normalize(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Ref
 fn binarize(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let with = vec![node.attr::<f64>("threshold")?.unwrap_or(0.0)];
     let op = ClientOp::Compare { comparison: Comparison::Greater, with };
-    Ok(vec![Chain::of(node, 0, model)?.then(op).value(node, model)?])
+    Ok(vec![LastNodes::of(node, 0, model)?.then(op).value(node, model)?])
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use hecc_grammar::model::ClientOp;
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -20,7 +20,7 @@ pub(super) const GATHER: Importer = Importer {
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
     let axis = node.attr::<i64>("axis")?.unwrap_or(0);
-    if let Some(chain) = Chain::begun(node, 1) {
+    if let Some(chain) = LastNodes::begun(node, 1) {
         let table = node.value(0).ok_or_else(|| refuse("input 0 is missing"))?;
         return Ok(vec![look_up(chain, table)?.value(node, model)?]);
     }
@@ -42,7 +42,7 @@ fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
 }
 
 /// What the client's indices stand for in a list.
-pub(super) fn look_up(chain: Chain, table: Value) -> Result<Chain, Refused> {
+pub(super) fn look_up(chain: LastNodes, table: Value) -> Result<LastNodes, Refused> {
     match table {
         Value::Strings(names) if shape::is_list(&names.shape) => {
             Ok(chain.then(ClientOp::Labels { names: names.names.to_vec() }))

@@ -4,7 +4,7 @@
 use hecc_grammar::model::ClientOp;
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::file::tensor;
 use crate::onnx::importer::Importer;
@@ -63,7 +63,7 @@ impl Labels {
     }
 
     /// The labels of the classes that the client finds.
-    pub(super) fn look_up(&self, chain: Chain) -> Chain {
+    pub(super) fn look_up(&self, chain: LastNodes) -> LastNodes {
         match self {
             Labels::Numbers(_) if self.is_trivial() => chain,
             Labels::Numbers(values) => {
@@ -90,8 +90,8 @@ pub(super) fn class_names(
     model: &Builder,
 ) -> Result<Value, Refused> {
     let chain = match &scores {
-        Value::Tensor(tensor) => Chain { tensor: *tensor, ops: vec![] },
-        Value::Client { tensor, ops, .. } => Chain { tensor: *tensor, ops: ops.clone() },
+        Value::Tensor(tensor) => LastNodes { tensor: *tensor, ops: vec![] },
+        Value::Client { tensor, ops, .. } => LastNodes { tensor: *tensor, ops: ops.clone() },
         Value::Constant(_)
         | Value::Quantized(_)
         | Value::Strings(_)
@@ -116,7 +116,7 @@ fn zip_map(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refus
 }
 
 fn encoder(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let (keys, values, default) = table(node)?;
     // What the client holds are numbers, or places in a list of names.
     let names = chain.ops.iter().rev().find_map(|op| {

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayD, IxDyn, array};
 
 use super::label::{Labels, class_names};
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -143,7 +143,7 @@ fn classifier(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Re
     if labels.len() != count && !is_binary {
         return Err(refuse(format!("{} labels for scores of {count} classes", labels.len())));
     }
-    let chain = Chain { tensor: scores, ops: vec![] };
+    let chain = LastNodes { tensor: scores, ops: vec![] };
     let rows = model.shape(scores)[0];
     let label = if is_binary {
         let op = ClientOp::Compare { comparison: Comparison::Greater, with: vec![0.0] };
@@ -157,7 +157,7 @@ fn classifier(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Re
         ("NONE", _) | ("SOFTMAX" | "SOFTMAX_ZERO", true) => Value::Tensor(scores),
         ("LOGISTIC", _) => Value::Tensor(model.activation(scores, Function::Sigmoid)?),
         ("SOFTMAX" | "SOFTMAX_ZERO", false) => {
-            let chain = Chain { tensor: scores, ops: vec![] };
+            let chain = LastNodes { tensor: scores, ops: vec![] };
             chain.then(ClientOp::Softmax { axis: 1 }).value(node, model)?
         }
         (other, _) => {

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Zip};
 use super::constant_math::{broadcast, zip};
 use super::piecewise;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::{Chain, numbers};
+use crate::onnx::client::{LastNodes, numbers};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::{Node, Operand};
@@ -50,7 +50,7 @@ fn trilu(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused
 }
 
 fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    if let Some(chain) = Chain::begun(node, 0) {
+    if let Some(chain) = LastNodes::begun(node, 0) {
         if let (Ok(yes), Ok(no)) = (node.operand(1, model), node.operand(2, model))
             && let Some(y) = piecewise::activation(&chain, &yes, &no, model)?
         {
@@ -89,7 +89,7 @@ fn choose(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refuse
 
 /// `b + (a − b)·c` where the client finds out `c`.
 fn between_constants(
-    chain: Chain,
+    chain: LastNodes,
     node: &mut Node<'_>,
     model: &Builder,
 ) -> Result<Vec<Value>, Refused> {

@@ -4,7 +4,7 @@ use hecc_grammar::model::{ClientOp, Comparison, Function, Op, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::Refused;
 use crate::onnx::node::Operand;
 use crate::onnx::recognize;
@@ -33,7 +33,7 @@ struct Pieces<'a> {
 
 /// What `condition` chooses between, if that is a continuous function of what it compares.
 pub(super) fn activation(
-    condition: &Chain,
+    condition: &LastNodes,
     yes: &Operand,
     no: &Operand,
     model: &mut Builder,

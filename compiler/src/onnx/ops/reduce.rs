@@ -5,7 +5,7 @@ use hecc_grammar::model::{ClientOp, Tensor};
 use super::abs::absolute;
 use super::average_pool::mean;
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -22,7 +22,7 @@ macro_rules! reduce {
             supported: "`axes` as attribute or constant input, `keepdims`, `noop_with_empty_axes`",
             refused: "",
             import: |node, model| {
-                if let Some(chain) = Chain::begun(node, 0) {
+                if let Some(chain) = LastNodes::begun(node, 0) {
                     return on_client(node, model, chain, $input_since);
                 }
                 let (x, keepdims) = (node.tensor(0, model)?, node.flag("keepdims", true)?);
@@ -122,7 +122,7 @@ fn known_product(node: &mut Node<'_>, keepdims: bool) -> Result<Vec<Value>, Refu
 fn on_client(
     node: &mut Node<'_>,
     model: &Builder,
-    chain: Chain,
+    chain: LastNodes,
     input_since: i64,
 ) -> Result<Vec<Value>, Refused> {
     let shape = chain.shape(model)?;
@@ -137,7 +137,7 @@ fn on_client(
     };
     let axes = axes(node, shape.len(), input_since)?.unwrap_or_default();
     let count: usize = axes.iter().map(|&axis| shape[axis]).product();
-    let sum = |chain: Chain, axis: &usize| chain.then(ClientOp::Sum { axis: *axis, keepdims });
+    let sum = |chain: LastNodes, axis: &usize| chain.then(ClientOp::Sum { axis: *axis, keepdims });
     let chain = axes.iter().rev().fold(chain, sum);
     let chain = if is_mean { chain.then_affine(1.0 / count as f64, 0.0) } else { chain };
     Ok(vec![chain.value(node, model)?])
@@ -149,14 +149,14 @@ fn extremum(
     model: &mut Builder,
     largest: bool,
 ) -> Result<Vec<Value>, Refused> {
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let mut shape = chain.shape(model)?;
     let keepdims = node.flag("keepdims", true)?;
     let Some(axes) = axes(node, shape.len(), 18)? else {
         return Ok(vec![chain.value(node, model)?]);
     };
     let best =
-        |chain: Chain, axis: &usize| chain.then(ClientOp::TopK { axis: *axis, k: 1, largest });
+        |chain: LastNodes, axis: &usize| chain.then(ClientOp::TopK { axis: *axis, k: 1, largest });
     let mut chain = axes.iter().fold(chain, best);
     if !keepdims {
         shape = (0..shape.len()).filter(|d| !axes.contains(d)).map(|d| shape[d]).collect();

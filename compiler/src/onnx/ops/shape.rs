@@ -1,7 +1,7 @@
 //! `Shape` and `Size`: known, since all shapes are.
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -37,7 +37,7 @@ fn input_shape(node: &mut Node<'_>, model: &Builder) -> Result<Vec<usize>, Refus
         Some(Value::Tensor(x)) => Ok(model.shape(x)),
         Some(Value::Constant(c)) => Ok(c.shape().to_vec()),
         Some(Value::Quantized(q)) => Ok(model.shape(q.tensor)),
-        Some(Value::Client { tensor, ops, .. }) => Chain { tensor, ops }.shape(model),
+        Some(Value::Client { tensor, ops, .. }) => LastNodes { tensor, ops }.shape(model),
         Some(Value::Strings(names)) => Ok(names.shape),
         Some(Value::Unknown | Value::Absent(_)) | None => {
             Err(refuse("input 0 has no shape that is known"))

@@ -3,7 +3,7 @@
 use hecc_grammar::model::ClientOp;
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::Refused;
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -30,7 +30,7 @@ fn import(
     model: &mut Builder,
     op: fn(usize) -> ClientOp,
 ) -> Result<Vec<Value>, Refused> {
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let shape = chain.shape(model)?;
     let modern = node.opset >= 13;
     let axis = node.attr::<i64>("axis")?.unwrap_or(if modern { -1 } else { 1 });

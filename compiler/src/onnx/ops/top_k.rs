@@ -3,7 +3,7 @@
 use hecc_grammar::model::ClientOp;
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::Chain;
+use crate::onnx::client::LastNodes;
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -19,7 +19,7 @@ pub(super) const TOP_K: Importer = Importer {
 };
 
 fn import(node: &mut Node<'_>, model: &mut Builder) -> Result<Vec<Value>, Refused> {
-    let chain = Chain::of(node, 0, model)?;
+    let chain = LastNodes::of(node, 0, model)?;
     let from = chain.shape(model)?;
     let axis = shape::axis(node.attr::<i64>("axis")?.unwrap_or(-1), from.len())?;
     let largest = node.flag("largest", true)?;

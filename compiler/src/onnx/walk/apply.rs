@@ -1,7 +1,7 @@
 //! Applies an operator's importer to a node, whatever its inputs are.
 
 use crate::onnx::builder::Builder;
-use crate::onnx::client::{self, Chain};
+use crate::onnx::client::{self, LastNodes};
 use crate::onnx::error::{Refused, refuse};
 use crate::onnx::importer::Importer;
 use crate::onnx::node::Node;
@@ -18,7 +18,7 @@ pub(super) fn apply(
     let moved = if ops::moves(importer.op_type) { node.value(0) } else { None };
     let split = if importer.op_type == "Split" { node.value(0) } else { None };
     if let Some(Value::Client { tensor, ops, .. }) = moved.clone().or(split) {
-        return move_client(importer, node, Chain { tensor, ops }, model);
+        return move_client(importer, node, LastNodes { tensor, ops }, model);
     }
     match moved {
         Some(Value::Quantized(q)) => move_quantized(importer, node, q, model),
@@ -61,7 +61,7 @@ fn move_quantized(
 fn move_client(
     importer: &Importer,
     node: Node<'_>,
-    chain: Chain,
+    chain: LastNodes,
     model: &mut Builder,
 ) -> Result<Vec<Value>, Refused> {
     let positions = client::constant_positions(&chain.shape(model)?)?;
