@@ -24,5 +24,6 @@ pub mod passes;
 pub mod pipeline;
 pub mod poly;
 pub mod primes;
+pub mod scales;
 pub mod search;
 pub mod size;

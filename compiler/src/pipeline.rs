@@ -7,7 +7,7 @@ use crate::analysis::precision::choose_precision;
 use crate::analysis::validate::HeldOut;
 use crate::analysis::widths::{Width, widths};
 use crate::calibrate::{Calibration, Split, Stats};
-use crate::config::{Config, SchemeChoice, limits};
+use crate::config::{Config, SchemeChoice, Wishes, limits};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
@@ -15,7 +15,6 @@ use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
 use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond};
 use crate::pass::assign_levels::assign_levels;
-use crate::pass::choose_degrees::{Shipped, Wishes, choose_degrees};
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
 use crate::pass::linearize::linearize;
@@ -25,6 +24,7 @@ use crate::pass::record::{SeenInputs, record};
 use crate::passes::{Made, Passes};
 use crate::search::{
     self, BootstrapReport, Candidate, Found, FoundIntegers, Objective, OfScheme, Problem, Score,
+    Shipped, choose_degrees,
 };
 use crate::size;
 

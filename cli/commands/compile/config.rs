@@ -1,10 +1,9 @@
 //! The compiler's configuration, as the options of `hecc compile` say it.
 
 use anyhow::Result;
-use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::config::{Config, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::approximate::ApproximateConfig;
-use hecc_compiler::pass::choose_degrees::Wishes;
 use hecc_grammar::security::Security;
 
 use super::args::{Args, Scheme};

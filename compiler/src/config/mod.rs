@@ -8,7 +8,6 @@ use hecc_grammar::security::Security;
 
 use crate::judge::OutputWish;
 use crate::pass::approximate::ApproximateConfig;
-use crate::pass::choose_degrees::Wishes;
 use crate::pass::quantize::QuantizeBits;
 
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
@@ -49,6 +48,15 @@ pub struct Config {
     pub batch: bool,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
+}
+
+/// What a user may ask of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wishes {
+    /// Share of decisions that must be those of the network that was given.
+    pub min_agreement: Option<f64>,
+    /// Largest error, relative to the spread of the output.
+    pub max_error: Option<f64>,
 }
 
 /// Which scheme to compile for.

@@ -19,12 +19,10 @@ use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{Diagonals, Period, RotationSum, collect, diagonals, joint_period};
 use crate::linear::LinearMap;
 use crate::poly;
+use crate::scales::is_uniform;
 
 pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
 use tables::Tables;
-
-/// Steps have one quantization scale if they differ by no more than this, the rounding of products.
-const TOLERANCE: f64 = 1e-6;
 
 /// Emits the plan.
 pub fn lower(
@@ -80,11 +78,6 @@ pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     let is_output = graph.outputs.iter().any(|output| output.node == id);
     let alone = matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
     batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
-}
-
-/// Whether all elements have one quantization scale, up to the rounding of products.
-pub fn is_uniform(scales: &[f64]) -> bool {
-    scales.iter().all(|scale| (scale / scales[0] - 1.0).abs() <= TOLERANCE)
 }
 
 struct Lowering<'a> {

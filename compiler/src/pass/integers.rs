@@ -12,7 +12,7 @@ use hecc_grammar::model::{Model, Op, Quantizer, Tensor};
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
 use crate::linear::{LinearMap, affine_of};
-use crate::lower::is_uniform;
+use crate::scales::is_uniform;
 
 use super::linearize::composition_grows;
 

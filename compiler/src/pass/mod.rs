@@ -2,7 +2,6 @@
 
 pub mod approximate;
 pub mod assign_levels;
-pub mod choose_degrees;
 pub mod eliminate_common;
 pub mod eliminate_dead;
 pub mod integers;

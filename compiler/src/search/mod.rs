@@ -5,6 +5,7 @@
 
 mod bootstrapped;
 mod candidate;
+mod degrees;
 mod integer_trial;
 mod integers;
 mod leveled;
@@ -21,6 +22,7 @@ use crate::lower::Choice;
 
 pub use bootstrapped::BootstrapReport;
 pub use candidate::{Candidate, OfScheme};
+pub use degrees::{Shipped, choose_degrees};
 pub use integers::{FoundIntegers, search as integers};
 pub use objective::{Objective, Score};
 pub use problem::{Problem, Stages};

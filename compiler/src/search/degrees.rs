@@ -5,21 +5,15 @@
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Validation;
 
-use super::approximate::{ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch};
 use crate::analysis::validate::HeldOut;
 use crate::calibrate::Split;
+use crate::config::Wishes;
 use crate::error::CompileError;
 use crate::judge::Judge;
+use crate::pass::approximate::{
+    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch,
+};
 use crate::passes::{Artifact, Made};
-
-/// What a user may ask of results.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Wishes {
-    /// Share of decisions that must be those of the network that was given.
-    pub min_agreement: Option<f64>,
-    /// Largest error, relative to the spread of the output.
-    pub max_error: Option<f64>,
-}
 
 /// Of the largest error that is wished for, this part is aimed at: other inputs than those that degrees are chosen by may
 /// have larger ones.
