@@ -147,6 +147,7 @@ fn agree(model: &Model, calibration: &Calibration, plan: Plan) {
         assert!(a.len() == b.len() && error < bound, "{}: {a:?} and {b:?}", plan.name);
     };
     for (i, clear) in clear.iter().enumerate() {
+        assert_eq!(plan.outputs[i].shape, original[i].shape(), "{}", plan.name);
         near(clear, &simulated[i], 1e-5);
         near(clear, &encrypted[i], 1e-5);
         let original: Vec<f64> = original[i].iter().copied().collect();

@@ -75,8 +75,8 @@ pub enum CompileError {
     },
     /// The wanted precision is beyond what any parameters give.
     #[error(
-        "results can be made precise to {reached:.1} bits, with and without bootstrapping, {wanted:.1} are wanted; the error of \
-         encryption is largest after node `{node}`; {hint}"
+        "results can be made precise to {reached:.1} bits at most, {wanted:.1} are wanted; the error of encryption is largest \
+         after node `{node}`; {hint}"
     )]
     Precision {
         /// Bits asked for.

@@ -44,7 +44,8 @@ pub struct Node {
     pub name: String,
     /// The tensor of the model that it holds.
     pub tensor: Tensor,
-    /// Shape of the result.
+    /// Shape of the result: of what is computed elementwise that of its operand, whose layout it has, however the tensor is
+    /// reshaped.
     pub shape: Vec<usize>,
     /// See above.
     pub factor: f64,
@@ -59,6 +60,8 @@ pub struct GraphOutput {
     pub name: String,
     /// The step that computes it.
     pub node: NodeId,
+    /// Its shape; that of the step may be another with the same elements in the same order.
+    pub shape: Vec<usize>,
     /// What the client applies after decryption.
     pub client: Vec<ClientOp>,
 }
@@ -108,6 +111,14 @@ impl Graph {
     /// The step behind an id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// The shape of a step's node, where the tensor that it computes has `shape`.
+    pub fn shape_of(&self, step: &Step, shape: &[usize]) -> Vec<usize> {
+        match step {
+            Step::Input(_) | Step::Affine { .. } => shape.to_vec(),
+            Step::Mul(x, _) | Step::Polynomial(x, _) => self.node(*x).shape.clone(),
+        }
     }
 
     /// Number of elements of a result.

@@ -116,7 +116,9 @@ fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
     let Network { model, calibration } = network;
     let compiled = match compile(model, &Calibration::from_data(calibration.clone()), config) {
         Ok(compiled) => compiled,
-        Err(error) if is_refusal(&error) => return Err(TestCaseError::reject(error.to_string())),
+        Err(error) if is_refusal(&error, config) => {
+            return Err(TestCaseError::reject(error.to_string()));
+        }
         Err(error) => return Err(TestCaseError::fail(format!("{error}\n{model}"))),
     };
     let sizes = sizes(&compiled, calibration);
@@ -129,13 +131,17 @@ fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
 }
 
 /// What some networks may be refused for: a matter of their own, not of the compiler's.
-fn is_refusal(error: &CompileError) -> bool {
-    matches!(
-        error,
-        CompileError::NotInteger { .. }
-            | CompileError::Quantization(_)
-            | CompileError::NoLayout { .. }
-    )
+fn is_refusal(error: &CompileError, config: &Config) -> bool {
+    // Batches cannot be bootstrapped, however deep the network is.
+    let is_too_deep =
+        matches!(error, CompileError::Precision { .. } | CompileError::TooDeep { .. });
+    (config.batch && is_too_deep)
+        || matches!(
+            error,
+            CompileError::NotInteger { .. }
+                | CompileError::Quantization(_)
+                | CompileError::NoLayout { .. }
+        )
 }
 
 fn compare(

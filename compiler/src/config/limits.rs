@@ -2,92 +2,64 @@
 
 use std::ops::RangeInclusive;
 
-/// Without a wish, results may be less precise by this many bits where bootstrapping could make up for it, at a cost of minutes.
-pub const SPARE_BITS: f64 = 4.0;
+/// Constants with the words that `--explain` prints them by.
+macro_rules! limits {
+    ($($(#[$doc:meta])+ $name:ident: $type:ty = $value:expr, $words:literal;)+) => {
+        $($(#[$doc])+ pub const $name: $type = $value;)+
 
-/// Results are never less precise than this, in bits, unless that is wished for.
-pub const LEAST_BITS: f64 = 5.0;
+        /// Words and values of all limits.
+        pub fn list() -> Vec<(&'static str, String)> {
+            vec![$(($words, format!("{:?}", $name))),+]
+        }
+    };
+}
 
-/// Rings of this degree (log2) and more are so slow that bootstrapping on a smaller one may be cheaper.
-pub const LARGE_RING: u32 = 16;
-
-/// A ring of twice the degree takes this many times as long.
-pub const DOUBLE_RING: f64 = 2.2;
-
-/// Rings compared: the smallest that does, and this many more in all.
-pub const RINGS_COMPARED: usize = 2;
-
-/// log2 of the ring degrees of plans without bootstraps.
-pub const LEVELED_RINGS: RangeInclusive<u32> = 11..=16;
-
-/// The scale, in bits, of the first noise analysis.
-pub const TRIAL_SCALE: f64 = 40.0;
-
-/// The smallest scale, in bits: primes any smaller are too few.
-pub const MIN_SCALE: f64 = 24.0;
-
-/// More special primes than these do not make the error of keys smaller than that of roundings.
-pub const SPECIAL_PRIMES_OF_PRECISION: usize = 2;
-
-/// Most special primes of plans without bootstraps.
-pub const LEVELED_SPECIAL_PRIMES: usize = 6;
-
-/// log2 of the ring degrees of plans with bootstraps.
-pub const BOOTSTRAPPED_RINGS: [u32; 2] = [16, 15];
-
-/// Most levels between bootstraps beyond those of the deepest step.
-pub const SPARE_LEVELS: usize = 8;
-
-/// −log2 of the largest error of one bootstrap: more than a network is asked for, since errors add up.
-pub const BOOTSTRAP_BITS: f64 = 14.5;
-
-/// Times that bootstraps are made more precise where results are not.
-pub const MORE_PRECISE_BOOTSTRAPS: usize = 2;
-
-/// log2 of the ring degrees of plans over integers.
-pub const INTEGER_RINGS: RangeInclusive<u32> = 12..=16;
-
-/// Most plaintext primes.
-pub const PLAINTEXT_PRIMES: usize = 8;
-
-/// Most special primes of plans over integers.
-pub const INTEGER_SPECIAL_PRIMES: usize = 3;
-
-/// More special primes change predictions by a tenth at most, more plaintext primes mostly for the worse: neither is tried
-/// where the fewest take so much longer than the best.
-pub const NOTABLY: f64 = 1.1;
-
-/// A larger ring must be so much faster to be chosen for integers.
-pub const WORTHWHILE: f64 = 1.03;
-
-/// Bits of room for noise that are kept where a modulus is made smaller.
-pub const SLACK: f64 = 0.5;
-
-/// Bits that a modulus is widened by at least: primes have no smaller steps.
-pub const LEAST_ROOM: f64 = 0.25;
-
-/// Times that room is made for noise that does not fit, twice as much each time.
-pub const MAKE_ROOM: i32 = 6;
-
-/// Most bits that are looked for to be trained away.
-pub const BITS_TRAINED_AWAY: u32 = 24;
-
-/// Names and values, as `--explain` prints them.
-pub fn list() -> Vec<(&'static str, String)> {
-    let range = |range: RangeInclusive<u32>| format!("2^{} to 2^{}", range.start(), range.end());
-    vec![
-        ("bits of precision spared before bootstrapping is tried", SPARE_BITS.to_string()),
-        ("least bits of precision", LEAST_BITS.to_string()),
-        ("rings compared beyond the smallest", (RINGS_COMPARED - 1).to_string()),
-        ("ring degrees without bootstraps", range(LEVELED_RINGS)),
-        ("least scale in bits", MIN_SCALE.to_string()),
-        ("most special primes without bootstraps", LEVELED_SPECIAL_PRIMES.to_string()),
-        ("ring degrees with bootstraps", "2^15 and 2^16".to_owned()),
-        ("most levels between bootstraps beyond the deepest step", SPARE_LEVELS.to_string()),
-        ("bits of precision of a bootstrap at first", BOOTSTRAP_BITS.to_string()),
-        ("ring degrees of integers", range(INTEGER_RINGS)),
-        ("most plaintext primes", PLAINTEXT_PRIMES.to_string()),
-        ("most special primes of integers", INTEGER_SPECIAL_PRIMES.to_string()),
-        ("by how much a larger ring must be faster for integers", WORTHWHILE.to_string()),
-    ]
+limits! {
+    /// Without a wish, results may be less precise by this many bits where bootstrapping could make up for it, at a cost of minutes.
+    SPARE_BITS: f64 = 4.0, "bits of precision given up before bootstrapping is tried";
+    /// Results are never less precise than this, in bits, unless that is wished for.
+    LEAST_BITS: f64 = 5.0, "least bits of precision";
+    /// Rings of this degree (log2) and more are so slow that bootstrapping on a smaller one may be cheaper.
+    LARGE_RING: u32 = 16, "ring, log2, from which bootstrapping is weighed";
+    /// A ring of twice the degree takes this many times as long.
+    DOUBLE_RING: f64 = 2.2, "time of a ring of twice the degree";
+    /// Rings compared: the smallest that does, and this many more in all.
+    RINGS_COMPARED: usize = 2, "rings compared, from the smallest that does";
+    /// log2 of the ring degrees of plans without bootstraps.
+    LEVELED_RINGS: RangeInclusive<u32> = 11..=16, "rings without bootstraps, log2";
+    /// The scale, in bits, of the first noise analysis.
+    TRIAL_SCALE: f64 = 40.0, "scale of the first noise analysis, bits";
+    /// The smallest scale, in bits: primes any smaller are too few.
+    MIN_SCALE: f64 = 24.0, "smallest scale, bits";
+    /// More special primes than these do not make the error of keys smaller than that of roundings.
+    SPECIAL_PRIMES_OF_PRECISION: usize = 2, "special primes that precision depends on";
+    /// Most special primes of plans without bootstraps.
+    LEVELED_SPECIAL_PRIMES: usize = 6, "most special primes without bootstraps";
+    /// log2 of the ring degrees of plans with bootstraps.
+    BOOTSTRAPPED_RINGS: [u32; 2] = [16, 15], "rings with bootstraps, log2";
+    /// Most levels between bootstraps beyond those of the deepest step.
+    SPARE_LEVELS: usize = 8, "most levels between bootstraps beyond the deepest step";
+    /// −log2 of the largest error of one bootstrap: more than a network is asked for, since errors add up.
+    BOOTSTRAP_BITS: f64 = 14.5, "bits of precision of a bootstrap at first";
+    /// Times that bootstraps are made more precise where results are not.
+    MORE_PRECISE_BOOTSTRAPS: usize = 2, "times that bootstraps are made more precise";
+    /// log2 of the ring degrees of plans over integers.
+    INTEGER_RINGS: RangeInclusive<u32> = 12..=16, "rings of integers, log2";
+    /// Most plaintext primes.
+    PLAINTEXT_PRIMES: usize = 8, "most plaintext primes";
+    /// Most special primes of plans over integers.
+    INTEGER_SPECIAL_PRIMES: usize = 3, "most special primes of integers";
+    /// More special primes change predictions by a tenth at most, more plaintext primes mostly for the worse: neither is tried
+    /// where the fewest take so much longer than the best.
+    NOTABLY: f64 = 1.1, "time, of the best, up to which more primes are tried";
+    /// A larger ring must be so much faster to be chosen for integers.
+    WORTHWHILE: f64 = 1.03, "by how much a larger ring must be faster for integers";
+    /// Bits of room for noise that are kept where a modulus is made smaller.
+    SLACK: f64 = 0.5, "bits of room kept in a smaller modulus";
+    /// Bits that a modulus is widened by at least: primes have no smaller steps.
+    LEAST_ROOM: f64 = 0.25, "least bits that a modulus is widened by";
+    /// Times that room is made for noise that does not fit, twice as much each time.
+    MAKE_ROOM: i32 = 6, "times that room is made for noise";
+    /// Most bits that are looked for to be trained away.
+    BITS_TRAINED_AWAY: u32 = 24, "most bits looked for to be trained away";
 }

@@ -18,7 +18,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::linear::{LinearMap, Structure};
+use crate::linear::LinearMap;
 
 use super::moves::{Geometry, Moves, moves};
 use super::{Layout, Period, Shift};
@@ -37,15 +37,10 @@ pub fn joint_period<'a>(inputs: impl IntoIterator<Item = &'a Layout>) -> Period 
     inputs.into_iter().map(Layout::period).fold(Period::ONE, Period::common)
 }
 
-/// The nonzero diagonals of a map between two layouts: from its structure if that is known for these shapes, else entry by entry.
-pub fn shifts(
-    map: &LinearMap,
-    structure: Option<&Structure>,
-    input: &Layout,
-    output: &Layout,
-) -> Shifts {
+/// The nonzero diagonals of a map between two layouts: from its structure if that is known, else entry by entry.
+pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let geometry = Geometry::new(input, output);
-    let moves = match structure {
+    let moves = match map.structure() {
         Some(structure) => moves(structure, input, output),
         None => {
             let (in_positions, mut moves) = (input.positions(), Moves::default());
@@ -123,8 +118,7 @@ mod tests {
         for (matrix, input) in terms {
             let x: Vec<f64> = (0..matrix.n_cols()).map(|i| (i * i % 7) as f64 - 2.5).collect();
             expected.iter_mut().zip(matrix.apply(&x)).for_each(|(sum, y)| *sum += y);
-            let (shifts, window) =
-                (shifts(matrix, matrix.structure(), input, output), joint.common(output.period()));
+            let (shifts, window) = (shifts(matrix, input, output), joint.common(output.period()));
             let slots = filled(input, &x);
             let entries = (0..matrix.n_rows()).flat_map(|o| matrix.row(o));
             let values: Vec<f64> = entries.map(|(_, value)| value).collect();

@@ -77,6 +77,13 @@ impl LinearMap {
         map.with_structure(Some(Structure::same(shape)))
     }
 
+    /// The identity on elements, from tensors of one shape to those of another.
+    pub fn reshape(input: &[usize], output: &[usize]) -> LinearMap {
+        let n = input.iter().product();
+        let map = LinearMap::new(n, n, Operator::Identity);
+        map.with_structure(Structure::of_reshape(input, output))
+    }
+
     /// A factor for each element.
     pub fn diagonal(factors: Vec<f64>) -> LinearMap {
         let n = factors.len();

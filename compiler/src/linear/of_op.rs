@@ -70,10 +70,7 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
         }
         Op::Expand(x) => (vec![(*x, expand(model.shape(*x), shape))], None),
         Op::Sum { x, axes, keepdims } => (vec![(*x, sum(model.shape(*x), axes, *keepdims))], None),
-        Op::Reshape(x) => {
-            let structure = Structure::of_reshape(model.shape(*x), shape);
-            (vec![(*x, LinearMap::identity(shape).with_structure(structure))], None)
-        }
+        Op::Reshape(x) => (vec![(*x, LinearMap::reshape(model.shape(*x), shape))], None),
         Op::Transpose { x, perm } => {
             let relation = |(to, &from): (usize, &usize)| Relation::same(to, from, shape[to]);
             (

@@ -54,7 +54,7 @@ pub fn lower(
         let slots = lowering.place(output.node, &values, false);
         lowering.plan.outputs.push(Output {
             name: output.name.clone(),
-            shape: node.shape.clone(),
+            shape: output.shape.clone(),
             factor: 1.0 / node.factor,
             element_scales: lowering.own_steps(output.node).to_vec(),
             limit: lowering.limit(),

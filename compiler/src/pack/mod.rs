@@ -263,12 +263,9 @@ impl Packer {
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =
                     terms.iter().map(|(source, _)| choices[source.0].0).collect();
-                let mut inputs: Vec<(Option<&[Slide]>, &Layout)> = vec![];
-                for ((operand, _), slides) in terms.iter().zip(&self.slides[id.0]) {
-                    let layout = &self.layouts[choices[operand.0].0];
-                    let is_own = layout.shape == graph.node(*operand).shape;
-                    inputs.push((slides.as_deref().filter(|_| is_own), layout));
-                }
+                let layouts = sources.iter().map(|&source| &self.layouts[source]);
+                let slides = self.slides[id.0].iter().map(Option::as_deref);
+                let inputs: Vec<(Option<&[Slide]>, &Layout)> = slides.zip(layouts).collect();
                 let list = candidates(&node.shape, space, &inputs);
                 list.into_iter()
                     .map(|layout| {
@@ -314,12 +311,8 @@ impl Packer {
         };
         let inputs: Vec<&Layout> = sources.iter().map(|&source| &self.layouts[source]).collect();
         let output = &self.layouts[layout];
-        let is_own = |id: NodeId, layout: &Layout| layout.shape == graph.node(id).shape;
-        let of_term = |((operand, map), input): (&(NodeId, LinearMap), &&Layout)| {
-            // What is computed elementwise of a reshaped tensor has the layout of that one.
-            let are_own = is_own(*operand, input) && is_own(id, output);
-            shifts(map, map.structure().filter(|_| are_own), input, output)
-        };
+        let of_term =
+            |((_, map), input): (&(NodeId, LinearMap), &&Layout)| shifts(map, input, output);
         let shifts: Vec<Shifts> = terms.iter().zip(&inputs).map(of_term).collect();
         let list: Vec<ScheduleTerm<'_>> = terms
             .iter()

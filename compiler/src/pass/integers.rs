@@ -110,7 +110,8 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
     for output in &model.outputs {
         let node = builder.materialize(output.tensor);
         let (name, client) = (output.name.clone(), output.client.clone());
-        builder.integers.graph.outputs.push(GraphOutput { name, node, client });
+        let shape = model.shape(output.tensor).to_vec();
+        builder.integers.graph.outputs.push(GraphOutput { name, node, shape, client });
     }
     Ok(builder.integers)
 }
@@ -134,8 +135,8 @@ impl Builder<'_> {
         tensor: Tensor,
         steps: Vec<f64>,
     ) -> Expression {
-        let shape = self.model.shape(tensor).to_vec();
-        let map = LinearMap::identity(&shape);
+        let shape = self.integers.graph.shape_of(&step, self.model.shape(tensor));
+        let map = LinearMap::reshape(&shape, self.model.shape(tensor));
         let factor = if is_uniform(&steps) { 1.0 / steps[0] } else { 1.0 };
         self.magnitudes.push(self.magnitude(&step));
         let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };

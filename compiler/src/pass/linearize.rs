@@ -78,7 +78,8 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
     for output in &model.outputs {
         let node = builder.materialize(output.tensor);
         let (name, client) = (output.name.clone(), output.client.clone());
-        builder.graph.outputs.push(GraphOutput { name, node, client });
+        let shape = model.shape(output.tensor).to_vec();
+        builder.graph.outputs.push(GraphOutput { name, node, shape, client });
     }
     Ok(builder.graph)
 }
@@ -103,8 +104,8 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// Appends a step; its result is the identity of itself.
     fn step(&mut self, step: Step, names: Vec<String>, tensor: Tensor) -> Expression {
-        let shape = self.model.shape(tensor).to_vec();
-        let map = LinearMap::identity(&shape);
+        let shape = self.graph.shape_of(&step, self.model.shape(tensor));
+        let map = LinearMap::reshape(&shape, self.model.shape(tensor));
         let len = shape.iter().product();
         let name = names.join(" + ");
         let node = Node { step, name, tensor, shape, factor: 1.0, offset: 0.0 };

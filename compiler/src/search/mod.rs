@@ -65,7 +65,9 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
         Err(error) => return Err(error),
     };
     let capped = |found: &Found| Score { precision: found.precision.min(enough), ..found.score };
-    let best = match (leveled, bootstrapped::search(problem)?) {
+    // Bootstrapping moves slots, which the inputs of a batch must not.
+    let bootstrapped = if problem.config.batch { None } else { bootstrapped::search(problem)? };
+    let best = match (leveled, bootstrapped) {
         (Ok(one), Some(other)) if !capped(&other).is_better(&capped(&one)) => one,
         (_, Some(other)) => other,
         (one, None) => one?,
@@ -85,6 +87,8 @@ fn too_imprecise(problem: &Problem<'_>, best: &Found) -> CompileError {
     let (reached, wish) = (best.precision, problem.config.precision);
     let hint = if reached >= limits::LEAST_BITS {
         format!("--precision {:.0} is possible", reached.floor())
+    } else if problem.config.batch {
+        "without --batch the network can be bootstrapped".to_owned()
     } else {
         "lower degrees of activations (--degrees) let errors grow less".to_owned()
     };

@@ -203,7 +203,12 @@ mod tests {
             }
             x = graph.push(node(Step::Affine { terms, bias: vec![0.0] }));
         }
-        graph.outputs.push(GraphOutput { name: String::new(), node: x, client: vec![] });
+        graph.outputs.push(GraphOutput {
+            name: String::new(),
+            node: x,
+            shape: vec![1],
+            client: vec![],
+        });
         graph
     }
 

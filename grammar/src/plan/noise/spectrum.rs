@@ -2,8 +2,8 @@
 //!
 //! A product of polynomials is one of their values at every root of X^N + 1. What noise, weights and secrets take there is
 //! as good as complex normal, so that their power is exponentially distributed: X with mean 1. Powers of one and the same
-//! X do not average out: E\[X^a\] = a!, so after two squares and three products with the same mask noise has 18 times the
-//! variance of a product of independent factors. Only sums of many terms flatten it again.
+//! X do not average out: E\[X^a\] = a!. Noise that is multiplied by a mask, squared, multiplied by the same mask and squared has the
+//! power X^4·Y^6, of mean 4!·6!. Only sums of many terms flatten it again.
 
 use libm::lgamma;
 
