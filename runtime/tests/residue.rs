@@ -2,6 +2,11 @@
 //! all that this process has mapped, but for its stack, of which nothing is promised. A program of its own, since tests run on
 //! threads, whose stacks cannot be told from the heap.
 
+#[cfg(target_os = "linux")]
+#[path = "runtime/build.rs"]
+#[expect(dead_code, reason = "what other tests build plans with")]
+mod build;
+
 fn main() {
     #[cfg(target_os = "linux")]
     linux::nothing_is_left_on_the_heap();
@@ -13,10 +18,7 @@ mod linux {
     use std::io::{Read, Seek, SeekFrom};
 
     use hecc_grammar::envelope::Fingerprint;
-    use hecc_grammar::plan::{
-        Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
-        VerifiedPlan,
-    };
+    use hecc_grammar::plan::{Key, Op, Params, Scheme, Value, VerifiedPlan};
     use hecc_grammar::security::Security;
     use hecc_runtime::client::{
         RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, read_secret_key,
@@ -25,6 +27,8 @@ mod linux {
     use hecc_runtime::eval::{Evaluator, Options};
     use hecc_runtime::ring::SecretRng;
     use zeroize::Zeroize;
+
+    use crate::build::Build;
 
     /// Patterns are kept under a mask, so that a search does not find them themselves.
     const MASK: u8 = 0x5a;
@@ -75,36 +79,10 @@ mod linux {
         let (input_level, top_scale) = (1, 40.0);
         let security = Security::insecure_for_tests();
         let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
-        let n = params.n_slots();
-        let dims = vec![Dim { count: n as u32, slot_stride: 1, element_stride: 1 }];
-        let slots = Runs(vec![Run { slot: 0, element: 0, dims }]);
-        let mut plan = Plan::new(params, "square");
-        plan.inputs.push(Input {
-            name: "x".to_owned(),
-            shape: vec![1, n],
-            ranges: Ranges::all(-1.0, 1.0),
-            seen: Profile::default(),
-            factor: 1.0,
-            quantizer: None,
-            slots: vec![slots.clone()],
-            normalization: None,
-        });
-        let x = plan.push(Op::Input(0), 0).expect("the input is declared");
-        let square = plan.push(Op::Mul(x, x), 0).expect("operands are alike");
-        let square = plan.push_switch(square, Key::Relinearize, 0).expect("it has degree 2");
-        plan.outputs.push(Output {
-            name: "y".to_owned(),
-            shape: vec![1, n],
-            factor: 1.0,
-            element_scales: vec![],
-            limit: None,
-            magnitude: None,
-            seen: Profile::default(),
-            slots: vec![(square, slots)],
-            client: vec![],
-            kind: OutputKind::Values,
-        });
-        VerifiedPlan::new(plan).expect("it keeps its promises")
+        let mut build = Build::new(params, 1);
+        let square = build.op(Op::Mul(Value(0), Value(0)));
+        let square = build.switch(square, Key::Relinearize);
+        build.finish(&[square])
     }
 
     /// Whether a masked pattern is anywhere in memory that can be written, but for the stack.

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod bench;
+#[path = "../../runtime/tests/runtime/build.rs"]
+#[expect(dead_code, reason = "what other tests build plans with")]
+mod build;
 mod fidelity;
 mod files;
 mod inputs;

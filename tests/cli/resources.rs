@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{
-    self, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs,
-    Scheme, VerifiedPlan, is_prime,
-};
+use hecc_grammar::plan::{self, Key, Op, Params, Scheme, Value, is_prime};
 use hecc_grammar::security::Security;
 
+use crate::build::Build;
 use crate::workshop::Workshop;
 
 /// A refusal that takes longer has done work first.
@@ -94,39 +92,13 @@ fn of_many_keys() -> Vec<u8> {
     let (scheme, t, security) = (Scheme::Ckks, vec![], Security::Bits128);
     let (input_level, top_scale) = (q.len() - 1, 40.0);
     let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
-    let n = params.n_slots();
-    let mut plan = Plan::new(params, "rotations");
-    let dims = vec![Dim { count: n as u32, slot_stride: 1, element_stride: 1 }];
-    let slots = Runs(vec![Run { slot: 0, element: 0, dims }]);
-    plan.inputs.push(Input {
-        name: "x".to_owned(),
-        shape: vec![1, n],
-        ranges: Ranges::all(-1.0, 1.0),
-        seen: Profile::default(),
-        factor: 1.0,
-        quantizer: None,
-        slots: vec![slots.clone()],
-        normalization: None,
+    let n = params.n_slots() as u32;
+    let mut build = Build::new(params, 1);
+    let sum = (1..n).fold(Value(0), |sum, k| {
+        let rotated = build.switch(Value(0), Key::Rotate(k));
+        build.op(Op::Add(sum, rotated))
     });
-    let x = plan.push(Op::Input(0), 0).unwrap();
-    let mut sum = x;
-    for k in 1..n as u32 {
-        let rotated = plan.push_switch(x, Key::Rotate(k), 0).unwrap();
-        sum = plan.push(Op::Add(sum, rotated), 0).unwrap();
-    }
-    plan.outputs.push(Output {
-        name: "y".to_owned(),
-        shape: vec![1, n],
-        factor: 1.0,
-        element_scales: vec![],
-        limit: None,
-        magnitude: None,
-        seen: Profile::default(),
-        slots: vec![(sum, slots)],
-        client: vec![],
-        kind: OutputKind::Values,
-    });
-    plan::to_bytes(&VerifiedPlan::new(plan).unwrap(), None)
+    plan::to_bytes(&build.finish(&[sum]), None)
 }
 
 #[test]

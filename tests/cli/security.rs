@@ -1,9 +1,9 @@
 //! Plans that someone else made: those without security are refused by every command, others by whoever wants more.
 
-use hecc_grammar::plan::{self, Op, Output, OutputKind, Params, Plan, Profile, Runs, VerifiedPlan};
-use hecc_grammar::plan::{Dim, Input, Key, Ranges, Run, Scheme};
+use hecc_grammar::plan::{self, Key, Op, Params, Scheme, Value};
 use hecc_grammar::security::Security;
 
+use crate::build::Build;
 use crate::workshop::Workshop;
 
 /// A square on a ring of degree 8, whose key is found in a moment by trying all.
@@ -11,39 +11,11 @@ fn insecure() -> Vec<u8> {
     let (scheme, t, q) = (Scheme::Ckks, vec![], vec![562949953421201, 562949953420609]);
     let security = Security::insecure_for_tests();
     let (p, input_level, top_scale) = (vec![562949953420369], 1, 40.0);
-    let mut plan =
-        Plan::new(Params { scheme, log_n: 3, q, t, p, input_level, top_scale, security }, "tiny");
-    let slots = Runs(vec![Run {
-        slot: 0,
-        element: 0,
-        dims: vec![Dim { count: 4, slot_stride: 1, element_stride: 1 }],
-    }]);
-    plan.inputs.push(Input {
-        name: "x".to_owned(),
-        shape: vec![1, 1, 2, 2],
-        ranges: Ranges::all(-1.0, 1.0),
-        seen: Profile::default(),
-        factor: 1.0,
-        quantizer: None,
-        slots: vec![slots.clone()],
-        normalization: None,
-    });
-    let x = plan.push(Op::Input(0), 0).unwrap();
-    let square = plan.push(Op::Mul(x, x), 0).unwrap();
-    let square = plan.push_switch(square, Key::Relinearize, 0).unwrap();
-    plan.outputs.push(Output {
-        name: "y".to_owned(),
-        shape: vec![1, 4],
-        factor: 1.0,
-        element_scales: vec![],
-        limit: None,
-        magnitude: None,
-        seen: Profile::default(),
-        slots: vec![(square, slots)],
-        client: vec![],
-        kind: OutputKind::Values,
-    });
-    plan::to_bytes(&VerifiedPlan::new(plan).unwrap(), None)
+    let params = Params { scheme, log_n: 3, q, t, p, input_level, top_scale, security };
+    let mut build = Build::new(params, 1);
+    let square = build.op(Op::Mul(Value(0), Value(0)));
+    let square = build.switch(square, Key::Relinearize);
+    plan::to_bytes(&build.finish(&[square]), None)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of whole plans, in one program.
 
 mod bfv;
+mod build;
 mod common;
 mod evaluators;
 mod files;

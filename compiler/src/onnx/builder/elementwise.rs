@@ -1,6 +1,6 @@
 //! What is computed element by element; operands are expanded to their common shape first.
 
-use hecc_grammar::model::{Function, Op, Quantizer, Tensor};
+use hecc_grammar::model::{Const, Function, Op, Quantizer, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use super::Builder;
@@ -24,15 +24,11 @@ impl Builder {
     }
 
     pub(in crate::onnx) fn add(&mut self, a: Tensor, b: Tensor) -> Result<Tensor, Refused> {
-        let shape = broadcast(self.model.shape(a), self.model.shape(b))?;
-        let (a, b) = (self.expand(a, shape.clone())?, self.expand(b, shape.clone())?);
-        self.push(Op::Add(a, b), shape)
+        self.of_two(a, b, Op::Add)
     }
 
     pub(in crate::onnx) fn mul(&mut self, a: Tensor, b: Tensor) -> Result<Tensor, Refused> {
-        let shape = broadcast(self.model.shape(a), self.model.shape(b))?;
-        let (a, b) = (self.expand(a, shape.clone())?, self.expand(b, shape.clone())?);
-        self.push(Op::Mul(a, b), shape)
+        self.of_two(a, b, Op::Mul)
     }
 
     pub(in crate::onnx) fn add_const(
@@ -40,10 +36,7 @@ impl Builder {
         x: Tensor,
         c: ArrayD<f64>,
     ) -> Result<Tensor, Refused> {
-        let shape = broadcast(self.model.shape(x), c.shape())?;
-        let x = self.expand(x, shape.clone())?;
-        let c = self.constant(c)?;
-        self.push(Op::AddConst(x, c), shape)
+        self.with_const(x, c, Op::AddConst)
     }
 
     pub(in crate::onnx) fn mul_const(
@@ -51,10 +44,32 @@ impl Builder {
         x: Tensor,
         c: ArrayD<f64>,
     ) -> Result<Tensor, Refused> {
+        self.with_const(x, c, Op::MulConst)
+    }
+
+    /// An operation on two tensors that broadcast to one shape.
+    fn of_two(
+        &mut self,
+        a: Tensor,
+        b: Tensor,
+        op: fn(Tensor, Tensor) -> Op,
+    ) -> Result<Tensor, Refused> {
+        let shape = broadcast(self.model.shape(a), self.model.shape(b))?;
+        let (a, b) = (self.expand(a, shape.clone())?, self.expand(b, shape.clone())?);
+        self.push(op(a, b), shape)
+    }
+
+    /// An operation on a tensor and numbers that broadcast to one shape.
+    fn with_const(
+        &mut self,
+        x: Tensor,
+        c: ArrayD<f64>,
+        op: fn(Tensor, Const) -> Op,
+    ) -> Result<Tensor, Refused> {
         let shape = broadcast(self.model.shape(x), c.shape())?;
         let x = self.expand(x, shape.clone())?;
         let c = self.constant(c)?;
-        self.push(Op::MulConst(x, c), shape)
+        self.push(op(x, c), shape)
     }
 
     /// Multiplies by one number.
