@@ -70,7 +70,7 @@ pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals 
     for (o, out) in output.positions().into_iter().enumerate() {
         for (i, _) in map.row(o) {
             let (pair, shift) = geometry.place(out, in_positions[i]);
-            let slot = geometry.slot(out, in_positions[i]);
+            let slot = geometry.slot(out, in_positions[i], shift);
             let lists = by_pair
                 .entry(pair)
                 .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));

@@ -33,10 +33,10 @@ impl Geometry {
         (pair, Shift { swap, steps: steps as u32 })
     }
 
-    /// The slot of that product.
-    pub(super) fn slot(&self, out: usize, input: usize) -> u32 {
+    /// The slot of that product, whose shift is known.
+    pub(super) fn slot(&self, out: usize, input: usize, shift: Shift) -> u32 {
         let Geometry { space, p_in, p_out } = *self;
-        let steps = self.place(out, input).1.steps as usize;
+        let steps = shift.steps as usize;
         let n = space.n_slots();
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
         let column = match p_out.columns >= p_in.columns {

@@ -44,11 +44,7 @@ pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, C
             break;
         }
     }
-    options.sort_by(|a, b| match a.score.is_better(&b.score) {
-        true => std::cmp::Ordering::Less,
-        false if b.score.is_better(&a.score) => std::cmp::Ordering::Greater,
-        false => std::cmp::Ordering::Equal,
-    });
+    options.sort_by(|a, b| a.score.order(&b.score));
     let considered = options.iter().map(|option| option.candidate.clone()).collect::<Vec<_>>();
     let mut found: Option<Found> = None;
     // What a plan takes in memory shows when it is made.
@@ -89,9 +85,12 @@ impl Leveled<'_> {
         }
         let mut reached = None;
         for n_special in 1..=limits::LEVELED_SPECIAL_PRIMES.min(self.depth + 1) {
+            let mut packing = None;
             // More special primes do not make the error of keys smaller than that of roundings.
             if n_special <= limits::SPECIAL_PRIMES_OF_PRECISION {
-                reached = self.scale_for(log_n, n_special)?;
+                let packed = self.pack(log_n, n_special)?;
+                reached = self.scale_for(log_n, n_special, &packed)?;
+                packing = Some(packed);
             }
             let Some((scale, precision)) = reached else { continue };
             let Some(params) = self.params(log_n, n_special, scale) else { continue };
@@ -101,7 +100,7 @@ impl Leveled<'_> {
                 rejected.push(candidate);
                 continue;
             }
-            let packing = self.pack(log_n, n_special)?;
+            let packing = packing.map_or_else(|| self.pack(log_n, n_special), Ok)?;
             let batch = if config.batch { params.n_slots() } else { 1 };
             let seconds = packing.seconds / batch as f64;
             candidate.seconds = Some(seconds);
@@ -141,10 +140,15 @@ impl Leveled<'_> {
 
     /// The smallest scale at which the results' error is within the wanted precision, or the largest scale that there is, and
     /// the precision that it gives; `None` if the ring cannot have so many levels.
-    fn scale_for(&self, log_n: u32, n_special: usize) -> Result<Option<(f64, f64)>, CompileError> {
+    fn scale_for(
+        &self,
+        log_n: u32,
+        n_special: usize,
+        packing: &Packing,
+    ) -> Result<Option<(f64, f64)>, CompileError> {
         let trial = limits::TRIAL_SCALE;
         let Some(params) = self.params(log_n, n_special, trial) else { return Ok(None) };
-        let choice = self.choice(params, self.pack(log_n, n_special)?);
+        let choice = self.choice(params, packing.clone());
         // Errors are proportional to 2^−scale.
         let loss = trial - precision_of(&self.problem.try_out(&choice)?.plan);
         let wanted = loss + self.problem.objective.precision;

@@ -1,5 +1,7 @@
 //! What plans are compared by, whatever their scheme, ring, batch or bootstraps.
 
+use std::cmp::Ordering;
+
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::plan::Plan;
 
@@ -48,14 +50,16 @@ impl Objective<'_> {
 }
 
 impl Score {
-    /// Whether it is to be chosen rather than another one: what fits before what does not, then precision as far as it is
-    /// wanted, then time.
+    /// The better one first: what fits before what does not, then precision as far as it is wanted, then time.
+    pub fn order(&self, other: &Score) -> Ordering {
+        let of_fit = other.fits.cmp(&self.fits);
+        let of_precision = || other.precision.total_cmp(&self.precision);
+        of_fit.then_with(of_precision).then_with(|| self.seconds.total_cmp(&other.seconds))
+    }
+
+    /// Whether it is to be chosen rather than another one.
     pub fn is_better(&self, other: &Score) -> bool {
-        let rank = |score: &Score| (score.fits, score.precision);
-        match rank(self).partial_cmp(&rank(other)) {
-            Some(std::cmp::Ordering::Equal) => self.seconds < other.seconds,
-            order => order == Some(std::cmp::Ordering::Greater),
-        }
+        self.order(other) == Ordering::Less
     }
 }
 
