@@ -132,7 +132,7 @@ pub fn compile_observed(
         SchemeChoice::Auto => cheaper(compile_bfv(&task), compile_ckks(&task))?,
     };
     compiled.dropped = lifted.dropped.clone();
-    check_memory(&compiled.plan, config)?;
+    check_memory(&compiled.score, config)?;
     Ok(compiled)
 }
 
@@ -361,10 +361,11 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
 }
 
 /// Keys and values must fit the limit; plaintexts are cached in what is left.
-fn check_memory(plan: &VerifiedPlan, config: &Config) -> Result<(), CompileError> {
-    let needed = hecc_grammar::cost::key_bytes(plan) + hecc_grammar::cost::peak_value_bytes(plan);
+fn check_memory(score: &Score, config: &Config) -> Result<(), CompileError> {
     match config.max_memory {
-        Some(allowed) if needed > allowed => Err(CompileError::Memory { needed, allowed }),
+        Some(allowed) if !score.fits() => {
+            Err(CompileError::Memory { needed: allowed + score.excess, allowed })
+        }
         _ => Ok(()),
     }
 }

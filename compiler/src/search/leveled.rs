@@ -57,7 +57,7 @@ pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, C
             let candidates = candidates.collect();
             found = Some(Found { choice, stages, score, precision, candidates, bootstraps: None });
         }
-        if score.fits {
+        if score.fits() {
             break;
         }
     }
@@ -105,7 +105,7 @@ impl Leveled<'_> {
             let seconds = packing.seconds / batch as f64;
             candidate.seconds = Some(seconds);
             let wanted = self.problem.objective.precision;
-            let score = Score { fits: true, precision: precision.min(wanted), seconds };
+            let score = Score { excess: 0, precision: precision.min(wanted), seconds };
             options.push(Promise {
                 choice: self.choice(params, packing),
                 candidate,

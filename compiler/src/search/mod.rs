@@ -58,7 +58,7 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
     let (wanted, wish) = (problem.objective.precision, problem.config.precision);
     let enough = wish.unwrap_or((wanted - limits::SPARE_BITS).max(limits::LEAST_BITS));
     let leveled = match leveled::search(problem, levels) {
-        Ok(found) if found.precision >= enough && found.score.fits && !is_large(&found) => {
+        Ok(found) if found.precision >= enough && found.score.fits() && !is_large(&found) => {
             return Ok(found);
         }
         found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,

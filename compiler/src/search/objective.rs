@@ -19,8 +19,8 @@ pub struct Objective<'a> {
 /// How good a plan is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Whether keys and values fit the limit.
-    pub fits: bool,
+    /// Bytes of keys and values beyond the limit.
+    pub excess: u64,
     /// Bits of precision, up to those wanted.
     pub precision: f64,
     /// Predicted seconds an input on one core.
@@ -42,7 +42,7 @@ impl Objective<'_> {
     /// How good a plan with `precision` bits is.
     pub fn score(&self, plan: &Plan, precision: f64) -> Score {
         Score {
-            fits: self.max_memory.is_none_or(|most| self.memory(plan) <= most),
+            excess: self.max_memory.map_or(0, |most| self.memory(plan).saturating_sub(most)),
             precision: precision.min(self.precision),
             seconds: self.seconds(plan),
         }
@@ -50,9 +50,14 @@ impl Objective<'_> {
 }
 
 impl Score {
-    /// The better one first: what fits before what does not, then precision as far as it is wanted, then time.
+    /// Whether keys and values are within the limit.
+    pub fn fits(&self) -> bool {
+        self.excess == 0
+    }
+
+    /// The better one first: what fits before what does not, by how much, then precision as far as it is wanted, then time.
     pub fn order(&self, other: &Score) -> Ordering {
-        let of_fit = other.fits.cmp(&self.fits);
+        let of_fit = self.excess.cmp(&other.excess);
         let of_precision = || other.precision.total_cmp(&self.precision);
         of_fit.then_with(of_precision).then_with(|| self.seconds.total_cmp(&other.seconds))
     }
@@ -69,10 +74,10 @@ mod tests {
 
     #[test]
     fn limits_come_before_seconds() {
-        let score = |fits, precision, seconds| Score { fits, precision, seconds };
-        assert!(score(true, 9.0, 2.0).is_better(&score(false, 9.0, 1.0)));
-        assert!(score(true, 9.0, 2.0).is_better(&score(true, 8.0, 1.0)));
-        assert!(score(true, 9.0, 1.0).is_better(&score(true, 9.0, 2.0)));
-        assert!(!score(true, 9.0, 1.0).is_better(&score(true, 9.0, 1.0)));
+        let score = |excess, precision, seconds| Score { excess, precision, seconds };
+        assert!(score(0, 9.0, 2.0).is_better(&score(7, 9.0, 1.0)));
+        assert!(score(0, 9.0, 2.0).is_better(&score(0, 8.0, 1.0)));
+        assert!(score(0, 9.0, 1.0).is_better(&score(0, 9.0, 2.0)));
+        assert!(!score(0, 9.0, 1.0).is_better(&score(0, 9.0, 1.0)));
     }
 }
