@@ -176,9 +176,10 @@ pub(super) fn composition_grows(matrix: &LinearMap, inner: &LinearMap) -> bool {
     if matrix.is_selection() || inner.is_selection() {
         return false;
     }
-    let entries = matrix.n_entries() + inner.n_entries();
+    let (outer_entries, inner_entries) = (matrix.n_entries(), inner.n_entries());
+    let most = MAX_GROWTH * (outer_entries + inner_entries);
     // An upper bound on the product's entries first: composing is the expensive part.
-    let per_row = inner.n_entries().div_ceil(inner.n_rows().max(1));
-    let bound = (matrix.n_entries() * per_row).min(matrix.n_rows() * inner.n_cols());
-    bound > MAX_GROWTH * entries && matrix.after(inner).n_entries() > MAX_GROWTH * entries
+    let per_row = inner_entries.div_ceil(inner.n_rows().max(1));
+    let bound = (outer_entries * per_row).min(matrix.n_rows() * inner.n_cols());
+    bound > most && matrix.after(inner).n_entries() > most
 }
