@@ -39,7 +39,8 @@ pub(crate) struct Args {
     threads: Option<u16>,
     /// Memory for encoded weights that are kept from one input to the next, such as 2G.
     ///
-    /// By default as much as they need, at most 2G; none for a single input, which needs each only once.
+    /// By default as much as they need, at most 2G; none for a single input. Those that a run uses more than once are kept until
+    /// their last use in any case.
     #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
     cache: Option<u64>,
     #[command(flatten)]

@@ -5,6 +5,7 @@
 use hecc_grammar::model::{ClientOp, Polynomial, Tensor};
 
 use crate::linear::LinearMap;
+use crate::poly::Coefficients;
 
 /// The result of one step of the graph. Prints as `n7`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,8 +31,8 @@ pub enum Step {
     },
     /// Elementwise product.
     Mul(NodeId, NodeId),
-    /// Elementwise polynomial over the normalized operand, which is in [−1, 1]: Chebyshev coefficients.
-    Polynomial(NodeId, Vec<f64>),
+    /// Elementwise polynomial over the normalized operand, which is in [−1, 1], or one for each channel.
+    Polynomial(NodeId, Coefficients),
 }
 
 /// A step with what is known about its result. Slots hold `factor · element + offset`, which is within [−1, 1] on
@@ -91,7 +92,7 @@ impl Step {
         match self {
             Step::Input(_) => 0,
             Step::Affine { .. } | Step::Mul(..) => 1,
-            Step::Polynomial(_, coefficients) => polynomial_depth(coefficients.len() - 1),
+            Step::Polynomial(_, coefficients) => polynomial_depth(coefficients.degree()),
         }
     }
 }
@@ -170,7 +171,10 @@ impl std::fmt::Display for Graph {
                 }
                 Step::Mul(a, b) => write!(f, "mul {a:?}, {b:?}")?,
                 Step::Polynomial(x, coefficients) => {
-                    write!(f, "polynomial {x:?} degree {}", coefficients.len() - 1)?
+                    write!(f, "polynomial {x:?} degree {}", coefficients.degree())?;
+                    if coefficients.n_channels() > 1 {
+                        write!(f, " for each of {} channels", coefficients.n_channels())?;
+                    }
                 }
             }
             write!(f, " : {:?} {:?} slots = {:.6}·x", node.shape, node.name, node.factor)?;

@@ -95,6 +95,41 @@ pub fn compile_observed(
     config: &Config,
     passes: &Passes,
 ) -> Result<Compiled, CompileError> {
+    with_task(model, calibration, config, passes, |task| {
+        let is_quantized = task.lifted.inputs.iter().all(Option::is_some);
+        let mut compiled = match config.scheme {
+            SchemeChoice::Ckks => compile_ckks(task)?,
+            SchemeChoice::Bfv => compile_bfv(task)?,
+            SchemeChoice::Auto if !is_quantized => compile_ckks(task)?,
+            SchemeChoice::Auto => cheaper(compile_bfv(task), compile_ckks(task))?,
+        };
+        compiled.dropped = task.lifted.dropped.clone();
+        check_memory(&compiled.score, config)?;
+        Ok(compiled)
+    })
+}
+
+/// Replaces the activations of a model by polynomials, as [`compile`] does for approximate numbers, and goes no further.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn approximate(
+    model: &Model,
+    calibration: &Calibration,
+    config: &Config,
+) -> Result<Shipped, CompileError> {
+    let passes = Passes::unobserved();
+    with_task(model, calibration, config, &passes, |task| shipped(task, &config.approximate))
+}
+
+/// Prepares a network, and hands it on.
+fn with_task<T>(
+    model: &Model,
+    calibration: &Calibration,
+    config: &Config,
+    passes: &Passes,
+    compile: impl FnOnce(&Task<'_>) -> Result<T, CompileError>,
+) -> Result<T, CompileError> {
     size::check(model)?;
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
@@ -124,16 +159,7 @@ pub fn compile_observed(
         config,
         passes,
     };
-    let is_quantized = lifted.inputs.iter().all(Option::is_some);
-    let mut compiled = match config.scheme {
-        SchemeChoice::Ckks => compile_ckks(&task)?,
-        SchemeChoice::Bfv => compile_bfv(&task)?,
-        SchemeChoice::Auto if !is_quantized => compile_ckks(&task)?,
-        SchemeChoice::Auto => cheaper(compile_bfv(&task), compile_ckks(&task))?,
-    };
-    compiled.dropped = lifted.dropped.clone();
-    check_memory(&compiled.score, config)?;
-    Ok(compiled)
+    compile(&task)
 }
 
 /// A network on its way to a plan, with what it is compared by.
@@ -198,20 +224,16 @@ fn compile_with(
     task: &Task<'_>,
     approximate: &ApproximateConfig,
 ) -> Result<Compiled, CompileError> {
-    let Task { lifted, calibration, split, seen, judge, chosen, held_out, config, passes } = task;
-    let ranges = observe(&lifted.model, &split.kept)?.ranges;
-    let shipped = passes.run("approximate", || {
-        choose_degrees(
-            (&lifted.model, &ranges),
-            (split, judge),
-            (chosen, held_out),
-            (approximate, &config.wishes),
-        )
-    })?;
-    let Shipped { model: approximated, report: approximation, mut validation, beyond } = shipped;
+    let Task { lifted, calibration, seen, judge, config, passes, .. } = task;
+    let Shipped { model: approximated, report: approximation, mut validation, beyond } =
+        shipped(task, approximate)?;
     let observed = observe(&approximated, calibration)?;
-    let range = |tensor: Tensor| lifted.range(&observed.ranges, tensor);
-    let is_input = |tensor: Tensor| lifted.ranges.iter().any(|(input, _)| *input == tensor);
+    let inputs: Vec<Tensor> = approximated.inputs().map(|(input, _)| input).collect();
+    let range = |tensor: Tensor| match inputs.iter().position(|&input| input == tensor) {
+        Some(input) => lifted.ranges[input].1,
+        None => observed.ranges[tensor.index()],
+    };
+    let is_input = |tensor: Tensor| inputs.contains(&tensor);
     let widened = |tensor: Tensor| {
         // Those of inputs have their margin already.
         let margin = if is_input(tensor) { 1.0 } else { config.margin };
@@ -254,6 +276,20 @@ fn compile_with(
         dropped: vec![],
         integers: None,
         other_scheme: None,
+    })
+}
+
+/// The model with polynomials, of degrees from a list.
+fn shipped(task: &Task<'_>, approximate: &ApproximateConfig) -> Result<Shipped, CompileError> {
+    let Task { lifted, split, judge, chosen, held_out, config, passes, .. } = task;
+    let ranges = observe(&lifted.model, &split.kept)?.ranges;
+    passes.run("approximate", || {
+        choose_degrees(
+            (&lifted.model, &ranges),
+            (split, judge),
+            (chosen, held_out),
+            (approximate, &config.wishes),
+        )
     })
 }
 

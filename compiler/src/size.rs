@@ -38,7 +38,10 @@ pub fn check(model: &Model) -> Result<(), CompileError> {
 
 fn takes_a_level(op: &Op) -> bool {
     match op {
-        Op::Mul(..) | Op::Activation { .. } | Op::Polynomial { .. } => true,
+        Op::Mul(..)
+        | Op::Activation { .. }
+        | Op::Polynomial { .. }
+        | Op::ChannelPolynomials { .. } => true,
         Op::Input
         | Op::Add(..)
         | Op::Concat { .. }

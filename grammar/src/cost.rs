@@ -3,7 +3,7 @@
 //! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
-use crate::plan::{Form, KeyUse, Op, Params, Plan, Scheme, Type, Value, View};
+use crate::plan::{ConstantId, Form, KeyUse, LimbSet, Op, Params, Plan, Scheme, Type, Value, View};
 
 /// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -210,16 +210,18 @@ pub fn plaintext_bytes(plan: &Plan) -> u64 {
     of_one * plan.params.n_instances() as u64
 }
 
-/// One (shape, whether on QP) for each use of a plaintext that is not one number.
+/// One (shape, whether on QP) for each plaintext that is not one number.
 fn encodings(plan: &Plan) -> impl Iterator<Item = (Shape, bool)> {
-    plan.values().flat_map(move |(value, op)| {
-        let ty = plan.ty(value);
-        let full = op
-            .constants()
-            .into_iter()
-            .filter(|c| !matches!(plan.constants[c.index()].view, View::Splat(_)));
-        full.map(move |_| (Shape::new(&plan.params, ty.limbs.len()), ty.form == Form::QP))
-    })
+    let factors = plan.factors().into_keys().map(|factor| (factor.limbs, factor.form));
+    let summands = plan.values().flat_map(|(value, op)| {
+        let is_full = |c: &ConstantId| !matches!(plan.constants[c.index()].view, View::Splat(_));
+        let constants = if let Op::AddPlain(..) = op { op.constants() } else { vec![] };
+        let (limbs, form) = (plan.ty(value).limbs, plan.ty(value).form);
+        constants.into_iter().filter(is_full).map(move |_| (limbs, form))
+    });
+    let shape =
+        |(limbs, form): (LimbSet, Form)| (Shape::new(&plan.params, limbs.len()), form == Form::QP);
+    factors.chain(summands).map(shape)
 }
 
 /// Bytes of a value while the plan runs.
@@ -237,19 +239,28 @@ pub fn value_bytes(params: &Params, ty: Type) -> u64 {
     limbs as u64 * (8 << params.log_n)
 }
 
-/// Largest number of bytes alive at once when instructions run in order and values are freed after their last use.
+/// Largest number of bytes alive at once when instructions run in order and values are freed after their last use, as plaintexts are
+/// that are used more than once.
 pub fn peak_value_bytes(plan: &Plan) -> u64 {
     let last_uses = plan.last_uses();
     let mut dying = vec![vec![]; plan.ops.len() + 1];
     for (i, last) in last_uses.iter().enumerate() {
         dying[last.unwrap_or(i)].push(i);
     }
+    let (mut born, mut dead) = (vec![0; plan.ops.len()], vec![0; plan.ops.len()]);
+    for (factor, uses) in plan.factors().into_iter().filter(|(_, uses)| uses.count > 1) {
+        let shape = Shape::new(&plan.params, factor.limbs.len());
+        let bytes = shape.plaintext_bytes(factor.form == Form::QP);
+        born[uses.first.index()] += bytes;
+        dead[uses.last.index()] += bytes;
+    }
     let (mut alive, mut peak) = (0, 0);
     for (i, &ty) in plan.types.iter().enumerate() {
-        alive += value_bytes(&plan.params, ty);
+        alive += value_bytes(&plan.params, ty) + born[i];
         peak = peak.max(alive);
-        for &dead in &dying[i] {
-            alive -= value_bytes(&plan.params, plan.types[dead]);
+        alive -= dead[i];
+        for &value in &dying[i] {
+            alive -= value_bytes(&plan.params, plan.types[value]);
         }
     }
     peak

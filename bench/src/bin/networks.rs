@@ -3,12 +3,12 @@
 //! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use hecc_bench::{array, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::judge::OutputWish;
@@ -24,7 +24,6 @@ use hecc_runtime::eval::{ClearEvaluator, Evaluator, Noise, Options};
 use hecc_runtime::ring::SecretRng;
 use hecc_runtime::rlwe::EvaluationKeys;
 use ndarray::{ArrayD, Axis, Slice};
-use ndarray_npy::NpzReader;
 use rayon::prelude::*;
 
 #[derive(Parser)]
@@ -212,18 +211,6 @@ fn simulate(plan: &VerifiedPlan, images: &ArrayD<f64>, noise: Noise) -> Result<V
 
 fn row(what: &str, value: String) {
     println!("| {what} | {value} |");
-}
-
-fn array(path: &Path) -> Result<ArrayD<f64>> {
-    let mut file = NpzReader::new(File::open(path).with_context(|| path.display().to_string())?)?;
-    let images: ArrayD<f32> = file.by_name("x")?;
-    Ok(images.mapv(f64::from))
-}
-
-fn labels(path: &Path) -> Result<Vec<i64>> {
-    let mut file = NpzReader::new(File::open(path).with_context(|| path.display().to_string())?)?;
-    let labels: ArrayD<i64> = file.by_name("y")?;
-    Ok(labels.into_iter().collect())
 }
 
 fn rows(results: &ArrayD<f64>) -> Vec<Vec<f64>> {

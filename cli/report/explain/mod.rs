@@ -55,13 +55,16 @@ fn degrees(layers: &[LayerReport]) -> Table {
     ]);
     for layer in layers {
         for (i, choice) in layer.choices.iter().enumerate() {
-            let chosen = if i == layer.chosen { "*" } else { "" };
+            let (chosen, error) = match i == layer.chosen {
+                true => ("*", layer.shipped.max_error()),
+                false => ("", choice.fit.max_error),
+            };
             table.row(vec![
                 if i == 0 { layer.node.clone() } else { String::new() },
                 format!("{chosen}{}", choice.degree),
                 choice.cost.to_string(),
-                units::number(choice.loss),
-                units::number(choice.fit.max_error),
+                choice.loss.map_or("-".to_owned(), units::number),
+                units::number(error),
             ]);
         }
     }

@@ -10,7 +10,7 @@ use std::f64::consts::PI;
 use hecc_grammar::plan::{LimbSet, Op, TypeError, Value};
 
 use crate::emit::Emit;
-use crate::poly;
+use crate::poly::{self, Coefficients, chebyshev, one_number};
 
 use super::BootstrapParams;
 
@@ -83,7 +83,8 @@ impl Sine {
         }
         let wanted = hecc_grammar::plan::round_scale(wanted);
         let target = (level + self.doublings, wanted);
-        let mut value = poly::evaluate(emit.plan, emit.origin, z, &self.coefficients, target)?;
+        let coefficients = Coefficients::one(&self.coefficients);
+        let mut value = poly::evaluate(emit, z, &coefficients, &mut one_number, target)?;
         for _ in 0..self.doublings {
             value = emit.double_angle(value)?;
         }
@@ -105,15 +106,6 @@ fn interpolate(f: impl Fn(f64) -> f64, degree: usize) -> Vec<f64> {
             sum * if j == 0 { 1.0 } else { 2.0 } / n as f64
         })
         .collect()
-}
-
-/// The value of a Chebyshev series (Clenshaw's recurrence).
-fn chebyshev(coefficients: &[f64], z: f64) -> f64 {
-    let (mut b1, mut b2) = (0.0, 0.0);
-    for &c in coefficients[1..].iter().rev() {
-        (b1, b2) = (2.0 * z * b1 - b2 + c, b1);
-    }
-    coefficients[0] + z * b1 - b2
 }
 
 #[cfg(test)]

@@ -126,6 +126,14 @@ impl Grid {
                 // Output columns whose element kx lies inside the image.
                 let offset = kx * self.dilations[1];
                 let first = self.pads[1].saturating_sub(offset).div_ceil(self.strides[1]);
+                if let (1, Some(source)) = (self.strides[1], source.as_slice()) {
+                    let from = first + offset - self.pads[1];
+                    let count = line.len().saturating_sub(first).min(w.saturating_sub(from));
+                    if count > 0 {
+                        line[first..first + count].copy_from_slice(&source[from..from + count]);
+                    }
+                    continue;
+                }
                 for (ox, value) in line.iter_mut().enumerate().skip(first) {
                     let x = ox * self.strides[1] + offset - self.pads[1];
                     if x >= w {

@@ -5,6 +5,7 @@
 
 mod client;
 mod convolve;
+mod lockstep;
 mod node;
 mod reorder;
 
@@ -13,6 +14,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
 pub use client::apply_client_ops;
+pub use lockstep::{Lockstep, most_alive};
 
 /// Why a model cannot run on the arrays given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

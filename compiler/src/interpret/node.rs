@@ -5,6 +5,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Ix2, IxDyn, concatenate, linalg::general
 
 use super::convolve::{average_pool, conv};
 use super::reorder::{gather, pad, slice};
+use crate::poly::apply;
 
 /// Returns the node's value. `values` are those of all nodes before it; `inputs` yields the inputs in order.
 ///
@@ -53,7 +54,14 @@ pub(super) fn evaluate<'a>(
             joined.expect("a Concat's operands agree in all other dimensions")
         }
         Op::Activation { x, function } => value(*x).mapv(|v| function.eval(v)),
-        Op::Polynomial { x, polynomial } => value(*x).mapv(|v| polynomial_at(polynomial, v)),
+        Op::Polynomial { x, polynomial } => {
+            let mut y = value(*x).clone();
+            apply(polynomial, y.view_mut());
+            y
+        }
+        Op::ChannelPolynomials { x, coefficients } => {
+            channel_polynomials(value(*x), model.array(*coefficients))
+        }
         Op::FakeQuant { x, quantizer } => value(*x).mapv(|v| quantizer.apply(v)),
     }
 }
@@ -122,27 +130,20 @@ fn unravel(mut i: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// Clenshaw's recurrence.
-fn polynomial_at(p: &Polynomial, x: f64) -> f64 {
-    let t = (2.0 * x - p.lo - p.hi) / (p.hi - p.lo);
-    let Some((&first, rest)) = p.coefficients.split_first() else { return 0.0 };
-    let (b1, b2) = rest.iter().rev().fold((0.0, 0.0), |(b1, b2), c| (c + 2.0 * t * b1 - b2, b1));
-    first + t * b1 - b2
+/// A polynomial for each channel: `coefficients` has a row for each.
+fn channel_polynomials(x: &ArrayD<f64>, coefficients: &ArrayD<f64>) -> ArrayD<f64> {
+    let mut y = x.clone();
+    for (channel, coefficients) in y.axis_iter_mut(Axis(1)).zip(coefficients.outer_iter()) {
+        let coefficients = coefficients.iter().copied().collect();
+        apply(&Polynomial { lo: -1.0, hi: 1.0, coefficients }, channel);
+    }
+    y
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::{Array, array};
-
-    #[test]
-    fn chebyshev_sums() {
-        // 1 + 2·T1(t) + 3·T2(t) with t = x/2 on [-2, 2].
-        let p = Polynomial { lo: -2.0, hi: 2.0, coefficients: vec![1.0, 2.0, 3.0] };
-        let t: f64 = 0.6;
-        let want = 1.0 + 2.0 * t + 3.0 * (2.0 * t * t - 1.0);
-        assert!((polynomial_at(&p, 1.2) - want).abs() < 1e-14);
-    }
 
     #[test]
     fn matrix_products_broadcast() {

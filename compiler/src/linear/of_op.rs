@@ -32,6 +32,7 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
         | Op::Mul(..)
         | Op::Activation { .. }
         | Op::Polynomial { .. }
+        | Op::ChannelPolynomials { .. }
         | Op::FakeQuant { .. } => return None,
         Op::Conv { x, weight, bias, window, groups } => {
             let bias = bias.map(|bias| channel_bias(model.array(bias), shape));

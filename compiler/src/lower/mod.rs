@@ -4,6 +4,7 @@
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
 mod bias;
+mod channels;
 mod choice;
 mod tables;
 
@@ -21,6 +22,7 @@ use crate::linear::LinearMap;
 use crate::poly;
 use crate::scales::is_uniform;
 
+use channels::Channels;
 pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
 use tables::Tables;
 
@@ -138,13 +140,23 @@ impl Lowering<'_> {
                 let (level, ladder) = (self.choice.levels[id.0], &self.choice.ladder);
                 let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
                 let limbs = ladder.limbs(level + graph.node(id).step.depth());
-                let xs = self.values[x.0].clone();
-                let mut emit = self.emit(id);
-                let mut evaluate = |x: Value| {
+                let layout = &self.choice.packing.layouts[id.0];
+                let places = Channels::new(coefficients.n_channels(), layout, self.plan.batch > 1);
+                let mut results = vec![];
+                for (ct, x) in self.values[x.0].clone().into_iter().enumerate() {
+                    let Lowering { plan, tables, .. } = self;
+                    let mut emit = Emit { plan, origin: id.0 as u32 };
                     let x = emit.on(x, limbs)?;
-                    poly::evaluate(emit.plan, emit.origin, x, coefficients, target)
-                };
-                xs.into_iter().map(&mut evaluate).collect()
+                    let mut plaintexts = |row: &[f64]| places.view(row, ct, tables);
+                    results.push(poly::evaluate(
+                        &mut emit,
+                        x,
+                        coefficients,
+                        &mut plaintexts,
+                        target,
+                    )?);
+                }
+                Ok(results)
             }
         }
     }
@@ -329,7 +341,7 @@ impl Lowering<'_> {
             Step::Affine { .. } => ("linear", 1),
             Step::Mul(a, b) if a == b => ("square", 2),
             Step::Mul(..) => ("product", 2),
-            Step::Polynomial(_, coefficients) => ("polynomial", coefficients.len() as u32 - 1),
+            Step::Polynomial(_, coefficients) => ("polynomial", coefficients.degree() as u32),
         };
         self.plan.layers.push(Layer {
             name: node.name.clone(),

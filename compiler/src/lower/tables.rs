@@ -23,6 +23,12 @@ impl Tables {
         (self.0.len() as u32 - 1, elements)
     }
 
+    /// Adds a table of these numbers. Returns its number.
+    pub(super) fn push(&mut self, numbers: &[f64]) -> u32 {
+        self.0.push(numbers.iter().map(|&number| number as f32).collect());
+        self.0.len() as u32 - 1
+    }
+
     /// An element of a table.
     pub(super) fn number(&self, table: u32, element: u32) -> f64 {
         f64::from(self.0[table as usize][element as usize])

@@ -85,7 +85,7 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
                 let what = format!("{function:?}");
                 return Err(not_integer(&node.name, &what, "only squares and products stay exact"));
             }
-            Op::Polynomial { .. } => {
+            Op::Polynomial { .. } | Op::ChannelPolynomials { .. } => {
                 let what = "polynomial";
                 return Err(not_integer(&node.name, what, "only squares and products stay exact"));
             }

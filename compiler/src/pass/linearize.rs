@@ -10,6 +10,7 @@ use hecc_grammar::model::{Model, Op, Tensor};
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
 use crate::linear::{LinearMap, affine_of};
+use crate::poly::Coefficients;
 
 /// A joined matrix may have this many times the entries of its factors before they are kept apart.
 const MAX_GROWTH: usize = 4;
@@ -39,7 +40,12 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
             }
             Op::Polynomial { x, polynomial } => {
                 let x = builder.materialize(*x);
-                let coefficients = polynomial.coefficients.clone();
+                let coefficients = Coefficients::one(&polynomial.coefficients);
+                builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
+            }
+            Op::ChannelPolynomials { x, coefficients } => {
+                let x = builder.materialize(*x);
+                let coefficients = Coefficients::of_channels(model.array(*coefficients));
                 builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
             }
             Op::Activation { function, .. } => {

@@ -46,13 +46,12 @@ pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f
 
 /// The normalization that a step asks of its operand, if it asks for one.
 fn operand_map(model: &Model, node: &Node) -> Option<Map> {
-    if let (Step::Polynomial(..), Op::Polynomial { polynomial, .. }) =
-        (&node.step, &model.node(node.tensor).op)
-    {
-        Some(to_unit_interval(polynomial))
-    } else {
-        None
+    let Step::Polynomial(..) = node.step else { return None };
+    if let Op::Polynomial { polynomial, .. } = &model.node(node.tensor).op {
+        return Some(to_unit_interval(polynomial));
     }
+    // Polynomials for channels have arguments in this interval.
+    Some((1.0, 0.0))
 }
 
 struct Pass<'a> {
@@ -96,9 +95,7 @@ impl Pass<'_> {
                 let image = self.images[x.0];
                 let found = (self.new.node(image).factor, self.new.node(image).offset);
                 let x = if found == wanted { image } else { self.convert(image, wanted) };
-                let mut coefficients: Vec<f64> = coefficients.iter().map(|c| c * map.0).collect();
-                coefficients[0] += map.1;
-                (Step::Polynomial(x, coefficients), map)
+                (Step::Polynomial(x, coefficients.mapped(map)), map)
             }
         };
         self.new.push(Node { step, factor, offset, ..node.clone() })

@@ -8,49 +8,61 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hecc_grammar::plan::{Key, LimbSet, Op, Plan, TypeError, Value};
+use hecc_grammar::plan::{ConstantId, Key, LimbSet, Op, TypeError, Value, View};
 
 use crate::emit::Emit;
 
-/// Coefficients below this are zero: they are lost in rounding at every scale.
-const NEGLIGIBLE: f64 = 1e-15;
+use super::{Coefficients, Row};
+
+/// Makes the plaintext of a coefficient: one number, or one for each channel.
+pub(super) type Plaintexts<'a> = &'a mut dyn FnMut(&[f64]) -> View;
 
 /// How a polynomial is taken apart.
 #[derive(Clone, Debug, PartialEq)]
 enum Tree {
     /// `Σ c_j T_j`.
-    Sum(Vec<f64>),
+    Sum(Vec<Row>),
     /// `quotient · T_g + remainder`.
     Split { g: usize, quotient: Box<Tree>, remainder: Box<Tree> },
 }
 
 /// The number of products of two ciphertexts that [`evaluate`] spends on a polynomial.
-pub fn multiplications(coefficients: &[f64]) -> usize {
+pub fn multiplications(coefficients: &Coefficients) -> usize {
     tree(coefficients).1
 }
 
 /// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1]: the result is on the lowest
 /// `level + 1` of its primes and at `scale`. The value must be at least ⌈log2(degree + 1)⌉ levels higher.
 pub fn evaluate(
-    plan: &mut Plan,
-    origin: u32,
+    emit: &mut Emit<'_>,
     x: Value,
-    coefficients: &[f64],
+    coefficients: &Coefficients,
+    plaintexts: Plaintexts<'_>,
     (level, scale): (usize, f64),
 ) -> Result<Value, TypeError> {
     let (tree, _) = tree(coefficients);
-    let limbs = plan.ty(x).limbs;
-    let mut circuit = Circuit { emit: Emit { plan, origin }, limbs, basis: [(1, x)].into() };
+    let limbs = emit.plan.ty(x).limbs;
+    let emit = Emit { plan: emit.plan, origin: emit.origin };
+    let mut circuit = Circuit { emit, plaintexts, limbs, basis: [(1, x)].into() };
     circuit.rescaled(&tree, level, scale)
 }
 
+/// The plaintext of a polynomial that is the same for all elements.
+///
+/// # Panics
+/// If it is not.
+pub fn one_number(row: &[f64]) -> View {
+    assert_eq!(row.len(), 1, "one polynomial for all elements");
+    View::Splat(row[0])
+}
+
 /// The cheapest tree, over all lengths of the pieces, with its number of products.
-fn tree(coefficients: &[f64]) -> (Tree, usize) {
-    let mut coefficients = coefficients.to_vec();
-    while coefficients.len() > 2 && coefficients.last().is_some_and(|c| c.abs() < NEGLIGIBLE) {
+fn tree(coefficients: &Coefficients) -> (Tree, usize) {
+    let mut coefficients = coefficients.rows().to_vec();
+    while coefficients.len() > 2 && coefficients.last().is_some_and(Row::is_zero) {
         coefficients.pop();
     }
-    coefficients.resize(coefficients.len().max(2), 0.0);
+    coefficients.resize(coefficients.len().max(2), coefficients[0].zero());
     let degree = coefficients.len() - 1;
     let depth = crate::graph::polynomial_depth(degree);
     let trees = (1..=degree).map(|longest| {
@@ -62,19 +74,18 @@ fn tree(coefficients: &[f64]) -> (Tree, usize) {
 }
 
 /// Divides until pieces have degree at most `longest` and need only T_j of depth at most `room`.
-fn divide(coefficients: Vec<f64>, longest: usize, room: usize) -> Tree {
-    let degree = coefficients.iter().rposition(|c| c.abs() >= NEGLIGIBLE).unwrap_or(0);
+fn divide(coefficients: Vec<Row>, longest: usize, room: usize) -> Tree {
+    let degree = coefficients.iter().rposition(|c| !c.is_zero()).unwrap_or(0);
     if degree <= 1 || (degree <= longest && basis_depth(degree) <= room) {
         return Tree::Sum(coefficients[..=degree].to_vec());
     }
     let g = 1 << degree.ilog2();
     // T_(g+j) = 2 T_g T_j − T_(g−j).
-    let mut quotient = vec![0.0; degree - g + 1];
+    let mut quotient = vec![coefficients[g].clone()];
     let mut remainder = coefficients[..g].to_vec();
-    quotient[0] = coefficients[g];
-    for j in 1..quotient.len() {
-        quotient[j] = 2.0 * coefficients[g + j];
-        remainder[g - j] -= coefficients[g + j];
+    for j in 1..=degree - g {
+        quotient.push(coefficients[g + j].scaled(2.0));
+        remainder[g - j] = remainder[g - j].plus(&coefficients[g + j].scaled(-1.0));
     }
     Tree::Split {
         g,
@@ -98,7 +109,7 @@ fn count(tree: &Tree) -> usize {
 fn needs(tree: &Tree, basis: &mut BTreeSet<usize>) -> usize {
     match tree {
         Tree::Sum(coefficients) => {
-            let used = coefficients.iter().enumerate().filter(|(_, c)| c.abs() >= NEGLIGIBLE);
+            let used = coefficients.iter().enumerate().filter(|(_, c)| !c.is_zero());
             used.for_each(|(j, _)| need_basis(j, basis));
             0
         }
@@ -117,10 +128,10 @@ fn need_basis(j: usize, basis: &mut BTreeSet<usize>) {
     }
 }
 
-/// The number that a tree is, if it is one.
-fn constant_of(tree: &Tree) -> Option<f64> {
+/// The constant that a tree is, if it is one.
+fn constant_of(tree: &Tree) -> Option<&Row> {
     match tree {
-        Tree::Sum(coefficients) => (coefficients.len() == 1).then(|| coefficients[0]),
+        Tree::Sum(coefficients) => (coefficients.len() == 1).then(|| &coefficients[0]),
         Tree::Split { .. } => None,
     }
 }
@@ -129,12 +140,13 @@ fn constant_of(tree: &Tree) -> Option<f64> {
 #[derive(Default)]
 struct Sum {
     products: Option<Value>,
-    terms: Vec<(usize, f64)>,
-    constant: f64,
+    terms: Vec<(usize, Row)>,
+    constant: Option<Row>,
 }
 
 struct Circuit<'a> {
     emit: Emit<'a>,
+    plaintexts: Plaintexts<'a>,
     /// The primes of the argument, the largest of which are dropped level by level.
     limbs: LimbSet,
     basis: BTreeMap<usize, Value>,
@@ -183,22 +195,27 @@ impl Circuit<'_> {
         let mut sum = Sum::default();
         self.collect(tree, level + 1, scale, &mut sum)?;
         if sum.terms.is_empty() && sum.products.is_none() {
-            sum.terms.push((1, 0.0));
+            sum.terms.extend(sum.constant.as_ref().map(|constant| (1, constant.zero())));
         }
         let mut terms = vec![];
         for (j, coefficient) in sum.terms {
             let power = self.basis(j)?;
             let power = self.at_level(power, level + 1)?;
-            let factor = self.emit.splat(coefficient, scale - self.emit.scale(power));
+            let factor = self.plaintext(&coefficient, scale - self.emit.scale(power));
             terms.push((power, factor));
         }
         let linear = if terms.is_empty() { None } else { Some(self.emit.op(Op::DotPlain(terms))?) };
         let rescaled = self.rescaled_sum(sum.products, linear)?;
-        if sum.constant == 0.0 {
+        let Some(constant) = sum.constant.filter(|constant| !constant.is_zero()) else {
             return Ok(rescaled);
-        }
-        let constant = self.emit.splat(sum.constant, self.emit.scale(rescaled));
+        };
+        let constant = self.plaintext(&constant, self.emit.scale(rescaled));
         self.emit.op(Op::AddPlain(rescaled, constant))
+    }
+
+    fn plaintext(&mut self, row: &Row, scale: f64) -> ConstantId {
+        let view = (self.plaintexts)(row.numbers());
+        self.emit.constant(view, scale)
     }
 
     /// The sum of products of ciphertexts, relinearized, and a linear part, rescaled. They meet in QP: one division for all.
@@ -231,13 +248,17 @@ impl Circuit<'_> {
     ) -> Result<(), TypeError> {
         match tree {
             Tree::Sum(coefficients) => {
-                sum.constant += coefficients[0];
+                let constant = &coefficients[0];
+                let before = sum.constant.take();
+                sum.constant =
+                    Some(before.map_or_else(|| constant.clone(), |sum| sum.plus(constant)));
                 let rest = coefficients.iter().enumerate().skip(1);
-                sum.terms.extend(rest.filter(|(_, c)| c.abs() >= NEGLIGIBLE).map(|(j, &c)| (j, c)));
+                let used = rest.filter(|(_, c)| !c.is_zero());
+                sum.terms.extend(used.map(|(j, c)| (j, c.clone())));
             }
             Tree::Split { g, quotient, remainder } => {
                 match constant_of(quotient) {
-                    Some(constant) => sum.terms.push((*g, constant)),
+                    Some(constant) => sum.terms.push((*g, constant.clone())),
                     None => {
                         let giant = self.basis(*g)?;
                         let giant = self.at_level(giant, level)?;
@@ -267,7 +288,10 @@ mod tests {
 
     fn value(tree: &Tree, x: f64) -> f64 {
         match tree {
-            Tree::Sum(coefficients) => chebyshev(coefficients, x),
+            Tree::Sum(rows) => {
+                let numbers: Vec<f64> = rows.iter().map(|row| row.numbers()[0]).collect();
+                chebyshev(&numbers, x)
+            }
             Tree::Split { g, quotient, remainder } => {
                 value(quotient, x) * (*g as f64 * x.acos()).cos() + value(remainder, x)
             }
@@ -279,7 +303,7 @@ mod tests {
         for degree in 1..64 {
             let coefficients: Vec<f64> =
                 (0..=degree).map(|j| ((j * 7 + 3) % 11) as f64 / 5.0 - 1.0).collect();
-            let (tree, _) = tree(&coefficients);
+            let (tree, _) = tree(&Coefficients::one(&coefficients));
             for x in [-1.0, -0.3, 0.2, 0.9] {
                 assert!(
                     (value(&tree, x) - chebyshev(&coefficients, x)).abs() < 1e-9,
@@ -291,7 +315,7 @@ mod tests {
 
     #[test]
     fn products_grow_with_the_square_root_of_the_degree() {
-        let dense = |degree: usize| multiplications(&vec![1.0; degree + 1]);
+        let dense = |degree: usize| multiplications(&Coefficients::one(&vec![1.0; degree + 1]));
         assert_eq!(dense(2), 1);
         assert_eq!(dense(3), 2);
         assert!(dense(7) <= 5 && dense(15) <= 8 && dense(31) <= 13 && dense(63) <= 19);

@@ -10,6 +10,8 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::calibrate::Histogram;
 
+use super::value;
+
 /// Points of the uniform weight.
 const N_FLOOR: usize = 512;
 
@@ -47,8 +49,40 @@ pub struct Fit {
     pub max_error_beyond: f64,
 }
 
-/// The polynomial of a degree that is near to `f` where its argument was observed, and tame beyond if that costs little.
-pub fn fit(f: impl Fn(f64) -> f64, observed: &Histogram, degree: usize, config: FitConfig) -> Fit {
+/// Where an argument falls, and what is wanted of a polynomial there.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The smallest argument.
+    pub lo: f64,
+    /// The largest.
+    pub hi: f64,
+    /// The points.
+    pub points: Vec<Point>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// The argument.
+    pub x: f64,
+    /// Its share of all.
+    pub weight: f64,
+    /// The value wanted.
+    pub wanted: f64,
+}
+
+impl Observed {
+    /// Where a function's argument falls.
+    pub fn of(histogram: &Histogram, f: impl Fn(f64) -> f64) -> Observed {
+        let seen = histogram.weights().filter(|&(_, weight)| weight > 0.0);
+        let points = seen.map(|(x, weight)| Point { x, weight, wanted: f(x) }).collect();
+        Observed { lo: histogram.lo, hi: histogram.hi, points }
+    }
+}
+
+/// The polynomial of a degree that is near to what is wanted where its argument was observed, to `f` elsewhere, and tame beyond if
+/// that costs little.
+pub fn fit(f: impl Fn(f64) -> f64, observed: &Observed, degree: usize, config: FitConfig) -> Fit {
     let half = (observed.hi - observed.lo) / 2.0;
     let mut best = fit_once(&f, observed, degree, config);
     let allowed = best.mean_squared_error * WORTH;
@@ -67,31 +101,26 @@ pub fn fit(f: impl Fn(f64) -> f64, observed: &Histogram, degree: usize, config: 
     best
 }
 
-fn fit_once(
-    f: &impl Fn(f64) -> f64,
-    observed: &Histogram,
-    degree: usize,
-    config: FitConfig,
-) -> Fit {
+fn fit_once(f: &impl Fn(f64) -> f64, observed: &Observed, degree: usize, config: FitConfig) -> Fit {
     let middle = (observed.lo + observed.hi) / 2.0;
     let half = (observed.hi - observed.lo) / 2.0 * config.margin;
     let (lo, hi) = (middle - half, middle + half);
     let floor = (0..N_FLOOR).map(|i| {
         // Chebyshev nodes: the ends of the interval are where a polynomial strays.
         let t = (std::f64::consts::PI * (i as f64 + 0.5) / N_FLOOR as f64).cos();
-        (middle + half * t, config.floor / N_FLOOR as f64)
+        let x = middle + half * t;
+        Point { x, weight: config.floor / N_FLOOR as f64, wanted: f(x) }
     });
-    let seen = observed.weights().filter(|&(_, weight)| weight > 0.0);
-    let points: Vec<(f64, f64)> =
-        seen.map(|(x, weight)| (x, weight * (1.0 - config.floor))).chain(floor).collect();
+    let lighter = |point: &Point| Point { weight: point.weight * (1.0 - config.floor), ..*point };
+    let points: Vec<Point> = observed.points.iter().map(lighter).chain(floor).collect();
     let mut rows = DMatrix::zeros(points.len(), degree + 1);
     let mut target = DVector::zeros(points.len());
-    for (i, &(x, weight)) in points.iter().enumerate() {
+    for (i, &Point { x, weight, wanted }) in points.iter().enumerate() {
         let root = weight.sqrt();
-        for (j, value) in basis((x - middle) / half, degree).into_iter().enumerate() {
-            rows[(i, j)] = root * value;
+        for (j, t) in basis((x - middle) / half, degree).into_iter().enumerate() {
+            rows[(i, j)] = root * t;
         }
-        target[i] = root * f(x);
+        target[i] = root * wanted;
     }
     let qr = rows.qr();
     let projected = qr.q().transpose() * target;
@@ -99,29 +128,17 @@ fn fit_once(
     let coefficients =
         solution.map_or_else(|| vec![0.0; degree + 1], |x| x.iter().copied().collect());
     let polynomial = Polynomial { lo, hi, coefficients };
-    let errors =
-        observed.weights().map(|(x, weight)| ((f(x) - evaluate(&polynomial, x)).abs(), weight));
     let (mut mean_squared_error, mut max_error) = (0.0, 0.0f64);
-    for (error, weight) in errors {
+    for &Point { x, weight, wanted } in &observed.points {
+        let error = (wanted - value(&polynomial, x)).abs();
         mean_squared_error += weight * error * error;
         max_error = max_error.max(error);
     }
     let beyond = (0..=N_FLOOR)
         .map(|i| lo + (hi - lo) * i as f64 / N_FLOOR as f64)
         .filter(|x| !(observed.lo..=observed.hi).contains(x));
-    let max_error_beyond =
-        beyond.map(|x| (f(x) - evaluate(&polynomial, x)).abs()).fold(0.0, f64::max);
+    let max_error_beyond = beyond.map(|x| (f(x) - value(&polynomial, x)).abs()).fold(0.0, f64::max);
     Fit { polynomial, mean_squared_error, max_error, max_error_beyond }
-}
-
-/// The value of a polynomial (Clenshaw's recurrence).
-pub fn evaluate(polynomial: &Polynomial, x: f64) -> f64 {
-    let t = (2.0 * x - polynomial.lo - polynomial.hi) / (polynomial.hi - polynomial.lo);
-    let (mut b1, mut b2) = (0.0, 0.0);
-    for &c in polynomial.coefficients.iter().skip(1).rev() {
-        (b1, b2) = (2.0 * t * b1 - b2 + c, b1);
-    }
-    polynomial.coefficients.first().copied().unwrap_or(0.0) + t * b1 - b2
 }
 
 /// T_0(t), .., T_degree(t).
@@ -142,19 +159,19 @@ mod tests {
     const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 0.0 };
 
     /// Counts that follow a normal distribution, from −8 to 8 standard deviations: a polynomial of degree 15 feels six.
-    fn normal() -> Histogram {
+    fn normal(f: impl Fn(f64) -> f64) -> Observed {
         let mut histogram = Histogram::new(-8.0, 8.0, 2000);
         for (i, count) in histogram.counts.iter_mut().enumerate() {
             let x = -8.0 + (i as f64 + 0.5) * 0.008;
             *count = (1e15 * (-x * x / 2.0).exp()) as u64;
         }
-        histogram
+        Observed::of(&histogram, f)
     }
 
     #[test]
     fn polynomials_are_recovered() {
         let f = |x: f64| 0.25 * x.powi(5) - x * x + 3.0;
-        let fit = fit(f, &normal(), 5, CONFIG);
+        let fit = fit(f, &normal(f), 5, CONFIG);
         assert!(fit.max_error < 1e-9, "{}", fit.max_error);
     }
 
@@ -162,7 +179,7 @@ mod tests {
     #[test]
     fn errors_of_the_rectifier_match_the_closed_form() {
         for (degree, expected) in [(2, 1.13e-2), (3, 1.13e-2), (7, 2.65e-3), (15, 7.81e-4)] {
-            let fit = fit(|x| x.max(0.0), &normal(), degree, CONFIG);
+            let fit = fit(relu, &normal(relu), degree, CONFIG);
             assert!(
                 (fit.mean_squared_error / expected - 1.0).abs() < 0.03,
                 "{degree}: {}",
@@ -171,24 +188,28 @@ mod tests {
         }
     }
 
+    fn relu(x: f64) -> f64 {
+        x.max(0.0)
+    }
+
     /// As many numbers as a layer sees of some hundred inputs: four and a half standard deviations.
-    fn observed() -> Histogram {
+    fn observed() -> Observed {
         let mut histogram = Histogram::new(-4.5, 4.5, 2000);
         for (i, count) in histogram.counts.iter_mut().enumerate() {
             let x = -4.5 + (i as f64 + 0.5) * 0.0045;
             *count = (1e6 * (-x * x / 2.0).exp()) as u64;
         }
-        histogram
+        Observed::of(&histogram, relu)
     }
 
     #[test]
     fn polynomials_are_tame_within_the_margin() {
         let config = FitConfig { margin: 1.5, floor: 1e-5 };
         for degree in [7, 11, 15, 23, 31, 63] {
-            let fit = fit(|x| x.max(0.0), &observed(), degree, config);
+            let fit = fit(relu, &observed(), degree, config);
             let errors = (0..=900)
                 .map(|i| -6.75 + 0.015 * f64::from(i))
-                .map(|x: f64| (evaluate(&fit.polynomial, x) - x.max(0.0)).abs());
+                .map(|x: f64| (value(&fit.polynomial, x) - x.max(0.0)).abs());
             let largest = errors.fold(0.0, f64::max);
             assert!(largest < 1.1 * TAME * 4.5, "degree {degree}: {largest}");
         }
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn taming_costs_little_where_the_argument_falls() {
-        let (observed, relu) = (observed(), |x: f64| x.max(0.0));
+        let observed = observed();
         for degree in [2, 3, 5, 7, 15] {
             let wild = fit_once(&relu, &observed, degree, FitConfig { margin: 1.5, floor: 1e-5 });
             let tame = fit(relu, &observed, degree, FitConfig { margin: 1.5, floor: 1e-5 });

@@ -1,7 +1,11 @@
 //! Polynomials: fitting them to functions, and evaluating them on ciphertexts.
 
 mod circuit;
+mod coefficients;
 mod fit;
+mod series;
 
-pub use circuit::{evaluate, multiplications};
-pub use fit::{Fit, FitConfig, evaluate as evaluate_polynomial, fit};
+pub use circuit::{evaluate, multiplications, one_number};
+pub use coefficients::{Coefficients, Row};
+pub use fit::{Fit, FitConfig, Observed, Point, fit};
+pub use series::{apply, chebyshev, value};

@@ -2,7 +2,7 @@
 //!
 //! Before: activations. After: polynomials, and how good they are on inputs that nothing was fitted to.
 
-use hecc_grammar::model::Model;
+use hecc_grammar::model::{Model, Node, Op};
 use hecc_grammar::plan::Validation;
 
 use crate::analysis::validate::HeldOut;
@@ -48,7 +48,7 @@ pub fn choose_degrees(
     (chosen, held_out): (&HeldOut<'_>, &HeldOut<'_>),
     (config, wishes): (&ApproximateConfig, &Wishes),
 ) -> Result<Shipped, CompileError> {
-    let config = wishes.aim(config);
+    let config = wishes.aim(config, model);
     let mut search = DegreeSearch::new((model, ranges), split, judge, &config)?;
     let mut best: Option<(Attempt, Validation)> = None;
     while let Some(attempt) = search.try_next()? {
@@ -73,8 +73,11 @@ pub fn choose_degrees(
 
 impl Wishes {
     /// The goal of degrees that keep to the wishes.
-    fn aim(&self, config: &ApproximateConfig) -> ApproximateConfig {
+    fn aim(&self, config: &ApproximateConfig, model: &Model) -> ApproximateConfig {
+        let is_activation = |node: &&Node| matches!(node.op, Op::Activation { .. });
+        let n_activations = model.nodes.iter().filter(is_activation).count();
         let mut config = config.clone();
+        config.goal = config.goal.for_layers(n_activations);
         if let Some(share) = self.min_agreement {
             config.goal.agreement = share;
             config.goal.risk = (RISK * (1.0 - share)).max(1e-4);

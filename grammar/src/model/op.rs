@@ -267,6 +267,13 @@ operations! {
             /// The polynomial.
             polynomial: Polynomial,
         },
+        /// An elementwise polynomial for each channel, of arguments within [−1, 1].
+        ChannelPolynomials Function "polynomials" {
+            /// The data, `[n, channels, ..]`.
+            x: Tensor,
+            /// Chebyshev coefficients, constant first: `[channels, degree + 1]`.
+            coefficients: Const;
+        },
         /// Rounding of every element to a grid: values stay what they mean, integers times the quantizer's scale.
         FakeQuant Function "fake_quant" {
             /// The data.

@@ -77,6 +77,14 @@ impl Op {
                 check_polynomial(polynomial)?;
                 tensor(model, *x)?.to_vec()
             }
+            Op::ChannelPolynomials { x, coefficients } => {
+                let shape = tensor(model, *x)?.to_vec();
+                let coefficients = constant(model, *coefficients)?;
+                if !matches!((&shape[..], coefficients), ([_, n, ..], [c, k]) if n == c && *k > 0) {
+                    return fail(format!("coefficients {coefficients:?} for shape {shape:?}"));
+                }
+                shape
+            }
             Op::FakeQuant { x, quantizer } => {
                 quantizer.check()?;
                 tensor(model, *x)?.to_vec()

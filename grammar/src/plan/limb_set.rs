@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A subset of the plan's ciphertext-modulus primes, as a bit set over their indices (at most 64).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LimbSet(pub u64);
 
 impl LimbSet {

@@ -20,6 +20,7 @@ use crate::scheme::{Encoder, Encoding, Use};
 use super::cache::PlaintextCache;
 use super::executor::{Progress, execute};
 use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
+use super::reused::Reused;
 use super::sums::{Product, sums_of_multiples};
 use super::units::{is_sum_of_multiples, units};
 
@@ -31,7 +32,8 @@ const PLAINTEXTS_AT_ONCE: usize = 16;
 pub struct Options {
     /// Number of threads, at least 1.
     pub threads: usize,
-    /// Encoded plaintexts are kept from run to run while they take no more than this many bytes.
+    /// Encoded plaintexts are kept from run to run while they take no more than this many bytes. Those that a run uses more than
+    /// once are kept from the first use to the last in any case.
     pub cache_bytes: usize,
 }
 
@@ -47,6 +49,7 @@ pub struct Evaluator<'a> {
     correction_factors: Vec<Vec<u64>>,
     pool: rayon::ThreadPool,
     cache: PlaintextCache,
+    reused: Reused,
     /// Nanoseconds spent on each instruction, in all runs.
     spent: Vec<AtomicU64>,
 }
@@ -102,6 +105,7 @@ impl<'a> Evaluator<'a> {
             correction_factors: plan.params.t.iter().map(factors).collect(),
             pool,
             cache: PlaintextCache::new(options.cache_bytes),
+            reused: Reused::new(plan),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -344,6 +348,7 @@ impl<'a> Evaluator<'a> {
         instance: usize,
     ) -> Arc<Plaintext> {
         let encoding = Encoding { constant, limbs: ty.limbs, form: ty.form, used_as, instance };
-        self.cache.get(encoding, || self.encoder.plaintext(self.plan, &self.context.ring, encoding))
+        let encode = || self.encoder.plaintext(self.plan, &self.context.ring, encoding);
+        self.reused.get(encoding, || self.cache.get(encoding, encode))
     }
 }

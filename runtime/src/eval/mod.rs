@@ -9,6 +9,7 @@ mod encrypted;
 mod exact;
 mod executor;
 mod limbwise;
+mod reused;
 mod slots;
 mod sums;
 mod units;

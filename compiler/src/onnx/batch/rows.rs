@@ -172,6 +172,7 @@ impl Follow<'_> {
             | Op::Activation { .. }
             | Op::Polynomial { .. }
             | Op::FakeQuant { .. } => Ok(rows),
+            Op::ChannelPolynomials { .. } => only_if(rows.axis != 1, JOINS),
             Op::Input => unreachable!("an input reads no tensor"),
         }
     }

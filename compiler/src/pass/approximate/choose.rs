@@ -13,7 +13,7 @@ pub(super) fn cheapest(layers: &[Vec<Choice>], budget: f64) -> (Vec<usize>, f64)
         for (spent, state) in best.iter().enumerate() {
             let Some((loss, chosen)) = state else { continue };
             for (i, choice) in choices.iter().enumerate() {
-                let total = loss + choice.loss;
+                let total = loss + choice.loss.unwrap_or(f64::INFINITY);
                 let place = &mut next[spent + choice.cost];
                 if place.as_ref().is_none_or(|(least, _)| total < *least) {
                     let chosen = chosen.iter().copied().chain([i]).collect();
@@ -32,16 +32,15 @@ pub(super) fn cheapest(layers: &[Vec<Choice>], budget: f64) -> (Vec<usize>, f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibrate::Histogram;
-    use crate::poly::{FitConfig, fit};
+    use crate::poly::{FitConfig, Observed, fit};
 
     fn made_up(layers: usize) -> Vec<Vec<Choice>> {
-        let fit =
-            fit(|x| x, &Histogram::new(-1.0, 1.0, 4), 1, FitConfig { margin: 1.0, floor: 1.0 });
+        let nothing = Observed { lo: -1.0, hi: 1.0, points: vec![] };
+        let fit = fit(|x| x, &nothing, 1, FitConfig { margin: 1.0, floor: 1.0 });
         let choice = |layer: usize, i: usize| Choice {
             degree: i,
             cost: 1 + i * (layer % 3 + 1),
-            loss: ((layer * 7 + 5) % 11 + 1) as f64 / (1 << (2 * i)) as f64,
+            loss: Some(((layer * 7 + 5) % 11 + 1) as f64 / (1 << (2 * i)) as f64),
             fit: fit.clone(),
         };
         (0..layers).map(|layer| (0..4).map(|i| choice(layer, i)).collect()).collect()
@@ -54,8 +53,9 @@ mod tests {
             let cost = |chosen: &[usize]| {
                 chosen.iter().zip(&layers).map(|(&i, c)| c[i].cost).sum::<usize>()
             };
-            let total =
-                |chosen: &[usize]| chosen.iter().zip(&layers).map(|(&i, c)| c[i].loss).sum::<f64>();
+            let total = |chosen: &[usize]| {
+                chosen.iter().zip(&layers).filter_map(|(&i, c)| c[i].loss).sum::<f64>()
+            };
             let all = (0..4usize.pow(5))
                 .map(|k| (0..5).map(|l| k / 4usize.pow(l) % 4).collect::<Vec<_>>());
             let naive =

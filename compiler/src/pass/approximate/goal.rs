@@ -21,8 +21,11 @@ pub struct Goal {
     pub max_error: Option<f64>,
 }
 
+/// What is good enough is meant for networks with up to this many activations.
+const FEW_LAYERS: usize = 4;
+
 /// With all layers replaced, this much more than the budget will do: it was spent on layers one by one.
-const SLACK: f64 = 1.2;
+pub(super) const SLACK: f64 = 1.2;
 
 impl Goal {
     /// The settings of `hecc compile` without flags.
@@ -34,6 +37,17 @@ impl Goal {
             error_of_classes: 0.2,
             agreement: 0.995,
             max_error: None,
+        }
+    }
+
+    /// For a network with this many activations: each of them may change as many decisions as in a small one.
+    pub fn for_layers(&self, n: usize) -> Goal {
+        let times = (n as f64 / FEW_LAYERS as f64).max(1.0);
+        Goal {
+            risk: self.risk * times,
+            error_of_classes: self.error_of_classes * times.sqrt(),
+            agreement: 1.0 - (1.0 - self.agreement) * times,
+            ..self.clone()
         }
     }
 

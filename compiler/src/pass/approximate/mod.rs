@@ -7,11 +7,15 @@
 //! on, which only such inputs show. The degrees chosen are then fitted on both, and inputs that neither saw are left to
 //! tell how good that is.
 
+mod alike;
+mod by_budget;
+mod channels;
 mod choose;
 mod goal;
 mod sensitivity;
+mod sequential;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hecc_grammar::model::{Function, Model, Op, Tensor};
 use hecc_grammar::plan::OutputKind;
@@ -20,10 +24,12 @@ use crate::calibrate::{Calibration, Histogram, Split, histograms};
 use crate::error::CompileError;
 use crate::graph::polynomial_depth;
 use crate::judge::{Distance, Judge, Results, results};
-use crate::poly::{Fit, FitConfig, fit, multiplications};
-use choose::cheapest;
+use crate::poly::{Coefficients, Fit, FitConfig, Observed, fit, multiplications};
+use alike::highest_by_depth;
 
 pub use goal::Goal;
+pub use sequential::LayerFit;
+use sequential::{fit_each, fit_in_sequence, has_channels, replaced};
 
 /// How activations are approximated.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,9 +85,9 @@ pub struct Choice {
     pub degree: usize,
     /// Cost, in products of ciphertexts.
     pub cost: usize,
-    /// What replacing this layer alone costs, as a part of the goal's budget.
-    pub loss: f64,
-    /// The fit.
+    /// What replacing this layer alone costs, as a part of the goal's budget, if that was measured.
+    pub loss: Option<f64>,
+    /// One polynomial for all elements, which layers are compared by.
     pub fit: Fit,
 }
 
@@ -96,6 +102,8 @@ pub struct LayerReport {
     pub chosen: usize,
     /// All degrees considered.
     pub choices: Vec<Choice>,
+    /// The polynomials that are shipped.
+    pub shipped: LayerFit,
 }
 
 /// What was decided for all activations.
@@ -113,7 +121,7 @@ impl ApproximateReport {
     /// The layer that polynomials fit worst, the best one of each.
     pub fn worst_layer(&self) -> Option<&LayerReport> {
         let least = |layer: &LayerReport| {
-            layer.choices.iter().map(|choice| choice.loss).fold(f64::INFINITY, f64::min)
+            layer.choices.iter().filter_map(|choice| choice.loss).fold(f64::INFINITY, f64::min)
         };
         self.layers.iter().max_by(|a, b| least(a).total_cmp(&least(b)))
     }
@@ -124,20 +132,8 @@ pub(crate) type Layer = (Tensor, Tensor, Function);
 
 type Histograms = BTreeMap<Tensor, Histogram>;
 
-/// Each try's budget is this part of the one before.
-const CUT: f64 = 0.25;
-
-/// A budget that nothing meets is raised to these multiples of the least that is possible.
-const NEAR_LEAST: [f64; 2] = [1.25, 1.02];
-
-/// A choice whose loss is at most this multiple of the best is as good: the last digits are not worth any cost.
-const NEAR_BEST: f64 = 1.25;
-
 /// A better choice costs at most this part of the loss of another.
 const BETTER: f64 = 0.9;
-
-/// Times that the budget is cut.
-const MAX_TRIES: usize = 8;
 
 /// Degrees for a model's activations, from the cheapest ones that seem good enough to the best.
 pub struct DegreeSearch<'a> {
@@ -146,17 +142,39 @@ pub struct DegreeSearch<'a> {
     judge: &'a Judge,
     config: &'a ApproximateConfig,
     layers: Vec<Layer>,
+    /// Whether channels have polynomials of their own.
+    has_channels: bool,
     /// What polynomials are fitted to before they are chosen, and afterwards.
     fitted: Histograms,
     kept: Histograms,
     /// Results of the model on the inputs that degrees are chosen by.
     expected: Vec<Results>,
     choices: Vec<Vec<Choice>>,
-    /// Degrees that may still be added.
-    more: Vec<usize>,
-    budget: f64,
-    n_tries: usize,
+    order: Order,
     best: Option<Try>,
+}
+
+/// What is tried after what.
+#[derive(Clone, Debug)]
+enum Order {
+    /// The only choice there is.
+    Given,
+    /// The same degree for all layers, from the lowest on, and mixtures of the first that is enough with the one before.
+    Alike {
+        /// Degrees to come.
+        degrees: VecDeque<usize>,
+        /// Whether mixtures are tried.
+        mixes: bool,
+    },
+    /// The cheapest choices within a budget that is cut after every try.
+    ByBudget {
+        /// The budget of the next try.
+        budget: f64,
+        /// Degrees that may still be added.
+        more: Vec<usize>,
+        /// Tries that are left.
+        left: usize,
+    },
 }
 
 /// Some choice of degrees, with all layers replaced.
@@ -202,25 +220,33 @@ impl<'a> DegreeSearch<'a> {
         let seen = |of: &Calibration| {
             histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
         };
+        let layers: Vec<Layer> = model.tensors().filter_map(activation).collect();
+        let has_channels = has_channels(model, &layers, &split.fitted);
         let mut search = DegreeSearch {
             model,
             split,
             judge,
             config,
-            layers: model.tensors().filter_map(activation).collect(),
+            layers,
+            has_channels,
             fitted: seen(&split.fitted)?,
             kept: seen(&split.kept)?,
             expected: results(model, &split.chosen.inputs)?,
             choices: vec![],
-            more: config.more_degrees.clone(),
-            budget: 1.0,
-            n_tries: 0,
+            order: Order::Given,
             best: None,
         };
         let n_layers = search.layers.len();
         search.choices = vec![vec![]; n_layers];
         let considered = match &config.degree_of_layers {
-            None => vec![config.degrees.clone(); n_layers],
+            None if has_channels => {
+                search.order = Order::Alike { degrees: highest_by_depth(config), mixes: true };
+                return Ok(search);
+            }
+            None => {
+                search.order = Order::by_budget(config.more_degrees.clone());
+                vec![config.degrees.clone(); n_layers]
+            }
             Some(list) if list.len() == n_layers => {
                 list.iter().map(|&degree| vec![degree]).collect()
             }
@@ -231,9 +257,6 @@ impl<'a> DegreeSearch<'a> {
                 )));
             }
         };
-        if config.degree_of_layers.is_some() {
-            search.more.clear();
-        }
         search.consider(&considered)?;
         Ok(search)
     }
@@ -242,8 +265,8 @@ impl<'a> DegreeSearch<'a> {
     /// there is no better one than those before.
     pub fn try_next(&mut self) -> Result<Option<Attempt>, CompileError> {
         if self.layers.is_empty() {
-            let is_first = self.n_tries == 0;
-            self.n_tries = 1;
+            let is_first = !matches!(self.order, Order::Given);
+            self.order = Order::Given;
             let report = ApproximateReport::default();
             return Ok(is_first.then(|| Attempt { model: self.model.clone(), report }));
         }
@@ -257,7 +280,7 @@ impl<'a> DegreeSearch<'a> {
             }
         }
         match &self.best {
-            Some(best) if improved => Ok(Some(self.attempt(best))),
+            Some(best) if improved => self.attempt(best).map(Some),
             Some(_) | None => Ok(None),
         }
     }
@@ -267,8 +290,12 @@ impl<'a> DegreeSearch<'a> {
         if self.layers.is_empty() {
             return Ok(None);
         }
-        // More degrees would take long to measure.
-        self.more.clear();
+        // More would take long.
+        match &mut self.order {
+            Order::ByBudget { more, .. } => more.clear(),
+            Order::Alike { mixes, .. } => *mixes = false,
+            Order::Given => {}
+        }
         while let Some(found) = self.step()? {
             if found.loss >= BETTER * report.loss {
                 continue;
@@ -292,69 +319,70 @@ impl<'a> DegreeSearch<'a> {
         Ok(None)
     }
 
-    /// Tries the cheapest degrees within the budget, and cuts it. `None` if there is nothing left to try.
+    /// Tries the next choice of degrees. `None` if there is nothing left to try.
     fn step(&mut self) -> Result<Option<Try>, CompileError> {
-        if self.n_tries >= MAX_TRIES {
-            return Ok(None);
+        match self.order {
+            Order::Given => {
+                self.order = Order::Alike { degrees: VecDeque::new(), mixes: false };
+                self.attempted(vec![0; self.layers.len()]).map(Some)
+            }
+            Order::Alike { .. } => self.step_alike(),
+            Order::ByBudget { .. } => self.step_by_budget(),
         }
-        let (mut chosen, mut least) = cheapest(&self.choices, self.budget);
-        if least > self.budget && !self.more.is_empty() {
-            let more = vec![std::mem::take(&mut self.more); self.layers.len()];
-            self.consider(&more)?;
-            (chosen, least) = cheapest(&self.choices, self.budget);
-        }
-        if least > self.budget {
-            // There is nothing behind this.
-            self.n_tries = MAX_TRIES;
-            return self.best_of_the_rest(least).map(Some);
-        }
-        self.budget *= CUT;
-        self.n_tries += 1;
-        self.attempted(chosen).map(Some)
-    }
-
-    /// The cheapest of the best choices where no budget can be kept to: then what layers cost one by one says little of what
-    /// they cost together, so that many choices are tried.
-    fn best_of_the_rest(&self, least: f64) -> Result<Try, CompileError> {
-        let n_degrees = self.choices.first().map_or(0, Vec::len);
-        let alike = (0..n_degrees).map(|i| vec![i; self.choices.len()]);
-        let cheap = NEAR_LEAST.map(|factor| cheapest(&self.choices, least * factor).0);
-        let tries: Vec<Try> =
-            alike.chain(cheap).map(|chosen| self.attempted(chosen)).collect::<Result<_, _>>()?;
-        let best = tries.iter().map(|found| found.loss).fold(f64::INFINITY, f64::min);
-        let cost = |found: &Try| -> usize {
-            self.choices.iter().zip(&found.chosen).map(|(choices, &i)| choices[i].cost).sum()
-        };
-        let near = tries.into_iter().filter(|found| found.loss <= NEAR_BEST * best);
-        Ok(near.min_by_key(cost).expect("one of them is the best"))
     }
 
     /// What a choice does to the results.
     fn attempted(&self, chosen: Vec<usize>) -> Result<Try, CompileError> {
-        let found = results(&self.replaced(&chosen, None), &self.split.chosen.inputs)?;
+        let choices = self.choices.iter().zip(&chosen);
+        let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
+        let fits = self.fit_all(ones, &self.split.fitted)?;
+        let model = replaced(self.model, &self.layers, &fits);
+        let found = results(&model, &self.split.chosen.inputs)?;
         let distances = self.judge.compare_all(&self.expected, &found);
         let (goal, kinds) = (&self.config.goal, &self.judge.kinds);
         let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
         Ok(Try { chosen, loss, distances, is_enough })
     }
 
-    /// Adds degrees to what is considered for each layer.
+    /// Adds degrees to what is considered for each layer, and measures what each costs alone.
     fn consider(&mut self, degrees: &[Vec<usize>]) -> Result<(), CompileError> {
-        let fits: Vec<Vec<Fit>> = self
-            .layers
-            .iter()
-            .zip(degrees)
-            .map(|(layer, list)| list.iter().map(|&d| self.fit(&self.fitted, layer, d)).collect())
-            .collect();
-        let goal = |distances: &[Distance]| self.config.goal.loss(&self.judge.kinds, distances);
-        let (model, chosen) = (self.model, &self.split.chosen);
-        let distances = sensitivity::measure(model, &self.layers, &fits, chosen, self.judge)?;
-        for ((choices, fits), distances) in self.choices.iter_mut().zip(fits).zip(distances) {
-            for (fit, distances) in fits.into_iter().zip(distances) {
-                let degree = fit.polynomial.coefficients.len() - 1;
-                let products = multiplications(&fit.polynomial.coefficients);
+        let first = self.choices.first().map_or(0, Vec::len);
+        self.add(degrees);
+        self.measure(first)
+    }
+
+    /// Adds degrees to what is considered for each layer.
+    fn add(&mut self, degrees: &[Vec<usize>]) {
+        for (k, degrees) in degrees.iter().enumerate() {
+            for &degree in degrees {
+                let fit = self.fit(&self.fitted, &self.layers[k], degree);
+                let products = multiplications(&Coefficients::one(&fit.polynomial.coefficients));
                 let cost = self.config.products_per_level * polynomial_depth(degree) + products;
-                choices.push(Choice { degree, cost, loss: goal(&distances), fit });
+                self.choices[k].push(Choice { degree, cost, loss: None, fit });
+            }
+        }
+    }
+
+    /// Measures what the choices from number `first` on cost alone.
+    fn measure(&mut self, first: usize) -> Result<(), CompileError> {
+        let (model, layers) = (self.model, &self.layers);
+        let of_layer = |choices: &Vec<Choice>| -> Vec<Fit> {
+            choices[first..].iter().map(|choice| choice.fit.clone()).collect()
+        };
+        let ones: Vec<Vec<Fit>> = self.choices.iter().map(of_layer).collect();
+        let fits = match self.has_channels {
+            true => fit_each(model, layers, ones, &self.split.fitted)
+                .map_err(|error| CompileError::Calibration(error.to_string()))?,
+            false => {
+                let alike = |ones: Vec<Fit>| ones.into_iter().map(LayerFit::One).collect();
+                ones.into_iter().map(alike).collect()
+            }
+        };
+        let distances = sensitivity::measure(model, layers, &fits, &self.split.chosen, self.judge)?;
+        let goal = |distances: &[Distance]| self.config.goal.loss(&self.judge.kinds, distances);
+        for (choices, distances) in self.choices.iter_mut().zip(distances) {
+            for (choice, distances) in choices[first..].iter_mut().zip(distances) {
+                choice.loss = Some(goal(&distances));
             }
         }
         Ok(())
@@ -366,40 +394,38 @@ impl<'a> DegreeSearch<'a> {
         if !decides || self.config.goal.max_error.is_some() {
             config.floor = config.floor.max(self.config.floor_of_values);
         }
-        fit(|v| function.eval(v), &seen[&x], degree, config)
+        let f = |v| function.eval(v);
+        fit(f, &Observed::of(&seen[&x], f), degree, config)
+    }
+
+    /// The polynomials of all layers together, given one for each.
+    fn fit_all(&self, ones: Vec<Fit>, inputs: &Calibration) -> Result<Vec<LayerFit>, CompileError> {
+        if !self.has_channels {
+            return Ok(ones.into_iter().map(LayerFit::One).collect());
+        }
+        let fits = fit_in_sequence(self.model, &self.layers, ones, inputs);
+        fits.map_err(|error| CompileError::Calibration(error.to_string()))
     }
 
     /// The model with polynomials fitted on all inputs that are not held out.
-    fn attempt(&self, best: &Try) -> Attempt {
+    fn attempt(&self, best: &Try) -> Result<Attempt, CompileError> {
         let refit = |(layer, (choices, &i)): (&Layer, (&Vec<Choice>, &usize))| {
             self.fit(&self.kept, layer, choices[i].degree)
         };
         let chosen = self.choices.iter().zip(&best.chosen);
-        let fits: Vec<Fit> = self.layers.iter().zip(chosen).map(refit).collect();
-        let model = self.replaced(&best.chosen, Some(&fits));
-        let report = |((&(tensor, _, function), fit), (choices, &chosen)): (
-            (&Layer, Fit),
-            (&Vec<Choice>, &usize),
-        )| {
-            let mut choices = choices.clone();
-            choices[chosen].fit = fit;
-            LayerReport { node: self.model.node(tensor).name.clone(), function, chosen, choices }
+        let ones = self.layers.iter().zip(chosen.clone()).map(refit).collect();
+        let fits = self.fit_all(ones, &self.split.kept)?;
+        let model = replaced(self.model, &self.layers, &fits);
+        let report = |((&(tensor, _, function), shipped), (choices, &chosen))| LayerReport {
+            node: self.model.node(tensor).name.clone(),
+            function,
+            chosen,
+            choices: Vec::clone(choices),
+            shipped,
         };
-        let chosen = self.choices.iter().zip(&best.chosen);
         let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
         let report = ApproximateReport { layers, loss: best.loss, n_inputs: self.expected.len() };
-        Attempt { model, report }
-    }
-
-    /// The model with the chosen polynomials, or with other fits of theirs.
-    fn replaced(&self, chosen: &[usize], fits: Option<&[Fit]>) -> Model {
-        let mut model = self.model.clone();
-        for (k, &(tensor, x, _)) in self.layers.iter().enumerate() {
-            let fit = fits.map_or(&self.choices[k][chosen[k]].fit, |fits| &fits[k]);
-            model.nodes[tensor.index()].op =
-                Op::Polynomial { x, polynomial: fit.polynomial.clone() };
-        }
-        model
+        Ok(Attempt { model, report })
     }
 }
 

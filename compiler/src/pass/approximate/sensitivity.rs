@@ -3,38 +3,45 @@
 use hecc_grammar::model::{Model, Tensor};
 use ndarray::{ArrayD, Axis, Slice};
 
-use super::Layer;
+use super::{Layer, LayerFit};
 use crate::calibrate::Calibration;
 use crate::error::CompileError;
 use crate::interpret;
 use crate::judge::{Distance, Judge, Results, merge};
-use crate::poly::{Fit, evaluate_polynomial};
 
 /// Inputs that are looked at, at most.
 const MAX_INPUTS: usize = 96;
+
+/// Inputs that are looked at in any case, if there are as many.
+const LEAST_INPUTS: usize = 32;
+
+/// Times that a part of the network is run, at most, but for [`LEAST_INPUTS`].
+const MAX_RUNS: usize = 1 << 12;
 
 /// The distances of the outputs for each layer and fit, over inputs. Only what depends on the layer is computed again.
 pub(super) fn measure(
     model: &Model,
     layers: &[Layer],
-    fits: &[Vec<Fit>],
+    fits: &[Vec<LayerFit>],
     inputs: &Calibration,
     judge: &Judge,
 ) -> Result<Vec<Vec<Vec<Distance>>>, CompileError> {
     let n = inputs.len(model);
+    let n_fits: usize = fits.iter().map(Vec::len).sum();
+    let most = (MAX_RUNS / n_fits.max(1)).clamp(LEAST_INPUTS, MAX_INPUTS);
     let few = |x: &ArrayD<f64>| match n {
         1 => x.clone(),
-        _ => x.slice_axis(Axis(0), Slice::from(0..n.min(MAX_INPUTS))).to_owned(),
+        _ => x.slice_axis(Axis(0), Slice::from(0..n.min(most))).to_owned(),
     };
     let few: Vec<ArrayD<f64>> = inputs.inputs.iter().map(few).collect();
     let per_input = interpret::visit(model, &few, |_, values| {
         let expected: Results =
             model.outputs.iter().map(|o| values[o.tensor.index()].clone()).collect();
-        let distances = |tensor: Tensor, x: Tensor, fit: &Fit| {
-            let value = values[x.index()].mapv(|v| evaluate_polynomial(&fit.polynomial, v));
+        let distances = |tensor: Tensor, x: Tensor, fit: &LayerFit| {
+            let value = fit.apply(&values[x.index()]);
             judge.compare(&expected, &interpret::resume(model, values, tensor, value))
         };
-        let layer = |(&(tensor, x, _), fits): (&Layer, &Vec<Fit>)| {
+        let layer = |(&(tensor, x, _), fits): (&Layer, &Vec<LayerFit>)| {
             fits.iter().map(|fit| distances(tensor, x, fit)).collect::<Vec<_>>()
         };
         layers.iter().zip(fits).map(layer).collect::<Vec<_>>()

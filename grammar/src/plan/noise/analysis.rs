@@ -7,7 +7,7 @@
 use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
 
 use super::content::{Content, grid, raised_samples, spread};
-use super::errors::{Errors, Samples};
+use super::errors::{Errors, SAMPLES, Samples};
 use super::formulas::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
 use super::known::Known;
 
@@ -90,7 +90,14 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     let variance = if known.is_bootstrapped { variances.mean() } else { variances.largest() };
     let deviation = Samples::All(variance.sqrt());
     let errors = Errors::mixed(value, deviation, known.errors.concentration());
-    Known { content: Content::real(content), errors, is_worst, is_bootstrapped: false, ..known }
+    Known {
+        content: Content::real(content),
+        errors,
+        is_worst,
+        is_bootstrapped: false,
+        is_moved: false,
+        ..known
+    }
 }
 
 struct Analysis<'a> {
@@ -115,7 +122,7 @@ impl Analysis<'_> {
             }
             Op::Add(a, b) => self.sum(*a, *b, 1.0),
             Op::Sub(a, b) => self.sum(*a, *b, -1.0),
-            Op::Neg(a) => self.scaled(*a, -1.0),
+            Op::Neg(a) => self.scaled(*a, &Samples::All(-1.0)),
             Op::ModSwitch(a, _) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => passed_on(a),
             Op::AddPlain(a, c) => self.plus(self.shifted(*a, *c), encode(params)),
             Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
@@ -162,7 +169,8 @@ impl Analysis<'_> {
     /// Slots that came from elsewhere: their errors are those of other slots.
     fn moved(&self, a: Value) -> Known {
         let known = self.of(a);
-        Known { errors: known.errors.collapsed(self.value), conjugate_of: None, ..known.clone() }
+        let errors = known.errors.collapsed(self.value);
+        Known { errors, conjugate_of: None, is_moved: true, ..known.clone() }
     }
 
     fn conjugate(&self, a: Value, of: Value) -> Known {
@@ -171,9 +179,9 @@ impl Analysis<'_> {
         Known { errors, content, conjugate_of: Some(of), ..known.clone() }
     }
 
-    fn scaled(&self, a: Value, factor: f64) -> Known {
+    fn scaled(&self, a: Value, factor: &Samples) -> Known {
         let known = self.of(a);
-        let errors = known.errors.times(&Samples::All(factor));
+        let errors = known.errors.times(factor);
         Known {
             errors,
             content: known.content.scaled(factor),
@@ -186,11 +194,17 @@ impl Analysis<'_> {
     /// `a` plus a plaintext.
     fn shifted(&self, a: Value, c: ConstantId) -> Known {
         let known = self.of(a).clone();
-        let content = match (&known.content, &self.plan.constants[c.index()].view) {
+        let view = &self.plan.constants[c.index()].view;
+        let content = match (&known.content, view) {
             (Content::Samples { re, im }, View::Splat(shift)) => {
                 Content::Samples { re: re.map(|x| x + shift), im: im.clone() }
             }
-            (Content::Samples { .. }, View::Table { .. }) => Content::Bounded,
+            (Content::Samples { re, im }, View::Table { .. }) => match self.factors(a, view) {
+                Some(shifts) => {
+                    Content::Samples { re: re.zip(&shifts.samples, |x, y| x + y), im: im.clone() }
+                }
+                None => Content::Bounded,
+            },
             (content, _) => content.clone(),
         };
         Known { content, conjugate_of: None, ..known }
@@ -198,7 +212,7 @@ impl Analysis<'_> {
 
     /// `a + sign·b`.
     fn sum(&self, a: Value, b: Value, sign: f64) -> Known {
-        let sum = self.of(a).combined(&self.scaled(b, sign), self.value);
+        let sum = self.of(a).combined(&self.scaled(b, &Samples::All(sign)), self.value);
         if let Content::Raised { size, unit } = self.of(a).content
             && self.of(b).conjugate_of == Some(a)
         {
@@ -218,6 +232,7 @@ impl Analysis<'_> {
             unevenness: x.unevenness.max(y.unevenness),
             is_worst: x.is_worst || y.is_worst,
             is_bootstrapped: x.is_bootstrapped || y.is_bootstrapped,
+            is_moved: x.is_moved || y.is_moved,
             ..Known::new(x.content.times(&y.content), errors)
         }
     }
@@ -233,11 +248,21 @@ impl Analysis<'_> {
         let mut rounding = Samples::All(0.0);
         for (value, constant) in terms {
             let Constant { view, scale } = &self.plan.constants[constant.index()];
-            let (View::Splat(x) | View::Imaginary(x)) = view else { return None };
+            let unit = (-scale).exp2();
             let content = self.of(*value).content.samples();
-            let off = splat_rounding(*x, (-scale).exp2());
+            let (off, mut term) = match view {
+                View::Splat(x) | View::Imaginary(x) => {
+                    (splat_rounding(*x, unit), self.scaled(*value, &Samples::All(*x)))
+                }
+                View::Table { .. } => {
+                    let factors = self.factors(*value, view)?;
+                    let term = self.scaled(*value, &factors.samples);
+                    let unevenness = term.unevenness * factors.unevenness;
+                    (encode(&self.plan.params) * unit, Known { unevenness, ..term })
+                }
+                View::Embedding(_) => return None,
+            };
             rounding = rounding.zip(&content, |sum, content| sum + off * content);
-            let mut term = self.scaled(*value, *x);
             if matches!(view, View::Imaginary(_)) {
                 term.content = term.content.turned();
                 if terms.len() > 1 {
@@ -254,6 +279,19 @@ impl Analysis<'_> {
         let added = rounding.map(f64::abs).largest().powi(2);
         let errors = total.errors.plus(&Errors::own(self.value, rounding), self.value);
         Some(Known { errors, added, ..total })
+    }
+
+    /// What the samples of a value are multiplied by, where a plaintext holds the coefficients of channels: the samples stand for
+    /// slots of all of them, the same ones for every coefficient.
+    fn factors(&self, value: Value, view: &View) -> Option<Factors> {
+        let layer = self.plan.layers.get(self.plan.origins[self.value.index()] as usize)?;
+        let View::Table { table, factor, runs } = view else { return None };
+        if layer.degree < 2 || self.of(value).is_moved {
+            return None;
+        }
+        let table = &self.plan.tables[*table as usize];
+        let number = |(_, element): &(u32, u32)| f64::from(table[*element as usize]) * factor;
+        Factors::new(runs.pairs().iter().map(number).collect())
     }
 
     /// `Σ ciphertext · plaintext` in the slot where its error is largest: the ciphertexts' errors times the plaintexts, and
@@ -319,6 +357,25 @@ impl Analysis<'_> {
         let errors = Errors::mixed(self.value, deviations, concentration.min(1.0));
         let unevenness = if mean > 0.0 { most / mean } else { 1.0 };
         Known { added: rounding, is_worst, unevenness, ..Known::new(content, errors) }
+    }
+}
+
+/// What channels are multiplied by.
+struct Factors {
+    samples: Samples,
+    /// The largest square as a multiple of the mean.
+    unevenness: f64,
+}
+
+impl Factors {
+    /// Of the numbers in all slots; `None` if there are none.
+    fn new(numbers: Vec<f64>) -> Option<Factors> {
+        let at = |sample: usize| numbers.get(sample * numbers.len() / SAMPLES).copied();
+        let samples = (0..SAMPLES).map(at).collect::<Option<_>>()?;
+        let squares = || numbers.iter().map(|x| x * x);
+        let mean = squares().sum::<f64>() / numbers.len() as f64;
+        let unevenness = if mean > 0.0 { squares().fold(0.0, f64::max) / mean } else { 1.0 };
+        Some(Factors { samples: Samples::Each(samples), unevenness })
     }
 }
 

@@ -50,15 +50,19 @@ impl Content {
         }
     }
 
-    /// Times a real number.
-    pub(super) fn scaled(&self, factor: f64) -> Content {
+    /// Times a real number for each sample.
+    pub(super) fn scaled(&self, factor: &Samples) -> Content {
         match self {
             Content::Bounded => Content::Bounded,
             Content::Raised { size, unit } => {
-                Content::Raised { size: size * factor.abs(), unit: *unit }
+                Content::Raised { size: size * factor.map(f64::abs).largest(), unit: *unit }
             }
             Content::Samples { re, im } => {
-                Content::Samples { re: re.map(|x| factor * x), im: im.map(|x| factor * x) }
+                let times = |x: &Samples| {
+                    let is_zero = matches!(x, Samples::All(0.0));
+                    if is_zero { Samples::All(0.0) } else { x.zip(factor, |x, f| f * x) }
+                };
+                Content::Samples { re: times(re), im: times(im) }
             }
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) is_worst: bool,
     /// Whether the content is that of any bootstrap rather than of this value.
     pub(super) is_bootstrapped: bool,
+    /// Whether its slots came from others since the layer before.
+    pub(super) is_moved: bool,
     /// The value that it is the complex conjugate of.
     pub(super) conjugate_of: Option<Value>,
 }
@@ -49,6 +51,7 @@ impl Known {
             added: 0.0,
             is_worst: false,
             is_bootstrapped: false,
+            is_moved: false,
             conjugate_of: None,
         }
     }
@@ -60,6 +63,7 @@ impl Known {
             unevenness: self.unevenness_with(other),
             is_worst: self.is_worst || other.is_worst,
             is_bootstrapped: self.is_bootstrapped || other.is_bootstrapped,
+            is_moved: self.is_moved || other.is_moved,
             ..Known::new(self.content.plus(&other.content), errors)
         }
     }

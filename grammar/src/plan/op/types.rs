@@ -3,7 +3,7 @@
 use super::{ConstantId, LimbSet, Value};
 
 /// Which primes an element is reduced by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
     /// A ciphertext on the ciphertext-modulus primes of its limb set.
     Q,

@@ -1,0 +1,94 @@
+//! The arguments of one activation, channel by channel, and the polynomials that are fitted to them.
+
+use hecc_grammar::model::Function;
+use ndarray::{ArrayD, Axis};
+use rayon::prelude::*;
+
+use crate::poly::{Fit, FitConfig, Observed, Point, fit};
+
+/// Channels have polynomials of their own where as many arguments of each are observed.
+const LEAST_ARGUMENTS: usize = 2000;
+
+/// Bins of the arguments of a channel.
+const N_BINS: usize = 512;
+
+/// The interval of a channel is at least this part of its layer's median: a channel that hardly moved on the calibration data may
+/// move more on other data.
+const LEAST_SHARE: f64 = 0.05;
+
+/// Margin and floor of fits up to a degree: the fewer coefficients, the more each of the interval's ends costs.
+const FITS: [(usize, FitConfig); 3] = [
+    (3, FitConfig { margin: 1.1, floor: 1e-4 }),
+    (5, FitConfig { margin: 1.2, floor: 1e-4 }),
+    (usize::MAX, FitConfig { margin: 1.5, floor: 1e-3 }),
+];
+
+/// What one layer's channels see: the arguments that approximated layers before leave, and what the function makes of the
+/// arguments that they stand for.
+pub(super) struct Seen<'a> {
+    /// The function.
+    pub(super) function: Function,
+    /// Arguments for each input, `[1, channels, ..]`.
+    pub(super) arguments: Vec<&'a ArrayD<f64>>,
+    /// The same in the network that was given.
+    pub(super) clean: Vec<&'a ArrayD<f64>>,
+}
+
+/// Whether channels of this shape have polynomials of their own.
+pub(super) fn are_many(shape: &[usize], n_inputs: usize) -> bool {
+    match shape {
+        [1, channels, spatial @ ..] => {
+            *channels > 1 && n_inputs * spatial.iter().product::<usize>() >= LEAST_ARGUMENTS
+        }
+        _ => false,
+    }
+}
+
+impl Seen<'_> {
+    /// A polynomial for each channel.
+    pub(super) fn fit(&self, degree: usize) -> Vec<Fit> {
+        let n_channels = self.arguments[0].shape()[1];
+        let ranges: Vec<(f64, f64)> =
+            (0..n_channels).into_par_iter().map(|channel| self.range(channel)).collect();
+        let mut halves: Vec<f64> = ranges.iter().map(|(lo, hi)| (hi - lo) / 2.0).collect();
+        halves.sort_by(f64::total_cmp);
+        let median = halves[n_channels / 2];
+        let least = if median > 0.0 { LEAST_SHARE * median } else { 1.0 };
+        let (_, config) =
+            FITS.into_iter().find(|(most, _)| degree <= *most).expect("the last has no limit");
+        let of_channel = |(channel, &(lo, hi)): (usize, &(f64, f64))| {
+            let (middle, half) = ((lo + hi) / 2.0, ((hi - lo) / 2.0).max(least));
+            let observed = self.observed(channel, (middle - half, middle + half));
+            fit(|x| self.function.eval(x), &observed, degree, config)
+        };
+        ranges.par_iter().enumerate().map(of_channel).collect()
+    }
+
+    fn range(&self, channel: usize) -> (f64, f64) {
+        let all = self.arguments.iter().flat_map(|x| x.index_axis(Axis(1), channel).into_iter());
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &x| (lo.min(x), hi.max(x)))
+    }
+
+    /// The arguments of a channel in bins, with the mean of what is wanted there.
+    fn observed(&self, channel: usize, (lo, hi): (f64, f64)) -> Observed {
+        let mut bins = vec![(0u32, 0.0, 0.0); N_BINS];
+        let mut total = 0.0;
+        for (x, z) in self.arguments.iter().zip(&self.clean) {
+            let (x, z) = (x.index_axis(Axis(1), channel), z.index_axis(Axis(1), channel));
+            for (&x, &z) in x.iter().zip(&z) {
+                let place = (x - lo) / (hi - lo) * N_BINS as f64;
+                let (count, sum, wanted) = &mut bins[(place.max(0.0) as usize).min(N_BINS - 1)];
+                *count += 1;
+                *sum += x;
+                *wanted += self.function.eval(z);
+                total += 1.0;
+            }
+        }
+        let used = bins.into_iter().filter(|(count, ..)| *count > 0);
+        let point = |(count, sum, wanted): (u32, f64, f64)| {
+            let count = f64::from(count);
+            Point { x: sum / count, weight: count / total, wanted: wanted / count }
+        };
+        Observed { lo, hi, points: used.map(point).collect() }
+    }
+}
