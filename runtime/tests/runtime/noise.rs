@@ -50,7 +50,7 @@ fn fresh_and_added_plaintexts() {
     for log_n in [10, 11] {
         let params = usual(log_n, 2, 1);
         let build = Build::new(params.clone(), 1);
-        check("fresh", &build.finish(&[Value(0)]), at(noise::fresh(&params), 40.0), |x, y| {
+        check("fresh", &build.finish(&[Value(0)]), at(noise::fresh_secret(&params), 40.0), |x, y| {
             difference(&x[0], &y[0])
         });
         let mut build = Build::new(params.clone(), 1);

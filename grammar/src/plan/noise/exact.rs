@@ -15,7 +15,7 @@ use std::ops::Add;
 
 use crate::plan::{Constant, ConstantId, Key, Op, Params, Plan, Slots, Value, View};
 
-use super::formulas::{SIGMA, key_product, rounding};
+use super::formulas::{fresh, key_product, rounding};
 use super::spectrum::Spectrum;
 
 /// A coefficient stays below this many standard deviations: it is a sum of N independent products, nearly normal, so
@@ -118,6 +118,11 @@ pub fn rounding_variance(params: &Params, degree: u8) -> f64 {
     to_coefficients(params, rounding(params, degree))
 }
 
+/// Variance of a coefficient of a fresh encryption.
+fn fresh_variance(params: &Params) -> f64 {
+    to_coefficients(params, fresh(params))
+}
+
 /// Variance of a coefficient of what a key switch on the primes of a value adds, its division by P not counted.
 fn key_variance(plan: &Plan, value: Value) -> f64 {
     to_coefficients(&plan.params, key_product(&plan.params, plan.ty(value).limbs))
@@ -191,7 +196,7 @@ impl Analysis<'_> {
         let own = |variance: Variance| (variance, value);
         let copy = |of: &Value, variance: Variance| (variance, self.sources[of.index()]);
         match op {
-            Op::Input(_) => own(Variance::even(SIGMA * SIGMA, Spectrum::WHITE)),
+            Op::Input(_) => own(Variance::even(fresh_variance(params), Spectrum::ROUNDING)),
             Op::Add(a, b) | Op::Sub(a, b) => own(self.sum(*a, *b)),
             Op::Neg(a) => own(of(a)),
             Op::AddPlain(a, _) => own(of(a) + ROUNDED_TO_INTEGERS),

@@ -33,9 +33,25 @@ pub fn tail(concentration: f64) -> f64 {
 /// Where [`tail`] looks: normal variables, the limit of many alike, take √(2·TAIL_EXPONENT).
 const LARGEST_LAMBDA: f64 = 10.0;
 
-/// A fresh encryption under the secret key: `e`.
+/// A fresh encryption: plans hold for either key.
 pub fn fresh(params: &Params) -> f64 {
+    fresh_secret(params).max(fresh_public(params))
+}
+
+/// A fresh encryption under the secret key: `e`.
+pub fn fresh_secret(params: &Params) -> f64 {
     SIGMA * (params.row_length() as f64).sqrt()
+}
+
+/// A fresh encryption under the public key: `(v·e + e_0 + e_1·s)/p`, with v as small as a secret, and what dividing by the first
+/// special prime p rounds off, which is most of it. Without special primes nothing is divided.
+pub fn fresh_public(params: &Params) -> f64 {
+    let n = params.ring_degree() as f64;
+    let product = SIGMA * (n / 2.0 * (1.0 + n * 4.0 / 3.0)).sqrt();
+    match params.p.first() {
+        Some(&prime) => (product / prime as f64).hypot(rounding(params, 1)),
+        None => product,
+    }
 }
 
 /// Rounding a plaintext to integer coefficients. Real slots give symmetric polynomials, whose rounding errors are as

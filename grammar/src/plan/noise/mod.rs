@@ -14,5 +14,6 @@ pub use exact::{
     ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyze_exact, budget, rounding_variance,
 };
 pub use formulas::{
-    SIGMA, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,
+    SIGMA, encode, fresh, fresh_public, fresh_secret, key_product, overflow, rounding,
+    rounding_ephemeral, tail,
 };
