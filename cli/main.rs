@@ -43,6 +43,9 @@ From a trained network to a decrypted prediction:
   hecc run plan.bin --input x.ct                 on the server: needs plan.bin, plan.ek, x.ct
   hecc decrypt plan.bin --input x.out.ct
 
+compile --split writes plan.client.bin, without weights, for keygen, encrypt and decrypt; and plan.server.bin for run.
+keygen --public writes plan.pk, with which others encrypt for the holder of plan.sk.
+
 A file called `-` is standard input or output: hecc encrypt plan.bin -i - -o - < x.npy | ssh server hecc run ... > x.out.ct
 
 Exit status: 0 if all went well, 1 after an error, 2 if the command line was not understood, 3 if a result was decrypted

@@ -13,7 +13,9 @@ use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::{interpret, onnx, pipeline};
-use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys};
+use hecc_runtime::client::{
+    EncryptionKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
+};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::ring::SecretRng;
 use ndarray::{ArrayD, Axis};
@@ -44,7 +46,8 @@ fn main() -> Result<()> {
 
     let secret = SecretKey::generate()?;
     let mut rng = SecretRng::from_os()?;
-    let keys = timed("keys", || evaluation_keys(plan, &secret, &mut rng, &|_, _| {}));
+    let client = plan.client_part();
+    let keys = timed("keys", || evaluation_keys(&client.interface, &secret, &mut rng, &|_, _| {}));
     let threads = std::thread::available_parallelism()?.get();
     let evaluator = Evaluator::new(plan, &keys, Options { threads, cache_bytes: 2 << 30 })?;
 
@@ -56,12 +59,13 @@ fn main() -> Result<()> {
         let expected: Vec<f64> =
             interpret::run(&model, std::slice::from_ref(&image))?[0].iter().copied().collect();
         let pixels = vec![image.iter().copied().collect()];
-        let sent = encrypt(plan, &secret, &mut rng, &pixels, RangePolicy::Refuse)?;
+        let key = EncryptionKey::Secret(&secret);
+        let sent = encrypt(&client, key, &mut rng, &pixels, RangePolicy::Refuse)?;
         let inputs = evaluator.expand(sent);
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         let time = start.elapsed();
-        let logits = decrypt(plan, &secret, &outputs)?.remove(0);
+        let logits = decrypt(&client, &secret, &outputs)?.remove(0);
         let error = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         println!(
             "{label:>5}  {:>9}  {:>9}  {error:>13.4}  {:>8}",

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail};
 use hecc_compiler::interpret::apply_client_ops;
 use hecc_grammar::envelope::{Kind, Origin};
-use hecc_grammar::plan::{Output, Plan};
+use hecc_grammar::plan::Output;
 use hecc_runtime::client::{Outside, decrypt as decrypt_one, outside, read_secret_key};
 use hecc_runtime::file::{Ciphertexts, read_outputs};
 use ndarray::{ArrayD, Axis};
@@ -32,7 +32,7 @@ use crate::terminal::console::Console;
 /// Numbers are rounded to what the plan proves of them; --share makes them safe for people who hold the ciphertexts.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The plan, from `hecc compile`.
+    /// The plan, from `hecc compile`, or its client part.
     plan: PathBuf,
     /// The encrypted result, from `hecc run`; `-` is standard input.
     #[arg(long, short, value_name = "FILE")]
@@ -79,53 +79,54 @@ const OUTSIDE: u8 = 3;
 
 pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
     companions::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
-    let loaded = plan_file::read(&args.plan)?;
-    let plan = &loaded.plan;
+    let loaded = plan_file::read_client(&args.plan)?;
+    let client = &loaded.part;
+    let interface = &client.interface;
     let key_path = companions::find_secret_key(args.keys.as_deref(), &args.plan)?;
     let destination = check_files(args, &key_path)?;
     let console =
         &destination.as_ref().map_or(*console, |destination| destination.console(console));
-    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey, &args.plan)?;
-    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
+    let key_file = bytes_file::read_kind(&key_path, &[Kind::SecretKey], &args.plan)?;
+    let secret = read_secret_key(&interface.params, loaded.fingerprint, key_file)
         .map_err(|error| refusal::refused(&key_path, error))?;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Result, &args.plan)?;
+    let input_file = bytes_file::read_kind(&args.input, &[Kind::Result], &args.plan)?;
     let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
-    let Ciphertexts { n_examples, sets, .. } = read_outputs(plan, origin, input_file)
+    let Ciphertexts { n_examples, sets, .. } = read_outputs(interface, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
 
-    let mut shown = Shown::new(&args.digits, plan, n_examples)?;
+    let (outputs, batch) = (&client.outputs[..], interface.batch);
+    let mut shown = Shown::new(&args.digits, client, n_examples)?;
     let mut examples = vec![];
     for set in &sets {
-        let tensors = decrypt_one(plan, &secret, set)?;
-        for example in 0..plan.batch.min(n_examples - examples.len()) {
-            let scores =
-                tensors.iter().zip(&plan.outputs).enumerate().map(|(i, (tensor, output))| {
-                    let length = tensor.len() / plan.batch;
-                    let numbers = shown.of(i, tensor[example * length..][..length].to_vec());
-                    scores_of(numbers, output, args.raw)
-                });
+        let tensors = decrypt_one(client, &secret, set)?;
+        for example in 0..batch.min(n_examples - examples.len()) {
+            let scores = tensors.iter().zip(outputs).enumerate().map(|(i, (tensor, output))| {
+                let length = tensor.len() / batch;
+                let numbers = shown.of(i, tensor[example * length..][..length].to_vec());
+                scores_of(numbers, output, args.raw)
+            });
             examples.push(scores.collect::<Result<Vec<_>>>()?);
         }
     }
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
-        destination.write(&array_file(path, plan, &examples)?)?;
+        destination.write(&array_file(path, outputs, &examples)?)?;
     }
     shown.note().iter().for_each(|note| console.note(note));
-    let json = json!({ "digits": shown.json(), "inputs": json_of(plan, &examples, args) });
-    console.result(text(plan, &examples, args), json)?;
-    Ok(warn(plan, &examples, console))
+    let json = json!({ "digits": shown.json(), "inputs": json_of(outputs, &examples, args) });
+    console.result(text(outputs, &examples, args), json)?;
+    Ok(warn(outputs, &examples, console))
 }
 
 /// Warnings printed at most.
 const MAX_WARNINGS: usize = 10;
 
 /// Says which results may be wrong, and returns the exit status.
-fn warn(plan: &Plan, examples: &[Vec<Scores>], console: &Console) -> ExitCode {
-    let outputs = |scores: &'_ [Scores]| -> Vec<String> {
-        let outside = scores.iter().zip(&plan.outputs);
+fn warn(outputs: &[Output], examples: &[Vec<Scores>], console: &Console) -> ExitCode {
+    let reasons = |scores: &'_ [Scores]| -> Vec<String> {
+        let outside = scores.iter().zip(outputs);
         outside.filter_map(|(scores, output)| Some(why(output, scores.outside?))).collect()
     };
-    let all = examples.iter().enumerate().map(|(example, scores)| (example, outputs(scores)));
+    let all = examples.iter().enumerate().map(|(example, scores)| (example, reasons(scores)));
     let outside: Vec<(usize, Vec<String>)> = all.filter(|(_, why)| !why.is_empty()).collect();
     for (example, why) in outside.iter().take(MAX_WARNINGS) {
         let which = if examples.len() > 1 { format!("example {example}: ") } else { String::new() };
@@ -158,14 +159,14 @@ fn scores_of(
     Ok(Scores { decided, raw, applied, outside })
 }
 
-fn text(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> String {
+fn text(outputs: &[Output], examples: &[Vec<Scores>], args: &Args) -> String {
     let mut text = String::new();
-    for (i, outputs) in examples.iter().enumerate() {
-        for (scores, output) in outputs.iter().zip(&plan.outputs) {
+    for (i, scores) in examples.iter().enumerate() {
+        for (scores, output) in scores.iter().zip(outputs) {
             if examples.len() > 1 {
                 let _ = write!(text, "example {i}: ");
             }
-            if plan.outputs.len() > 1 {
+            if outputs.len() > 1 {
                 let _ = write!(text, "output `{}`: ", output.name);
             }
             text += &scores.answered(output).text(args.top);
@@ -174,14 +175,14 @@ fn text(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> String {
     text
 }
 
-fn json_of(plan: &Plan, examples: &[Vec<Scores>], args: &Args) -> Json {
+fn json_of(outputs: &[Output], examples: &[Vec<Scores>], args: &Args) -> Json {
     let output = |(scores, output): (&Scores, &Output)| scores.answered(output).json(args.top);
-    let example = |outputs: &Vec<Scores>| -> Json {
-        let outside = outputs.iter().zip(&plan.outputs);
+    let example = |scores: &Vec<Scores>| -> Json {
+        let outside = scores.iter().zip(outputs);
         let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));
         json!({
-            "outputs": outputs.iter().zip(&plan.outputs).map(output).collect::<Vec<_>>(),
-            "outside_calibration": outputs.iter().any(|scores| scores.outside.is_some()),
+            "outputs": scores.iter().zip(outputs).map(output).collect::<Vec<_>>(),
+            "outside_calibration": scores.iter().any(|scores| scores.outside.is_some()),
             "why_outside": why.collect::<Vec<_>>(),
         })
     };
@@ -200,24 +201,24 @@ fn check_files(args: &Args, key: &Path) -> Result<Option<Destination>> {
 }
 
 /// The file of all outputs, in the format that its name asks for.
-fn array_file(path: &Path, plan: &Plan, examples: &[Vec<Scores>]) -> Result<Vec<u8>> {
+fn array_file(path: &Path, outputs: &[Output], examples: &[Vec<Scores>]) -> Result<Vec<u8>> {
     let extension = if stream::is_stdout(path) {
-        Some(if plan.outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
+        Some(if outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
     } else {
         path.extension().map(|e| e.to_string_lossy().to_lowercase())
     };
     let array =
-        |k: usize| stacked(examples.iter().map(|outputs| outputs[k].applied.clone()).collect());
-    Ok(match (extension.as_deref(), plan.outputs.len()) {
-        (Some("npz"), n) => {
+        |k: usize| stacked(examples.iter().map(|scores| scores[k].applied.clone()).collect());
+    Ok(match (extension.as_deref(), outputs.len()) {
+        (Some("npz"), _) => {
             let mut npz = NpzWriter::new_compressed(io::Cursor::new(vec![]));
-            for k in 0..n {
-                npz.add_array(plan.outputs[k].name.as_str(), &array(k)?)?;
+            for (k, output) in outputs.iter().enumerate() {
+                npz.add_array(output.name.as_str(), &array(k)?)?;
             }
             npz.finish()?.into_inner()
         }
         (Some("npy"), n) => {
-            let only = only_scores(plan).ok_or_else(|| {
+            let only = only_scores(outputs).ok_or_else(|| {
                 anyhow!("the network has {n} outputs: write an .npz instead of an .npy")
             })?;
             let mut bytes = vec![];
@@ -229,10 +230,10 @@ fn array_file(path: &Path, plan: &Plan, examples: &[Vec<Scores>]) -> Result<Vec<
 }
 
 /// The only output, or the only one that is not a label which the client makes of such numbers.
-fn only_scores(plan: &Plan) -> Option<usize> {
+fn only_scores(outputs: &[Output]) -> Option<usize> {
     let is_label = |output: &Output| output.client.iter().any(|op| op.decides());
-    let scores = (0..plan.outputs.len()).filter(|&k| !is_label(&plan.outputs[k]));
-    match (plan.outputs.len(), &scores.collect::<Vec<_>>()[..]) {
+    let scores = (0..outputs.len()).filter(|&k| !is_label(&outputs[k]));
+    match (outputs.len(), &scores.collect::<Vec<_>>()[..]) {
         (1, _) => Some(0),
         (_, [only]) => Some(*only),
         (_, _) => None,

@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use hecc_grammar::envelope::Kind;
-use hecc_grammar::plan::Plan;
+use hecc_grammar::envelope::{KeyId, Kind};
+use hecc_grammar::plan::Input;
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{RangePolicy, encrypt as encrypt_one, read_secret_key, unusual_input};
+use hecc_runtime::client::{
+    EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt as encrypt_one, read_public_key,
+    read_secret_key, unusual_input,
+};
 use hecc_runtime::error::RunError;
 use hecc_runtime::file::{Ciphertexts, input_bytes, write_inputs};
 use hecc_runtime::ring::SecretRng;
 use serde_json::json;
 
-use crate::data::dataset::{self, specs_of_plan};
+use crate::data::dataset::{self, specs_of_inputs};
 use crate::data::sources;
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
+use crate::files::plan_file::LoadedClient;
 use crate::files::{bytes_file, companions, memory, plan_file, refusal, security, stream};
 use crate::terminal::console::Console;
 use crate::terminal::failure::hinted;
@@ -27,12 +31,13 @@ use crate::terminal::units;
 
 /// Encrypt an input
 ///
-/// The result can be given to anyone: only the holder of the secret key can read it. Values outside the range that the
+/// The result can be given to anyone: only the holder of the secret key can read it, also where it was encrypted under the
+/// public key. Values outside the range that the
 /// network was calibrated for are refused, since the encrypted network would give wrong results for them. Inputs that are
 /// in range but unlike the calibration data are encrypted with a warning.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The plan, from `hecc compile`.
+    /// The plan, from `hecc compile`, or its client part.
     plan: PathBuf,
     /// The input: an .npy array, an .npz archive (with `:NAME` for one of its arrays), a .png or .jpg image, or a
     /// folder of images; `-` is an array on standard input.
@@ -46,7 +51,7 @@ pub(crate) struct Args {
     /// The file to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// The secret key; by default the one next to the plan.
+    /// The secret key, or the public key of someone else; by default the one next to the plan, the secret key first.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Of several examples, encrypt only number I (from 0), or I..J.
@@ -66,16 +71,14 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     let data: Vec<PathBuf> = args.input.iter().map(|source| sources::path_of(source)).collect();
     let paths: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
     companions::check_streams(&args.plan, args.keys.as_deref(), &paths)?;
-    let loaded = plan_file::read(&args.plan)?;
+    let loaded = plan_file::read_client(&args.plan)?;
     security::check(&loaded, &args.plan, args.require_security)?;
-    let plan = &loaded.plan;
-    let key_path = companions::find_secret_key(args.keys.as_deref(), &args.plan)?;
+    let client = &loaded.part;
+    let key_path = companions::find_encryption_key(args.keys.as_deref(), &args.plan)?;
     let output = check_files(args, &key_path, &paths)?;
     let console = &output.console(console);
-    let key_file = bytes_file::read_kind(&key_path, Kind::SecretKey, &args.plan)?;
-    let secret = read_secret_key(plan, loaded.fingerprint, key_file)
-        .map_err(|error| refusal::refused(&key_path, error))?;
-    let inputs = dataset::read_inputs(&args.input, &specs_of_plan(plan))?;
+    let key = OwnKey::read(&key_path, args, &loaded)?;
+    let inputs = dataset::read_inputs(&args.input, &specs_of_inputs(&client.inputs))?;
     let n_examples = inputs[0].shape()[0];
     let examples = args.index.clone().unwrap_or(0..n_examples);
     ensure!(
@@ -86,22 +89,23 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     );
 
     memory::require(
-        2 * input_bytes(plan, examples.len()),
+        2 * input_bytes(&client.interface, examples.len(), !key.is_public()),
         &units::count(examples.len(), "example"),
     )?;
     let start = Instant::now();
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
     let mut rng = SecretRng::from_os()?;
     let (mut sets, mut unusual) = (vec![], vec![]);
+    let batch_size = client.interface.batch;
     let bar = Progress::new(console, "encrypt", examples.len());
-    for first in examples.clone().step_by(plan.batch) {
-        let batch = first..examples.end.min(first + plan.batch);
+    for first in examples.clone().step_by(batch_size) {
+        let batch = first..examples.end.min(first + batch_size);
         let tensors = batch.clone().map(|example| dataset::example(&inputs, example, n_examples));
         let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
-        let set = encrypt_one(plan, &secret, &mut rng, &tensors, policy);
-        sets.push(set.map_err(|error| refused(error, plan, batch.clone()))?);
+        let set = encrypt_one(client, key.key(), &mut rng, &tensors, policy);
+        sets.push(set.map_err(|error| refused(error, &client.inputs, batch.clone()))?);
         for example in batch {
-            if is_unusual(plan, &dataset::example(&inputs, example, n_examples)) {
+            if is_unusual(&client.inputs, &dataset::example(&inputs, example, n_examples)) {
                 unusual.push(example);
             }
             bar.advance();
@@ -109,8 +113,8 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     }
     drop(bar);
     warn(&unusual, console);
-    let encrypted = Ciphertexts { key: secret.id(), n_examples: examples.len(), sets };
-    let file = write_inputs(plan, loaded.fingerprint, &encrypted);
+    let encrypted = Ciphertexts { key: key.id(), n_examples: examples.len(), sets };
+    let file = write_inputs(&client.interface, loaded.fingerprint, &encrypted);
     output.write(&file)?;
     console.summary(
         format!(
@@ -122,7 +126,8 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "plan": loaded.fingerprint.to_string(),
-            "key": secret.id().to_string(),
+            "key": key.id().to_string(),
+            "public_key": key.is_public(),
             "path": stream::name(&args.output),
             "bytes": file.len(),
             "inputs": examples.len(),
@@ -133,16 +138,52 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     )
 }
 
+/// The key that was found.
+enum OwnKey {
+    Secret(SecretKey),
+    Public(PublicKey),
+}
+
+impl OwnKey {
+    fn read(path: &Path, args: &Args, loaded: &LoadedClient) -> Result<OwnKey> {
+        let (params, fingerprint) = (&loaded.part.interface.params, loaded.fingerprint);
+        let file = bytes_file::read_kind(path, &[Kind::SecretKey, Kind::PublicKey], &args.plan)?;
+        let key = match bytes_file::is_of(&file, Kind::PublicKey) {
+            true => read_public_key(params, fingerprint, file).map(OwnKey::Public),
+            false => read_secret_key(params, fingerprint, file).map(OwnKey::Secret),
+        };
+        key.map_err(|error| refusal::refused(path, error))
+    }
+
+    fn key(&self) -> EncryptionKey<'_> {
+        match self {
+            OwnKey::Secret(key) => EncryptionKey::Secret(key),
+            OwnKey::Public(key) => EncryptionKey::Public(key),
+        }
+    }
+
+    fn id(&self) -> KeyId {
+        match self {
+            OwnKey::Secret(key) => key.id(),
+            OwnKey::Public(key) => key.id(),
+        }
+    }
+
+    fn is_public(&self) -> bool {
+        matches!(self, OwnKey::Public(_))
+    }
+}
+
 /// Checks that each file is used for one thing.
 fn check_files(args: &Args, key: &Path, data: &[&Path]) -> Result<Output> {
-    let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the secret key")];
+    let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the key")];
     inputs.extend(data.iter().map(|path| (*path, "the input that is encrypted")));
     Output::new(&args.output, Content::Ciphertext, &inputs)
 }
 
 /// Whether an input is unlike the calibration data, though its elements are in range.
-fn is_unusual(plan: &Plan, tensors: &[Vec<f64>]) -> bool {
-    let mut inputs = plan.inputs.iter().zip(tensors);
+fn is_unusual(inputs: &[Input], tensors: &[Vec<f64>]) -> bool {
+    let mut inputs = inputs.iter().zip(tensors);
     inputs.any(|(input, tensor)| unusual_input(input, tensor).is_some())
 }
 
@@ -163,10 +204,10 @@ fn warn(unusual: &[usize], console: &Console) {
 }
 
 /// An error of encryption, with the example that it is about and, of pixels, what they look like.
-fn refused(error: RunError, plan: &Plan, examples: Range<usize>) -> anyhow::Error {
+fn refused(error: RunError, inputs: &[Input], examples: Range<usize>) -> anyhow::Error {
     let (example, hint) = match &error {
         RunError::OutOfRange { name, example, value, .. } => {
-            (examples.start + example, pixel_hint(plan, name, *value))
+            (examples.start + example, pixel_hint(inputs, name, *value))
         }
         RunError::MissingKey { .. }
         | RunError::InputCount { .. }
@@ -185,8 +226,8 @@ fn refused(error: RunError, plan: &Plan, examples: Range<usize>) -> anyhow::Erro
 }
 
 /// What helps if values look like pixels from 0 to 255 where pixels from 0 to 1 are expected.
-fn pixel_hint(plan: &Plan, name: &str, value: f64) -> Option<String> {
-    let input = plan.inputs.iter().find(|input| input.name == name)?;
+fn pixel_hint(inputs: &[Input], name: &str, value: f64) -> Option<String> {
+    let input = inputs.iter().find(|input| input.name == name)?;
     let (lo, hi) = input.ranges.hull();
     let looks_like_bytes = (0.0..=1.0).contains(&lo) && hi <= 1.0 && value > 1.0;
     (looks_like_bytes && value <= 255.0 && value.fract() == 0.0).then(|| {

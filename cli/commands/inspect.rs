@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::envelope::{Kind, kind_of, open_any};
-use hecc_grammar::plan::{ClientOp, Key, Params, Plan, Ranges};
+use hecc_grammar::plan::{Key, Params, Plan};
 use hecc_runtime::file::{Contents, describe};
 use serde_json::{Value as Json, json};
 
@@ -13,14 +13,15 @@ use crate::files::memory::MemoryLimit;
 use crate::files::plan_file::{self, LoadedPlan};
 use crate::files::stream::input_name;
 use crate::files::{bytes_file, costs, refusal};
-use crate::report::answer;
 use crate::report::cost_sheet::{CostSheet, params_json, params_lines};
-use crate::report::layers::{self, layer_costs, layer_table, layers_json};
+use crate::report::layers::{layer_costs, layer_table, layers_json};
+use crate::report::parts::{ClientSheet, ServerSheet};
+use crate::report::tensors;
 use crate::terminal::console::Console;
 use crate::terminal::table::Sheet;
 use crate::terminal::units;
 
-/// Tell what a file is: a plan, keys, or ciphertexts
+/// Tell what a file is: a plan or a part of one, keys, or ciphertexts
 ///
 /// Prints its parameters, the security they give and why, sizes, and for a plan a table of its layers. The whole file is
 /// checked on the way.
@@ -36,12 +37,23 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     let path = &args.file;
     let bytes = bytes_file::read(path)?;
     let refused = |error| refusal::refused(path, error);
-    if kind_of(&bytes).map_err(refused)? == Kind::Plan {
-        let loaded = plan_file::open(path, bytes)?;
-        let costs = costs::load()?;
-        return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
-    }
     let size = bytes.len() as u64;
+    match kind_of(&bytes).map_err(refused)? {
+        Kind::Plan => {
+            let (loaded, costs) = (plan_file::open(path, bytes)?, costs::load()?);
+            return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
+        }
+        Kind::ClientPart => {
+            let part = ClientSheet { path, size, loaded: plan_file::open_client(path, bytes)? };
+            return console.result(part.text(), part.json());
+        }
+        Kind::ServerPart => {
+            let (loaded, costs) = (plan_file::open_server(path, bytes)?, costs::load()?);
+            let part = ServerSheet { path, size, loaded, costs };
+            return console.result(part.text(), part.json());
+        }
+        Kind::SecretKey | Kind::EvaluationKeys | Kind::PublicKey | Kind::Input | Kind::Result => {}
+    }
     let envelope = open_any(bytes).map_err(refused)?;
     let contents = describe(&envelope).map_err(refused)?;
     let mut sheet = Sheet::default();
@@ -64,7 +76,10 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Plan => "plan",
+        Kind::ClientPart => "client_part",
+        Kind::ServerPart => "server_part",
         Kind::SecretKey => "secret_key",
+        Kind::PublicKey => "public_key",
         Kind::EvaluationKeys => "evaluation_keys",
         Kind::Input | Kind::Result => "ciphertexts",
     }
@@ -75,7 +90,12 @@ fn direction(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Input => Some("input"),
         Kind::Result => Some("output"),
-        Kind::Plan | Kind::SecretKey | Kind::EvaluationKeys => None,
+        Kind::Plan
+        | Kind::ClientPart
+        | Kind::ServerPart
+        | Kind::SecretKey
+        | Kind::PublicKey
+        | Kind::EvaluationKeys => None,
     }
 }
 
@@ -85,33 +105,7 @@ fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
     sheet.line("file", format!("{}: a plan", input_name(path)));
     sheet.line("network", plan.name.clone());
     sheet.line("fingerprint", loaded.fingerprint.to_string());
-    for input in &plan.inputs {
-        let mut text = format!(
-            "`{}`, shape {}, values in {}, {}",
-            input.name,
-            layers::shape(&input.shape),
-            input_range(&input.ranges),
-            units::count(input.slots.len(), "ciphertext")
-        );
-        if let Some(normalization) = &input.normalization {
-            text += &format!(
-                "; pixels in [0, 1] are normalized by mean {:?}, deviation {:?}",
-                normalization.mean, normalization.std
-            );
-        }
-        sheet.line("input", text);
-    }
-    for output in &plan.outputs {
-        let client: Vec<&str> = output.client.iter().map(client_name).collect();
-        let kind = answer::kind_name(output.kind);
-        let then = if client.is_empty() {
-            String::new()
-        } else {
-            format!("; the client applies {}", client.join(", then "))
-        };
-        let shape = layers::shape(&output.shape);
-        sheet.line("output", format!("`{}`, shape {shape}, {kind}{then}", output.name));
-    }
+    tensors::lines(&plan.inputs, &plan.outputs, &mut sheet);
     let source = if loaded.source.is_some() { "stored" } else { "not stored" };
     sheet.line("original network", source);
     sheet.line("instructions", units::grouped(plan.ops.len() as u64));
@@ -123,66 +117,14 @@ fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
 fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
     let plan: &Plan = &loaded.plan;
     let mut json = CostSheet::new(&loaded.plan, loaded.bytes, costs).json();
-    let inputs = plan.inputs.iter().map(|input| {
-        let normalization = input.normalization.as_ref();
-        json!({
-            "name": input.name,
-            "shape": input.shape,
-            "range": [input.ranges.hull().0, input.ranges.hull().1],
-            "ranges": input.ranges.0,
-            "ciphertexts": input.slots.len(),
-            "normalization": normalization.map(|n| json!({ "mean": n.mean, "std": n.std })),
-        })
-    });
-    let outputs = plan.outputs.iter().map(|output| {
-        json!({
-            "name": output.name,
-            "shape": output.shape,
-            "kind": answer::kind_name(output.kind),
-            "ciphertexts": output.slots.len(),
-            "client": output.client.iter().map(client_name).collect::<Vec<_>>(),
-        })
-    });
     json["kind"] = "plan".into();
     json["plan"] = loaded.fingerprint.to_string().into();
     json["name"] = plan.name.clone().into();
-    json["inputs"] = inputs.collect();
-    json["outputs"] = outputs.collect();
+    tensors::json(&plan.inputs, &plan.outputs, &mut json);
     json["instructions"] = plan.ops.len().into();
     json["has_original_network"] = loaded.source.is_some().into();
     json["layers"] = layers_json(plan, &layer_costs(plan, costs));
     json
-}
-
-/// The range of an input's values, and how many of its parts have their own.
-fn input_range(ranges: &Ranges) -> String {
-    let all = layers::range(ranges.hull());
-    match ranges.0.len() {
-        1 => all,
-        n => format!("{all} ({n} features or channels, each in a range of its own)"),
-    }
-}
-
-fn client_name(op: &ClientOp) -> &'static str {
-    match op {
-        ClientOp::Softmax { .. } => "softmax",
-        ClientOp::LogSoftmax { .. } => "log-softmax",
-        ClientOp::ArgMax { .. } => "argmax",
-        ClientOp::TopK { .. } => "top-k",
-        ClientOp::TopKIndices { .. } => "top-k indices",
-        ClientOp::FakeQuant(_) => "fake-quant",
-        ClientOp::Activation(function) => function.name(),
-        ClientOp::Affine { .. } => "scale and offset",
-        ClientOp::Compare { .. } => "compare",
-        ClientOp::Round(_) => "round",
-        ClientOp::Normalize { .. } => "normalize",
-        ClientOp::Sum { .. } => "sum",
-        ClientOp::Reshape { .. } => "reshape",
-        ClientOp::Pick { .. } => "pick",
-        ClientOp::Lookup { .. } => "look-up",
-        ClientOp::Classes { .. } => "names of classes",
-        ClientOp::Labels { .. } => "names of labels",
-    }
 }
 
 fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
@@ -191,6 +133,9 @@ fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
         Contents::SecretKey { .. } => {
             sheet
                 .line("keep it", "to yourself: it reads everything that is encrypted for the plan");
+        }
+        Contents::PublicKey { .. } => {
+            sheet.line("give it", "to those who encrypt inputs: it reads nothing, not even these");
         }
         Contents::EvaluationKeys { sections, .. } => {
             let rotations = sections.iter().filter(|s| matches!(s.key, Key::Rotate(_))).count();
@@ -220,7 +165,7 @@ fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
 fn contents_json(contents: &Contents) -> Json {
     let mut json = params_json(params_of(contents));
     match contents {
-        Contents::SecretKey { .. } => {}
+        Contents::SecretKey { .. } | Contents::PublicKey { .. } => {}
         Contents::EvaluationKeys { sections, .. } => {
             let section = sections.iter().map(|section| {
                 json!({
@@ -245,6 +190,7 @@ fn contents_json(contents: &Contents) -> Json {
 fn params_of(contents: &Contents) -> &Params {
     match contents {
         Contents::SecretKey { params }
+        | Contents::PublicKey { params }
         | Contents::EvaluationKeys { params, .. }
         | Contents::Ciphertexts { params, .. } => params,
     }

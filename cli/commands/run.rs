@@ -23,7 +23,7 @@ use crate::terminal::units;
 /// same, byte for byte, for any number of threads.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The plan, from `hecc compile`.
+    /// The plan, from `hecc compile`, or its server part.
     plan: PathBuf,
     /// The encrypted input, from `hecc encrypt`; `-` is standard input.
     #[arg(long, short, value_name = "FILE")]
@@ -52,23 +52,23 @@ const MOST_THREADS: i64 = 1024;
 
 pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     companions::check_streams(&args.plan, args.keys.as_deref(), &[&args.input])?;
-    let loaded = plan_file::read(&args.plan)?;
-    let plan = &loaded.plan;
-    let input_file = bytes_file::read_kind(&args.input, Kind::Input, &args.plan)?;
+    let loaded = plan_file::read_server(&args.plan)?;
+    let (plan, interface) = (&loaded.plan, &loaded.plan.interface());
+    let input_file = bytes_file::read_kind(&args.input, &[Kind::Input], &args.plan)?;
     let key_path = companions::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
     let console = &output.console(console);
     let Ciphertexts { key, n_examples, sets } =
-        read_inputs(plan, loaded.fingerprint, input_file)
+        read_inputs(interface, loaded.fingerprint, input_file)
             .map_err(|error| refusal::refused(&args.input, error))?;
     let need = cost::key_bytes(plan) + cost::peak_value_bytes(plan);
     memory::require(need, "the keys and values of this run")?;
     let keys = {
         let _working = Progress::spinner(console, "reading evaluation keys");
-        let file = bytes_file::read_kind(&key_path, Kind::EvaluationKeys, &args.plan)?;
+        let file = bytes_file::read_kind(&key_path, &[Kind::EvaluationKeys], &args.plan)?;
         let origin = Origin { plan: loaded.fingerprint, key };
-        read_evaluation_keys(plan, origin, file)
+        read_evaluation_keys(interface, origin, file)
             .map_err(|error| refusal::mismatched(&key_path, error, &args.input))?
     };
 
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let total: f64 = seconds.iter().sum();
 
     let result = Ciphertexts { key, n_examples, sets: outputs };
-    let file = write_outputs(plan, loaded.fingerprint, &result);
+    let file = write_outputs(interface, loaded.fingerprint, &result);
     output.write(&file)?;
     let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();

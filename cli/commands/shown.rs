@@ -1,7 +1,7 @@
 //! Which digits of decrypted numbers are shown: those that the plan proves, all, or those of numbers that may be shared.
 
 use anyhow::{Result, ensure};
-use hecc_grammar::plan::{Output, Plan, VerifiedPlan};
+use hecc_grammar::plan::{ClientPart, Output};
 use hecc_runtime::client::{Flood, Precision};
 use hecc_runtime::ring::SecretRng;
 use serde_json::{Value as Json, json};
@@ -61,8 +61,8 @@ enum How {
 
 impl Shown {
     /// As asked for, of `n_inputs` results.
-    pub(crate) fn new(digits: &Digits, plan: &VerifiedPlan, n_inputs: usize) -> Result<Shown> {
-        let precision = Precision::of(plan);
+    pub(crate) fn new(digits: &Digits, client: &ClientPart, n_inputs: usize) -> Result<Shown> {
+        let precision = Precision::of(client);
         let how = match digits.share {
             None if digits.all_digits => How::All,
             None => How::Rounded,
@@ -73,7 +73,7 @@ impl Shown {
                     units::count(n_inputs, "result")
                 );
                 let flood = Flood::new(&precision, count, digits.distance);
-                check_drowned(&flood, plan)?;
+                check_drowned(&flood, &client.outputs)?;
                 How::Flooded(flood, SecretRng::from_os()?)
             }
         };
@@ -126,8 +126,8 @@ impl Shown {
 }
 
 /// Refuses noise that would leave nothing of a result.
-fn check_drowned(flood: &Flood, plan: &Plan) -> Result<()> {
-    for (i, output) in plan.outputs.iter().enumerate() {
+fn check_drowned(flood: &Flood, outputs: &[Output]) -> Result<()> {
+    for (i, output) in outputs.iter().enumerate() {
         let (noise, range) =
             (flood.deviations(i).iter().copied().fold(0.0, f64::max), range(output));
         if noise > DROWNED * range {

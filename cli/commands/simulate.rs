@@ -10,7 +10,7 @@ use hecc_compiler::judge::{OutputWish, output_kinds};
 use hecc_grammar::plan::{OutputKind, Plan};
 use rayon::prelude::*;
 
-use crate::data::dataset::{self, Dataset, specs_of_plan};
+use crate::data::dataset::{self, Dataset, specs_of_inputs};
 use crate::data::labels::LabelSpec;
 use crate::files::memory::MemoryLimit;
 use crate::files::plan_file;
@@ -62,7 +62,7 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     let plan: &Plan = &loaded.plan;
     let mut data = {
         let labels = LabelSpec::of_plan(plan, loaded.source.as_ref());
-        Dataset::read(&args.data, &specs_of_plan(plan), labels)?
+        Dataset::read(&args.data, &specs_of_inputs(&plan.inputs), labels)?
     };
     data.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
     let n_inputs = data.len();

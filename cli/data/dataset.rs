@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hecc_compiler::calibrate::Targets;
 use hecc_compiler::pass::lift_quantizers::input_quantizers;
 use hecc_grammar::model::{Model, Node, Quantizer};
-use hecc_grammar::plan::{Normalization, Plan};
+use hecc_grammar::plan::{Input, Normalization};
 use ndarray::{ArrayD, Axis, Slice};
 
 use crate::data::array_file::ArrayFile;
@@ -56,9 +56,9 @@ pub(crate) fn specs_of_model<'a>(
 }
 
 /// The inputs of a plan.
-pub(crate) fn specs_of_plan(plan: &Plan) -> Vec<InputSpec<'_>> {
-    let inputs = plan.inputs.iter();
+pub(crate) fn specs_of_inputs(inputs: &[Input]) -> Vec<InputSpec<'_>> {
     inputs
+        .iter()
         .map(|input| InputSpec {
             name: &input.name,
             shape: &input.shape,

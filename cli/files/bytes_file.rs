@@ -17,12 +17,12 @@ use crate::terminal::failure::hinted;
 /// Bytes that tell what a file of hecc is.
 const HEAD: usize = 16;
 
-/// Reads a file of hecc that should be of kind `expected` and go with `plan`. A file of another kind is refused before it
-/// is read whole.
-pub(crate) fn read_kind(path: &Path, expected: Kind, plan: &Path) -> Result<Bytes> {
-    let check = |head: &[u8]| {
-        let found = kind_of(head)?;
-        if found == expected { Ok(()) } else { Err(FileError::Kind { found, expected }) }
+/// Reads a file of hecc that should be of one of the kinds `expected`, the first of which is the usual one, and go with `plan`.
+/// A file of another kind is refused before it is read whole.
+pub(crate) fn read_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<Bytes> {
+    let check = |head: &[u8]| match kind_of(head)? {
+        found if expected.contains(&found) => Ok(()),
+        found => Err(FileError::Kind { found, expected: expected[0] }),
     };
     let problem = |head: &[u8], error| wrong_kind(path, head, expected, plan, error);
     match open(path)? {
@@ -37,10 +37,15 @@ pub(crate) fn read_kind(path: &Path, expected: Kind, plan: &Path) -> Result<Byte
             check(&head).map_err(|error| problem(&head, error))?;
             let bytes = rest(path, file, head)?;
             // The only copy of a secret key's file, wiped in the end.
-            let is_secret = expected == Kind::SecretKey;
+            let is_secret = expected.contains(&Kind::SecretKey);
             Ok(if is_secret { Bytes::from_owner(Zeroizing::new(bytes)) } else { bytes.into() })
         }
     }
+}
+
+/// Whether bytes that were read are of that kind.
+pub(crate) fn is_of(file: &[u8], kind: Kind) -> bool {
+    kind_of(file).is_ok_and(|found| found == kind)
 }
 
 /// Reads any file, or standard input.

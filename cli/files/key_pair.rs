@@ -1,5 +1,5 @@
-//! The two key files of a plan, put in their places together: of several made at once one pair stays, and nothing is
-//! replaced unasked.
+//! The key files of a plan, put in their places together: of several made at once one set stays, and nothing is replaced
+//! unasked.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -17,8 +17,17 @@ use crate::terminal::failure::hinted;
 pub(crate) struct KeyPair {
     pub(crate) secret: PathBuf,
     pub(crate) evaluation: PathBuf,
+    /// If one is wanted.
+    pub(crate) public: Option<PathBuf>,
     /// How the command names the plan, for hints.
     pub(crate) plan: PathBuf,
+}
+
+/// What is published of a key, written and not yet in its place.
+pub(crate) struct Published {
+    pub(crate) evaluation: Staged,
+    /// If one is wanted.
+    pub(crate) public: Option<Staged>,
 }
 
 impl KeyPair {
@@ -26,6 +35,7 @@ impl KeyPair {
     pub(crate) fn check_new(&self, replace: bool) -> Result<()> {
         let secret = self.check(&self.secret, Kind::SecretKey)?;
         let evaluation = self.check(&self.evaluation, Kind::EvaluationKeys)?;
+        self.check_public(replace)?;
         match (secret, evaluation) {
             _ if replace => Ok(()),
             (true, true) => Err(hinted(
@@ -70,35 +80,62 @@ impl KeyPair {
                 "--force replaces them",
             ));
         }
+        self.check_public(replace)
+    }
+
+    /// Checks that a public key can be made, if one is wanted.
+    fn check_public(&self, replace: bool) -> Result<()> {
+        let Some(path) = &self.public else { return Ok(()) };
+        if self.check(path, Kind::PublicKey)? && !replace {
+            return Err(hinted(
+                format!("there is a public key in `{}` already", name(path)),
+                "--force replaces it, --out DIR writes elsewhere",
+            ));
+        }
         Ok(())
     }
 
-    /// Puts both files in their places, the secret key first.
-    pub(crate) fn place(&self, secret: Staged, evaluation: Staged, replace: bool) -> Result<()> {
+    /// Puts all files in their places, the secret key first.
+    pub(crate) fn place(&self, secret: Staged, published: Published, replace: bool) -> Result<()> {
         let folder = self.secret.parent().filter(|folder| *folder != Path::new(""));
         let _alone = Alone::in_folder(folder.unwrap_or(Path::new(".")));
         self.check_new(replace)?;
+        let published = self.with_paths(published);
         together(|| {
             if replace {
                 secret.replace().with_context(|| cannot_write(&self.secret))?;
-                return evaluation.replace().map_err(|error| self.only_secret(&error));
+                let mut published = published.into_iter();
+                return published.try_for_each(|(path, staged)| {
+                    staged.replace().map_err(|error| self.only_secret(path, &error))
+                });
             }
-            secret.create().map_err(|error| self.taken(&self.secret, error))?;
-            evaluation.create().map_err(|error| {
-                // Nobody has used it yet.
-                let removed = std::fs::remove_file(&self.secret);
-                match removed {
-                    Ok(()) => self.taken(&self.evaluation, error),
-                    Err(_) => self.only_secret(&error),
+            let mut placed = vec![];
+            for (path, staged) in std::iter::once((&self.secret, secret)).chain(published) {
+                if let Err(error) = staged.create() {
+                    // Nobody has used them yet.
+                    let removed = placed.iter().all(|path| std::fs::remove_file(path).is_ok());
+                    return Err(match removed {
+                        true => self.taken(path, error),
+                        false => self.only_secret(path, &error),
+                    });
                 }
-            })
+                placed.push(path);
+            }
+            Ok(())
         })
     }
 
-    /// Puts evaluation keys next to the secret key that is there.
-    pub(crate) fn place_evaluation(&self, evaluation: Staged, replace: bool) -> Result<()> {
-        let placed = if replace { evaluation.replace() } else { evaluation.create() };
-        placed.map_err(|error| self.taken(&self.evaluation, error))
+    /// Puts what is published next to the secret key that is there.
+    pub(crate) fn place_published(&self, published: Published, replace: bool) -> Result<()> {
+        self.with_paths(published).into_iter().try_for_each(|(path, staged)| {
+            let placed = if replace { staged.replace() } else { staged.create() };
+            placed.map_err(|error| self.taken(path, error))
+        })
+    }
+
+    fn with_paths(&self, published: Published) -> Vec<(&PathBuf, Staged)> {
+        let public = self.public.iter().zip(published.public);
+        std::iter::once((&self.evaluation, published.evaluation)).chain(public).collect()
     }
 
     /// Whether there is a key of this kind. Nothing else is ever replaced.
@@ -127,7 +164,7 @@ impl KeyPair {
         }
     }
 
-    /// The error of a file that could not be put in its place, while the other is not there either.
+    /// The error of a file that could not be put in its place, while the others are not there either.
     fn taken(&self, path: &Path, error: io::Error) -> anyhow::Error {
         if error.kind() == ErrorKind::AlreadyExists {
             let message =
@@ -140,14 +177,21 @@ impl KeyPair {
         anyhow::Error::new(error).context(cannot_write(path))
     }
 
-    fn only_secret(&self, error: &io::Error) -> anyhow::Error {
+    fn only_secret(&self, missing: &Path, error: &io::Error) -> anyhow::Error {
+        let (what, public) = match self.public.as_deref() == Some(missing) {
+            true => ("public key", " --public"),
+            false => ("evaluation keys", ""),
+        };
         hinted(
             format!(
-                "`{}` is a new secret key, but its evaluation keys could not be written to `{}`: {error}",
+                "`{}` is a new secret key, but its {what} could not be written to `{}`: {error}",
                 name(&self.secret),
-                name(&self.evaluation)
+                name(missing)
             ),
-            format!("`hecc keygen {} --evaluation-only --force` makes them", name(&self.plan)),
+            format!(
+                "`hecc keygen {} --evaluation-only --force{public}` makes what is missing",
+                name(&self.plan)
+            ),
         )
     }
 }

@@ -17,6 +17,10 @@ use crate::terminal::failure::hinted;
 pub(crate) enum Content {
     /// A plan.
     Plan,
+    /// The client part of a plan.
+    ClientPart,
+    /// The server part of a plan.
+    ServerPart,
     /// An encrypted input or result.
     Ciphertext,
     /// An `.npy` or `.npz` file.
@@ -27,6 +31,8 @@ impl Content {
     fn name(self) -> &'static str {
         match self {
             Content::Plan => "plan",
+            Content::ClientPart => "client part of a plan",
+            Content::ServerPart => "server part of a plan",
             Content::Ciphertext => "ciphertext",
             Content::Arrays => ".npy or .npz file",
         }
@@ -35,7 +41,9 @@ impl Content {
     /// Whether a file that begins so is one of these.
     fn is_of(self, head: &[u8]) -> bool {
         match (self, kind_of_any_version(head)) {
-            (Content::Plan, Some(Kind::Plan)) => true,
+            (Content::Plan, Some(Kind::Plan))
+            | (Content::ClientPart, Some(Kind::ClientPart))
+            | (Content::ServerPart, Some(Kind::ServerPart)) => true,
             (Content::Ciphertext, Some(Kind::Input | Kind::Result)) => true,
             (Content::Arrays, None) => head.starts_with(b"\x93NUMPY") || head.starts_with(b"PK"),
             _ => false,
@@ -198,6 +206,9 @@ mod tests {
         };
         for (file, right, wrong) in [
             (old(Kind::Plan), Some(Content::Plan), "holds a plan"),
+            (old(Kind::ClientPart), Some(Content::ClientPart), "holds the client part of a plan"),
+            (old(Kind::ServerPart), Some(Content::ServerPart), "holds the server part of a plan"),
+            (old(Kind::PublicKey), None, "holds a public key"),
             (old(Kind::SecretKey), None, "holds a secret key"),
             (old(Kind::EvaluationKeys), None, "holds evaluation keys"),
             (old(Kind::Result), Some(Content::Ciphertext), "holds an encrypted result"),
@@ -205,7 +216,13 @@ mod tests {
             (b"\x08\x07 a network".to_vec(), None, "exists and is no"),
         ] {
             std::fs::write(&path, file).unwrap();
-            for content in [Content::Plan, Content::Ciphertext, Content::Arrays] {
+            for content in [
+                Content::Plan,
+                Content::ClientPart,
+                Content::ServerPart,
+                Content::Ciphertext,
+                Content::Arrays,
+            ] {
                 let refusal = refusal(&path, content, &[]);
                 assert_eq!(refusal.is_empty(), Some(content) == right, "{content:?}: {refusal}");
                 assert!(refusal.is_empty() || refusal.contains(wrong), "{refusal}");

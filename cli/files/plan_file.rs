@@ -1,4 +1,4 @@
-//! Plans on disk, with the network that they were compiled from.
+//! Plans on disk: whole, with the network that they were compiled from, or the part that a command needs.
 
 use std::path::Path;
 
@@ -6,8 +6,10 @@ use anyhow::Result;
 use bytes::Bytes;
 use hecc_grammar::envelope::{Fingerprint, Kind};
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::VerifiedPlan;
-use hecc_grammar::plan::{PlanFile, from_bytes, to_bytes};
+use hecc_grammar::plan::{
+    ClientFile, PlanFile, ServerFile, VerifiedClientPart, VerifiedPlan, client_from_bytes,
+    from_bytes, server_from_bytes, to_bytes,
+};
 
 use crate::files::{bytes_file, refusal};
 
@@ -23,9 +25,25 @@ pub(crate) struct LoadedPlan {
     pub(crate) bytes: u64,
 }
 
-/// Reads a plan and checks all that it promises.
+/// What the owner of the data needs, of a plan or of its client part.
+pub(crate) struct LoadedClient {
+    /// The part.
+    pub(crate) part: VerifiedClientPart,
+    /// Names the plan in files made for it.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What the machine that runs it needs, of a plan or of its server part.
+pub(crate) struct LoadedServer {
+    /// The plan; of a server part inputs and outputs are ciphertexts without meaning.
+    pub(crate) plan: VerifiedPlan,
+    /// Names the plan in files made for it.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// Reads a whole plan and checks all that it promises.
 pub(crate) fn read(path: &Path) -> Result<LoadedPlan> {
-    open(path, bytes_file::read_kind(path, Kind::Plan, path)?)
+    open(path, bytes_file::read_kind(path, &[Kind::Plan], path)?)
 }
 
 /// The same from bytes that were read from `path`.
@@ -34,6 +52,40 @@ pub(crate) fn open(path: &Path, file: Bytes) -> Result<LoadedPlan> {
     let PlanFile { plan, source, fingerprint } =
         from_bytes(file).map_err(|error| refusal::refused(path, error))?;
     Ok(LoadedPlan { plan, source, fingerprint, bytes })
+}
+
+/// Reads what the client needs, from a plan or a client part.
+pub(crate) fn read_client(path: &Path) -> Result<LoadedClient> {
+    let file = bytes_file::read_kind(path, &[Kind::Plan, Kind::ClientPart], path)?;
+    if bytes_file::is_of(&file, Kind::ClientPart) {
+        return open_client(path, file);
+    }
+    let LoadedPlan { plan, fingerprint, .. } = open(path, file)?;
+    Ok(LoadedClient { part: plan.client_part(), fingerprint })
+}
+
+/// A client part from bytes that were read from `path`.
+pub(crate) fn open_client(path: &Path, file: Bytes) -> Result<LoadedClient> {
+    let ClientFile { part, fingerprint } =
+        client_from_bytes(file).map_err(|error| refusal::refused(path, error))?;
+    Ok(LoadedClient { part, fingerprint })
+}
+
+/// Reads what the server needs, from a plan or a server part.
+pub(crate) fn read_server(path: &Path) -> Result<LoadedServer> {
+    let file = bytes_file::read_kind(path, &[Kind::Plan, Kind::ServerPart], path)?;
+    if bytes_file::is_of(&file, Kind::ServerPart) {
+        return open_server(path, file);
+    }
+    let LoadedPlan { plan, fingerprint, .. } = open(path, file)?;
+    Ok(LoadedServer { plan, fingerprint })
+}
+
+/// A server part from bytes that were read from `path`.
+pub(crate) fn open_server(path: &Path, file: Bytes) -> Result<LoadedServer> {
+    let ServerFile { plan, fingerprint } =
+        server_from_bytes(file).map_err(|error| refusal::refused(path, error))?;
+    Ok(LoadedServer { plan, fingerprint })
 }
 
 /// The bytes of a plan's file, with the network that it was compiled from.

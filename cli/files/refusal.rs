@@ -40,7 +40,13 @@ pub(crate) fn mismatched(path: &Path, error: FileError, other: &Path) -> anyhow:
         Kind::EvaluationKeys => format!(
             "{path} holds evaluation keys of key {found}, but {other} is encrypted under key {expected}"
         ),
-        Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => {
+        Kind::Plan
+        | Kind::ClientPart
+        | Kind::ServerPart
+        | Kind::SecretKey
+        | Kind::PublicKey
+        | Kind::Input
+        | Kind::Result => {
             format!("{path} is encrypted under key {found}, but {other} is key {expected}")
         }
     };

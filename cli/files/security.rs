@@ -6,7 +6,7 @@ use anyhow::Result;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::check_security;
 
-use super::plan_file::LoadedPlan;
+use super::plan_file::LoadedClient;
 use super::stream::input_name;
 use crate::terminal::failure::hinted;
 
@@ -17,8 +17,8 @@ pub(crate) fn parse(text: &str) -> Result<Security, String> {
 }
 
 /// Checks that a plan's parameters give the security wanted.
-pub(crate) fn check(loaded: &LoadedPlan, path: &Path, wanted: Security) -> Result<()> {
-    check_security(&loaded.plan, wanted).map_err(|error| {
+pub(crate) fn check(loaded: &LoadedClient, path: &Path, wanted: Security) -> Result<()> {
+    check_security(&loaded.part.interface, wanted).map_err(|error| {
         let hint = format!("`hecc compile --security {}` makes such a plan", error.wanted);
         hinted(format!("{}: {error}", input_name(path)), hint)
     })

@@ -8,18 +8,25 @@ use crate::files::stream::{input_name, name};
 use crate::files::{companions, refusal};
 use crate::terminal::failure::hinted;
 
-/// The error of a file that begins with `head`, where one of kind `expected` that goes with `plan` was asked for.
+/// The error of a file that begins with `head`, where one of the kinds `allowed` that goes with `plan` was asked for.
 pub(crate) fn wrong_kind(
     path: &Path,
     head: &[u8],
-    expected: Kind,
+    allowed: &[Kind],
     plan: &Path,
     error: FileError,
 ) -> anyhow::Error {
+    let expected = allowed[0];
     match error {
         FileError::Kind { .. } | FileError::Magic => {
             let hint = match expected {
-                Kind::Plan => for_plan(path),
+                Kind::Plan => for_plan(path, kind_of_any_version(head), allowed),
+                Kind::ClientPart | Kind::ServerPart => for_plan(path, None, allowed),
+                Kind::PublicKey => format!(
+                    "the public key is in the file that `hecc keygen {} --public` wrote, `{}`",
+                    name(plan),
+                    name(&companions::public_key(plan, None))
+                ),
                 Kind::SecretKey => format!(
                     "the secret key is in the file that `hecc keygen {}` wrote, `{}`",
                     name(plan),
@@ -60,7 +67,9 @@ pub(crate) fn next_command(path: &Path, found: Kind) -> String {
             format!("it is encrypted already: `hecc run PLAN -i {path}` computes its result")
         }
         Kind::Result => format!("it is a result: `hecc decrypt PLAN -i {path}` reads it"),
-        Kind::SecretKey | Kind::EvaluationKeys => {
+        Kind::ClientPart => format!("it is a part of a plan: `hecc keygen {path}` makes its keys"),
+        Kind::ServerPart => format!("it is a part of a plan: `hecc run {path} -i X` runs it"),
+        Kind::SecretKey | Kind::PublicKey | Kind::EvaluationKeys => {
             "keys are found next to their plan, or named by --keys".to_owned()
         }
     }
@@ -71,10 +80,26 @@ fn is_network(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
-fn for_plan(path: &Path) -> String {
+/// What to give instead of a file in the place of a plan, of which `allowed` would do.
+fn for_plan(path: &Path, found: Option<Kind>, allowed: &[Kind]) -> String {
     if is_network(path) {
         let plan = name(&path.with_extension("bin"));
         return format!("a network is compiled first: `hecc compile {} -o {plan}`", name(path));
+    }
+    let is_part = matches!(found, Some(Kind::ClientPart | Kind::ServerPart));
+    if is_part && allowed.contains(&Kind::ClientPart) {
+        let part = name(&companions::client_part(path));
+        return format!("the owner of the data takes the client part, `{part}`, or the whole plan");
+    }
+    if is_part && allowed.contains(&Kind::ServerPart) {
+        let part = name(&companions::server_part(path));
+        return format!(
+            "the machine that runs it takes the server part, `{part}`, or the whole plan"
+        );
+    }
+    if is_part {
+        return "it is a part only: this takes the whole plan, as `hecc compile` wrote it"
+            .to_owned();
     }
     "the plan comes first, as `hecc compile` wrote it; `hecc inspect FILE` tells what a file is"
         .to_owned()
@@ -86,7 +111,15 @@ fn for_input(path: &Path, found: Option<Kind>, plan: &Path) -> String {
         Some(Kind::Result) => {
             format!("it is computed already: `hecc decrypt {plan} -i {path}` reads it")
         }
-        Some(Kind::Plan | Kind::SecretKey | Kind::EvaluationKeys | Kind::Input) => {
+        Some(
+            Kind::Plan
+            | Kind::ClientPart
+            | Kind::ServerPart
+            | Kind::SecretKey
+            | Kind::PublicKey
+            | Kind::EvaluationKeys
+            | Kind::Input,
+        ) => {
             format!("-i takes what `hecc encrypt {plan}` wrote")
         }
         None => format!("data is encrypted first: `hecc encrypt {plan} -i {path} -o x.ct`"),
@@ -97,7 +130,16 @@ fn for_result(path: &Path, found: Option<Kind>, plan: &Path) -> String {
     let (path, plan) = (name(path), name(plan));
     match found {
         Some(Kind::Input) => format!("run it first: `hecc run {plan} -i {path}`"),
-        Some(Kind::Plan | Kind::SecretKey | Kind::EvaluationKeys | Kind::Result) | None => {
+        Some(
+            Kind::Plan
+            | Kind::ClientPart
+            | Kind::ServerPart
+            | Kind::SecretKey
+            | Kind::PublicKey
+            | Kind::EvaluationKeys
+            | Kind::Result,
+        )
+        | None => {
             format!("-i takes what `hecc run {plan}` wrote")
         }
     }

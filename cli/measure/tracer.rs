@@ -4,7 +4,7 @@
 use anyhow::Result;
 use hecc_compiler::interpret;
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::VerifiedPlan;
+use hecc_grammar::plan::{VerifiedClientPart, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, place_inputs, read_outputs};
 use hecc_runtime::eval::{ClearEvaluator, Noise};
 use ndarray::ArrayD;
@@ -15,6 +15,7 @@ const CACHE_BYTES: usize = 1 << 30;
 /// Runs a plan and its original network, and records what their layers hold.
 pub(crate) struct Tracer<'a> {
     plan: &'a VerifiedPlan,
+    client: VerifiedClientPart,
     evaluator: ClearEvaluator<'a>,
     source: Option<&'a Model>,
     /// For each value of the plan, the layers that it is part of.
@@ -45,12 +46,13 @@ impl<'a> Tracer<'a> {
                 observed[value.index()].push(Part { layer, pairs: runs.pairs() });
             }
         }
-        Tracer { plan, evaluator: ClearEvaluator::new(plan, CACHE_BYTES), source, observed }
+        let evaluator = ClearEvaluator::new(plan, CACHE_BYTES);
+        Tracer { plan, client: plan.client_part(), evaluator, source, observed }
     }
 
     /// Runs the plan in the clear.
     pub(crate) fn run(&self, tensors: &[Vec<f64>], noise: Noise) -> Result<Trace> {
-        let slots = place_inputs(self.plan, tensors, RangePolicy::Allow)?;
+        let slots = place_inputs(&self.client, tensors, RangePolicy::Allow)?;
         let empty = |layer: &hecc_grammar::plan::Layer| vec![0.0; layer.shape.iter().product()];
         let mut layers: Vec<Vec<f64>> = self.plan.layers.iter().map(empty).collect();
         let outputs = self.evaluator.run(&slots, noise, |value, slots| {
@@ -62,7 +64,7 @@ impl<'a> Tracer<'a> {
                 }
             }
         });
-        let mut outputs = read_outputs(self.plan, &outputs);
+        let mut outputs = read_outputs(&self.client, &outputs);
         // Of a batch there is one.
         outputs.iter_mut().for_each(|tensor| tensor.truncate(tensor.len() / self.plan.batch));
         Ok(Trace { layers, outputs })

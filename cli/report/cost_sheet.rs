@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use hecc_grammar::cost::{self, Costs};
+use hecc_grammar::cost::Costs;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
 use hecc_grammar::security::{TABLE, max_log_qp};
-use hecc_runtime::client::secret_key_bytes;
-use hecc_runtime::file::{evaluation_keys_bytes, input_bytes, output_bytes};
 use serde_json::{Value as Json, json};
 
 use crate::report::fidelity::Fidelity;
+use crate::report::file_sizes::FileSizes;
 use crate::report::integer_results::IntegerResult;
+use crate::report::run_cost::RunCost;
 use crate::terminal::table::Sheet;
 use crate::terminal::units;
 
@@ -21,20 +21,10 @@ pub(crate) struct CostSheet {
     /// How good it is, if that was measured.
     pub(crate) fidelity: Option<Fidelity>,
     params: Params,
-    n_keys: usize,
-    /// Exact sizes of files: plan, secret key, evaluation keys, an encrypted input, its encrypted output.
+    /// Exact size of the plan's file.
     plan_bytes: u64,
-    secret_key_bytes: u64,
-    evaluation_keys_bytes: u64,
-    input_bytes: u64,
-    output_bytes: u64,
-    /// Memory of a run: evaluation keys, values alive at once; and encoded weights, if they are kept between runs.
-    key_memory: u64,
-    value_memory: u64,
-    weight_memory: u64,
-    /// Predicted seconds on one core: a run; encoding the weights, before the first.
-    run_seconds: f64,
-    encode_seconds: f64,
+    files: FileSizes,
+    run: RunCost,
     /// −log2 of the largest error, as a fraction of the range of the results; and that error.
     precision: f64,
     largest_error: f64,
@@ -52,17 +42,9 @@ impl CostSheet {
         CostSheet {
             fidelity: Fidelity::of(plan),
             params: plan.params.clone(),
-            n_keys: plan.keys().len(),
             plan_bytes,
-            secret_key_bytes: secret_key_bytes(plan),
-            evaluation_keys_bytes: evaluation_keys_bytes(plan),
-            input_bytes: input_bytes(plan, 1),
-            output_bytes: output_bytes(plan, 1),
-            key_memory: cost::key_bytes(plan),
-            value_memory: cost::peak_value_bytes(plan),
-            weight_memory: cost::plaintext_bytes(plan),
-            run_seconds: cost::plan_seconds(costs, plan),
-            encode_seconds: cost::encode_seconds(costs, plan),
+            files: FileSizes::of(&plan.interface()),
+            run: RunCost::of(plan, costs),
             precision,
             largest_error,
             noise_budget,
@@ -74,23 +56,9 @@ impl CostSheet {
     pub(crate) fn json(&self) -> Json {
         let mut json = params_json(&self.params);
         json["fidelity"] = self.fidelity.as_ref().map_or(Json::Null, Fidelity::json);
-        json["evaluation_keys"] = self.n_keys.into();
-        json["file_bytes"] = json!({
-            "plan": self.plan_bytes,
-            "secret_key": self.secret_key_bytes,
-            "evaluation_keys": self.evaluation_keys_bytes,
-            "input_ciphertext": self.input_bytes,
-            "output_ciphertext": self.output_bytes,
-        });
-        json["memory_bytes"] = json!({
-            "keys": self.key_memory,
-            "values": self.value_memory,
-            "encoded_weights": self.weight_memory,
-        });
-        json["predicted_seconds"] = json!({
-            "run": self.run_seconds,
-            "encode_weights": self.encode_seconds,
-        });
+        self.files.json(&mut json);
+        json["file_bytes"]["plan"] = self.plan_bytes.into();
+        self.run.json(&mut json);
         match self.noise_budget {
             Some(budget) => {
                 json["noise_budget_bits"] = budget.into();
@@ -105,52 +73,14 @@ impl CostSheet {
     }
 }
 
-impl CostSheet {
-    fn memory_of_weights(&self) -> String {
-        match self.weight_memory {
-            0 => String::new(),
-            bytes => format!(", up to {} more to keep encoded weights", units::bytes(bytes)),
-        }
-    }
-}
-
 impl fmt::Display for CostSheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sheet = Sheet::default();
         self.fidelity.iter().for_each(|fidelity| fidelity.lines(&mut sheet));
         params_lines(&self.params, &mut sheet);
         sheet.line("plan", units::exact_bytes(self.plan_bytes));
-        sheet.line("secret key", units::exact_bytes(self.secret_key_bytes));
-        let keys = units::exact_bytes(self.evaluation_keys_bytes);
-        sheet.line("evaluation keys", format!("{keys}, {}", units::count(self.n_keys, "key")));
-        sheet.line("encrypted input", units::exact_bytes(self.input_bytes));
-        sheet.line("encrypted output", units::exact_bytes(self.output_bytes));
-        sheet.line(
-            "memory of a run",
-            format!(
-                "{} (keys {}, values {}){}",
-                units::bytes(self.key_memory + self.value_memory),
-                units::bytes(self.key_memory),
-                units::bytes(self.value_memory),
-                self.memory_of_weights()
-            ),
-        );
-        sheet.line(
-            "time of a run",
-            if self.weight_memory <= cost::KEPT_BYTES {
-                format!(
-                    "about {} on one core, and {} once to encode weights",
-                    units::seconds(self.run_seconds),
-                    units::seconds(self.encode_seconds)
-                )
-            } else {
-                format!(
-                    "about {} on one core, {} of it to encode weights, which are too many to keep",
-                    units::seconds(self.run_seconds + self.encode_seconds),
-                    units::seconds(self.encode_seconds)
-                )
-            },
-        );
+        self.files.lines(&mut sheet);
+        self.run.lines(&mut sheet);
         let precision = if let Some(budget) = self.noise_budget {
             format!("exact integers; noise is {budget:.1} bits below what could change them")
         } else if self.precision < 1.0 {

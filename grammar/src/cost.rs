@@ -274,10 +274,14 @@ pub fn key_product_bytes(params: &Params, ty: Type) -> u64 {
 
 /// Bytes of the evaluation keys in memory: both halves of every digit.
 pub fn key_bytes(plan: &Plan) -> u64 {
-    let params = &plan.params;
+    bytes_of_keys(&plan.params, &plan.keys())
+}
+
+/// The same of some keys.
+pub fn bytes_of_keys(params: &Params, keys: &[KeyUse]) -> u64 {
     let of_key = |key: &KeyUse| {
         let polys = 2 * params.digits(key.limbs).len() * (key.limbs.len() + key.n_special);
         polys as u64 * (8 << params.log_n)
     };
-    plan.keys().iter().map(of_key).sum()
+    keys.iter().map(of_key).sum()
 }

@@ -6,7 +6,7 @@ mod generate;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use hecc_grammar::envelope::{Fingerprint, Kind, Origin, open, seal};
+use hecc_grammar::envelope::{Fingerprint, Kind, Origin, kind_of, open, open_any, seal};
 use hecc_grammar::model::{Model, Op};
 use hecc_grammar::plan::{
     self, Constant, ConstantId, Dim, Input, Plan, Profile, Ranges, Run, Runs, VerifiedPlan, View,
@@ -58,10 +58,14 @@ fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
     (result, PEAK.get().wrapping_sub(before))
 }
 
-/// Reads a file and holds it to the bound if it is refused; says whether it was accepted.
+/// Reads a file of a plan or of a part of one, and holds it to the bound if it is refused; says whether it was accepted.
 fn read(file: &[u8]) -> bool {
     let bytes = bytes::Bytes::copy_from_slice(file);
-    let (result, peak) = peak(|| plan::from_bytes_even_insecure(bytes).map(drop));
+    let (result, peak) = peak(|| match kind_of(&bytes) {
+        Ok(Kind::ClientPart) => plan::client_from_bytes_even_insecure(bytes).map(drop),
+        Ok(Kind::ServerPart) => plan::server_from_bytes_even_insecure(bytes).map(drop),
+        _ => plan::from_bytes_even_insecure(bytes).map(drop),
+    });
     let allowed = 2 * file.len() + FIXED;
     match &result {
         Ok(()) => true,
@@ -73,11 +77,37 @@ fn read(file: &[u8]) -> bool {
     }
 }
 
-/// A file with this payload and, where it has a program, the right fingerprint.
-fn sealed(payload: &[u8]) -> Vec<u8> {
-    let len = payload.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
-    let program = payload.get(8..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-    seal(Kind::Plan, Origin::of_plan(Fingerprint(blake3::hash(program).into())), payload)
+/// A file with this payload and, where it has the parts of a plan or their hashes, the right fingerprint.
+fn sealed(kind: Kind, payload: &[u8]) -> Vec<u8> {
+    let hash = |part: &[u8]| blake3::hash(part).as_bytes().to_vec();
+    let hashes = match kind {
+        Kind::ClientPart => {
+            let (client, rest) = block(payload);
+            [hash(client), rest.get(..32).unwrap_or_default().to_vec()]
+        }
+        Kind::ServerPart => {
+            let (client, rest) = payload.split_at_checked(32).unwrap_or_default();
+            [client.to_vec(), hash(block(rest).0)]
+        }
+        Kind::Plan
+        | Kind::SecretKey
+        | Kind::EvaluationKeys
+        | Kind::Input
+        | Kind::Result
+        | Kind::PublicKey => {
+            let (client, rest) = block(payload);
+            [hash(client), hash(block(rest).0)]
+        }
+    };
+    let fingerprint = Fingerprint(*blake3::hash(&hashes.concat()).as_bytes());
+    seal(kind, Origin::of_plan(fingerprint), payload)
+}
+
+/// What a block holds, and what follows it.
+fn block(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let len = bytes.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
+    let rest = bytes.get(8..).unwrap_or_default();
+    rest.split_at_checked(len).unwrap_or_default()
 }
 
 /// Random numbers, the same in every run.
@@ -151,16 +181,46 @@ fn files_with_a_right_checksum_are_read_with_care() {
         files.push(plan::to_bytes(&plan, Some(&model)));
     }
     for file in files {
-        let payload = open(file.into(), Kind::Plan).expect("it was sealed").payload;
-        for _ in 0..100 {
-            let mut payload = payload.to_vec();
-            for _ in 0..1 + dice.below(4) {
-                mutate(&mut payload, &mut dice);
-            }
-            refused += usize::from(!read(&sealed(&payload)));
-        }
+        refused += count_refused(&file, &mut dice);
     }
     assert!(refused > 5000, "{refused}");
+}
+
+#[test]
+fn parts_with_a_right_checksum_are_read_with_care() {
+    let mut dice = Dice::new();
+    let network = plan::from_bytes_even_insecure(network(&mut dice).into()).expect("it is whole");
+    let plans = generate::plans();
+    let random = |dice: &mut Dice| plans.new_tree(&mut dice.0).expect("a plan").current();
+    let plans = std::iter::once(network.plan).chain((0..100).map(|_| random(&mut dice)));
+    let plans: Vec<VerifiedPlan> = plans.collect();
+    let (mut refused, mut read_whole) = ([0; 2], 0);
+    for plan in &plans {
+        let server = plan::server_to_bytes(plan);
+        assert!(read(&server));
+        refused[1] += count_refused(&server, &mut dice);
+        // Of a random plan the noise may be beyond all bounds.
+        if let Ok(client) = plan::client_to_bytes(plan) {
+            assert!(read(&client));
+            read_whole += 1;
+            refused[0] += count_refused(&client, &mut dice);
+        }
+    }
+    assert!(read_whole > 30 && refused[0] > 40 * read_whole, "{refused:?} of {read_whole}");
+    assert!(refused[1] > 4000, "{refused:?}");
+}
+
+/// How many of a hundred changes of a file's payload are refused.
+fn count_refused(file: &[u8], dice: &mut Dice) -> usize {
+    let envelope = open_any(bytes::Bytes::copy_from_slice(file)).expect("it was sealed");
+    let mut is_refused = || {
+        let mut payload = envelope.payload.to_vec();
+        for _ in 0..1 + dice.below(4) {
+            mutate(&mut payload, dice);
+        }
+        !read(&sealed(envelope.kind, &payload))
+    };
+    (0..100).filter(|_| is_refused()).count()
 }
 
 fn mutate(payload: &mut Vec<u8>, dice: &mut Dice) {
@@ -208,10 +268,10 @@ fn a_file_of_instructions_takes_twice_its_size() {
     let file = plan::to_bytes(&plan, None);
     assert!(read(&file));
     let mut payload = open(file.into(), Kind::Plan).expect("it was sealed").payload.to_vec();
-    let len = u64::from_le_bytes(*payload.first_chunk().expect("a length")) as usize;
-    // The constant of the last term, before the number of outputs.
-    payload[8 + len - 2] = 0xff;
-    assert!(!read(&sealed(&payload)));
+    let (client, server) = (block(&payload).0.len(), block(block(&payload).1).0.len());
+    // The constant of the last term, before the number of results.
+    payload[8 + client + 8 + server - 2] = 0xff;
+    assert!(!read(&sealed(Kind::Plan, &payload)));
 }
 
 /// Whoever made it: the reader of programs takes no plan without security, nor one that only says that it has some.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hecc_grammar::envelope::{Fingerprint, Kind, open};
 use hecc_grammar::model::{self, Model};
-use hecc_grammar::plan::{self, Op, Opcode, Plan, View};
+use hecc_grammar::plan::{self, Op, Opcode, Plan, VerifiedPlan, View};
 use proptest::prelude::*;
 
 use generate::{models, plans};
@@ -35,6 +35,20 @@ proptest! {
         prop_assert_eq!(read.fingerprint, plan::fingerprint(&plan));
         prop_assert_eq!(plan::to_bytes(&read.plan, read.source.as_ref()), &bytes[..]);
         prop_assert_eq!(open(bytes.into(), Kind::Plan).unwrap().origin.plan, read.fingerprint);
+    }
+
+    #[test]
+    fn plan_parts(plan in plans()) {
+        let server = plan::server_from_bytes_even_insecure(plan::server_to_bytes(&plan).into()).unwrap();
+        prop_assert_eq!(server.fingerprint, plan::fingerprint(&plan));
+        prop_assert_eq!((&server.plan.ops, &server.plan.types), (&plan.ops, &plan.types));
+        prop_assert_eq!((&server.plan.tables, &server.plan.constants), (&plan.tables, &plan.constants));
+        prop_assert_eq!(server.plan.interface(), plan.interface());
+        if let Ok(file) = plan::client_to_bytes(&plan) {
+            let client = plan::client_from_bytes_even_insecure(file.into()).unwrap();
+            prop_assert_eq!(client.fingerprint, plan::fingerprint(&plan));
+            prop_assert_eq!(&*client.part, &*plan.client_part());
+        }
     }
 
     #[test]
@@ -127,7 +141,9 @@ fn models_of_every_operation_are_generated() {
 #[test]
 fn the_fingerprint_is_of_what_runs() {
     let text = include_str!("text/small.plan");
-    let of = |text: &str| -> Fingerprint { plan::fingerprint(&text.parse::<Plan>().unwrap()) };
+    let of = |text: &str| -> Fingerprint {
+        plan::fingerprint(&VerifiedPlan::new(text.parse::<Plan>().unwrap()).unwrap())
+    };
     assert_eq!(of(text), of(&text.replace("\"conv1\"", "\"renamed\"").replace("small", "other")));
     assert_ne!(of(text), of(&text.replace("[0.5,-1,0.1]", "[0.5,-1,0.2]")));
     assert_ne!(of(text), of(&text.replace("factor=2", "factor=3")));

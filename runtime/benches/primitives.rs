@@ -13,7 +13,7 @@ use hecc_grammar::plan::{
     Run, Runs, Scheme, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{RangePolicy, SecretKey, encrypt, evaluation_keys};
+use hecc_runtime::client::{EncryptionKey, RangePolicy, SecretKey, encrypt, evaluation_keys};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::ring::{Ring, SecretRng};
 
@@ -27,9 +27,11 @@ fn main() {
     let (plan, names) = plan();
     let secret = SecretKey::from_seed([1; 32]);
     let mut rng = SecretRng::from_seed(&[2; 32]);
-    let keys = evaluation_keys(&plan, &secret, &mut rng, &|_, _| {});
+    let client = plan.client_part();
+    let keys = evaluation_keys(&client.interface, &secret, &mut rng, &|_, _| {});
     let numbers = vec![vec![0.5; plan.params.n_slots()]; 2];
-    let fresh = encrypt(&plan, &secret, &mut rng, &numbers, RangePolicy::Refuse);
+    let key = EncryptionKey::Secret(&secret);
+    let fresh = encrypt(&client, key, &mut rng, &numbers, RangePolicy::Refuse);
     let ring = Ring::new(&plan.params);
     let inputs: Vec<_> =
         fresh.expect("0.5 is in range").into_iter().map(|fresh| fresh.expand(&ring)).collect();

@@ -21,8 +21,8 @@ mod linux {
     use hecc_grammar::plan::{Key, Op, Params, Scheme, Value, VerifiedPlan};
     use hecc_grammar::security::Security;
     use hecc_runtime::client::{
-        RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, read_secret_key,
-        write_secret_key,
+        EncryptionKey, PublicKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
+        read_secret_key, write_secret_key,
     };
     use hecc_runtime::eval::{Evaluator, Options};
     use hecc_runtime::ring::SecretRng;
@@ -42,34 +42,48 @@ mod linux {
             let secret = SecretKey::generate().expect("the system has randomness");
             let mut coefficients = SecretRng::from_seed(secret.seed()).ternary(COEFFICIENTS);
             let words = coefficients.iter().flat_map(|c| c.to_le_bytes()).map(|byte| byte ^ MASK);
-            let patterns: [Vec<u8>; 2] =
-                [secret.seed().iter().map(|byte| byte ^ MASK).collect(), words.collect()];
+            let other = SecretKey::generate().expect("the system has randomness");
+            // What is drawn first when someone encrypts under a public key.
+            let mut mask = SecretRng::from_seed(other.seed()).ternary(COEFFICIENTS);
+            let of_mask = mask.iter().flat_map(|c| c.to_le_bytes()).map(|byte| byte ^ MASK);
+            let patterns: [Vec<u8>; 3] = [
+                secret.seed().iter().map(|byte| byte ^ MASK).collect(),
+                words.collect(),
+                of_mask.collect(),
+            ];
             assert!(patterns.iter().any(|pattern| heap_holds(pattern)), "the search finds nothing");
             coefficients.zeroize();
-            use_key(&plan, secret);
+            mask.zeroize();
+            use_key(&plan, secret, &other);
             patterns
         };
-        let names = ["the seed", "the coefficients"];
+        let names = ["the seed of the key", "its coefficients", "what hides another's input"];
         for (pattern, name) in patterns.iter().zip(names) {
-            assert!(!heap_holds(pattern), "{name} of the key: still in memory");
+            assert!(!heap_holds(pattern), "{name}: still in memory");
         }
     }
 
-    /// A journey from keys to results, all of which are dropped.
-    fn use_key(plan: &VerifiedPlan, secret: SecretKey) {
+    /// A journey from keys to results, all of which are dropped; `other` seeds what someone else encrypts.
+    fn use_key(plan: &VerifiedPlan, secret: SecretKey, other: &SecretKey) {
         let fingerprint = Fingerprint([1; 32]);
-        let file = write_secret_key(plan, fingerprint, &secret);
-        let secret = read_secret_key(plan, fingerprint, bytes::Bytes::from_owner(file));
+        let file = write_secret_key(&plan.params, fingerprint, &secret);
+        let secret = read_secret_key(&plan.params, fingerprint, bytes::Bytes::from_owner(file));
         let secret = secret.expect("it was just written");
         let mut rng = SecretRng::from_os().expect("the system has randomness");
-        let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+        let client = plan.client_part();
+        let keys = evaluation_keys(&client.interface, &secret, &mut rng, &|_, _| {});
         let tensors = [vec![0.5; plan.params.n_slots()]];
-        let fresh = encrypt(plan, &secret, &mut rng, &tensors, RangePolicy::Refuse);
+        let public = PublicKey::of(&plan.params, &secret, &mut rng);
+        let own = EncryptionKey::Secret(&secret);
+        let fresh = encrypt(&client, own, &mut rng, &tensors, RangePolicy::Refuse);
+        let (mut rng, key) = (SecretRng::from_seed(other.seed()), EncryptionKey::Public(&public));
+        let others = encrypt(&client, key, &mut rng, &tensors, RangePolicy::Refuse);
+        assert!(others.is_ok(), "the input is in range");
         let evaluator = Evaluator::new(plan, &keys, Options { threads: 1, cache_bytes: 0 });
         let evaluator = evaluator.expect("all keys are there");
         let inputs = evaluator.expand(fresh.expect("the input is in range"));
         let outputs = evaluator.run(inputs, &|_, _| {}).expect("the inputs fit");
-        let results = decrypt(plan, &secret, &outputs).expect("a result of CKKS can be read");
+        let results = decrypt(&client, &secret, &outputs).expect("a result of CKKS can be read");
         assert!((results[0][0] - 0.25).abs() < 1e-3, "{}", results[0][0]);
     }
 

@@ -12,6 +12,8 @@ mod inputs;
 mod integers;
 mod journey;
 mod keys;
+mod parts;
+mod public_key;
 mod refusals;
 mod resources;
 mod security;

@@ -76,8 +76,23 @@ impl Workshop {
             workshop.ok("run plan.bin --input x.ct");
             workshop.files()
         });
+        Workshop::of(made)
+    }
+
+    /// As [`Workshop::empty`], with a plan in two parts besides the whole.
+    pub(crate) fn split() -> Workshop {
+        static MADE: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let workshop = Workshop::empty();
+            workshop.ok("compile tiny.hecc -o plan.bin --calibration data.npz --split");
+            workshop.files()
+        });
+        Workshop::of(made)
+    }
+
+    fn of(files: &BTreeMap<String, Vec<u8>>) -> Workshop {
         let workshop = Workshop { folder: tempfile::tempdir().unwrap() };
-        made.iter().for_each(|(name, bytes)| std::fs::write(workshop.path(name), bytes).unwrap());
+        files.iter().for_each(|(name, bytes)| std::fs::write(workshop.path(name), bytes).unwrap());
         workshop
     }
 

@@ -2,7 +2,8 @@
 
 use hecc_grammar::plan::VerifiedPlan;
 use hecc_runtime::client::{
-    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
+    EncryptionKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs,
+    read_outputs,
 };
 use hecc_runtime::eval::{Evaluator, Noise, Options, run_clear};
 use hecc_runtime::ring::SecretRng;
@@ -16,12 +17,15 @@ pub(crate) struct Outputs {
 
 /// Runs a plan on its input tensors; keys and noise are drawn from the seed.
 pub(crate) fn run_all(plan: &VerifiedPlan, tensors: &[Vec<f64>], seed: u8) -> Outputs {
-    let slots = place_inputs(plan, tensors, RangePolicy::Refuse).expect("the inputs are in range");
-    let in_the_clear = |noise| read_outputs(plan, &run_clear(plan, &slots, noise, |_, _| {}));
+    let client = plan.client_part();
+    let slots =
+        place_inputs(&client, tensors, RangePolicy::Refuse).expect("the inputs are in range");
+    let in_the_clear = |noise| read_outputs(&client, &run_clear(plan, &slots, noise, |_, _| {}));
     let secret = SecretKey::from_seed([seed; 32]);
     let mut rng = SecretRng::from_seed(&[seed ^ 0x80; 32]);
-    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
-    let sent = encrypt(plan, &secret, &mut rng, tensors, RangePolicy::Refuse);
+    let keys = evaluation_keys(&client.interface, &secret, &mut rng, &|_, _| {});
+    let key = EncryptionKey::Secret(&secret);
+    let sent = encrypt(&client, key, &mut rng, tensors, RangePolicy::Refuse);
     let options = Options { threads: 2, cache_bytes: 0 };
     let evaluator = Evaluator::new(plan, &keys, options).expect("the keys are the plan's");
     let inputs = evaluator.expand(sent.expect("the inputs are in range"));
@@ -29,6 +33,6 @@ pub(crate) fn run_all(plan: &VerifiedPlan, tensors: &[Vec<f64>], seed: u8) -> Ou
     Outputs {
         clear: in_the_clear(Noise::None),
         simulated: in_the_clear(Noise::Predicted(u64::from(seed))),
-        encrypted: decrypt(plan, &secret, &outputs).expect("the results decrypt"),
+        encrypted: decrypt(&client, &secret, &outputs).expect("the results decrypt"),
     }
 }

@@ -18,7 +18,8 @@ use hecc_grammar::cost;
 use hecc_grammar::plan::{Scheme, VerifiedPlan};
 use hecc_grammar::security::max_log_qp;
 use hecc_runtime::client::{
-    RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs, read_outputs,
+    EncryptionKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs,
+    read_outputs,
 };
 use hecc_runtime::eval::{ClearEvaluator, Evaluator, Noise, Options};
 use hecc_runtime::ring::SecretRng;
@@ -131,7 +132,7 @@ fn main() -> Result<()> {
     let secret = SecretKey::generate()?;
     let mut rng = SecretRng::from_os()?;
     let start = Instant::now();
-    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+    let keys = evaluation_keys(&plan.interface(), &secret, &mut rng, &|_, _| {});
     row("key generation", format!("{:.2} s", start.elapsed().as_secs_f64()));
     let clear = simulate(
         plan,
@@ -166,16 +167,17 @@ fn measure(
 ) -> Result<()> {
     let Expected { inputs: test, labels, clear } = *expected;
     let evaluator = Evaluator::new(plan, keys, options)?;
-    let mut rng = SecretRng::from_os()?;
+    let (client, mut rng) = (plan.client_part(), SecretRng::from_os()?);
     let (mut times, mut results) = (vec![], vec![]);
     for image in test.axis_iter(Axis(0)).take(clear.len()) {
         let tensor = vec![image.iter().copied().collect()];
-        let sent = encrypt(plan, secret, &mut rng, &tensor, RangePolicy::Allow)?;
+        let sent =
+            encrypt(&client, EncryptionKey::Secret(secret), &mut rng, &tensor, RangePolicy::Allow)?;
         let inputs = evaluator.expand(sent);
         let start = Instant::now();
         let outputs = evaluator.run(inputs, &|_, _| {})?;
         times.push(start.elapsed().as_secs_f64());
-        results.push(decrypt(plan, secret, &outputs)?.remove(0));
+        results.push(decrypt(&client, secret, &outputs)?.remove(0));
     }
     let threads = options.threads;
     row(
@@ -197,14 +199,14 @@ fn measure(
 fn simulate(plan: &VerifiedPlan, images: &ArrayD<f64>, noise: Noise) -> Result<Vec<Vec<f64>>> {
     let images: Vec<Vec<f64>> =
         images.axis_iter(Axis(0)).map(|image| image.iter().copied().collect()).collect();
-    let evaluator = ClearEvaluator::new(plan, 1 << 30);
+    let (client, evaluator) = (plan.client_part(), ClearEvaluator::new(plan, 1 << 30));
     let one = |(i, image): (usize, Vec<f64>)| {
-        let slots = place_inputs(plan, &[image], RangePolicy::Allow)?;
+        let slots = place_inputs(&client, &[image], RangePolicy::Allow)?;
         let noise = match noise {
             Noise::None => Noise::None,
             Noise::Predicted(seed) => Noise::Predicted(seed.wrapping_add(i as u64 * 0x9e37_79b9)),
         };
-        Ok(read_outputs(plan, &evaluator.run(&slots, noise, |_, _| {})).remove(0))
+        Ok(read_outputs(&client, &evaluator.run(&slots, noise, |_, _| {})).remove(0))
     };
     images.into_par_iter().enumerate().map(one).collect()
 }

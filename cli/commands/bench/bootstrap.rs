@@ -70,7 +70,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let largest = errors.iter().copied().fold(0.0, f64::max);
     let square = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
     let (bits, mean_bits) = (-largest.log2(), -square.sqrt().log2());
-    let (keys, log_qp) = (evaluation_keys_bytes(&plan), plan.params.log_qp());
+    let (keys, log_qp) = (evaluation_keys_bytes(&plan.interface()), plan.params.log_qp());
     let kinds = by_kind(&plan, &measured.instructions, &table);
     let traffic = KeyTraffic::of(&plan, &measured.instructions);
     let text = format!(

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hecc_grammar::plan::VerifiedPlan;
-use hecc_runtime::client::{RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys};
+use hecc_runtime::client::{
+    EncryptionKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
+};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::ring::SecretRng;
 
@@ -32,9 +34,11 @@ pub(crate) fn measure(
     let secret = SecretKey::generate()?;
     let mut rng = SecretRng::from_os()?;
     let bar = Progress::new(console, "keys", plan.keys().len());
-    let keys = evaluation_keys(plan, &secret, &mut rng, &|done, _| bar.set(done));
+    let client = plan.client_part();
+    let keys = evaluation_keys(&client.interface, &secret, &mut rng, &|done, _| bar.set(done));
     drop(bar);
-    let fresh = encrypt(plan, &secret, &mut rng, tensors, RangePolicy::Refuse)?;
+    let key = EncryptionKey::Secret(&secret);
+    let fresh = encrypt(&client, key, &mut rng, tensors, RangePolicy::Refuse)?;
     let evaluator = Evaluator::new(plan, &keys, Options { threads, cache_bytes: usize::MAX })?;
     let inputs = evaluator.expand(fresh);
     let bar = Progress::new(console, "runs", (repeats + 1) * plan.ops.len());
@@ -58,7 +62,7 @@ pub(crate) fn measure(
     Ok(Measured {
         seconds: median(runs),
         instructions: by_instruction.into_iter().map(median).collect(),
-        outputs: decrypt(plan, &secret, &outputs)?,
+        outputs: decrypt(&client, &secret, &outputs)?,
     })
 }
 

@@ -25,6 +25,12 @@ pub(crate) struct Args {
     /// The plan to write; `-` is standard output.
     #[arg(long, short, value_name = "FILE", required_unless_present = "emit")]
     pub(super) output: Option<PathBuf>,
+    /// Also write the plan's two parts, next to it: `plan.client.bin` for whoever has the data, without weights, and
+    /// `plan.server.bin` for the machine that runs it, without what inputs and results mean.
+    ///
+    /// `keygen`, `encrypt` and `decrypt` take the client part where they take a plan, `run` takes the server part.
+    #[arg(long, requires = "output")]
+    pub(super) split: bool,
     /// Inputs like those that the network will see, at least 64 and 64 more for each layer with an activation: an .npz with
     /// an array `x` (or one named after each input, if there are several), an .npy, or a folder of images.
     #[arg(long, value_name = "DATA")]

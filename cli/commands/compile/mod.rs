@@ -3,10 +3,11 @@
 mod args;
 mod calibration;
 mod config;
+mod parts;
 mod values;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -37,6 +38,7 @@ use watch::Watch;
 pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let output = check_files(args)?;
+    let parts = parts::check(args)?;
     let console = &output.as_ref().map_or(*console, |output| output.console(console));
     let mut model = model_file::read(&args.model, console)?;
     size::check(&model)?;
@@ -57,6 +59,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);
+    let parts = parts.map(|parts| parts.write(&compiled.plan)).transpose()?;
     if let Some(output) = &output {
         output.write(&file)?;
     }
@@ -88,6 +91,10 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         text = format!("{text}\n{}", watch.borrow().table());
         json["timings"] = watch.borrow().json();
     }
+    if let Some(parts) = parts {
+        text += &parts.text();
+        json["parts"] = parts.json();
+    }
     if let Some(warning) = sheet.fidelity.as_ref().and_then(Fidelity::warning) {
         console.warn(warning);
     }
@@ -99,14 +106,25 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
 
 /// Checks that each file is used for one thing.
 fn check_files(args: &Args) -> Result<Option<Output>> {
-    let weights = args.model.with_extension("npz");
-    let mut inputs = vec![(args.model.as_path(), "the network that is read")];
-    inputs.extend(args.calibration.iter().map(|path| (path.as_path(), "the calibration data")));
-    inputs.extend(args.class_names.iter().map(|path| (path.as_path(), "the names of classes")));
-    stream::check_inputs(&inputs.iter().map(|(path, _)| *path).collect::<Vec<_>>())?;
-    inputs.push((&weights, "the weights of the network"));
-    let check = |path: &PathBuf| Output::new(path, Content::Plan, &inputs);
+    let inputs: Vec<&Path> = files_read(args).iter().map(|(path, _)| *path).collect();
+    stream::check_inputs(&inputs)?;
+    let check = |path: &PathBuf| output_of(path, Content::Plan, args);
     args.output.as_ref().map(check).transpose()
+}
+
+/// A file to write that is none of those that are read.
+fn output_of(path: &Path, content: Content, args: &Args) -> Result<Output> {
+    let weights = args.model.with_extension("npz");
+    let mut inputs = files_read(args);
+    inputs.push((&weights, "the weights of the network"));
+    Output::new(path, content, &inputs)
+}
+
+fn files_read(args: &Args) -> Vec<(&Path, &str)> {
+    let mut files = vec![(args.model.as_path(), "the network that is read")];
+    files.extend(args.calibration.iter().map(|path| (path.as_path(), "the calibration data")));
+    files.extend(args.class_names.iter().map(|path| (path.as_path(), "the names of classes")));
+    files
 }
 
 /// The error with sizes that people read, and the limit that would do.

@@ -20,7 +20,7 @@ pub enum FileError {
         found: u32,
     },
     /// A kind that this version does not have.
-    #[error("the file is of unknown kind {0}, expected 1 to 5")]
+    #[error("the file is of unknown kind {0}, expected 1 to 8")]
     UnknownKind(u32),
     /// Another kind than asked for.
     #[error("{} {found}, expected {expected}", this_is(*found))]
@@ -85,7 +85,13 @@ fn named(kind: Option<Kind>) -> String {
 
 fn this_is(kind: Kind) -> &'static str {
     match kind {
-        Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => "this is",
+        Kind::Plan
+        | Kind::SecretKey
+        | Kind::Input
+        | Kind::Result
+        | Kind::ClientPart
+        | Kind::ServerPart
+        | Kind::PublicKey => "this is",
         Kind::EvaluationKeys => "these are",
     }
 }

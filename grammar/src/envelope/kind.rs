@@ -5,7 +5,7 @@ use std::fmt;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Bytes of the fields, up to the padding.
 pub(super) const FIELDS: usize = 72;
@@ -25,11 +25,25 @@ pub enum Kind {
     Input,
     /// Ciphertexts of a result, on their way back.
     Result,
+    /// What the owner of the data needs of a plan.
+    ClientPart,
+    /// What the machine that runs it needs of a plan.
+    ServerPart,
+    /// A public key.
+    PublicKey,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 5] =
-        [Kind::Plan, Kind::SecretKey, Kind::EvaluationKeys, Kind::Input, Kind::Result];
+    pub(super) const ALL: [Kind; 8] = [
+        Kind::Plan,
+        Kind::SecretKey,
+        Kind::EvaluationKeys,
+        Kind::Input,
+        Kind::Result,
+        Kind::ClientPart,
+        Kind::ServerPart,
+        Kind::PublicKey,
+    ];
 
     /// The number that stands for it in a file.
     pub(super) fn code(self) -> u32 {
@@ -39,6 +53,9 @@ impl Kind {
             Kind::EvaluationKeys => 3,
             Kind::Input => 4,
             Kind::Result => 5,
+            Kind::ClientPart => 6,
+            Kind::ServerPart => 7,
+            Kind::PublicKey => 8,
         }
     }
 
@@ -50,8 +67,26 @@ impl Kind {
     /// The first byte of the payload: a page boundary for evaluation keys, which are memory-mapped.
     pub fn payload_offset(self) -> usize {
         match self {
-            Kind::Plan | Kind::SecretKey | Kind::Input | Kind::Result => 80,
+            Kind::Plan
+            | Kind::SecretKey
+            | Kind::Input
+            | Kind::Result
+            | Kind::ClientPart
+            | Kind::ServerPart
+            | Kind::PublicKey => 80,
             Kind::EvaluationKeys => 4096,
+        }
+    }
+
+    /// Whether it is a plan or a part of one, which belongs to no key.
+    pub fn is_of_plan(self) -> bool {
+        match self {
+            Kind::Plan | Kind::ClientPart | Kind::ServerPart => true,
+            Kind::SecretKey
+            | Kind::EvaluationKeys
+            | Kind::Input
+            | Kind::Result
+            | Kind::PublicKey => false,
         }
     }
 
@@ -70,6 +105,9 @@ impl fmt::Display for Kind {
             Kind::EvaluationKeys => "evaluation keys",
             Kind::Input => "an encrypted input",
             Kind::Result => "an encrypted result",
+            Kind::ClientPart => "the client part of a plan",
+            Kind::ServerPart => "the server part of a plan",
+            Kind::PublicKey => "a public key",
         })
     }
 }

@@ -8,7 +8,7 @@
 //! | 12..16 | [`Kind`] |
 //! | 16..24 | length of the payload |
 //! | 24..56 | fingerprint of the plan |
-//! | 56..72 | id of the keys; zero in a plan |
+//! | 56..72 | id of the keys; zero in a plan and its parts |
 //! | 72.. | zeros up to [`Kind::payload_offset`] |
 //! | then | payload |
 //! | last 32 | BLAKE3 of all bytes before |
@@ -96,7 +96,7 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
         return Err(FileError::Content { kind, what });
     }
     let origin = Origin { plan: Fingerprint(field(&bytes, 24)), key: KeyId(field(&bytes, 56)) };
-    if kind == Kind::Plan && origin != Origin::of_plan(origin.plan) {
+    if kind.is_of_plan() && origin != Origin::of_plan(origin.plan) {
         let what = format!("it belongs to key {}, expected none", origin.key);
         return Err(FileError::Content { kind, what });
     }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_sealed_opens() {
         for kind in Kind::ALL {
-            let origin = if kind == Kind::Plan { Origin::of_plan(PLAN) } else { KEYS };
+            let origin = if kind.is_of_plan() { Origin::of_plan(PLAN) } else { KEYS };
             for payload in [&b""[..], b"x", &[7; 5000]] {
                 let file = Bytes::from(seal(kind, origin, payload));
                 assert_eq!(file.len() as u64, kind.file_size(payload.len() as u64));
@@ -181,7 +181,7 @@ mod tests {
         let file = seal(Kind::SecretKey, KEYS, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 6;
+        newer[8] = 7;
         let mut unknown = newer.clone();
         unknown[12] = 77;
         let messages = [
@@ -197,8 +197,8 @@ mod tests {
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "this is a secret key of format version 6, this program reads version 5 only",
-            "this is a file of format version 6, this program reads version 5 only",
+            "this is a secret key of format version 7, this program reads version 6 only",
+            "this is a file of format version 7, this program reads version 6 only",
             "the file has 120 bytes, expected 123: it is truncated",
             "the file has 3 bytes, expected 112: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",

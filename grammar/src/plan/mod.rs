@@ -1,9 +1,11 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod client_part;
 mod correction_factors;
 mod embedding;
 mod file;
+mod interface;
 mod kind;
 mod limb_set;
 pub mod noise;
@@ -22,10 +24,17 @@ mod validation;
 mod verify;
 mod view;
 
+pub use client_part::ClientPart;
 pub use embedding::EmbeddingDiagonal;
+pub use file::{
+    ClientFile, PlanFile, ServerFile, client_from_bytes, client_to_bytes, fingerprint, from_bytes,
+    server_from_bytes, server_to_bytes, to_bytes,
+};
 #[cfg(feature = "insecure-for-tests")]
-pub use file::from_bytes_even_insecure;
-pub use file::{PlanFile, fingerprint, from_bytes, to_bytes};
+pub use file::{
+    client_from_bytes_even_insecure, from_bytes_even_insecure, server_from_bytes_even_insecure,
+};
+pub use interface::{Interface, ResultType};
 pub use kind::{OutputKind, lanes};
 pub use limb_set::LimbSet;
 pub use op::{ConstantId, Form, Key, Meaning, Op, Opcode, Type, TypeError, Value};
@@ -38,7 +47,7 @@ pub use reuse::{Factor, Uses};
 pub use rewriter::Rewriter;
 pub use slots::Slots;
 pub use validation::{Accuracy, Better, ErrorSize, OutputErrors, Share, Validation};
-pub use verify::{PlanError, VerifiedPlan};
+pub use verify::{PlanError, VerifiedClientPart, VerifiedPlan};
 pub use view::{Constant, Dim, Run, Runs, View};
 
 use std::collections::BTreeMap;
@@ -241,11 +250,7 @@ impl Plan {
 
     /// log2 of the modulus of the key that is published under the sparse ephemeral secret, if the plan bootstraps.
     pub fn ephemeral_log_qp(&self) -> Option<f64> {
-        let key = self.keys().into_iter().find(|key_use| key_use.key == Key::Encapsulate)?;
-        let log_q: f64 = key.limbs.iter().map(|limb| self.params.log_q(limb)).sum();
-        let log_p: f64 =
-            self.params.p[..key.n_special].iter().map(|&prime| (prime as f64).log2()).sum();
-        Some(log_q + log_p)
+        interface::ephemeral_log_qp(&self.params, &self.keys())
     }
 
     /// The exact evaluation keys, in ascending order, each with the limbs that it is used on.

@@ -1,6 +1,6 @@
 //! Ciphertexts to slots to tensors.
 
-use hecc_grammar::plan::{Scheme, Value, VerifiedPlan};
+use hecc_grammar::plan::{ClientPart, Interface, Params, ResultType, Scheme};
 
 use zeroize::Zeroizing;
 
@@ -27,11 +27,11 @@ const LARGEST_NOISE: f64 = 0.25;
 /// # Panics
 /// If the number of ciphertexts is not the plan's.
 pub fn decrypt(
-    plan: &VerifiedPlan,
+    client: &ClientPart,
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
 ) -> Result<Vec<Vec<f64>>, RunError> {
-    Ok(read_outputs(plan, &decrypt_slots(plan, secret, ciphertexts)?))
+    Ok(read_outputs(client, &decrypt_slots(&client.interface, secret, ciphertexts)?))
 }
 
 /// The slots of ciphertexts of form Q, the plan's outputs: one vector for each, but in BFV with several plaintext primes for each group of
@@ -40,32 +40,29 @@ pub fn decrypt(
 /// # Errors
 /// In BFV, if noise has passed its bound.
 pub fn decrypt_slots(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
 ) -> Result<Vec<Vec<f64>>, RunError> {
-    let ring = Ring::new(&plan.params);
-    match plan.params.scheme {
+    let params = &interface.params;
+    let ring = Ring::new(params);
+    match params.scheme {
         Scheme::Ckks => {
-            let embedding = Embedding::new(plan.params.n_slots());
+            let embedding = Embedding::new(params.n_slots());
             let slots = |ciphertext: &Ciphertext| {
                 let (message, limbs) = phase(&ring, secret, ciphertext);
                 decode(&ring, &embedding, &message, &limbs, ciphertext.ty.scale)
             };
             Ok(ciphertexts.iter().map(slots).collect())
         }
-        Scheme::Bfv => decrypt_integers(plan, &ring, secret, ciphertexts),
+        Scheme::Bfv => decrypt_integers(interface, &ring, secret, ciphertexts),
     }
 }
 
 /// BFV: log2 of the largest coefficient of the noise in each ciphertext of the first plaintext prime.
-pub fn measure_noise(
-    plan: &VerifiedPlan,
-    secret: &SecretKey,
-    ciphertexts: &[Ciphertext],
-) -> Vec<f64> {
-    let ring = Ring::new(&plan.params);
-    let t = plan.params.t[0];
+pub fn measure_noise(params: &Params, secret: &SecretKey, ciphertexts: &[Ciphertext]) -> Vec<f64> {
+    let ring = Ring::new(params);
+    let t = params.t[0];
     let noise = |ciphertext: &Ciphertext| {
         let (message, limbs) = phase(&ring, secret, ciphertext);
         // Of least magnitude modulo Q, t times the message's share is nothing.
@@ -105,28 +102,29 @@ fn phase(ring: &Ring, secret: &SecretKey, ciphertext: &Ciphertext) -> (SecretPol
 
 /// The integers of least magnitude that all plaintext primes agree on, rounded to doubles beyond 2^53.
 fn decrypt_integers(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     ring: &Ring,
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
 ) -> Result<Vec<Vec<f64>>, RunError> {
-    let primes = &plan.params.t;
+    let primes = &interface.params.t;
     let count = ciphertexts.len() / primes.len();
     let residues = |(i, &t): (usize, &u64)| {
         let batch = Batch::new(ring.n(), t);
-        let factors = plan.correction_factors(t).expect("a verified plan has them");
-        let slots = |(ciphertext, value): (&Ciphertext, Value)| -> Result<Vec<u64>, RunError> {
-            let (message, limbs) = phase(ring, secret, ciphertext);
-            let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());
-            let fits = messages.noise < LARGEST_NOISE;
-            let t = batch.modulus();
-            let inverse = t.inverse(factors[value.index()]);
-            let mut coefficients = fits.then_some(messages.coefficients).ok_or(RunError::Noise)?;
-            coefficients.iter_mut().for_each(|m| *m = t.mul(*m, inverse));
-            Ok(batch.to_slots(coefficients))
-        };
+        let slots =
+            |(ciphertext, result): (&Ciphertext, &ResultType)| -> Result<Vec<u64>, RunError> {
+                let (message, limbs) = phase(ring, secret, ciphertext);
+                let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());
+                let fits = messages.noise < LARGEST_NOISE;
+                let t = batch.modulus();
+                let inverse = t.inverse(result.factors[i]);
+                let mut coefficients =
+                    fits.then_some(messages.coefficients).ok_or(RunError::Noise)?;
+                coefficients.iter_mut().for_each(|m| *m = t.mul(*m, inverse));
+                Ok(batch.to_slots(coefficients))
+            };
         let ciphertexts = ciphertexts[i * count..][..count].iter();
-        ciphertexts.zip(plan.output_values()).map(slots).collect::<Result<Vec<_>, _>>()
+        ciphertexts.zip(&interface.results).map(slots).collect::<Result<Vec<_>, _>>()
     };
     let residues = primes.iter().enumerate().map(residues).collect::<Result<Vec<_>, _>>()?;
     let moduli: Vec<Modulus> = primes.iter().map(|&t| Modulus::new(t)).collect();

@@ -1,16 +1,16 @@
 //! Tensors to slots to fresh ciphertexts, and slots to tensors.
 
-use hecc_grammar::plan::{Form, Input, Plan, Scheme, Slots, Type, VerifiedPlan};
+use hecc_grammar::plan::{ClientPart, Form, Input, Params, Scheme, Slots, Type};
 
 use crate::error::RunError;
 use crate::kernel::active;
 use crate::ring::{Ring, SecretRng};
-use crate::rlwe::{FreshCiphertext, Poly};
+use crate::rlwe::{FreshCiphertext, Mask, Poly};
 use crate::scheme::bfv::Batch;
 use crate::scheme::ckks::{Embedding, encode_slots};
 
-use super::SecretKey;
 use super::secret_key::{Secret, SecretPoly};
+use super::{PublicKey, SecretKey};
 
 /// What to do with a number outside the range that the plan was calibrated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,64 +21,102 @@ pub enum RangePolicy {
     Allow,
 }
 
+/// What inputs are encrypted under.
+#[derive(Clone, Copy)]
+pub enum EncryptionKey<'a> {
+    /// By the owner of the key.
+    Secret(&'a SecretKey),
+    /// By anyone.
+    Public(&'a PublicKey),
+}
+
 /// Encrypts the plan's input tensors, flattened in row-major order.
 ///
-/// Out:   ciphertexts at the inputs' level and the top scale, half of each a seed; with several plaintext primes those
-///        of the first come first.
+/// Out:   ciphertexts at the inputs' level and the top scale, under the secret key half of each a seed; with several
+///        plaintext primes those of the first come first.
 /// Noise: `noise::fresh` and `noise::encode`.
 ///
 /// # Errors
 /// If the tensors do not fit the plan's inputs.
 pub fn encrypt(
-    plan: &VerifiedPlan,
-    secret: &SecretKey,
+    client: &ClientPart,
+    key: EncryptionKey<'_>,
     rng: &mut SecretRng,
     tensors: &[Vec<f64>],
     policy: RangePolicy,
 ) -> Result<Vec<FreshCiphertext>, RunError> {
-    let slots = place_inputs(plan, tensors, policy)?;
-    let ring = Ring::new(&plan.params);
-    let limbs: Vec<usize> = plan.params.input_limbs().iter().collect();
-    let s = secret.poly(&ring, &limbs);
+    let slots = place_inputs(client, tensors, policy)?;
+    let params = &client.interface.params;
+    let ring = Ring::new(params);
+    let limbs: Vec<usize> = params.input_limbs().iter().collect();
     let ty = Type {
         form: Form::Q,
-        limbs: plan.params.input_limbs(),
-        scale: plan.params.top_scale,
+        limbs: params.input_limbs(),
+        scale: params.top_scale,
         degree: 1,
         ephemeral: false,
     };
+    let mut zeros = Zeros::new(&ring, key, &limbs);
     let encrypt_one = |message: SecretPoly| {
+        let (mut body, mask) = zeros.next(rng);
+        body.0.update(|k, out| {
+            let q = ring.modulus(limbs[k]);
+            out.iter_mut().zip(message.limb(k)).for_each(|(b, &m)| *b = q.add(*b, m));
+        });
+        FreshCiphertext { mask, body: (*body).clone(), ty }
+    };
+    Ok(messages(params, &ring, slots, &limbs).map(encrypt_one).collect())
+}
+
+/// Makes fresh encryptions of zero.
+enum Zeros<'a> {
+    Secret { ring: &'a Ring, limbs: &'a [usize], s: SecretPoly },
+    Public { ring: &'a Ring, key: &'a PublicKey },
+}
+
+impl<'a> Zeros<'a> {
+    fn new(ring: &'a Ring, key: EncryptionKey<'a>, limbs: &'a [usize]) -> Zeros<'a> {
+        match key {
+            EncryptionKey::Secret(secret) => {
+                Zeros::Secret { ring, limbs, s: secret.poly(ring, limbs) }
+            }
+            EncryptionKey::Public(key) => Zeros::Public { ring, key },
+        }
+    }
+
+    fn next(&mut self, rng: &mut SecretRng) -> (SecretPoly, Mask) {
+        let (ring, limbs, s) = match self {
+            Zeros::Public { ring, key } => return key.zero(ring, rng),
+            Zeros::Secret { ring, limbs, s } => (ring, limbs, s),
+        };
         let seed = rng.public_seed();
-        let uniform = FreshCiphertext::uniform_half(&ring, &seed, &limbs);
-        let error = Secret(rng.error(ring.n())).poly(&ring, &limbs);
+        let uniform = FreshCiphertext::uniform_half(ring, &seed, limbs);
+        let error = Secret(rng.error(ring.n())).poly(ring, limbs);
         let body = Poly::build(ring.n(), limbs.len(), |k, out| {
             let q = ring.modulus(limbs[k]);
             (active().mul)(out, uniform.limb(k), s.limb(k), q);
-            for ((b, &e), &m) in out.iter_mut().zip(error.limb(k)).zip(message.limb(k)) {
-                *b = q.sub(q.add(e, m), *b);
-            }
+            out.iter_mut().zip(error.limb(k)).for_each(|(b, &e)| *b = q.sub(e, *b));
         });
-        FreshCiphertext { seed, body, ty }
-    };
-    Ok(messages(plan, &ring, slots, &limbs).map(encrypt_one).collect())
+        (SecretPoly(body), Mask::Seed(seed))
+    }
 }
 
 /// The encoded slots of every ciphertext, on the limbs.
 fn messages<'a>(
-    plan: &'a Plan,
+    params: &'a Params,
     ring: &'a Ring,
     slots: Vec<Vec<f64>>,
     limbs: &'a [usize],
 ) -> Box<dyn Iterator<Item = SecretPoly> + 'a> {
-    match plan.params.scheme {
+    match params.scheme {
         Scheme::Ckks => {
-            let embedding = Embedding::new(plan.params.n_slots());
-            let scale = plan.params.top_scale;
+            let embedding = Embedding::new(params.n_slots());
+            let scale = params.top_scale;
             Box::new(slots.into_iter().map(move |slots| {
                 SecretPoly(encode_slots(ring, &embedding, &Slots::real(slots), scale, limbs))
             }))
         }
-        Scheme::Bfv => Box::new(plan.params.t.iter().flat_map(move |&t| {
+        Scheme::Bfv => Box::new(params.t.iter().flat_map(move |&t| {
             let batch = Batch::new(ring.n(), t);
             let message = |slots: &Vec<f64>| {
                 let slots = slots.iter().map(|&x| batch.modulus().from_integer(x));
@@ -104,18 +142,20 @@ fn slot_value(scheme: Scheme, input: &Input, element: f64) -> f64 {
 /// # Errors
 /// If the tensors do not fit the plan's inputs, or a number is out of range and the policy refuses it.
 pub fn place_inputs(
-    plan: &Plan,
+    client: &ClientPart,
     tensors: &[Vec<f64>],
     policy: RangePolicy,
 ) -> Result<Vec<Vec<f64>>, RunError> {
-    if tensors.len() != plan.inputs.len() {
-        return Err(RunError::TensorCount { found: tensors.len(), expected: plan.inputs.len() });
+    let ClientPart { interface, inputs, .. } = client;
+    let params = &interface.params;
+    if tensors.len() != inputs.len() {
+        return Err(RunError::TensorCount { found: tensors.len(), expected: inputs.len() });
     }
     let mut ciphertexts = vec![];
-    for (input, tensor) in plan.inputs.iter().zip(tensors) {
+    for (input, tensor) in inputs.iter().zip(tensors) {
         let expected = input.shape.iter().product();
         let n_examples = tensor.len() / usize::max(expected, 1);
-        if !tensor.len().is_multiple_of(expected) || !(1..=plan.batch).contains(&n_examples) {
+        if !tensor.len().is_multiple_of(expected) || !(1..=interface.batch).contains(&n_examples) {
             let (name, shape) = (input.name.clone(), input.shape.clone());
             return Err(RunError::TensorLength { name, found: tensor.len(), expected, shape });
         }
@@ -132,10 +172,10 @@ pub fn place_inputs(
             }
         }
         for runs in &input.slots {
-            let mut slots = vec![0.0; plan.params.n_slots()];
+            let mut slots = vec![0.0; params.n_slots()];
             for (slot, element) in runs.pairs() {
                 for (example, tensor) in tensor.chunks(expected).enumerate() {
-                    let value = slot_value(plan.params.scheme, input, tensor[element as usize]);
+                    let value = slot_value(params.scheme, input, tensor[element as usize]);
                     slots[slot as usize + example] = value;
                 }
             }
@@ -166,16 +206,16 @@ fn place(input: &Input, element: usize) -> String {
 ///
 /// # Panics
 /// If the number of ciphertexts is not the plan's.
-pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mut ciphertexts = ciphertexts.iter();
+pub fn read_outputs(client: &ClientPart, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let (mut ciphertexts, batch) = (ciphertexts.iter(), client.interface.batch);
     let read = |output: &hecc_grammar::plan::Output| {
         let n_elements: usize = output.shape.iter().product();
-        let mut tensor = vec![0.0; n_elements * plan.batch];
+        let mut tensor = vec![0.0; n_elements * batch];
         for (_, runs) in &output.slots {
             let slots = ciphertexts.next().expect("one slot vector for each output ciphertext");
             for (slot, element) in runs.pairs() {
                 let scale = output.element_scales.get(element as usize).unwrap_or(&1.0);
-                for example in 0..plan.batch {
+                for example in 0..batch {
                     let value = slots[slot as usize + example] * output.factor * scale;
                     tensor[example * n_elements + element as usize] = value;
                 }
@@ -183,5 +223,5 @@ pub fn read_outputs(plan: &Plan, ciphertexts: &[Vec<f64>]) -> Vec<Vec<f64>> {
         }
         tensor
     };
-    plan.outputs.iter().map(read).collect()
+    client.outputs.iter().map(read).collect()
 }

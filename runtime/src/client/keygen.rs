@@ -1,6 +1,6 @@
 //! Evaluation keys: exactly those that a plan lists, each only as large as its largest use.
 
-use hecc_grammar::plan::{Key, KeyUse, Plan};
+use hecc_grammar::plan::{Interface, Key, KeyUse};
 
 use crate::kernel::active;
 use crate::ring::{Ring, SecretRng, galois_element};
@@ -13,13 +13,13 @@ use super::secret_key::{Secret, SecretPoly};
 ///
 /// Noise: each digit carries one RLWE error, see `noise::key_product`.
 pub fn evaluation_keys(
-    plan: &Plan,
+    interface: &Interface,
     secret: &SecretKey,
     rng: &mut SecretRng,
     progress: &dyn Fn(usize, usize),
 ) -> EvaluationKeys {
-    let ring = Ring::new(&plan.params);
-    let uses = plan.keys();
+    let ring = Ring::new(&interface.params);
+    let uses = &interface.keys;
     let total = uses.len();
     let seed = rng.public_seed();
     let make = |(done, key_use): (usize, &KeyUse)| {

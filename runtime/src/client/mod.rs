@@ -1,4 +1,5 @@
-//! What the owner of the data does: make keys, encrypt, decrypt. Only this module knows the secret key.
+//! What the owner of the data does: make keys, encrypt, decrypt. Only this module knows the secret key; of a
+//! plan it knows the client's part.
 
 mod decrypt;
 mod encrypt;
@@ -6,16 +7,21 @@ mod file;
 mod keygen;
 mod outside;
 mod precision;
+mod public_key;
 mod secret_key;
 mod security;
 mod share;
 
 pub use decrypt::{decrypt, decrypt_slots, measure_noise};
-pub use encrypt::{RangePolicy, encrypt, place_inputs, read_outputs};
-pub use file::{read_secret_key, secret_key_bytes, write_secret_key};
+pub use encrypt::{EncryptionKey, RangePolicy, encrypt, place_inputs, read_outputs};
+pub use file::{
+    public_key_bytes, read_public_key, read_secret_key, secret_key_bytes, write_public_key,
+    write_secret_key,
+};
 pub use keygen::evaluation_keys;
 pub use outside::{Outside, outside, unusual_input};
 pub use precision::Precision;
+pub use public_key::PublicKey;
 pub use secret_key::SecretKey;
 pub use security::{TooWeak, check_security};
 pub use share::Flood;

@@ -1,7 +1,6 @@
 //! What a plan proves of its results: how far noise puts them off at most, and the digits that this leaves.
 
-use hecc_grammar::noise;
-use hecc_grammar::plan::{Scheme, VerifiedPlan};
+use hecc_grammar::plan::{ClientPart, Output};
 
 /// What errors of results stay below, for each element of each output, in the units of the result.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,15 +15,11 @@ struct Unit {
 
 impl Precision {
     /// Of the results of a plan, by its noise analysis. Integers are exact.
-    pub fn of(plan: &VerifiedPlan) -> Precision {
-        let deviations = match plan.params.scheme {
-            Scheme::Ckks => noise::analyze(plan),
-            Scheme::Bfv => vec![noise::Deviation::NONE; plan.ops.len()],
-        };
-        let of_output = |output: &hecc_grammar::plan::Output| {
+    pub fn of(client: &ClientPart) -> Precision {
+        let of_output = |output: &Output| {
             let mut bounds = vec![0.0; output.shape.iter().product()];
             for (value, runs) in &output.slots {
-                let bound = deviations[value.index()].bound * output.factor.abs();
+                let bound = client.bounds[value.index()] * output.factor.abs();
                 for (_, element) in runs.pairs() {
                     let step = output.element_scales.get(element as usize).unwrap_or(&1.0);
                     bounds[element as usize] = bound * step.abs();
@@ -32,12 +27,17 @@ impl Precision {
             }
             bounds
         };
-        Precision(plan.outputs.iter().map(of_output).collect())
+        Precision(client.outputs.iter().map(of_output).collect())
     }
 
     /// Whether results have no errors.
     pub fn is_exact(&self) -> bool {
         self.0.iter().flatten().all(|&bound| bound == 0.0)
+    }
+
+    /// The largest bound on errors.
+    pub fn largest_bound(&self) -> f64 {
+        self.0.iter().flatten().copied().fold(0.0, f64::max)
     }
 
     /// How many numbers a decryption is.

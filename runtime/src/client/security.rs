@@ -1,7 +1,7 @@
 //! Whether a plan's parameters are as secure as the owner of the data wants them: judged by the client, from ring, modulus and
 //! sparse secret, whatever the plan says of itself.
 
-use hecc_grammar::plan::Plan;
+use hecc_grammar::plan::Interface;
 use hecc_grammar::security::{Security, level_of};
 
 /// A plan whose parameters give less security than is wanted.
@@ -27,9 +27,9 @@ pub struct TooWeak {
 ///
 /// # Errors
 /// If they give less.
-pub fn check_security(plan: &Plan, wanted: Security) -> Result<(), TooWeak> {
-    let (log_n, log_qp) = (plan.params.log_n, plan.params.log_qp());
-    let ephemeral = plan.ephemeral_log_qp();
+pub fn check_security(interface: &Interface, wanted: Security) -> Result<(), TooWeak> {
+    let (log_n, log_qp) = (interface.params.log_n, interface.params.log_qp());
+    let ephemeral = interface.ephemeral_log_qp();
     let found = level_of(log_n, log_qp, ephemeral);
     if found.is_some_and(|level| level >= wanted) {
         return Ok(());
@@ -45,11 +45,11 @@ mod tests {
     use super::*;
 
     /// A plan that promises so much, on a ring of degree 2^`log_n` with a modulus of 96 bits.
-    fn plan(log_n: u32, security: Security) -> Plan {
+    fn plan(log_n: u32, security: Security) -> Interface {
         let (q, p) = (vec![281474976546817], vec![281474976694273]);
         let (scheme, t) = (Scheme::Ckks, vec![]);
         let params = Params { scheme, log_n, q, t, p, input_level: 0, top_scale: 40.0, security };
-        Plan::new(params, "plan")
+        Interface { params, batch: 1, n_inputs: 0, keys: vec![], results: vec![] }
     }
 
     #[test]

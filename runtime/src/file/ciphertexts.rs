@@ -5,11 +5,11 @@
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{Envelope, FileError, Fingerprint, KeyId, Kind, Origin, open, seal};
-use hecc_grammar::plan::{Form, LimbSet, Params, Plan, Type, VerifiedPlan};
+use hecc_grammar::plan::{Form, Interface, LimbSet, Params, ResultType, Type};
 
-use crate::rlwe::{Ciphertext, FreshCiphertext, Poly};
+use crate::rlwe::{Ciphertext, FreshCiphertext, Mask, Poly};
 
-use super::pack::{pack, packed_bytes, unpack};
+use super::pack::{packed_limbs_bytes, put_limbs, read_limbs};
 use super::{Reader, check_params, params_bytes, put_params};
 
 /// The ciphertexts of a file.
@@ -42,14 +42,18 @@ const ENTRY_BYTES: usize = 24;
 const COUNTS_BYTES: usize = 8;
 const SEED_BYTES: usize = 16;
 
-/// The exact size of a file with `n_examples` inputs of a plan.
-pub fn input_bytes(plan: &Plan, n_examples: usize) -> u64 {
-    Kind::Input.file_size(payload_bytes(plan, &input_signatures(plan), n_examples))
+/// The exact size of a file with `n_examples` inputs of a plan, under the secret key (`seeded`) or the public key.
+pub fn input_bytes(interface: &Interface, n_examples: usize, seeded: bool) -> u64 {
+    Kind::Input.file_size(payload_bytes(
+        interface,
+        &input_signatures(interface, seeded),
+        n_examples,
+    ))
 }
 
 /// The exact size of a file with `n_examples` outputs of a plan.
-pub fn output_bytes(plan: &Plan, n_examples: usize) -> u64 {
-    Kind::Result.file_size(payload_bytes(plan, &output_signatures(plan), n_examples))
+pub fn output_bytes(interface: &Interface, n_examples: usize) -> u64 {
+    Kind::Result.file_size(payload_bytes(interface, &output_signatures(interface), n_examples))
 }
 
 /// A file with encrypted inputs of the plan named by `fingerprint`.
@@ -57,18 +61,26 @@ pub fn output_bytes(plan: &Plan, n_examples: usize) -> u64 {
 /// # Panics
 /// If a ciphertext is not what the plan takes.
 pub fn write_inputs(
-    plan: &Plan,
+    interface: &Interface,
     fingerprint: Fingerprint,
     inputs: &Ciphertexts<FreshCiphertext>,
 ) -> Vec<u8> {
-    let signatures = input_signatures(plan);
-    let mut payload = head(plan, &signatures, inputs);
+    let mut all = inputs.sets.iter().flatten();
+    let seeded = all.any(|ciphertext| matches!(ciphertext.mask, Mask::Seed(_)));
+    let signatures = input_signatures(interface, seeded);
+    let mut payload = head(interface, &signatures, inputs);
     for set in &inputs.sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's input ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
             assert_eq!(ciphertext.ty, signature.ty(), "inputs have the plan's type");
-            payload.extend(ciphertext.seed);
-            put_poly(&mut payload, plan, signature, &ciphertext.body);
+            match &ciphertext.mask {
+                Mask::Seed(seed) => payload.extend(seed),
+                Mask::Poly(mask) => {
+                    assert!(!seeded, "all inputs of a file are under the same key");
+                    put_poly(&mut payload, interface, signature, mask);
+                }
+            }
+            put_poly(&mut payload, interface, signature, &ciphertext.body);
         }
     }
     seal(Kind::Input, Origin { plan: fingerprint, key: inputs.key }, &payload)
@@ -79,17 +91,20 @@ pub fn write_inputs(
 /// # Panics
 /// If a ciphertext is not what the plan gives.
 pub fn write_outputs(
-    plan: &Plan,
+    interface: &Interface,
     fingerprint: Fingerprint,
     outputs: &Ciphertexts<Ciphertext>,
 ) -> Vec<u8> {
-    let signatures = output_signatures(plan);
-    let mut payload = head(plan, &signatures, outputs);
+    let signatures = output_signatures(interface);
+    let mut payload = head(interface, &signatures, outputs);
     for set in &outputs.sets {
         assert_eq!(set.len(), signatures.len(), "a set has the plan's output ciphertexts");
         for (ciphertext, signature) in set.iter().zip(&signatures) {
             assert_eq!(ciphertext.ty, signature.ty(), "outputs have the plan's types");
-            ciphertext.polys.iter().for_each(|poly| put_poly(&mut payload, plan, signature, poly));
+            ciphertext
+                .polys
+                .iter()
+                .for_each(|poly| put_poly(&mut payload, interface, signature, poly));
         }
     }
     seal(Kind::Result, Origin { plan: fingerprint, key: outputs.key }, &payload)
@@ -100,16 +115,20 @@ pub fn write_outputs(
 /// # Errors
 /// If the file is damaged, belongs to another plan, or holds anything else.
 pub fn read_inputs(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     fingerprint: Fingerprint,
     file: Bytes,
 ) -> Result<Ciphertexts<FreshCiphertext>, FileError> {
     let envelope = open(file, Kind::Input)?;
     envelope.expect_plan(fingerprint)?;
-    read(plan, &envelope, &input_signatures(plan), |reader, signature| {
-        let seed = reader.seed()?;
-        let body = read_poly(reader, &plan.params, signature)?;
-        Ok(FreshCiphertext { seed, body, ty: signature.ty() })
+    let either = [true, false].map(|seeded| input_signatures(interface, seeded));
+    read(interface, &envelope, &either, |reader, signature| {
+        let mask = match signature.seeded {
+            true => Mask::Seed(reader.seed()?),
+            false => Mask::Poly(read_poly(reader, &interface.params, signature)?),
+        };
+        let body = read_poly(reader, &interface.params, signature)?;
+        Ok(FreshCiphertext { mask, body, ty: signature.ty() })
     })
 }
 
@@ -118,33 +137,35 @@ pub fn read_inputs(
 /// # Errors
 /// If the file is damaged, belongs to another plan or key, or holds anything else.
 pub fn read_outputs(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     origin: Origin,
     file: Bytes,
 ) -> Result<Ciphertexts<Ciphertext>, FileError> {
     let envelope = open(file, Kind::Result)?;
     envelope.expect(origin)?;
-    read(plan, &envelope, &output_signatures(plan), |reader, signature| {
-        let polys = (0..=signature.degree).map(|_| read_poly(reader, &plan.params, signature));
+    read(interface, &envelope, &[output_signatures(interface)], |reader, signature| {
+        let polys = (0..=signature.degree).map(|_| read_poly(reader, &interface.params, signature));
         Ok(Ciphertext { polys: polys.collect::<Result<_, _>>()?, ty: signature.ty() })
     })
 }
 
+/// Reads sets whose ciphertexts are one of the lists of `allowed`.
 fn read<T>(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     envelope: &Envelope,
-    signatures: &[Signature],
+    allowed: &[Vec<Signature>],
     one: impl Fn(&mut Reader<'_>, &Signature) -> Result<T, FileError>,
 ) -> Result<Ciphertexts<T>, FileError> {
     let mut reader = Reader::new(envelope.kind, &envelope.payload);
-    check_params(&mut reader, &plan.params)?;
-    let (n_examples, found) = Signature::read_table(&mut reader)?;
-    if found != signatures {
-        let what = format!("ciphertexts {found:?}, the plan has {signatures:?}");
+    check_params(&mut reader, &interface.params)?;
+    let (n_examples, signatures) = Signature::read_table(&mut reader)?;
+    if !allowed.contains(&signatures) {
+        let what = format!("ciphertexts {signatures:?}, the plan has {:?}", allowed[0]);
         return Err(reader.malformed(what));
     }
-    let per_set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    let n_sets = plan.n_runs(n_examples as usize);
+    let per_set: usize =
+        signatures.iter().map(|signature| signature.bytes(&interface.params)).sum();
+    let n_sets = interface.n_runs(n_examples as usize);
     let expected = per_set.checked_mul(n_sets);
     if n_sets == 0 || expected != Some(reader.left()) {
         let left = reader.left();
@@ -167,8 +188,7 @@ impl Signature {
     }
 
     fn bytes(&self, params: &Params) -> usize {
-        let primes = self.limbs.iter().map(|limb| params.q[limb]);
-        let poly: usize = primes.map(|q| packed_bytes(params.ring_degree(), q)).sum();
+        let poly = packed_limbs_bytes(params, &limb_indices(self));
         if self.seeded { SEED_BYTES + poly } else { poly * (usize::from(self.degree) + 1) }
     }
 
@@ -201,42 +221,41 @@ impl Signature {
     }
 }
 
-fn input_signatures(plan: &Plan) -> Vec<Signature> {
-    let (limbs, scale) = (plan.params.input_limbs(), plan.params.top_scale);
-    let count = plan.n_input_ciphertexts() * plan.params.n_instances();
-    vec![Signature { limbs, scale, degree: 1, seeded: true }; count]
+fn input_signatures(interface: &Interface, seeded: bool) -> Vec<Signature> {
+    let params = &interface.params;
+    let (limbs, scale) = (params.input_limbs(), params.top_scale);
+    let count = interface.n_inputs * params.n_instances();
+    vec![Signature { limbs, scale, degree: 1, seeded }; count]
 }
 
-fn output_signatures(plan: &Plan) -> Vec<Signature> {
-    let signature = |value| {
-        let Type { limbs, scale, degree, form: _, ephemeral: _ } = plan.ty(value);
-        Signature { limbs, scale, degree, seeded: false }
+fn output_signatures(interface: &Interface) -> Vec<Signature> {
+    let signature = |result: &ResultType| {
+        let ResultType { limbs, scale, factors: _ } = *result;
+        Signature { limbs, scale, degree: 1, seeded: false }
     };
-    let signatures: Vec<Signature> = plan.output_values().map(signature).collect();
-    signatures.repeat(plan.params.n_instances())
+    let signatures: Vec<Signature> = interface.results.iter().map(signature).collect();
+    signatures.repeat(interface.params.n_instances())
 }
 
-fn head<T>(plan: &Plan, signatures: &[Signature], content: &Ciphertexts<T>) -> Vec<u8> {
-    let n_sets = plan.n_runs(content.n_examples);
+fn head<T>(interface: &Interface, signatures: &[Signature], content: &Ciphertexts<T>) -> Vec<u8> {
+    let n_sets = interface.n_runs(content.n_examples);
     assert_eq!(content.sets.len(), n_sets, "there is a set for each run");
     let n_examples = u32::try_from(content.n_examples).expect("fewer than 2^32 examples");
     let mut head = vec![];
-    put_params(&mut head, &plan.params);
+    put_params(&mut head, &interface.params);
     [n_examples, signatures.len() as u32].iter().for_each(|n| head.extend(n.to_le_bytes()));
     signatures.iter().for_each(|signature| signature.put(&mut head));
     head
 }
 
-fn payload_bytes(plan: &Plan, signatures: &[Signature], n_examples: usize) -> u64 {
-    let head = params_bytes(&plan.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
-    let set: usize = signatures.iter().map(|signature| signature.bytes(&plan.params)).sum();
-    (head + plan.n_runs(n_examples) * set) as u64
+fn payload_bytes(interface: &Interface, signatures: &[Signature], n_examples: usize) -> u64 {
+    let head = params_bytes(&interface.params) + COUNTS_BYTES + ENTRY_BYTES * signatures.len();
+    let set: usize = signatures.iter().map(|signature| signature.bytes(&interface.params)).sum();
+    (head + interface.n_runs(n_examples) * set) as u64
 }
 
-fn put_poly(out: &mut Vec<u8>, plan: &Plan, signature: &Signature, poly: &Poly) {
-    for (k, limb) in signature.limbs.iter().enumerate() {
-        pack(out, poly.limb(k), plan.params.q[limb]);
-    }
+fn put_poly(out: &mut Vec<u8>, interface: &Interface, signature: &Signature, poly: &Poly) {
+    put_limbs(out, &interface.params, &limb_indices(signature), poly);
 }
 
 fn read_poly(
@@ -244,13 +263,9 @@ fn read_poly(
     params: &Params,
     signature: &Signature,
 ) -> Result<Poly, FileError> {
-    let n = params.ring_degree();
-    let mut words = vec![0; n * signature.limbs.len()];
-    for (out, limb) in words.chunks_exact_mut(n).zip(signature.limbs.iter()) {
-        let q = params.q[limb];
-        if let Some(residue) = unpack(out, reader.bytes(packed_bytes(n, q))?, q) {
-            return Err(reader.malformed(format!("residue {residue} modulo {q}")));
-        }
-    }
-    Ok(Poly::from_data(n, words))
+    read_limbs(reader, params, &limb_indices(signature))
+}
+
+fn limb_indices(signature: &Signature) -> Vec<usize> {
+    signature.limbs.iter().collect()
 }

@@ -15,6 +15,11 @@ pub enum Contents {
         /// The plan's parameters.
         params: Params,
     },
+    /// A public key.
+    PublicKey {
+        /// The plan's parameters.
+        params: Params,
+    },
     /// Evaluation keys.
     EvaluationKeys {
         /// The plan's parameters.
@@ -33,14 +38,17 @@ pub enum Contents {
     },
 }
 
-/// Describes the content of a file other than a plan, as far as its head tells.
+/// Describes the content of a file other than a plan or a part of one, as far as its head tells.
 ///
 /// # Errors
-/// If the head is malformed, or the file is a plan.
+/// If the head is malformed, or the file is a plan or a part of one.
 pub fn describe(envelope: &Envelope) -> Result<Contents, FileError> {
     let mut reader = Reader::new(envelope.kind, &envelope.payload);
     match envelope.kind {
-        Kind::Plan => Err(FileError::Kind { found: Kind::Plan, expected: Kind::EvaluationKeys }),
+        found @ (Kind::Plan | Kind::ClientPart | Kind::ServerPart) => {
+            Err(FileError::Kind { found, expected: Kind::EvaluationKeys })
+        }
+        Kind::PublicKey => Ok(Contents::PublicKey { params: reader.params()? }),
         Kind::SecretKey => Ok(Contents::SecretKey { params: reader.params()? }),
         Kind::EvaluationKeys => {
             let params = reader.params()?;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, Writer, open};
-use hecc_grammar::plan::{KeyUse, Params, Plan, VerifiedPlan};
+use hecc_grammar::plan::{Interface, KeyUse, Params};
 
 use crate::ring::Ring;
 use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
@@ -21,8 +21,8 @@ use super::{Reader, check_params, params_bytes, put_params};
 const PAGE: u64 = 4096;
 
 /// The exact size of a file with the evaluation keys of a plan.
-pub fn evaluation_keys_bytes(plan: &Plan) -> u64 {
-    Kind::EvaluationKeys.file_size(Layout::new(plan).payload_len)
+pub fn evaluation_keys_bytes(interface: &Interface) -> u64 {
+    Kind::EvaluationKeys.file_size(Layout::new(interface).payload_len)
 }
 
 /// Writes the evaluation keys of the plan named by `fingerprint`.
@@ -33,15 +33,15 @@ pub fn evaluation_keys_bytes(plan: &Plan) -> u64 {
 /// # Panics
 /// If the keys are not those that the plan lists.
 pub fn write_evaluation_keys(
-    plan: &Plan,
+    interface: &Interface,
     fingerprint: Fingerprint,
     keys: &EvaluationKeys,
     out: impl Write,
 ) -> io::Result<()> {
-    let layout = Layout::new(plan);
+    let layout = Layout::new(interface);
     let origin = Origin { plan: fingerprint, key: keys.id };
     let mut out = Writer::new(out, Kind::EvaluationKeys, origin, layout.payload_len)?;
-    let head = layout.head(&plan.params, &keys.seed);
+    let head = layout.head(&interface.params, &keys.seed);
     out.write_all(&head)?;
     let mut end = head.len() as u64;
     for section in &layout.sections {
@@ -63,16 +63,16 @@ pub fn write_evaluation_keys(
 /// # Errors
 /// If the file is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
 pub fn read_evaluation_keys(
-    plan: &VerifiedPlan,
+    interface: &Interface,
     origin: Origin,
     file: Bytes,
 ) -> Result<EvaluationKeys, FileError> {
     let envelope = open(file, Kind::EvaluationKeys)?;
     envelope.expect(origin)?;
     let payload = &envelope.payload[..];
-    let layout = Layout::new(plan);
+    let layout = Layout::new(interface);
     let mut reader = Reader::new(Kind::EvaluationKeys, payload);
-    check_params(&mut reader, &plan.params)?;
+    check_params(&mut reader, &interface.params)?;
     let seed = reader.seed()?;
     let found = reader.u32()? as usize;
     if found != layout.sections.len() {
@@ -89,7 +89,7 @@ pub fn read_evaluation_keys(
         let what = format!("a payload of {} bytes, expected {}", payload.len(), layout.payload_len);
         return Err(reader.malformed(what));
     }
-    let ring = Ring::new(&plan.params);
+    let ring = Ring::new(&interface.params);
     let mut keys = BTreeMap::new();
     let mut end = payload.len() - reader.left();
     for section in &layout.sections {
@@ -145,9 +145,8 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(plan: &Plan) -> Layout {
-        let params = &plan.params;
-        let uses = plan.keys();
+    fn new(interface: &Interface) -> Layout {
+        let Interface { params, keys: uses, .. } = interface;
         let mut end = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
         let mut place = |&KeyUse { key, limbs, n_special }: &KeyUse| {
             let n_limbs = limbs.len() + n_special;

@@ -1,4 +1,4 @@
-//! Files of evaluation keys and ciphertexts. (The secret key's is in `crate::client`.)
+//! Files of evaluation keys and ciphertexts. (Those of the secret and the public key are in `crate::client`.)
 //!
 //! Every payload starts with the plan's parameters; its size follows from the plan, so a reader knows it before it
 //! allocates anything. Integers are little-endian. Readers trust nothing: every count, length, type, padding byte and
@@ -18,3 +18,4 @@ pub use describe::{Contents, describe};
 pub use evaluation_keys::{evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys};
 pub(crate) use fields::{Reader, check_params, params_bytes, put_params};
 pub use key_section::KeySection;
+pub(crate) use pack::{packed_limbs_bytes, put_limbs, read_limbs};

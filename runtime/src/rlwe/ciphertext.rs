@@ -30,23 +30,37 @@ impl Ciphertext {
     }
 }
 
-/// A ciphertext as the client sends it: `c_1` is a seed.
+/// A ciphertext as the client sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FreshCiphertext {
-    /// The seed of `c_1`.
-    pub seed: Seed,
+    /// `c_1`.
+    pub mask: Mask,
     /// `c_0`.
     pub body: Poly,
     /// Form Q, degree 1.
     pub ty: Type,
 }
 
+/// The polynomial of a fresh ciphertext that hides its message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mask {
+    /// Uniform, given by a seed: under the secret key.
+    Seed(Seed),
+    /// As it is: under the public key.
+    Poly(Poly),
+}
+
 impl FreshCiphertext {
     /// The ciphertext with both polynomials.
     pub fn expand(self, ring: &Ring) -> Ciphertext {
-        let limbs: Vec<usize> = self.ty.limbs.iter().collect();
-        let uniform = FreshCiphertext::uniform_half(ring, &self.seed, &limbs);
-        Ciphertext { polys: vec![self.body, uniform], ty: self.ty }
+        let mask = match self.mask {
+            Mask::Seed(seed) => {
+                let limbs: Vec<usize> = self.ty.limbs.iter().collect();
+                FreshCiphertext::uniform_half(ring, &seed, &limbs)
+            }
+            Mask::Poly(poly) => poly,
+        };
+        Ciphertext { polys: vec![self.body, mask], ty: self.ty }
     }
 
     /// `c_1` of a seed.

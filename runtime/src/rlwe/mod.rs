@@ -8,7 +8,7 @@ mod plaintext;
 mod poly;
 
 pub use buffer::Buffer;
-pub use ciphertext::{Ciphertext, FreshCiphertext, limb_indices};
+pub use ciphertext::{Ciphertext, FreshCiphertext, Mask, limb_indices};
 pub use context::Context;
 pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeySwitchKey, by_blocks};
 pub use plaintext::{Blocks, Plaintext};

@@ -6,13 +6,13 @@ use hecc_grammar::plan::{
     Key, LimbSet, Op, Params, PlanError, Ranges, Scheme, Value, VerifiedPlan,
 };
 use hecc_runtime::client::{
-    Outside, RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise, outside,
+    EncryptionKey, Outside, RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise, outside,
 };
 use hecc_runtime::error::RunError;
 use hecc_runtime::eval::{Noise, run_clear};
 use hecc_runtime::ring::SecretRng;
 
-use crate::common::{Build, Setup, next, params, run, run_slots, setup};
+use crate::common::{Build, Setup, next, params, run, run_slots, setup, setup_public};
 
 /// Largest integer in inputs.
 pub(crate) const RANGE: f64 = 1000.0;
@@ -151,19 +151,20 @@ fn everything(params: Params) -> (Build, Vec<Value>) {
     (build, outputs)
 }
 
-/// Encrypted results equal those in the clear, and their noise is below its bound but not far.
+/// Encrypted results equal those in the clear, for inputs under either key, and their noise is below its bound but not far.
 pub(crate) fn check(plan: &VerifiedPlan, seeds: std::ops::Range<u8>, slack: f64) {
     let bounds: Vec<f64> = {
         let noise = analyze_exact(plan);
         plan.output_values().map(|v| noise[v.index()] + EXACT_TAIL.log2()).collect()
     };
     let mut largest = vec![f64::NEG_INFINITY; bounds.len()];
-    for seed in seeds {
+    let both: [fn(&VerifiedPlan, u8) -> Setup; 2] = [setup, setup_public];
+    for (seed, setup) in seeds.flat_map(|seed| both.map(|setup| (seed, setup))) {
         let setup = setup(plan, seed);
         let clear = run_clear(plan, &setup.slots, Noise::None, |_, _| {});
         assert_eq!(run_slots(plan, &setup), clear);
         let outputs = run(plan, &setup, 2, 0);
-        let noise = measure_noise(plan, &setup.secret, &outputs[..bounds.len()]);
+        let noise = measure_noise(&plan.params, &setup.secret, &outputs[..bounds.len()]);
         largest.iter_mut().zip(noise).for_each(|(most, noise)| *most = noise.max(*most));
     }
     for (i, (&measured, &bound)) in largest.iter().zip(&bounds).enumerate() {
@@ -239,11 +240,12 @@ fn damaged_ciphertexts_and_results_beyond_their_limit_are_told() {
     let Setup { secret, slots, keys, fresh } = setup(&plan, 3);
     let outputs = run(&plan, &Setup { secret, slots, keys, fresh }, 1, 0);
     let secret = hecc_runtime::client::SecretKey::from_seed([3; 32]);
-    let results = decrypt(&plan, &secret, &outputs).unwrap();
+    let client = plan.client_part();
+    let results = decrypt(&client, &secret, &outputs).unwrap();
     let found = outside(&plan.outputs[0], &results[0]);
     assert!(matches!(found, Some(Outside::Overflow { .. })), "{found:?}");
     let other = hecc_runtime::client::SecretKey::from_seed([4; 32]);
-    let error = decrypt_slots(&plan, &other, &outputs).unwrap_err();
+    let error = decrypt_slots(&client.interface, &other, &outputs).unwrap_err();
     assert!(matches!(error, RunError::Noise), "{error}");
 }
 
@@ -259,8 +261,10 @@ fn inputs_are_quantized_as_the_network_does() {
     tensor[..6].copy_from_slice(&[0.25, 0.75, 0.8, 5.0, -0.3, -7.0]);
     let secret = hecc_runtime::client::SecretKey::from_seed([1; 32]);
     let mut rng = SecretRng::from_seed(&[2; 32]);
-    let sent = encrypt(&plan, &secret, &mut rng, &[tensor], RangePolicy::Refuse).unwrap();
+    let (client, key) = (plan.client_part(), EncryptionKey::Secret(&secret));
+    let sent = encrypt(&client, key, &mut rng, &[tensor], RangePolicy::Refuse).unwrap();
     let ring = hecc_runtime::ring::Ring::new(&plan.params);
-    let slots = decrypt_slots(&plan, &secret, &[sent[0].clone().expand(&ring)]).unwrap();
+    let slots =
+        decrypt_slots(&client.interface, &secret, &[sent[0].clone().expand(&ring)]).unwrap();
     assert_eq!(slots[0][..6], [0.0, 2.0, 2.0, 3.0, -1.0, -1.0]);
 }

@@ -2,7 +2,9 @@
 
 use hecc_grammar::plan::{Params, Scheme, VerifiedPlan, is_prime};
 use hecc_grammar::security::Security;
-use hecc_runtime::client::{RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys};
+use hecc_runtime::client::{
+    EncryptionKey, PublicKey, RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys,
+};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::ring::SecretRng;
 use hecc_runtime::rlwe::{Ciphertext, EvaluationKeys, FreshCiphertext};
@@ -39,10 +41,21 @@ pub(crate) struct Setup {
     pub(crate) fresh: Vec<FreshCiphertext>,
 }
 
+/// As [`setup`], the inputs encrypted under the public key.
+pub(crate) fn setup_public(plan: &VerifiedPlan, seed: u8) -> Setup {
+    let setup = setup(plan, seed);
+    let mut rng = SecretRng::from_seed(&[seed ^ 0x40; 32]);
+    let public = PublicKey::of(&plan.params, &setup.secret, &mut rng);
+    let key = EncryptionKey::Public(&public);
+    let fresh = encrypt(&plan.client_part(), key, &mut rng, &setup.slots, RangePolicy::Refuse);
+    Setup { fresh: fresh.expect("the test's inputs are in range"), ..setup }
+}
+
 pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
     let secret = SecretKey::from_seed([seed; 32]);
     let mut rng = SecretRng::from_seed(&[seed ^ 0x80; 32]);
-    let keys = evaluation_keys(plan, &secret, &mut rng, &|_, _| {});
+    let client = plan.client_part();
+    let keys = evaluation_keys(&client.interface, &secret, &mut rng, &|_, _| {});
     let mut state = u64::from(seed) + 1;
     // Numbers in [−1, 1), integers of as many bits as the range has in BFV.
     let mut number = |scale: f64, integer: bool| {
@@ -54,7 +67,8 @@ pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
         (0..plan.params.n_slots()).map(|_| number(input.ranges.hull().1, integer)).collect()
     });
     let slots: Vec<Vec<f64>> = slots.collect();
-    let fresh = encrypt(plan, &secret, &mut rng, &slots, RangePolicy::Refuse);
+    let key = EncryptionKey::Secret(&secret);
+    let fresh = encrypt(&client, key, &mut rng, &slots, RangePolicy::Refuse);
     Setup { secret, keys, slots, fresh: fresh.expect("the test's inputs are in range") }
 }
 
@@ -88,7 +102,8 @@ pub(crate) fn run(
 /// Slots of the outputs of an encrypted run.
 pub(crate) fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
     let outputs = run(plan, setup, 1, usize::MAX);
-    decrypt_slots(plan, &setup.secret, &outputs).expect("the noise is within its bound")
+    decrypt_slots(&plan.interface(), &setup.secret, &outputs)
+        .expect("the noise is within its bound")
 }
 
 /// The largest difference, and the root of the mean square.

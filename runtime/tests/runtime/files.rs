@@ -1,15 +1,20 @@
 //! Files of keys and ciphertexts: they come back as they went, have the predicted size, and no damage gets through.
 
-use crate::common::{Build, Setup, next, run, setup, usual};
+use crate::common::{Build, Setup, difference, next, run, run_slots, setup, usual};
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Fingerprint, KeyId, Kind, Origin, open, open_any, seal};
 use hecc_grammar::plan::{Key, Op, Value, VerifiedPlan};
-use hecc_runtime::client::{read_secret_key, secret_key_bytes, write_secret_key};
+use hecc_runtime::client::{
+    EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt, public_key_bytes, read_public_key,
+    read_secret_key, secret_key_bytes, write_public_key, write_secret_key,
+};
 use hecc_runtime::file::{
     Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, output_bytes,
     read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys, write_inputs,
     write_outputs,
 };
+use hecc_runtime::ring::SecretRng;
+use hecc_runtime::rlwe::FreshCiphertext;
 
 const PLAN: Fingerprint = Fingerprint([3; 32]);
 /// Those of a key of a seed alone.
@@ -32,6 +37,19 @@ fn small_plan() -> (VerifiedPlan, Setup) {
     (plan, setup)
 }
 
+/// A public key, and inputs under it.
+fn public(
+    plan: &VerifiedPlan,
+    secret: &SecretKey,
+    slots: &[Vec<f64>],
+) -> (PublicKey, Vec<FreshCiphertext>) {
+    let mut rng = SecretRng::from_seed(&[77; 32]);
+    let key = PublicKey::of(&plan.params, secret, &mut rng);
+    let under = EncryptionKey::Public(&key);
+    let sent = encrypt(&plan.client_part(), under, &mut rng, slots, RangePolicy::Refuse);
+    (key, sent.expect("the test's inputs are in range"))
+}
+
 /// A whole file and how it is read; `Err` carries the message.
 struct Case {
     name: &'static str,
@@ -41,19 +59,22 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let (plan, setup) = small_plan();
+    let interface = plan.interface();
     let mut keys = vec![];
-    write_evaluation_keys(&plan, PLAN, &setup.keys, &mut keys).expect("a Vec takes all bytes");
+    write_evaluation_keys(&interface, PLAN, &setup.keys, &mut keys).expect("a Vec takes all bytes");
     let outputs = run(&plan, &setup, 1, 0);
-    let inputs = write_inputs(&plan, PLAN, &sent(vec![setup.fresh.clone(), setup.fresh]));
-    let outputs = write_outputs(&plan, PLAN, &sent(vec![outputs]));
-    let secret = write_secret_key(&plan, PLAN, &setup.secret).to_vec();
-    let plans = [plan.clone(), plan.clone(), plan.clone(), plan];
-    let [a, b, c, d] = plans;
+    let inputs = write_inputs(&interface, PLAN, &sent(vec![setup.fresh.clone(), setup.fresh]));
+    let outputs = write_outputs(&interface, PLAN, &sent(vec![outputs]));
+    let secret = write_secret_key(&plan.params, PLAN, &setup.secret).to_vec();
+    let (public, under_it) = public(&plan, &setup.secret, &setup.slots);
+    let under_it = write_inputs(&interface, PLAN, &sent(vec![under_it]));
+    let public = write_public_key(&plan.params, PLAN, &public);
+    let [a, b, c, d, e, f] = std::array::from_fn(|_| interface.clone());
     vec![
         Case {
             name: "secret key",
             file: secret,
-            read: Box::new(move |file| read_secret_key(&a, PLAN, file).map(drop)),
+            read: Box::new(move |file| read_secret_key(&a.params, PLAN, file).map(drop)),
         },
         Case {
             name: "evaluation keys",
@@ -70,17 +91,28 @@ fn cases() -> Vec<Case> {
             file: outputs,
             read: Box::new(move |file| read_outputs(&d, ORIGIN, file).map(drop)),
         },
+        Case {
+            name: "public key",
+            file: public,
+            read: Box::new(move |file| read_public_key(&e.params, PLAN, file).map(drop)),
+        },
+        Case {
+            name: "inputs under the public key",
+            file: under_it,
+            read: Box::new(move |file| read_inputs(&f, PLAN, file).map(drop)),
+        },
     ]
 }
 
 #[test]
 fn files_round_trip_and_have_the_predicted_size() {
     let (plan, setup) = small_plan();
+    let interface = plan.interface();
     let expected = run(&plan, &setup, 1, 0);
 
     let mut file = vec![];
-    write_evaluation_keys(&plan, PLAN, &setup.keys, &mut file).unwrap();
-    assert_eq!(file.len() as u64, evaluation_keys_bytes(&plan));
+    write_evaluation_keys(&interface, PLAN, &setup.keys, &mut file).unwrap();
+    assert_eq!(file.len() as u64, evaluation_keys_bytes(&interface));
     let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
     let Contents::EvaluationKeys { params, sections } = described else {
         panic!("{described:?}");
@@ -88,22 +120,22 @@ fn files_round_trip_and_have_the_predicted_size() {
     assert_eq!(params, plan.params);
     assert_eq!(sections.len(), plan.keys().len());
     assert!(sections.iter().all(|section| section.offset % 4096 == 0));
-    let keys = read_evaluation_keys(&plan, ORIGIN, file.into()).unwrap();
+    let keys = read_evaluation_keys(&interface, ORIGIN, file.into()).unwrap();
 
     let inputs_sent = sent(vec![setup.fresh.clone(), setup.fresh.clone()]);
-    let file = write_inputs(&plan, PLAN, &inputs_sent);
-    assert_eq!(file.len() as u64, input_bytes(&plan, 2));
+    let file = write_inputs(&interface, PLAN, &inputs_sent);
+    assert_eq!(file.len() as u64, input_bytes(&interface, 2, true));
     let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
     let Contents::Ciphertexts { n_examples, ciphertexts, .. } = described else {
         panic!("{described:?}");
     };
     assert_eq!((n_examples, ciphertexts.len()), (2, 2));
-    let inputs = read_inputs(&plan, PLAN, file.into()).unwrap();
+    let inputs = read_inputs(&interface, PLAN, file.into()).unwrap();
     assert_eq!(inputs, inputs_sent);
 
-    let file = write_secret_key(&plan, PLAN, &setup.secret);
-    assert_eq!(file.len() as u64, secret_key_bytes(&plan));
-    let secret = read_secret_key(&plan, PLAN, file.to_vec().into()).unwrap();
+    let file = write_secret_key(&plan.params, PLAN, &setup.secret);
+    assert_eq!(file.len() as u64, secret_key_bytes(&plan.params));
+    let secret = read_secret_key(&plan.params, PLAN, file.to_vec().into()).unwrap();
     assert_eq!((secret.id(), secret.seed()), (KEY, setup.secret.seed()));
 
     // Keys and inputs that went through files give the same bits.
@@ -111,9 +143,33 @@ fn files_round_trip_and_have_the_predicted_size() {
     let outputs = run(&plan, &Setup { secret, keys, slots: vec![], fresh }, 2, 0);
     assert_eq!(outputs, expected);
     let results = sent(vec![outputs]);
-    let file = write_outputs(&plan, PLAN, &results);
-    assert_eq!(file.len() as u64, output_bytes(&plan, 1));
-    assert_eq!(read_outputs(&plan, ORIGIN, file.into()).unwrap(), results);
+    let file = write_outputs(&interface, PLAN, &results);
+    assert_eq!(file.len() as u64, output_bytes(&interface, 1));
+    assert_eq!(read_outputs(&interface, ORIGIN, file.into()).unwrap(), results);
+}
+
+#[test]
+fn what_is_encrypted_under_a_public_key_is_for_its_owner() {
+    let (plan, setup) = small_plan();
+    let interface = plan.interface();
+    let (key, fresh) = public(&plan, &setup.secret, &setup.slots);
+    let file = write_public_key(&plan.params, PLAN, &key);
+    assert_eq!(file.len() as u64, public_key_bytes(&plan.params));
+    let described = describe(&open_any(file.clone().into()).unwrap()).unwrap();
+    assert_eq!(described, Contents::PublicKey { params: plan.params.clone() });
+    let read = read_public_key(&plan.params, PLAN, file.clone().into()).unwrap();
+    assert_eq!(write_public_key(&plan.params, PLAN, &read), file);
+    assert_eq!(read.id(), KEY);
+
+    let inputs = sent(vec![fresh.clone()]);
+    let file = write_inputs(&interface, PLAN, &inputs);
+    assert_eq!(file.len() as u64, input_bytes(&interface, 1, false));
+    assert_eq!(read_inputs(&interface, PLAN, file.into()).unwrap(), inputs);
+    let expected = run_slots(&plan, &setup);
+    let found = run_slots(&plan, &Setup { fresh, ..setup });
+    for (expected, found) in expected.iter().zip(&found) {
+        assert!(difference(expected, found).0 < 1e-6);
+    }
 }
 
 #[test]
@@ -125,11 +181,12 @@ fn files_of_another_plan_or_kind_are_refused() {
         assert!(matches!((case.read)(other.into()), Err(FileError::OtherPlan { .. })));
         let other = seal(kind, Origin { plan: PLAN, key: KeyId([4; 16]) }, &payload);
         match ((case.read)(other.into()), kind) {
-            (Ok(()), Kind::SecretKey | Kind::Input) => {} // These say which key it is.
+            // These say which key it is.
+            (Ok(()), Kind::SecretKey | Kind::PublicKey | Kind::Input) => {}
             (Err(FileError::OtherKey { .. }), Kind::EvaluationKeys | Kind::Result) => {}
             (result, _) => panic!("{}: {result:?}", case.name),
         }
-        for wrong in cases.iter().filter(|wrong| wrong.name != case.name) {
+        for wrong in cases.iter().filter(|wrong| content(&wrong.file).0 != kind) {
             assert!((case.read)(wrong.file.clone().into()).is_err(), "{}", case.name);
         }
     }
@@ -165,8 +222,10 @@ fn hostile_payloads_are_refused() {
         // Everything before the first seed, key table or ciphertext table included.
         let head = match kind {
             Kind::SecretKey => payload.len() - 32,
-            Kind::EvaluationKeys | Kind::Input | Kind::Result => 24 + 6 * 8,
-            Kind::Plan => unreachable!("no case is a plan"),
+            Kind::EvaluationKeys | Kind::Input | Kind::Result | Kind::PublicKey => 24 + 6 * 8,
+            Kind::Plan | Kind::ClientPart | Kind::ServerPart => {
+                unreachable!("no case is a plan or a part of one")
+            }
         };
         for at in 0..head {
             for value in [0, 1, 0x7f, 0xff] {
@@ -209,13 +268,14 @@ fn residues_that_are_not_reduced_are_refused() {
 #[test]
 fn sets_are_counted_before_anything_is_allocated() {
     let (plan, setup) = small_plan();
-    let file = write_inputs(&plan, PLAN, &sent(vec![setup.fresh]));
+    let interface = plan.interface();
+    let file = write_inputs(&interface, PLAN, &sent(vec![setup.fresh]));
     let (kind, payload) = content(&file);
     let at = 36 + 6 * 8;
     for n_sets in [0u32, 2, 3, 1 << 20, u32::MAX] {
         let mut changed = payload.clone();
         changed[at..at + 4].copy_from_slice(&n_sets.to_le_bytes());
-        let error = read_inputs(&plan, PLAN, seal(kind, ORIGIN, &changed).into()).unwrap_err();
+        let error = read_inputs(&interface, PLAN, seal(kind, ORIGIN, &changed).into()).unwrap_err();
         assert!(error.to_string().contains(&format!("{n_sets} examples")), "{error}");
     }
 }

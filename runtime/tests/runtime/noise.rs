@@ -4,7 +4,9 @@
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, Value, VerifiedPlan};
 
-use crate::common::{Build, difference, params, run_slots, setup, uniform, usual};
+use crate::common::{
+    Build, Setup, difference, params, run_slots, setup, setup_public, uniform, usual,
+};
 
 const SEEDS: std::ops::Range<u8> = 0..5;
 
@@ -17,6 +19,17 @@ fn at(deviation: f64, scale: f64) -> f64 {
 fn check(
     name: &str,
     plan: &VerifiedPlan,
+    predicted: f64,
+    measure: impl Fn(&[Vec<f64>], &[Vec<f64>]) -> (f64, f64),
+) {
+    check_setups(name, plan, setup, predicted, measure);
+}
+
+/// As [`check`], with inputs encrypted as `setup` does it.
+fn check_setups(
+    name: &str,
+    plan: &VerifiedPlan,
+    setup: fn(&VerifiedPlan, u8) -> Setup,
     predicted: f64,
     measure: impl Fn(&[Vec<f64>], &[Vec<f64>]) -> (f64, f64),
 ) {
@@ -50,9 +63,12 @@ fn fresh_and_added_plaintexts() {
     for log_n in [10, 11] {
         let params = usual(log_n, 2, 1);
         let build = Build::new(params.clone(), 1);
-        check("fresh", &build.finish(&[Value(0)]), at(noise::fresh_secret(&params), 40.0), |x, y| {
-            difference(&x[0], &y[0])
-        });
+        check(
+            "fresh",
+            &build.finish(&[Value(0)]),
+            at(noise::fresh_secret(&params), 40.0),
+            |x, y| difference(&x[0], &y[0]),
+        );
         let mut build = Build::new(params.clone(), 1);
         let mut state = 3;
         let weights: Vec<f64> = (0..params.n_slots()).map(|_| uniform(&mut state)).collect();
@@ -65,6 +81,45 @@ fn fresh_and_added_plaintexts() {
             difference(&expected, &y[1])
         });
     }
+}
+
+/// With a special prime hardly more than what rounding leaves; without, as much as two products with errors.
+#[test]
+fn fresh_under_the_public_key() {
+    for (log_n, n_special) in [(10, 1), (11, 2), (10, 0), (11, 0)] {
+        let params = usual(log_n, 2, n_special);
+        let plan = Build::new(params.clone(), 1).finish(&[Value(0)]);
+        let predicted = noise::fresh_public(&params);
+        let share = predicted / noise::rounding(&params, 1);
+        assert!(if n_special > 0 { share < 1.001 } else { share > 8.0 }, "{share}");
+        let measure = |x: &[Vec<f64>], y: &[Vec<f64>]| difference(&x[0], &y[0]);
+        check_setups("public", &plan, setup_public, at(predicted, 40.0), measure);
+    }
+}
+
+/// What the analysis of a whole plan says holds for either key: here the noise of inputs is most of all noise.
+#[test]
+fn plans_hold_for_inputs_under_the_public_key() {
+    let params = usual(10, 3, 1);
+    let mut build = Build::new(params, 2);
+    let sum = build.op(Op::Add(Value(0), Value(1)));
+    let sum = build.op(Op::Sub(sum, Value(1)));
+    let square = build.op(Op::Mul(sum, Value(1)));
+    let square = build.switch(square, Key::Relinearize);
+    let outputs = [sum, build.op(Op::Rescale(square))];
+    let plan = build.finish(&outputs);
+    let bounds: Vec<f64> = plan.client_part().bounds.clone();
+    let mut worst: f64 = 0.0;
+    for seed in 0..20 {
+        let setup = setup_public(&plan, seed);
+        let [x, y] = [0, 1].map(|k| &setup.slots[k]);
+        let product: Vec<f64> = x.iter().zip(y).map(|(x, y)| x * y).collect();
+        let found = run_slots(&plan, &setup);
+        for ((expected, found), bound) in [x, &product].into_iter().zip(&found).zip(&bounds) {
+            worst = worst.max(difference(expected, found).0 / bound);
+        }
+    }
+    assert!(worst < 1.0 && worst > 0.05, "{worst} of the bound");
 }
 
 #[test]

@@ -51,12 +51,13 @@ fn the_key_follows_from_all_digits_and_not_from_fewer() {
     let plan = Build::new(usual(10, 2, 1), 2).finish(&[Value(0), Value(1)]);
     let setup = setup(&plan, 9);
     let ciphertexts = run(&plan, &setup, 1, 0);
-    let exact = decrypt(&plan, &setup.secret, &ciphertexts).expect("the noise is small");
+    let client = plan.client_part();
+    let exact = decrypt(&client, &setup.secret, &ciphertexts).expect("the noise is small");
     let key = SecretRng::from_seed(setup.secret.seed()).ternary(plan.params.ring_degree());
     let is_small = |solution: &[i64]| solution.iter().filter(|x| x.abs() <= 1).count();
     assert_eq!(solved(&plan, &ciphertexts, &exact), key, "every digit gives the key away");
 
-    let precision = Precision::of(&plan);
+    let precision = Precision::of(&client);
     let mut rounded = exact.clone();
     rounded.iter_mut().enumerate().for_each(|(i, tensor)| precision.round(i, tensor));
     let (mut rng, mut flooded) = (SecretRng::from_seed(&[4; 32]), exact);

@@ -1,7 +1,7 @@
 //! Instructions as bytes: each takes as many, and the terms of sums follow behind all of them.
 
-use super::Invalid;
 use super::wire::{Malformed, Reader, Writer, list};
+use super::{Invalid, key};
 use crate::plan::op::{Operand, OperandSource};
 use crate::plan::{ConstantId, Key, LimbSet, Op, Opcode, Plan, PlanError, Value};
 
@@ -86,13 +86,7 @@ impl Fields {
             Operand::Terms(terms) => short(terms.len() as u32),
             Operand::Limbs(limbs) => fields.long = limbs.0,
             Operand::Key(key) => {
-                let (which, steps) = match key {
-                    Key::Relinearize => (0, 0),
-                    Key::Rotate(steps) => (1, steps),
-                    Key::Conjugate => (2, 0),
-                    Key::Encapsulate => (3, 0),
-                    Key::Decapsulate => (4, 0),
-                };
+                let (which, steps) = key::code(key);
                 fields.long = which;
                 short(steps);
             }
@@ -153,13 +147,8 @@ impl OperandSource for Source<'_, '_> {
     }
 
     fn key(&mut self) -> Result<Key, Malformed> {
-        Ok(match (self.long(), self.short()) {
-            (0, 0) => Key::Relinearize,
-            (1, steps) => Key::Rotate(steps),
-            (2, 0) => Key::Conjugate,
-            (3, 0) => Key::Encapsulate,
-            (4, 0) => Key::Decapsulate,
-            (which, steps) => return self.terms.fail(format!("evaluation key ({which}, {steps})")),
-        })
+        let (which, steps) = (self.long(), self.short());
+        let no_key = || self.terms.fail(format!("evaluation key ({which}, {steps})"));
+        key::of_code(which, steps).map_or_else(no_key, Ok)
     }
 }

@@ -1,29 +1,42 @@
 //! Plans as bytes.
 //!
-//! The payload has three blocks, each with its length before it: the *program*, which is what execution depends on
-//! and what the fingerprint is taken of; the *report*, which names layers; the *source*, the model that was compiled,
-//! which may be empty. Types are not stored: they are inferred again.
+//! A plan has two parts: what its *client* needs (`client`), and what its *server* needs (`server`). The fingerprint is taken of
+//! both, of each by its hash, so that either part shows which plan it is of. Its file has four blocks, each with its length before
+//! it: the two parts; the *report*, which names layers; the *source*, the model that was compiled, which may be empty. Types are not
+//! stored: they are inferred again. Files of the parts alone are in `parts`.
 //!
 //! The format is not Protocol Buffers, whose generated readers turn two bytes into a message of a hundred: here every
 //! count is checked against the bytes that are left, and the runs of plaintexts, most of a plan, are checked before
 //! they are stored. So a file that is refused takes about twice its own size. And every value has one encoding, so
 //! equal plans have equal fingerprints.
 
+mod client;
+mod ends;
 mod instructions;
-mod program;
+mod key;
+mod params;
+mod parts;
 mod report;
 mod runs;
+mod server;
 mod source;
 mod validation;
 mod wire;
 
 use bytes::Bytes;
 
-use super::{Plan, PlanError, Runs, Value, VerifiedPlan};
-use crate::envelope::{self, FileError, Fingerprint, Kind, Origin};
+use super::{Params, Plan, PlanError, Runs, Value, VerifiedPlan};
+use crate::envelope::{self, Envelope, FileError, Fingerprint, Kind, Origin};
 use crate::model::{MAX_ELEMENTS, MAX_RANK, Model};
 use crate::security::Security;
+use client::Ends;
+pub use parts::{
+    ClientFile, ServerFile, client_from_bytes, client_to_bytes, server_from_bytes, server_to_bytes,
+};
+#[cfg(feature = "insecure-for-tests")]
+pub use parts::{client_from_bytes_even_insecure, server_from_bytes_even_insecure};
 use runs::{Fate, RunsReader, Shapes};
+use server::Head;
 use wire::{Malformed, Reader, Writer};
 
 /// The content of a plan's file.
@@ -37,25 +50,52 @@ pub struct PlanFile {
     pub fingerprint: Fingerprint,
 }
 
-/// BLAKE3 of all that a plan's execution depends on: not of its name, its layers or its source.
-pub fn fingerprint(plan: &Plan) -> Fingerprint {
-    let mut program = Writer::default();
-    program::write(&mut program, &mut Shapes::default(), plan);
-    hash(&program.0)
+/// Names all that a plan's execution depends on: not its name, its layers or its source.
+pub fn fingerprint(plan: &VerifiedPlan) -> Fingerprint {
+    Parts::of(plan).fingerprint()
 }
 
 /// A plan's file. The same plan and source give the same bytes.
 pub fn to_bytes(plan: &VerifiedPlan, source: Option<&Model>) -> Vec<u8> {
     let mut payload = Writer::default();
-    payload.block(|w| program::write(w, &mut Shapes::default(), plan));
-    let fingerprint = hash(&payload.0[8..]);
+    let parts = Parts::of(plan);
+    [&parts.client, &parts.server].into_iter().for_each(|part| payload.block(|w| w.0.extend(part)));
     payload.block(|w| report::write(w, &mut Shapes::default(), plan));
     payload.block(|w| {
         if let Some(model) = source {
             source::write(w, model);
         }
     });
-    envelope::seal(Kind::Plan, Origin::of_plan(fingerprint), &payload.0)
+    envelope::seal(Kind::Plan, Origin::of_plan(parts.fingerprint()), &payload.0)
+}
+
+/// Both parts as bytes.
+struct Parts {
+    client: Vec<u8>,
+    server: Vec<u8>,
+}
+
+impl Parts {
+    fn of(plan: &VerifiedPlan) -> Parts {
+        let (mut client, mut server) = (Writer::default(), Writer::default());
+        client::write(&mut client, &plan.interface(), &plan.inputs, &plan.outputs);
+        server::write(&mut server, plan);
+        Parts { client: client.0, server: server.0 }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        fingerprint_of(hash(&self.client), hash(&self.server))
+    }
+}
+
+type Hash = [u8; 32];
+
+fn hash(part: &[u8]) -> Hash {
+    blake3::hash(part).into()
+}
+
+fn fingerprint_of(client: Hash, server: Hash) -> Fingerprint {
+    Fingerprint(hash(&[client, server].concat()))
 }
 
 /// Opens a plan's file, which may be hostile: all promises of plan and source are checked. An insecure plan is refused,
@@ -80,10 +120,7 @@ enum Accepted {
 
 fn open(bytes: Bytes, accepted: Accepted) -> Result<PlanFile, FileError> {
     let envelope = envelope::open(bytes, Kind::Plan)?;
-    read(&envelope, accepted).map_err(|error| match error {
-        Invalid::Malformed(Malformed(what)) => FileError::Content { kind: Kind::Plan, what },
-        Invalid::Plan(error) => FileError::Promise(error.to_string()),
-    })
+    read(&envelope, accepted).map_err(|invalid| invalid.of(Kind::Plan))
 }
 
 /// Why a payload is refused.
@@ -104,41 +141,90 @@ impl From<PlanError> for Invalid {
     }
 }
 
-fn read(envelope: &envelope::Envelope, accepted: Accepted) -> Result<PlanFile, Invalid> {
+impl Invalid {
+    /// The error of a file of this kind.
+    fn of(self, kind: Kind) -> FileError {
+        match self {
+            Invalid::Malformed(Malformed(what)) => FileError::Content { kind, what },
+            Invalid::Plan(error) => FileError::Promise(error.to_string()),
+        }
+    }
+}
+
+impl Accepted {
+    /// Checks the parameters that a part starts with.
+    fn check(self, part: &Reader<'_>) -> Result<Params, Invalid> {
+        let params = params::read(&mut part.clone())?;
+        match (params.security, self) {
+            (Security::Insecure(_), Accepted::Secure) => Ok(part.fail(params::insecure(0))?),
+            _ => Ok(params),
+        }
+    }
+}
+
+/// Checks that the fingerprint in a file's head is that of its parts.
+fn check_fingerprint(
+    envelope: &Envelope,
+    client: Hash,
+    server: Hash,
+) -> Result<Fingerprint, Invalid> {
+    let (fingerprint, found) = (fingerprint_of(client, server), envelope.origin.plan);
+    if fingerprint == found {
+        return Ok(fingerprint);
+    }
+    let what = format!("fingerprint {found}, that of its content is {fingerprint}");
+    Err(Invalid::Malformed(Malformed(what)))
+}
+
+fn read(envelope: &Envelope, accepted: Accepted) -> Result<PlanFile, Invalid> {
     let mut payload = Reader::new(&envelope.payload);
-    let (program, report, mut source) = (payload.block()?, payload.block()?, payload.block()?);
+    let blocks =
+        Blocks { client: payload.block()?, server: payload.block()?, report: payload.block()? };
+    let mut source = payload.block()?;
     payload.finish()?;
-    let fingerprint = hash(program.rest());
-    let found = envelope.origin.plan;
-    if fingerprint != found {
-        return Ok(payload.fail(format!("fingerprint {found}, its plan's is {fingerprint}"))?);
-    }
+    let hashes = [&blocks.client, &blocks.server].map(|part| hash(part.rest()));
+    let fingerprint = check_fingerprint(envelope, hashes[0], hashes[1])?;
     // Once without the runs, which are checked and dropped, so that only a sound plan takes its memory.
-    let params = program::read_params(&mut program.clone())?;
-    if matches!((params.security, accepted), (Security::Insecure(_), Accepted::Secure)) {
-        return Ok(payload.fail(program::insecure(0))?);
-    }
-    let n_slots = params.n_slots();
-    VerifiedPlan::new(read_plan(program.clone(), report.clone(), Fate::Check { n_slots })?)?;
+    let n_slots = accepted.check(&blocks.client)?.n_slots();
+    blocks.read(Fate::Check { n_slots })?;
     let source = if source.is_empty() { None } else { Some(source::read(&mut source)?) };
-    let plan = VerifiedPlan::new(read_plan(program, report, Fate::Keep)?)?;
-    Ok(PlanFile { plan, source, fingerprint })
+    Ok(PlanFile { plan: blocks.read(Fate::Keep)?, source, fingerprint })
 }
 
-fn read_plan(mut program: Reader<'_>, mut report: Reader<'_>, fate: Fate) -> Result<Plan, Invalid> {
-    let (name, origins) = report::read_origins(&mut report)?;
-    let mut plan = Plan::new(program::read_params(&mut program)?, &name);
-    plan.origins = origins;
-    program::read(&mut program, &mut RunsReader::new(fate), &mut plan)?;
-    program.finish()?;
-    plan.layers = report::read_layers(&mut report, &mut RunsReader::new(fate))?;
-    plan.validation = validation::read(&mut report)?;
-    report.finish()?;
-    Ok(plan)
+/// The blocks that a plan is made of.
+struct Blocks<'a> {
+    client: Reader<'a>,
+    server: Reader<'a>,
+    report: Reader<'a>,
 }
 
-fn hash(program: &[u8]) -> Fingerprint {
-    Fingerprint(blake3::hash(program).into())
+impl Blocks<'_> {
+    fn read(&self, fate: Fate) -> Result<VerifiedPlan, Invalid> {
+        let (mut server, mut report) = (self.server.clone(), self.report.clone());
+        let Ends { interface, inputs, outputs } =
+            client::read(self.client.clone(), &mut RunsReader::new(fate))?;
+        let Head { params, batch, n_inputs } = server::read_head(&mut server)?;
+        if (&params, batch, n_inputs) != (&interface.params, interface.batch, interface.n_inputs) {
+            return Ok(server.fail("its two parts differ in parameters, batch or inputs")?);
+        }
+        let (name, origins) = report::read_origins(&mut report)?;
+        let mut plan = Plan { batch, inputs, origins, ..Plan::new(params, &name) };
+        let results = server::read(&mut server, &mut RunsReader::new(fate), &mut plan)?;
+        if results.len() != interface.results.len() {
+            return Ok(server.fail("its two parts differ in the number of results")?);
+        }
+        plan.outputs = outputs;
+        let places = plan.outputs.iter_mut().flat_map(|output| &mut output.slots);
+        places.zip(results).for_each(|((value, _), result)| *value = result);
+        plan.layers = report::read_layers(&mut report, &mut RunsReader::new(fate))?;
+        plan.validation = validation::read(&mut report)?;
+        report.finish()?;
+        let plan = VerifiedPlan::new(plan)?;
+        if plan.interface() != interface {
+            return Ok(self.client.fail("keys or results that its instructions do not have")?);
+        }
+        Ok(plan)
+    }
 }
 
 fn write_shape(w: &mut Writer, shape: &[usize]) {

@@ -19,7 +19,7 @@ pub enum Key {
 
 impl Key {
     /// The scheme that it belongs to, if not to all.
-    pub(super) fn scheme(self) -> Option<Scheme> {
+    pub(in crate::plan) fn scheme(self) -> Option<Scheme> {
         match self {
             Key::Encapsulate | Key::Decapsulate => Some(Scheme::Ckks),
             Key::Relinearize | Key::Rotate(_) | Key::Conjugate => None,

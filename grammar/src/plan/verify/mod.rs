@@ -11,8 +11,11 @@
 //! 6. Batches: one input or as many as slots; then maps name slot 0 and no key moves slots.
 //! 7. Headroom: a value's modulus exceeds its scale by at least one bit. In BFV: constants are integers, summands have
 //!    messages with equal factors, and results decrypt exactly, the noise staying below a quarter of Q/t.
+//!
+//! Client parts make the promises 1, 2, 4, 5 and 6, as far as they can be checked without instructions (`client_part`).
 
 mod batch;
+mod client_part;
 mod error;
 mod headroom;
 mod outputs;
@@ -25,6 +28,7 @@ mod views;
 
 use std::ops::Deref;
 
+pub use client_part::VerifiedClientPart;
 pub use error::PlanError;
 pub(super) use params::check as check_params;
 
@@ -48,9 +52,11 @@ impl VerifiedPlan {
         tensors::check(&plan)?;
         types::check(&plan)?;
         headroom::check(&plan)?;
-        security::check_ephemeral(&plan)?;
+        security::check_ephemeral(&plan.params, plan.ephemeral_log_qp())?;
         outputs::check(&plan)?;
-        batch::check(&plan)?;
+        batch::check(&plan.params, plan.batch, &plan.keys())?;
+        batch::check_slots(plan.batch, batch::ends(&plan.inputs, &plan.outputs))?;
+        batch::check_slots(plan.batch, batch::layers(&plan))?;
         headroom::check_exact(&plan)?;
         Ok(VerifiedPlan(plan))
     }

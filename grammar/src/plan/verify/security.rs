@@ -1,7 +1,7 @@
 //! Promise 2: security.
 
 use super::PlanError;
-use crate::plan::{Params, Plan};
+use crate::plan::Params;
 use crate::security::{max_log_qp, max_log_qp_ephemeral};
 
 pub(super) fn check(params: &Params) -> Result<(), PlanError> {
@@ -18,9 +18,8 @@ pub(super) fn check(params: &Params) -> Result<(), PlanError> {
 }
 
 /// What is published under the sparse secret is one key, whose modulus must be small.
-pub(super) fn check_ephemeral(plan: &Plan) -> Result<(), PlanError> {
-    let params = &plan.params;
-    let Some(found) = plan.ephemeral_log_qp() else { return Ok(()) };
+pub(super) fn check_ephemeral(params: &Params, found: Option<f64>) -> Result<(), PlanError> {
+    let Some(found) = found else { return Ok(()) };
     let bits = params.security.bits();
     match max_log_qp_ephemeral(params.log_n, params.security) {
         Some(allowed) if found <= f64::from(allowed) => Ok(()),

@@ -3,28 +3,43 @@
 use super::runs::{self, fail};
 use super::{MAX_TENSORS, PlanError};
 use crate::plan::profile::summary_len;
-use crate::plan::{Input, Layer, Normalization, Plan, Runs, Value};
+use crate::plan::{Input, Layer, Normalization, Output, Plan, Runs, Value};
 
 /// No layer names more quantiles.
 const MAX_QUANTILES: usize = 64;
 
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
-    for (place, count) in [("inputs", plan.inputs.len()), ("outputs", plan.outputs.len())] {
+    let n_slots = plan.params.n_slots();
+    check_ends(&plan.inputs, &plan.outputs, n_slots)?;
+    for output in &plan.outputs {
+        check_values(&format!("output {}", output.name), &output.slots, plan)?;
+    }
+    for layer in &plan.layers {
+        let place = format!("layer {}", layer.name);
+        check_layer(&place, layer)?;
+        check_values(&place, &layer.slots, plan)?;
+        check_places(&place, &layer.shape, &layer.slots, n_slots)?;
+    }
+    Ok(())
+}
+
+/// What the client knows of.
+pub(super) fn check_ends(
+    inputs: &[Input],
+    outputs: &[Output],
+    n_slots: usize,
+) -> Result<(), PlanError> {
+    for (place, count) in [("inputs", inputs.len()), ("outputs", outputs.len())] {
         if count > MAX_TENSORS {
             return fail(place, format!("{count}, expected at most {MAX_TENSORS}"));
         }
     }
-    for input in &plan.inputs {
-        check_input(&format!("input {}", input.name), input, plan.params.n_slots())?;
+    for input in inputs {
+        check_input(&format!("input {}", input.name), input, n_slots)?;
     }
-    for layer in &plan.layers {
-        check_layer(&format!("layer {}", layer.name), layer)?;
-    }
-    for output in &plan.outputs {
-        check_places(&format!("output {}", output.name), &output.shape, &output.slots, plan)?;
-    }
-    for layer in &plan.layers {
-        check_places(&format!("layer {}", layer.name), &layer.shape, &layer.slots, plan)?;
+    for output in outputs {
+        let place = format!("output {}", output.name);
+        check_places(&place, &output.shape, &output.slots, n_slots)?;
     }
     Ok(())
 }
@@ -67,18 +82,19 @@ fn check_layer(place: &str, layer: &Layer) -> Result<(), PlanError> {
     Ok(())
 }
 
+fn check_values(place: &str, slots: &[(Value, Runs)], plan: &Plan) -> Result<(), PlanError> {
+    match slots.iter().all(|(value, _)| value.index() < plan.ops.len()) {
+        true => Ok(()),
+        false => fail(place, "value does not exist"),
+    }
+}
+
 fn check_places(
     place: &str,
     shape: &[usize],
     slots: &[(Value, Runs)],
-    plan: &Plan,
+    n_slots: usize,
 ) -> Result<(), PlanError> {
     let n_elements = runs::count(place, shape)?;
-    for (value, map) in slots {
-        if value.index() >= plan.ops.len() {
-            return fail(place, "value does not exist");
-        }
-        runs::check(place, map, plan.params.n_slots(), n_elements)?;
-    }
-    Ok(())
+    slots.iter().try_for_each(|(_, map)| runs::check(place, map, n_slots, n_elements))
 }
