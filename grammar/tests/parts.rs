@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, open_any, seal};
-use hecc_grammar::plan::{self, ClientPart, Plan, VerifiedClientPart, VerifiedPlan};
+use hecc_grammar::plan::{self, ClientPart, KeyUse, Plan, VerifiedClientPart, VerifiedPlan};
+use hecc_grammar::security::Security;
 
 const SMALL: &str = include_str!("text/small.plan");
 
@@ -107,4 +108,19 @@ fn broken_promises_of_client_parts_are_named() {
         let refusal = refusal(change);
         assert!(refusal.contains(expected), "{refusal}, expected {expected}");
     }
+}
+
+/// What a client would publish is held to what its ring carries, under either secret, whatever the part promises.
+#[test]
+fn client_parts_beyond_their_security_are_refused() {
+    let mut part = (*verified(SMALL).client_part()).clone();
+    part.interface.params.security = Security::Bits128;
+    let refusal =
+        |part: &ClientPart| VerifiedClientPart::new(part.clone()).unwrap_err().to_string();
+    assert!(refusal(&part).contains("carries at most 106 bits at 128-bit security"));
+    part.interface.params.q.truncate(1);
+    part.interface.params.input_level = 0;
+    let (key, limbs) = (plan::Key::Encapsulate, plan::LimbSet::first(1));
+    part.interface.keys = vec![KeyUse { key, limbs, n_special: 1 }];
+    assert!(refusal(&part).contains("the key to the sparse secret has a modulus of 80.0 bits"));
 }
