@@ -86,7 +86,7 @@ fn broken_promises_of_client_parts_are_named() {
         change(&mut part);
         VerifiedClientPart::new(part).map(drop).unwrap_err().to_string()
     };
-    let cases: [(&str, Change<'_>); 14] = [
+    let cases: [(&str, Change<'_>); 15] = [
         ("keys: not in ascending order", &|part| part.interface.keys.reverse()),
         ("no plan with these parameters", &|part| part.interface.keys[0].n_special = 2),
         ("no plan with these parameters", &|part| part.interface.keys[0].limbs.0 = 0b1001),
@@ -96,6 +96,7 @@ fn broken_promises_of_client_parts_are_named() {
         ("a ciphertext that no plan has", &|part| part.interface.results[0].scale = 400.0),
         ("a ciphertext that no plan has", &|part| part.interface.results[0].scale = f64::NAN),
         ("a ciphertext that no plan has", &|part| part.interface.results[0].limbs.0 = 0),
+        ("a ciphertext that no plan has", &|part| part.interface.results[0].limbs.0 = 1 << 56),
         ("a ciphertext that no plan has", &|part| part.interface.results[0].factors.push(1)),
         ("not as many as its inputs", &|part| part.interface.n_inputs = 2),
         ("not as many as its inputs", &|part| part.bounds.push(1.0)),

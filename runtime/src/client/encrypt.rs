@@ -128,6 +128,9 @@ fn messages<'a>(
     }
 }
 
+/// What a slot holds is below this: whatever the scale, encoding it overflows nowhere.
+const LARGEST: f64 = 1e150;
+
 /// What a slot holds for an element.
 fn slot_value(scheme: Scheme, input: &Input, element: f64) -> f64 {
     let x = input.quantizer.map_or(element, |quantizer| quantizer.apply(element)) * input.factor;
@@ -162,8 +165,10 @@ pub fn place_inputs(
         for (example, elements) in tensor.chunks(expected).enumerate() {
             let outside = match policy {
                 RangePolicy::Refuse => input.ranges.first_outside(&input.shape, elements),
-                RangePolicy::Allow => elements.iter().position(|x| !x.is_finite()),
+                RangePolicy::Allow => None,
             };
+            let fits = |x: f64| slot_value(params.scheme, input, x).abs() < LARGEST;
+            let outside = outside.or_else(|| elements.iter().position(|&x| !fits(x)));
             if let Some(element) = outside {
                 let (lo, hi) = input.ranges.of(&input.shape, element);
                 let (name, place) = (input.name.clone(), place(input, element));

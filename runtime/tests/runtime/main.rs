@@ -5,6 +5,7 @@ mod build;
 mod common;
 mod evaluators;
 mod files;
+mod hostile_parts;
 mod noise;
 mod random;
 mod separation;

@@ -65,15 +65,13 @@ fn check_keys(params: &Params, keys: &[KeyUse]) -> Result<(), PlanError> {
 fn check_result(params: &Params, result: &ResultType) -> Result<(), PlanError> {
     let ResultType { limbs, scale, factors } = result;
     let has_limbs = !limbs.is_empty() && limbs.is_subset(params.all_limbs());
-    let has_scale = match params.scheme {
-        Scheme::Ckks => {
-            let log_q: f64 = limbs.iter().map(|limb| params.log_q(limb)).sum();
-            *scale > 0.0 && scale + 1.0 <= log_q
-        }
+    let log_q = || -> f64 { limbs.iter().map(|limb| params.log_q(limb)).sum() };
+    let has_scale = || match params.scheme {
+        Scheme::Ckks => *scale > 0.0 && scale + 1.0 <= log_q(),
         Scheme::Bfv => *scale == 0.0,
     };
     let are_units = factors.iter().zip(&params.t).all(|(factor, t)| (1..*t).contains(factor));
-    if has_limbs && has_scale && are_units && factors.len() == params.t.len() {
+    if has_limbs && has_scale() && are_units && factors.len() == params.t.len() {
         return Ok(());
     }
     fail("results", "primes, scale or factors of a ciphertext that no plan has")
