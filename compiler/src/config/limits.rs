@@ -39,8 +39,9 @@ limits! {
     BOOTSTRAPPED_RINGS: [u32; 2] = [16, 15], "rings with bootstraps, log2";
     /// Most levels between bootstraps beyond those of the deepest step.
     SPARE_LEVELS: usize = 8, "most levels between bootstraps beyond the deepest step";
-    /// −log2 of the largest error of one bootstrap: more than a network is asked for, since errors add up.
-    BOOTSTRAP_BITS: f64 = 14.5, "bits of precision of a bootstrap at first";
+    /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
+    /// reach the results.
+    BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";
     /// Times that bootstraps are made more precise where results are not.
     MORE_PRECISE_BOOTSTRAPS: usize = 2, "times that bootstraps are made more precise";
     /// log2 of the ring degrees of plans over integers.
