@@ -32,7 +32,7 @@ const LARGE_PLAN: usize = 1 << 30;
 /// If they differ; the first layer that does is named.
 pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()> {
     let plan = &compiled.plan;
-    let tracer = Tracer::new(plan, Some(&compiled.approximated));
+    let tracer = Tracer::of_approximated(compiled);
     let n_examples = calibration.len(&compiled.approximated);
     let tolerance = tolerance(compiled);
     for example in chosen(calibration, n_examples, is_large(compiled)) {

@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 use hecc_compiler::interpret;
+use hecc_compiler::pipeline::Compiled;
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::{VerifiedClientPart, VerifiedPlan};
+use hecc_grammar::plan::{Layer, VerifiedClientPart, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, place_inputs, read_outputs};
 use hecc_runtime::eval::{ClearEvaluator, Noise};
 use ndarray::ArrayD;
@@ -18,6 +19,8 @@ pub(crate) struct Tracer<'a> {
     client: VerifiedClientPart,
     evaluator: ClearEvaluator<'a>,
     source: Option<&'a Model>,
+    /// For each layer the tensor of the network that it is.
+    tensors: Vec<Option<u32>>,
     /// For each value of the plan, the layers that it is part of.
     observed: Vec<Vec<Part>>,
 }
@@ -47,13 +50,24 @@ impl<'a> Tracer<'a> {
             }
         }
         let evaluator = ClearEvaluator::new(plan, CACHE_BYTES);
-        Tracer { plan, client: plan.client_part(), evaluator, source, observed }
+        let tensors = plan.layers.iter().map(|layer| layer.tensor).collect();
+        Tracer { plan, client: plan.client_part(), evaluator, source, tensors, observed }
+    }
+
+    /// Prepares a plan that was just compiled and the network with polynomials that it computes.
+    pub(crate) fn of_approximated(compiled: &'a Compiled) -> Tracer<'a> {
+        let mut tracer = Tracer::new(&compiled.plan, Some(&compiled.approximated));
+        if compiled.integers.is_none() {
+            let nodes = compiled.graph.nodes.iter();
+            tracer.tensors = nodes.map(|node| Some(node.tensor.0)).collect();
+        }
+        tracer
     }
 
     /// Runs the plan in the clear.
     pub(crate) fn run(&self, tensors: &[Vec<f64>], noise: Noise) -> Result<Trace> {
         let slots = place_inputs(&self.client, tensors, RangePolicy::Allow)?;
-        let empty = |layer: &hecc_grammar::plan::Layer| vec![0.0; layer.shape.iter().product()];
+        let empty = |layer: &Layer| vec![0.0; layer.shape.iter().product()];
         let mut layers: Vec<Vec<f64>> = self.plan.layers.iter().map(empty).collect();
         let outputs = self.evaluator.run(&slots, noise, |value, slots| {
             for Part { layer, pairs } in &self.observed[value.index()] {
@@ -79,12 +93,12 @@ impl<'a> Tracer<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         let values = interpret::run_all(model, &inputs)?;
         let flat = |array: &ArrayD<f64>| array.iter().copied().collect::<Vec<f64>>();
-        let layer = |layer: &hecc_grammar::plan::Layer| {
-            let value = layer.tensor.and_then(|tensor| values.get(tensor as usize));
+        let layer = |(layer, tensor): (&Layer, &Option<u32>)| {
+            let value = tensor.and_then(|tensor| values.get(tensor as usize));
             let same_size = value.filter(|v| v.len() == layer.shape.iter().product::<usize>());
             same_size.map_or_else(Vec::new, flat)
         };
-        let layers = self.plan.layers.iter().map(layer).collect();
+        let layers = self.plan.layers.iter().zip(&self.tensors).map(layer).collect();
         let outputs = model.outputs.iter().map(|o| flat(&values[o.tensor.index()])).collect();
         Ok(Some(Trace { layers, outputs }))
     }

@@ -13,7 +13,7 @@ use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
-use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond};
+use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond, Replaced};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
@@ -225,8 +225,9 @@ fn compile_with(
     approximate: &ApproximateConfig,
 ) -> Result<Compiled, CompileError> {
     let Task { lifted, calibration, seen, judge, config, passes, .. } = task;
-    let Shipped { model: approximated, report: approximation, mut validation, beyond } =
+    let Shipped { replaced, report: approximation, mut validation, beyond } =
         shipped(task, approximate)?;
+    let Replaced { model: approximated, origins } = replaced;
     let observed = observe(&approximated, calibration)?;
     let inputs: Vec<Tensor> = approximated.inputs().map(|(input, _)| input).collect();
     let range = |tensor: Tensor| match inputs.iter().position(|&input| input == tensor) {
@@ -246,6 +247,7 @@ fn compile_with(
     let source = Source {
         model: &approximated,
         range: &range,
+        origin: &|tensor| origins[tensor.index()],
         normalization: config.normalization.as_ref(),
         quantizers: &lifted.inputs,
         numbers: Numbers::Approximate { quantiles },
@@ -358,6 +360,7 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let source = Source {
         model: &lifted.model,
         range: &range,
+        origin: &Some,
         normalization: config.normalization.as_ref(),
         quantizers: &lifted.inputs,
         numbers: Numbers::Integers {

@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         let of_input = |_, values: &[ArrayD<f64>]| values[output.index()].clone();
         Ok(interpret::visit(model, std::slice::from_ref(&x), of_input)?)
     };
-    let (given, found) = (scores(&model)?, scores(&shipped.model)?);
+    let (given, found) = (scores(&model)?, scores(&shipped.replaced.model)?);
     let largest = |scores: &ArrayD<f64>| scores.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
     let limit = DESTROYED * given.iter().map(largest).fold(0.0, f64::max);
     let share = |count: usize| 100.0 * count as f64 / y.len() as f64;

@@ -14,6 +14,8 @@ pub struct Source<'a> {
     pub model: &'a Model,
     /// Range of a tensor on the calibration data.
     pub range: &'a dyn Fn(Tensor) -> (f64, f64),
+    /// The tensor of the network that was given which a tensor of the model stands for, if there is one.
+    pub origin: &'a dyn Fn(Tensor) -> Option<Tensor>,
     /// How images are normalized before they are encrypted.
     pub normalization: Option<&'a Normalization>,
     /// What the client rounds each input by.

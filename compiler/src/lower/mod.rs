@@ -343,11 +343,12 @@ impl Lowering<'_> {
             Step::Mul(..) => ("product", 2),
             Step::Polynomial(_, coefficients) => ("polynomial", coefficients.degree() as u32),
         };
+        let origin = (self.source.origin)(node.tensor);
         self.plan.layers.push(Layer {
             name: node.name.clone(),
             kind: kind.to_owned(),
             // Integers of different steps are not the tensor times a number.
-            tensor: self.own_steps(id).is_empty().then_some(node.tensor.0),
+            tensor: origin.filter(|_| self.own_steps(id).is_empty()).map(|tensor| tensor.0),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
             offset: -node.offset / node.factor,

@@ -2,7 +2,7 @@
 //!
 //! Before: activations. After: polynomials, and how good they are on inputs that nothing was fitted to.
 
-use hecc_grammar::model::{Model, Node, Op};
+use hecc_grammar::model::Model;
 use hecc_grammar::plan::Validation;
 
 use crate::analysis::validate::HeldOut;
@@ -11,7 +11,7 @@ use crate::config::Wishes;
 use crate::error::CompileError;
 use crate::judge::Judge;
 use crate::pass::approximate::{
-    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch,
+    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Replaced,
 };
 use crate::passes::{Artifact, Made};
 
@@ -25,7 +25,7 @@ const RISK: f64 = 5.0;
 /// The model that is shipped.
 pub struct Shipped {
     /// The model.
-    pub model: Model,
+    pub replaced: Replaced,
     /// Degrees chosen and considered.
     pub report: ApproximateReport,
     /// How good it is.
@@ -36,7 +36,7 @@ pub struct Shipped {
 
 impl Artifact for Shipped {
     fn made(&self) -> Option<Made<'_>> {
-        Some(Made::Model(&self.model))
+        Some(Made::Model(&self.replaced.model))
     }
 }
 
@@ -48,11 +48,11 @@ pub fn choose_degrees(
     (chosen, held_out): (&HeldOut<'_>, &HeldOut<'_>),
     (config, wishes): (&ApproximateConfig, &Wishes),
 ) -> Result<Shipped, CompileError> {
-    let config = wishes.aim(config, model);
+    let config = wishes.aim(config);
     let mut search = DegreeSearch::new((model, ranges), split, judge, &config)?;
     let mut best: Option<(Attempt, Validation)> = None;
     while let Some(attempt) = search.try_next()? {
-        let validation = chosen.validate(&attempt.model)?;
+        let validation = chosen.validate(&attempt.replaced.model)?;
         let is_met = wishes.is_met(&validation);
         if is_met || best.as_ref().is_none_or(|(_, other)| wishes.prefer(&validation, other)) {
             best = Some((attempt, validation));
@@ -61,25 +61,22 @@ pub fn choose_degrees(
             break;
         }
     }
-    let (Attempt { model, report }, _) = best.expect("there is a first attempt");
-    let validation = held_out.validate(&model)?;
+    let (Attempt { replaced, report }, _) = best.expect("there is a first attempt");
+    let validation = held_out.validate(&replaced.model)?;
     let useless = wishes.useless(&validation, Some(&report));
     if let Some(why) = useless.or_else(|| wishes.unmet(&validation, Some(&report))) {
         return Err(CompileError::Approximation(why));
     }
     let beyond = search.beyond(&report)?;
-    Ok(Shipped { model, report, validation, beyond })
+    Ok(Shipped { replaced, report, validation, beyond })
 }
 
 impl Wishes {
     /// The goal of degrees that keep to the wishes.
-    fn aim(&self, config: &ApproximateConfig, model: &Model) -> ApproximateConfig {
-        let is_activation = |node: &&Node| matches!(node.op, Op::Activation { .. });
-        let n_activations = model.nodes.iter().filter(is_activation).count();
+    fn aim(&self, config: &ApproximateConfig) -> ApproximateConfig {
         let mut config = config.clone();
-        config.goal = config.goal.for_layers(n_activations);
         if let Some(share) = self.min_agreement {
-            config.goal.agreement = share;
+            (config.goal.agreement, config.goal.grows) = (share, false);
             config.goal.risk = (RISK * (1.0 - share)).max(1e-4);
         }
         if let Some(error) = self.max_error {

@@ -19,6 +19,8 @@ pub struct Goal {
     pub agreement: f64,
     /// Largest error of any output, if that was asked for.
     pub max_error: Option<f64>,
+    /// Whether decisions may differ more often in networks of many activations: nobody asked for anything.
+    pub grows: bool,
 }
 
 /// What is good enough is meant for networks with up to this many activations.
@@ -37,12 +39,13 @@ impl Goal {
             error_of_classes: 0.2,
             agreement: 0.995,
             max_error: None,
+            grows: true,
         }
     }
 
-    /// For a network with this many activations: each of them may change as many decisions as in a small one.
-    pub fn for_layers(&self, n: usize) -> Goal {
-        let times = (n as f64 / FEW_LAYERS as f64).max(1.0);
+    /// For a network with this many activations, fitted in sequence: each of them may change as many decisions as in a small one.
+    pub(super) fn for_layers(&self, n: usize) -> Goal {
+        let times = if self.grows { (n as f64 / FEW_LAYERS as f64).max(1.0) } else { 1.0 };
         Goal {
             risk: self.risk * times,
             error_of_classes: self.error_of_classes * times.sqrt(),
@@ -53,7 +56,7 @@ impl Goal {
 
     /// Asks for errors up to this size only, and for no smaller ones.
     pub fn allow(&mut self, largest: f64) {
-        self.max_error = Some(largest);
+        (self.max_error, self.grows) = (Some(largest), false);
         for error in [&mut self.error, &mut self.error_of_scores, &mut self.error_of_classes] {
             *error = largest;
         }

@@ -12,6 +12,7 @@ mod by_budget;
 mod channels;
 mod choose;
 mod goal;
+mod replaced;
 mod sensitivity;
 mod sequential;
 
@@ -28,8 +29,10 @@ use crate::poly::{Coefficients, Fit, FitConfig, Observed, fit, multiplications};
 use alike::highest_by_depth;
 
 pub use goal::Goal;
+pub use replaced::Replaced;
+use replaced::replaced;
 pub use sequential::LayerFit;
-use sequential::{fit_each, fit_in_sequence, has_channels, replaced};
+use sequential::{fit_each, fit_in_sequence, has_channels};
 
 /// How activations are approximated.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +144,7 @@ pub struct DegreeSearch<'a> {
     split: &'a Split,
     judge: &'a Judge,
     config: &'a ApproximateConfig,
+    goal: Goal,
     layers: Vec<Layer>,
     /// Whether channels have polynomials of their own.
     has_channels: bool,
@@ -190,7 +194,7 @@ struct Try {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The model.
-    pub model: Model,
+    pub replaced: Replaced,
     /// Its degrees.
     pub report: ApproximateReport,
 }
@@ -227,6 +231,7 @@ impl<'a> DegreeSearch<'a> {
             split,
             judge,
             config,
+            goal: config.goal.for_layers(if has_channels { layers.len() } else { 0 }),
             layers,
             has_channels,
             fitted: seen(&split.fitted)?,
@@ -268,7 +273,8 @@ impl<'a> DegreeSearch<'a> {
             let is_first = !matches!(self.order, Order::Given);
             self.order = Order::Given;
             let report = ApproximateReport::default();
-            return Ok(is_first.then(|| Attempt { model: self.model.clone(), report }));
+            return Ok(is_first
+                .then(|| Attempt { replaced: Replaced::nothing(self.model.clone()), report }));
         }
         let mut improved = false;
         while let Some(found) = self.step()? {
@@ -336,10 +342,10 @@ impl<'a> DegreeSearch<'a> {
         let choices = self.choices.iter().zip(&chosen);
         let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
         let fits = self.fit_all(ones, &self.split.fitted)?;
-        let model = replaced(self.model, &self.layers, &fits);
+        let model = replaced(self.model, &self.layers, &fits).model;
         let found = results(&model, &self.split.chosen.inputs)?;
         let distances = self.judge.compare_all(&self.expected, &found);
-        let (goal, kinds) = (&self.config.goal, &self.judge.kinds);
+        let (goal, kinds) = (&self.goal, &self.judge.kinds);
         let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
         Ok(Try { chosen, loss, distances, is_enough })
     }
@@ -379,7 +385,7 @@ impl<'a> DegreeSearch<'a> {
             }
         };
         let distances = sensitivity::measure(model, layers, &fits, &self.split.chosen, self.judge)?;
-        let goal = |distances: &[Distance]| self.config.goal.loss(&self.judge.kinds, distances);
+        let goal = |distances: &[Distance]| self.goal.loss(&self.judge.kinds, distances);
         for (choices, distances) in self.choices.iter_mut().zip(distances) {
             for (choice, distances) in choices[first..].iter_mut().zip(distances) {
                 choice.loss = Some(goal(&distances));
@@ -391,7 +397,7 @@ impl<'a> DegreeSearch<'a> {
     fn fit(&self, seen: &Histograms, &(_, x, function): &Layer, degree: usize) -> Fit {
         let decides = self.judge.kinds.iter().any(|kind| *kind != OutputKind::Values);
         let mut config = self.config.fit;
-        if !decides || self.config.goal.max_error.is_some() {
+        if !decides || self.goal.max_error.is_some() {
             config.floor = config.floor.max(self.config.floor_of_values);
         }
         let f = |v| function.eval(v);
@@ -415,7 +421,7 @@ impl<'a> DegreeSearch<'a> {
         let chosen = self.choices.iter().zip(&best.chosen);
         let ones = self.layers.iter().zip(chosen.clone()).map(refit).collect();
         let fits = self.fit_all(ones, &self.split.kept)?;
-        let model = replaced(self.model, &self.layers, &fits);
+        let replaced = replaced(self.model, &self.layers, &fits);
         let report = |((&(tensor, _, function), shipped), (choices, &chosen))| LayerReport {
             node: self.model.node(tensor).name.clone(),
             function,
@@ -425,7 +431,7 @@ impl<'a> DegreeSearch<'a> {
         };
         let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
         let report = ApproximateReport { layers, loss: best.loss, n_inputs: self.expected.len() };
-        Ok(Attempt { model, report })
+        Ok(Attempt { replaced, report })
     }
 }
 

@@ -5,13 +5,12 @@
 //! Where channels are few or seldom seen a layer has one polynomial, fitted to the clean distribution: fitted to that of errors, a
 //! single one for all channels does harm (measured on ResNet-20, docs/results/activations.md).
 
-use hecc_grammar::model::{Model, Op, Tensor};
-use ndarray::{Array2, ArrayD, Axis, IxDyn};
+use hecc_grammar::model::Model;
+use ndarray::{ArrayD, Axis};
 
 use super::Layer;
 use super::channels::{Seen, are_many};
 use crate::calibrate::Calibration;
-use crate::graph::to_unit_interval;
 use crate::interpret::{InterpretError, Lockstep, most_alive};
 use crate::poly::{Fit, apply};
 
@@ -135,48 +134,4 @@ pub(super) fn fit_in_sequence(
 fn n_inputs(model: &Model, inputs: &Calibration) -> usize {
     let most = MOST_NUMBERS / (2 * most_alive(model)).max(1);
     inputs.len(model).min(most.max(1))
-}
-
-/// The model with polynomials for its activations. Before those of channels stands what takes their arguments to [−1, 1].
-pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Model {
-    let mut new = Model { nodes: vec![], outputs: vec![], ..model.clone() };
-    let mut places: Vec<Tensor> = vec![];
-    for (tensor, node) in model.tensors() {
-        let mut node = node.clone();
-        node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
-        if let Some(k) = layers.iter().position(|(layer, ..)| *layer == tensor) {
-            let x = places[layers[k].1.index()];
-            node.op = match &fits[k] {
-                LayerFit::One(fit) => Op::Polynomial { x, polynomial: fit.polynomial.clone() },
-                LayerFit::Channels(fits) => channel_polynomials(&mut new, x, fits),
-            };
-        }
-        places.push(new.push(node.op, &node.name, node.shape));
-    }
-    new.outputs = model.outputs.clone();
-    new.outputs.iter_mut().for_each(|output| output.tensor = places[output.tensor.index()]);
-    new
-}
-
-fn channel_polynomials(model: &mut Model, x: Tensor, fits: &[Fit]) -> Op {
-    let shape = model.shape(x).to_vec();
-    let mut column = vec![1; shape.len() - 1];
-    column[0] = fits.len();
-    let (factors, offsets): (Vec<f64>, Vec<f64>) =
-        fits.iter().map(|fit| to_unit_interval(&fit.polynomial)).unzip();
-    let of_channels = |numbers: Vec<f64>| {
-        ArrayD::from_shape_vec(IxDyn(&column), numbers).expect("there is one for each channel")
-    };
-    let factors = model.constant(of_channels(factors));
-    let offsets = model.constant(of_channels(offsets));
-    // They become part of the map before.
-    let name = model.node(x).name.clone();
-    let scaled = model.push(Op::MulConst(x, factors), &name, shape.clone());
-    let x = model.push(Op::AddConst(scaled, offsets), &name, shape);
-    let n_coefficients = fits[0].polynomial.coefficients.len();
-    let coefficients = Array2::from_shape_fn((fits.len(), n_coefficients), |(channel, j)| {
-        fits[channel].polynomial.coefficients[j]
-    });
-    let coefficients = model.constant(coefficients.into_dyn());
-    Op::ChannelPolynomials { x, coefficients }
 }

@@ -1,0 +1,72 @@
+//! A model with polynomials in place of its activations.
+
+use hecc_grammar::model::{Model, Op, Tensor};
+use ndarray::{Array2, ArrayD, IxDyn};
+
+use super::{Layer, LayerFit};
+use crate::graph::to_unit_interval;
+use crate::poly::Fit;
+
+/// A model with polynomials in place of its activations.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// The model.
+    pub model: Model,
+    /// For each of its tensors the one of the model with activations that it stands for.
+    pub origins: Vec<Option<Tensor>>,
+}
+
+impl Replaced {
+    /// A model without activations.
+    pub fn nothing(model: Model) -> Replaced {
+        let origins = model.tensors().map(|(tensor, _)| Some(tensor)).collect();
+        Replaced { model, origins }
+    }
+}
+
+/// The model with polynomials for its activations. Before those of channels stands what takes their arguments to [−1, 1].
+pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Replaced {
+    let mut new = Model { nodes: vec![], outputs: vec![], ..model.clone() };
+    let mut origins = vec![];
+    let mut places: Vec<Tensor> = vec![];
+    for (tensor, node) in model.tensors() {
+        let mut node = node.clone();
+        node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
+        if let Some(k) = layers.iter().position(|(layer, ..)| *layer == tensor) {
+            let x = places[layers[k].1.index()];
+            node.op = match &fits[k] {
+                LayerFit::One(fit) => Op::Polynomial { x, polynomial: fit.polynomial.clone() },
+                LayerFit::Channels(fits) => channel_polynomials(&mut new, x, fits),
+            };
+        }
+        places.push(new.push(node.op, &node.name, node.shape));
+        origins.resize(new.nodes.len() - 1, None);
+        origins.push(Some(tensor));
+    }
+    new.outputs = model.outputs.clone();
+    new.outputs.iter_mut().for_each(|output| output.tensor = places[output.tensor.index()]);
+    Replaced { model: new, origins }
+}
+
+fn channel_polynomials(model: &mut Model, x: Tensor, fits: &[Fit]) -> Op {
+    let shape = model.shape(x).to_vec();
+    let mut column = vec![1; shape.len() - 1];
+    column[0] = fits.len();
+    let (factors, offsets): (Vec<f64>, Vec<f64>) =
+        fits.iter().map(|fit| to_unit_interval(&fit.polynomial)).unzip();
+    let of_channels = |numbers: Vec<f64>| {
+        ArrayD::from_shape_vec(IxDyn(&column), numbers).expect("there is one for each channel")
+    };
+    let factors = model.constant(of_channels(factors));
+    let offsets = model.constant(of_channels(offsets));
+    // They become part of the map before.
+    let name = model.node(x).name.clone();
+    let scaled = model.push(Op::MulConst(x, factors), &name, shape.clone());
+    let x = model.push(Op::AddConst(scaled, offsets), &name, shape);
+    let n_coefficients = fits[0].polynomial.coefficients.len();
+    let coefficients = Array2::from_shape_fn((fits.len(), n_coefficients), |(channel, j)| {
+        fits[channel].polynomial.coefficients[j]
+    });
+    let coefficients = model.constant(coefficients.into_dyn());
+    Op::ChannelPolynomials { x, coefficients }
+}
