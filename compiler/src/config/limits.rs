@@ -39,6 +39,8 @@ limits! {
     BOOTSTRAPPED_RINGS: [u32; 2] = [16, 15], "rings with bootstraps, log2";
     /// Most levels between bootstraps beyond those of the deepest step.
     SPARE_LEVELS: usize = 8, "most levels between bootstraps beyond the deepest step";
+    /// −log2 of the largest error of one bootstrap that is first tried at most: what is cheap to have.
+    BOOTSTRAP_BITS: f64 = 14.5, "bits of precision of a bootstrap at first, at most";
     /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
     /// reach the results.
     BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";

@@ -30,7 +30,8 @@ pub struct BootstrapReport {
 /// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
 /// none.
 pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileError> {
-    let mut bits = problem.objective.precision + limits::BOOTSTRAP_MORE_BITS;
+    let wanted = problem.objective.precision + limits::BOOTSTRAP_MORE_BITS;
+    let mut bits = wanted.min(limits::BOOTSTRAP_BITS);
     let mut best = None::<Found>;
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
         let Some(found) = search_with(problem, bits)? else { break };
