@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use commands::{bench, compile, completions, decrypt, encrypt, inspect, keygen, run, simulate};
 use files::{memory, signals};
 use terminal::console::{self, Console};
+use terminal::failure::hinted;
 
 /// Runs neural networks on encrypted data.
 ///
@@ -79,14 +80,27 @@ impl Command {
     }
 }
 
+/// Starts those that wait for signals, watch memory, and share work.
+fn start_threads(max_memory: Option<u64>, console: Console) -> anyhow::Result<()> {
+    let started = signals::clean_up().and_then(|()| memory::watch(max_memory, console));
+    let cannot = |error: &dyn std::fmt::Display| {
+        let hint =
+            "this user or process may have no more of them, or no more memory: see `ulimit -a`";
+        hinted(format!("cannot start threads: {error}"), hint)
+    };
+    started.map_err(|error| cannot(&error))?;
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|error| cannot(&error))
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments::joined(std::env::args_os())) {
         Ok(cli) => cli,
         Err(usage) => return console::explain_usage(&usage),
     };
-    signals::clean_up();
     let console = Console { json: cli.json, quiet: cli.quiet, stdout_is_taken: false };
-    memory::watch(cli.command.max_memory(), console);
+    if let Err(error) = start_threads(cli.command.max_memory(), console) {
+        return console.fail(&error);
+    }
     if let Err(error) = hecc_runtime::kernel::chosen() {
         return console.fail(&error.into());
     }

@@ -212,6 +212,7 @@ fn refused(error: RunError, inputs: &[Input], examples: Range<usize>) -> anyhow:
         RunError::MissingKey { .. }
         | RunError::InputCount { .. }
         | RunError::InputType { .. }
+        | RunError::Snapshot { .. }
         | RunError::Threads { .. }
         | RunError::Randomness(_)
         | RunError::TensorCount { .. }

@@ -52,7 +52,12 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
             let part = ServerSheet { path, size, loaded, costs };
             return console.result(part.text(), part.json());
         }
-        Kind::SecretKey | Kind::EvaluationKeys | Kind::PublicKey | Kind::Input | Kind::Result => {}
+        Kind::SecretKey
+        | Kind::EvaluationKeys
+        | Kind::PublicKey
+        | Kind::Input
+        | Kind::Result
+        | Kind::Checkpoint => {}
     }
     let envelope = open_any(bytes).map_err(refused)?;
     let contents = describe(&envelope).map_err(refused)?;
@@ -82,6 +87,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::PublicKey => "public_key",
         Kind::EvaluationKeys => "evaluation_keys",
         Kind::Input | Kind::Result => "ciphertexts",
+        Kind::Checkpoint => "checkpoint",
     }
 }
 
@@ -95,7 +101,8 @@ fn direction(kind: Kind) -> Option<&'static str> {
         | Kind::ServerPart
         | Kind::SecretKey
         | Kind::PublicKey
-        | Kind::EvaluationKeys => None,
+        | Kind::EvaluationKeys
+        | Kind::Checkpoint => None,
     }
 }
 
@@ -143,6 +150,11 @@ fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {
             sheet.line("keys", format!("{} for rotations, {others}", rotations));
             sheet.line("give them", "to the machine that runs the plan: they reveal nothing");
         }
+        Contents::Checkpoint { source, n_finished, .. } => {
+            sheet.line("of input", format!("with checksum {}", source.input));
+            sheet.line("with keys", format!("with checksum {}", source.keys));
+            sheet.line("finished", units::count(*n_finished as usize, "run"));
+        }
         Contents::Ciphertexts { n_examples, ciphertexts, .. } => {
             let what = direction(kind).unwrap_or("example");
             let sets = units::count(*n_examples as usize, what);
@@ -176,6 +188,11 @@ fn contents_json(contents: &Contents) -> Json {
             });
             json["keys"] = section.collect();
         }
+        Contents::Checkpoint { source, n_finished, .. } => {
+            json["input_checksum"] = source.input.to_string().into();
+            json["keys_checksum"] = source.keys.to_string().into();
+            json["finished_runs"] = (*n_finished).into();
+        }
         Contents::Ciphertexts { n_examples, ciphertexts, .. } => {
             json["sets"] = (*n_examples).into();
             let ciphertext = ciphertexts.iter().map(
@@ -192,6 +209,7 @@ fn params_of(contents: &Contents) -> &Params {
         Contents::SecretKey { params }
         | Contents::PublicKey { params }
         | Contents::EvaluationKeys { params, .. }
+        | Contents::Checkpoint { params, .. }
         | Contents::Ciphertexts { params, .. } => params,
     }
 }

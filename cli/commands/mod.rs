@@ -8,5 +8,6 @@ pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod run;
+mod runs;
 mod shown;
 pub(crate) mod simulate;

@@ -1,15 +1,21 @@
 //! `hecc run`: a plan on encrypted inputs.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use hecc_grammar::cost;
-use hecc_grammar::envelope::{Kind, Origin};
+use hecc_grammar::envelope::{Fingerprint, Kind, Origin, checksum};
+use hecc_grammar::plan::Interface;
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_outputs};
+use hecc_runtime::file::{
+    Ciphertexts, RunSource, read_evaluation_keys, read_inputs, write_outputs,
+};
+use hecc_runtime::rlwe::EvaluationKeys;
 use serde_json::json;
 
+use crate::commands::runs::{Ran, Runs};
+use crate::files::checkpoint::{CheckpointFolder, Subject};
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
 use crate::files::{bytes_file, companions, costs, memory, plan_file, refusal, stream};
@@ -43,6 +49,15 @@ pub(crate) struct Args {
     /// their last use in any case.
     #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
     cache: Option<u64>,
+    /// Write now and then into this folder where the run stands; a run that was interrupted goes on from there.
+    ///
+    /// The same command goes on, with the same plan, keys and input, and gives the same result, byte for byte. What is
+    /// written is encrypted, and removed when the result is there.
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Seconds between checkpoints; more where writing one takes long. With 0 there is one after each instruction.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "checkpoint")]
+    checkpoint_every: u32,
     #[command(flatten)]
     pub(crate) memory: MemoryLimit,
 }
@@ -59,18 +74,15 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
     let console = &output.console(console);
+    let folder = args.checkpoint.as_deref().map(CheckpointFolder::open).transpose()?;
+    let input_checksum = checksum(&input_file);
     let Ciphertexts { key, n_examples, sets } =
         read_inputs(interface, loaded.fingerprint, input_file)
             .map_err(|error| refusal::refused(&args.input, error))?;
     let need = cost::key_bytes(plan) + cost::peak_value_bytes(plan);
     memory::require(need, "the keys and values of this run")?;
-    let keys = {
-        let _working = Progress::spinner(console, "reading evaluation keys");
-        let file = bytes_file::read_kind(&key_path, &[Kind::EvaluationKeys], &args.plan)?;
-        let origin = Origin { plan: loaded.fingerprint, key };
-        read_evaluation_keys(interface, origin, file)
-            .map_err(|error| refusal::mismatched(&key_path, error, &args.input))?
-    };
+    let origin = Origin { plan: loaded.fingerprint, key };
+    let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, console)?;
 
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
@@ -79,22 +91,21 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let cache = args.cache.unwrap_or(if sets.len() > 1 { cost::KEPT_BYTES } else { 0 });
     let options = Options { threads, cache_bytes: usize::try_from(cache).unwrap_or(usize::MAX) };
     let evaluator = Evaluator::new(plan, &keys, options)?;
-    let n_steps = plan.ops.len() * plan.params.n_instances();
     let n_runs = sets.len();
-    let bar = Progress::new(console, "run", n_runs * n_steps);
-    let (mut outputs, mut seconds) = (vec![], vec![]);
-    for (i, set) in sets.into_iter().enumerate() {
-        let start = Instant::now();
-        let before = i * n_steps;
-        outputs.push(evaluator.run(evaluator.expand(set), &|done, _| bar.set(before + done))?);
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    drop(bar);
+    let source = RunSource { input: input_checksum, keys: keys_checksum };
+    let subject = Subject { plan, origin, source, n_runs };
+    let period = Duration::from_secs(args.checkpoint_every.into());
+    let (evaluator, folder) = (&evaluator, folder.as_ref());
+    let runs = Runs { evaluator, subject: &subject, folder, period, console };
+    let Ran { outputs, seconds, n_before } = runs.all(sets)?;
     let total: f64 = seconds.iter().sum();
 
     let result = Ciphertexts { key, n_examples, sets: outputs };
     let file = write_outputs(interface, loaded.fingerprint, &result);
     output.write(&file)?;
+    if let Some(folder) = folder {
+        folder.clear()?;
+    }
     let predicted = cost::plan_seconds(&costs::load()?, plan);
     let peak = memory::peak_bytes();
     let memory =
@@ -115,6 +126,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "bytes": file.len(),
             "inputs": n_examples,
             "runs": n_runs,
+            "steps_from_checkpoint": n_before,
             "threads": threads,
             "seconds": total,
             "input_seconds": seconds,
@@ -122,6 +134,22 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "peak_memory_bytes": peak,
         }),
     )
+}
+
+/// The evaluation keys, and the checksum of their file.
+fn read_keys(
+    args: &Args,
+    path: &Path,
+    interface: &Interface,
+    origin: Origin,
+    console: &Console,
+) -> Result<(EvaluationKeys, Fingerprint)> {
+    let _working = Progress::spinner(console, "reading evaluation keys");
+    let file = bytes_file::read_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
+    let checksum = checksum(&file);
+    let keys = read_evaluation_keys(interface, origin, file)
+        .map_err(|error| refusal::mismatched(path, error, &args.input))?;
+    Ok((keys, checksum))
 }
 
 /// Where the result goes.

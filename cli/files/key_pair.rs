@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hecc_grammar::envelope::{Kind, kind_of_any_version};
 
 use crate::files::output::{cannot_write, check_folder, head, is_same};
-use crate::files::save::{Staged, together};
+use crate::files::save::{Placed, Staged, together};
 use crate::files::stream::name;
 use crate::terminal::failure::hinted;
 
@@ -36,8 +36,19 @@ impl KeyPair {
         let secret = self.check(&self.secret, Kind::SecretKey)?;
         let evaluation = self.check(&self.evaluation, Kind::EvaluationKeys)?;
         self.check_public(replace)?;
+        let public = if self.public.is_some() { " --public" } else { "" };
         match (secret, evaluation) {
             _ if replace => Ok(()),
+            (true, true) if self.public.is_some() => Err(hinted(
+                format!(
+                    "there is a secret key in `{}` already, without a public key",
+                    name(&self.secret)
+                ),
+                format!(
+                    "`hecc keygen {} --evaluation-only --force --public` makes one for it, and its evaluation keys again",
+                    name(&self.plan)
+                ),
+            )),
             (true, true) => Err(hinted(
                 format!("there is a secret key in `{}` already", name(&self.secret)),
                 "what it encrypted cannot be read without it; --force replaces it and its evaluation keys, --out DIR writes \
@@ -49,7 +60,7 @@ impl KeyPair {
                     name(&self.secret)
                 ),
                 format!(
-                    "`hecc keygen {} --evaluation-only` makes evaluation keys for it; --force makes another pair, and what \
+                    "`hecc keygen {} --evaluation-only{public}` makes evaluation keys for it; --force makes another pair, and what \
                      the old key encrypted cannot be read any more",
                     name(&self.plan)
                 ),
@@ -103,25 +114,40 @@ impl KeyPair {
         let published = self.with_paths(published);
         together(|| {
             if replace {
-                secret.replace().with_context(|| cannot_write(&self.secret))?;
-                let mut published = published.into_iter();
-                return published.try_for_each(|(path, staged)| {
-                    staged.replace().map_err(|error| self.only_secret(path, &error))
-                });
+                let secret = secret.replace().with_context(|| cannot_write(&self.secret))?;
+                let mut placed = vec![secret];
+                for (path, staged) in published {
+                    placed.push(staged.replace().map_err(|error| self.only_secret(path, &error))?);
+                }
+                return self.sync(placed);
             }
             let mut placed = vec![];
             for (path, staged) in std::iter::once((&self.secret, secret)).chain(published) {
-                if let Err(error) = staged.create() {
-                    // Nobody has used them yet.
-                    let removed = placed.iter().all(|path| std::fs::remove_file(path).is_ok());
-                    return Err(match removed {
-                        true => self.taken(path, error),
-                        false => self.only_secret(path, &error),
-                    });
+                match staged.create() {
+                    Ok(file) => placed.push((path, file)),
+                    Err(error) => {
+                        // Nobody has used them yet.
+                        let mut paths = placed.iter().map(|(path, _)| path);
+                        let removed = paths.all(|path| std::fs::remove_file(path).is_ok());
+                        return Err(match removed {
+                            true => self.taken(path, error),
+                            false => self.only_secret(path, &error),
+                        });
+                    }
                 }
-                placed.push(path);
             }
-            Ok(())
+            self.sync(placed.into_iter().map(|(_, file)| file).collect())
+        })
+    }
+
+    /// Waits for the disk when all files are in their places: none is taken back for its sake.
+    fn sync(&self, placed: Vec<Placed>) -> Result<()> {
+        let synced = placed.into_iter().try_for_each(Placed::sync);
+        synced.with_context(|| {
+            let secret = name(&self.secret);
+            format!(
+                "the keys are in place, `{secret}` and others, but may be lost if power fails now"
+            )
         })
     }
 
@@ -129,7 +155,7 @@ impl KeyPair {
     pub(crate) fn place_published(&self, published: Published, replace: bool) -> Result<()> {
         self.with_paths(published).into_iter().try_for_each(|(path, staged)| {
             let placed = if replace { staged.replace() } else { staged.create() };
-            placed.map_err(|error| self.taken(path, error))
+            placed.and_then(Placed::sync).map_err(|error| self.taken(path, error))
         })
     }
 

@@ -37,11 +37,14 @@ static LIMIT: OnceLock<Limit> = OnceLock::new();
 
 /// From now on the process ends with an error when it takes more memory than `wanted`, or than the machine has. Where the
 /// system tells neither, what is known before ([`require`]) is all that is held to.
-pub(crate) fn watch(wanted: Option<u64>, console: Console) {
+///
+/// # Errors
+/// If no thread can be started that watches.
+pub(crate) fn watch(wanted: Option<u64>, console: Console) -> std::io::Result<()> {
     let bytes = wanted.or_else(available).unwrap_or(u64::MAX);
     let limit = *LIMIT.get_or_init(|| Limit { bytes, is_wanted: wanted.is_some() });
     if resident_bytes().is_none() || limit.bytes == u64::MAX {
-        return;
+        return Ok(());
     }
     let look = move || {
         if resident_bytes().is_some_and(|taken| taken > limit.bytes) {
@@ -51,12 +54,13 @@ pub(crate) fn watch(wanted: Option<u64>, console: Console) {
         }
     };
     look();
-    std::thread::spawn(move || {
+    let watch = move || {
         loop {
             std::thread::sleep(PERIOD);
             look();
         }
-    });
+    };
+    std::thread::Builder::new().spawn(watch).map(drop)
 }
 
 /// Checks that there is memory for something, before it is made.

@@ -46,7 +46,8 @@ pub(crate) fn mismatched(path: &Path, error: FileError, other: &Path) -> anyhow:
         | Kind::SecretKey
         | Kind::PublicKey
         | Kind::Input
-        | Kind::Result => {
+        | Kind::Result
+        | Kind::Checkpoint => {
             format!("{path} is encrypted under key {found}, but {other} is key {expected}")
         }
     };

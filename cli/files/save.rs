@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
+use crate::files::leftover;
+
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -33,7 +35,7 @@ pub(crate) fn write_atomically(
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
         return write_all(&fs::OpenOptions::new().write(true).open(path)?, access, write);
     }
-    Staged::write(path, access, write)?.replace()
+    Staged::write(path, access, write)?.replace()?.sync()
 }
 
 /// A file that is written whole and not yet in its place. Dropped, it leaves nothing.
@@ -59,8 +61,9 @@ impl Staged {
         };
         let folder = folder_of(&target);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".hecc-").suffix(".tmp");
+        builder.prefix(leftover::PREFIX).suffix(leftover::SUFFIX);
         permit(&mut builder, access);
+        leftover::remove(&folder);
         let (file, pending) = Pending::create(&builder, &folder)?;
         let staged = Staged { file, _pending: pending, target, folder };
         write_all(staged.file.as_file(), access, write)?;
@@ -69,17 +72,30 @@ impl Staged {
     }
 
     /// Puts the file in its place, where it replaces an older one.
-    pub(crate) fn replace(self) -> io::Result<()> {
+    pub(crate) fn replace(self) -> io::Result<Placed> {
         self.file.persist(&self.target).map_err(|failed| failed.error)?;
-        sync_folder(&self.folder)
+        Ok(Placed { folder: self.folder })
     }
 
     /// Puts the file in its place, which must be free: of several that are put there at once, one is.
     ///
     /// # Errors
     /// Of kind `AlreadyExists` if it is taken.
-    pub(crate) fn create(self) -> io::Result<()> {
+    pub(crate) fn create(self) -> io::Result<Placed> {
         self.file.persist_noclobber(&self.target).map_err(|failed| failed.error)?;
+        Ok(Placed { folder: self.folder })
+    }
+}
+
+/// A file that is in its place, which a loss of power might still undo.
+#[must_use]
+pub(crate) struct Placed {
+    folder: PathBuf,
+}
+
+impl Placed {
+    /// Waits until the place is on the disk. If that fails, the file is in its place all the same.
+    pub(crate) fn sync(self) -> io::Result<()> {
         sync_folder(&self.folder)
     }
 }
@@ -118,7 +134,7 @@ impl Pending {
         folder: &Path,
     ) -> io::Result<(NamedTempFile, Pending)> {
         let mut pending = lock(&PENDING);
-        let file = builder.tempfile_in(folder).map_err(without_name)?;
+        let file = leftover::claimed(|| builder.tempfile_in(folder).map_err(without_name))?;
         pending.insert(file.path().to_owned());
         let path = file.path().to_owned();
         Ok((file, Pending(path)))

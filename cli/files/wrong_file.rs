@@ -39,6 +39,9 @@ pub(crate) fn wrong_kind(
                 ),
                 Kind::Input => for_input(path, kind_of_any_version(head), plan),
                 Kind::Result => for_result(path, kind_of_any_version(head), plan),
+                Kind::Checkpoint => {
+                    "`hecc run --checkpoint DIR` writes it, and reads it".to_owned()
+                }
             };
             let message = if is_network(path) && matches!(error, FileError::Magic) {
                 format!("`{}` is a network, expected {expected}", name(path))
@@ -71,6 +74,9 @@ pub(crate) fn next_command(path: &Path, found: Kind) -> String {
         Kind::ServerPart => format!("it is a part of a plan: `hecc run {path} -i X` runs it"),
         Kind::SecretKey | Kind::PublicKey | Kind::EvaluationKeys => {
             "keys are found next to their plan, or named by --keys".to_owned()
+        }
+        Kind::Checkpoint => {
+            "it is where a run stands: `hecc run --checkpoint` takes its folder".to_owned()
         }
     }
 }
@@ -118,7 +124,8 @@ fn for_input(path: &Path, found: Option<Kind>, plan: &Path) -> String {
             | Kind::SecretKey
             | Kind::PublicKey
             | Kind::EvaluationKeys
-            | Kind::Input,
+            | Kind::Input
+            | Kind::Checkpoint,
         ) => {
             format!("-i takes what `hecc encrypt {plan}` wrote")
         }
@@ -137,7 +144,8 @@ fn for_result(path: &Path, found: Option<Kind>, plan: &Path) -> String {
             | Kind::SecretKey
             | Kind::PublicKey
             | Kind::EvaluationKeys
-            | Kind::Result,
+            | Kind::Result
+            | Kind::Checkpoint,
         )
         | None => {
             format!("-i takes what `hecc run {plan}` wrote")

@@ -27,7 +27,10 @@ impl Progress {
         let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far");
         bar.set_style(style.expect("the template is well-formed"));
         bar.set_message(what);
-        bar.enable_steady_tick(Duration::from_millis(200));
+        // The ticks need a thread.
+        if console.shows_progress() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
         Progress(bar)
     }
 

@@ -1,12 +1,12 @@
 //! Files that are truncated, damaged or made to deceive: each is refused with an error, without a panic, and without
 //! taking more memory than about twice its size.
 
+mod counting;
 mod generate;
+mod resealed;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-use hecc_grammar::envelope::{Fingerprint, Kind, Origin, kind_of, open, open_any, seal};
+use counting::peak;
+use hecc_grammar::envelope::{Kind, kind_of, open, open_any};
 use hecc_grammar::model::{Model, Op};
 use hecc_grammar::plan::{
     self, Constant, ConstantId, Dim, Input, Plan, Profile, Ranges, Run, Runs, VerifiedPlan, View,
@@ -14,49 +14,10 @@ use hecc_grammar::plan::{
 use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use resealed::{block, sealed};
 
 /// What a refused file may take besides: one entry for each slot of the largest ring.
 const FIXED: usize = 256 << 10;
-
-/// The system's allocator, counting the bytes of each thread.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-#[expect(unsafe_code, reason = "allocators are unsafe to implement")]
-// SAFETY: both calls are passed on as they are.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.get().wrapping_add(layout.size());
-        LIVE.set(live);
-        // Below zero if a thread frees what another one took.
-        if live as isize > PEAK.get() as isize {
-            PEAK.set(live);
-        }
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes that were taken at once while `f` ran.
-fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = f();
-    (result, PEAK.get().wrapping_sub(before))
-}
 
 /// Reads a file of a plan or of a part of one, and holds it to the bound if it is refused; says whether it was accepted.
 fn read(file: &[u8]) -> bool {
@@ -75,39 +36,6 @@ fn read(file: &[u8]) -> bool {
             false
         }
     }
-}
-
-/// A file with this payload and, where it has the parts of a plan or their hashes, the right fingerprint.
-fn sealed(kind: Kind, payload: &[u8]) -> Vec<u8> {
-    let hash = |part: &[u8]| blake3::hash(part).as_bytes().to_vec();
-    let hashes = match kind {
-        Kind::ClientPart => {
-            let (client, rest) = block(payload);
-            [hash(client), rest.get(..32).unwrap_or_default().to_vec()]
-        }
-        Kind::ServerPart => {
-            let (client, rest) = payload.split_at_checked(32).unwrap_or_default();
-            [client.to_vec(), hash(block(rest).0)]
-        }
-        Kind::Plan
-        | Kind::SecretKey
-        | Kind::EvaluationKeys
-        | Kind::Input
-        | Kind::Result
-        | Kind::PublicKey => {
-            let (client, rest) = block(payload);
-            [hash(client), hash(block(rest).0)]
-        }
-    };
-    let fingerprint = Fingerprint(*blake3::hash(&hashes.concat()).as_bytes());
-    seal(kind, Origin::of_plan(fingerprint), payload)
-}
-
-/// What a block holds, and what follows it.
-fn block(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let len = bytes.first_chunk().map_or(0, |len| u64::from_le_bytes(*len) as usize);
-    let rest = bytes.get(8..).unwrap_or_default();
-    rest.split_at_checked(len).unwrap_or_default()
 }
 
 /// Random numbers, the same in every run.

@@ -27,6 +27,12 @@ pub enum RunError {
         /// Which ciphertext.
         index: u32,
     },
+    /// A snapshot of another run.
+    #[error("the run cannot go on from this snapshot: {what}")]
+    Snapshot {
+        /// What was found and what was expected.
+        what: String,
+    },
     /// Threads could not be started.
     #[error("could not start {wanted} threads: {error}")]
     Threads {

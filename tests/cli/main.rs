@@ -19,4 +19,5 @@ mod resources;
 mod security;
 mod sharing;
 mod unusual;
+mod versions;
 mod workshop;

@@ -20,7 +20,7 @@ pub enum FileError {
         found: u32,
     },
     /// A kind that this version does not have.
-    #[error("the file is of unknown kind {0}, expected 1 to 8")]
+    #[error("the file is of unknown kind {0}, expected 1 to 9")]
     UnknownKind(u32),
     /// Another kind than asked for.
     #[error("{} {found}, expected {expected}", this_is(*found))]
@@ -91,7 +91,8 @@ fn this_is(kind: Kind) -> &'static str {
         | Kind::Result
         | Kind::ClientPart
         | Kind::ServerPart
-        | Kind::PublicKey => "this is",
+        | Kind::PublicKey
+        | Kind::Checkpoint => "this is",
         Kind::EvaluationKeys => "these are",
     }
 }

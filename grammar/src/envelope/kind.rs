@@ -31,10 +31,12 @@ pub enum Kind {
     ServerPart,
     /// A public key.
     PublicKey,
+    /// A run that is not finished: ciphertexts that it still needs.
+    Checkpoint,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 9] = [
         Kind::Plan,
         Kind::SecretKey,
         Kind::EvaluationKeys,
@@ -43,6 +45,7 @@ impl Kind {
         Kind::ClientPart,
         Kind::ServerPart,
         Kind::PublicKey,
+        Kind::Checkpoint,
     ];
 
     /// The number that stands for it in a file.
@@ -56,6 +59,7 @@ impl Kind {
             Kind::ClientPart => 6,
             Kind::ServerPart => 7,
             Kind::PublicKey => 8,
+            Kind::Checkpoint => 9,
         }
     }
 
@@ -73,7 +77,8 @@ impl Kind {
             | Kind::Result
             | Kind::ClientPart
             | Kind::ServerPart
-            | Kind::PublicKey => 80,
+            | Kind::PublicKey
+            | Kind::Checkpoint => 80,
             Kind::EvaluationKeys => 4096,
         }
     }
@@ -86,7 +91,8 @@ impl Kind {
             | Kind::EvaluationKeys
             | Kind::Input
             | Kind::Result
-            | Kind::PublicKey => false,
+            | Kind::PublicKey
+            | Kind::Checkpoint => false,
         }
     }
 
@@ -108,6 +114,7 @@ impl fmt::Display for Kind {
             Kind::ClientPart => "the client part of a plan",
             Kind::ServerPart => "the server part of a plan",
             Kind::PublicKey => "a public key",
+            Kind::Checkpoint => "a checkpoint",
         })
     }
 }

@@ -123,6 +123,11 @@ pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
     kind.ok_or(FileError::UnknownKind(code))
 }
 
+/// The checksum that a file carries, which names its content once the file was opened; zero if it is too short for one.
+pub fn checksum(file: &[u8]) -> Fingerprint {
+    Fingerprint(file.last_chunk().copied().unwrap_or_default())
+}
+
 /// What a file of any version of hecc says it is, from its first 16 bytes; `None` if it is no file of hecc.
 pub fn kind_of_any_version(bytes: &[u8]) -> Option<Kind> {
     match kind_of(bytes) {

@@ -18,9 +18,10 @@ use crate::scheme::bfv::Multiplier;
 use crate::scheme::{Encoder, Encoding, Use};
 
 use super::cache::PlaintextCache;
-use super::executor::{Progress, execute};
+use super::executor::{Computed, Execution, Progress, Saver, execute};
 use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
 use super::reused::Reused;
+use super::snapshot::{self, Keeper, Snapshot, Snapshots};
 use super::sums::{Product, sums_of_multiples};
 use super::units::{is_sum_of_multiples, units};
 
@@ -55,7 +56,7 @@ pub struct Evaluator<'a> {
 }
 
 /// A value while the plan runs.
-enum Data {
+pub(super) enum Data {
     Ciphertext(Arc<Ciphertext>),
     Digits(Digits),
 }
@@ -73,6 +74,14 @@ impl Data {
         match self {
             Data::Ciphertext(ciphertext) => ciphertext,
             Data::Digits(_) => unreachable!("verified operands have their form"),
+        }
+    }
+
+    /// The ciphertext, or the one that the digits are of.
+    pub(super) fn source(&self) -> &Arc<Ciphertext> {
+        match self {
+            Data::Ciphertext(ciphertext) => ciphertext,
+            Data::Digits(digits) => &digits.source,
         }
     }
 }
@@ -126,9 +135,48 @@ impl<'a> Evaluator<'a> {
         inputs: Vec<Ciphertext>,
         progress: Progress<'_>,
     ) -> Result<Vec<Ciphertext>, RunError> {
-        let (per_instance, n_instances) =
-            (self.plan.n_input_ciphertexts(), self.plan.params.n_instances());
-        let expected = per_instance * n_instances;
+        self.run_from(Snapshot::default(), inputs, progress, None)
+    }
+
+    /// As [`run`](Self::run), from where a run on the same inputs stood; `keeper` takes further snapshots.
+    ///
+    /// # Errors
+    /// If the ciphertexts are not those that the plan declares, or the snapshot is of another plan.
+    pub fn run_from(
+        &self,
+        start: Snapshot,
+        inputs: Vec<Ciphertext>,
+        progress: Progress<'_>,
+        keeper: Option<&dyn Keeper>,
+    ) -> Result<Vec<Ciphertext>, RunError> {
+        self.check_inputs(&inputs)?;
+        snapshot::check(&start, self.plan, &self.units)?;
+        let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
+        let Snapshot { mut outputs, done, values } = start;
+        let of_value = |(value, data)| (value, Arc::new(Data::Ciphertext(data)));
+        let mut start = (!done.is_empty())
+            .then(|| Computed { done, values: values.into_iter().map(of_value).collect() });
+        let first = outputs.len() / self.plan.output_values().count();
+        for instance in first..self.plan.params.n_instances() {
+            let per_instance = self.plan.n_input_ciphertexts();
+            let inputs = &inputs[instance * per_instance..][..per_instance];
+            let saver = keeper.map(|keeper| Snapshots {
+                plan: self.plan,
+                context: &self.context,
+                outputs: &outputs,
+                keeper,
+            });
+            let saver = saver.as_ref().map(|saver| saver as &dyn Saver<Data>);
+            let run = Run { inputs, instance };
+            let results = self.run_instance(run, start.take(), progress, saver);
+            outputs.extend(results);
+        }
+        Ok(outputs.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    fn check_inputs(&self, inputs: &[Ciphertext]) -> Result<(), RunError> {
+        let per_instance = self.plan.n_input_ciphertexts();
+        let expected = per_instance * self.plan.params.n_instances();
         if inputs.len() != expected {
             return Err(RunError::InputCount { found: inputs.len(), expected });
         }
@@ -140,30 +188,32 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
-        let mut outputs = vec![];
-        for instance in 0..n_instances {
-            let inputs = &inputs[instance * per_instance..][..per_instance];
-            outputs.extend(self.run_instance(inputs, instance, progress));
-        }
-        Ok(outputs)
+        Ok(())
     }
 
     fn run_instance(
         &self,
-        inputs: &[Arc<Ciphertext>],
-        instance: usize,
+        run: Run<'_>,
+        start: Option<Computed<Data>>,
         progress: Progress<'_>,
-    ) -> Vec<Ciphertext> {
+        saver: Option<&dyn Saver<Data>>,
+    ) -> Vec<Arc<Ciphertext>> {
         let (n_ops, n_instances) = (self.plan.ops.len(), self.plan.params.n_instances());
         let progress =
-            |done: usize, _: usize| progress(instance * n_ops + done, n_instances * n_ops);
-        let run = Run { inputs, instance };
-        let outputs = execute(self.plan, &self.units, &self.pool, &progress, |values, operands| {
+            |done: usize, _: usize| progress(run.instance * n_ops + done, n_instances * n_ops);
+        let execution = Execution {
+            plan: self.plan,
+            units: &self.units,
+            pool: &self.pool,
+            progress: &progress,
+            start,
+            saver,
+        };
+        let outputs = execute(execution, |values, operands| {
             let start = Instant::now();
             let results = match (values, operands) {
                 ([value], [operands]) => vec![self.result(*value, operands, run)],
-                _ => self.sums(values, operands, instance),
+                _ => self.sums(values, operands, run.instance),
             };
             // Sums in one pass take about as long each.
             let nanoseconds = start.elapsed().as_nanos() as u64 / values.len() as u64;
@@ -172,15 +222,7 @@ impl<'a> Evaluator<'a> {
             }
             results
         });
-        let take = |data: Arc<Data>| match Arc::try_unwrap(data) {
-            Ok(Data::Ciphertext(ciphertext)) => Arc::unwrap_or_clone(ciphertext),
-            Err(shared) => match &*shared {
-                Data::Ciphertext(ciphertext) => (**ciphertext).clone(),
-                Data::Digits(_) => unreachable!("verified outputs are ciphertexts"),
-            },
-            Ok(Data::Digits(_)) => unreachable!("verified outputs are ciphertexts"),
-        };
-        outputs.into_iter().map(take).collect()
+        outputs.iter().map(|data| data.ciphertext().clone()).collect()
     }
 
     /// The time spent on each instruction so far, in all runs. With several threads one that waits for the limbs of its
@@ -239,7 +281,7 @@ impl<'a> Evaluator<'a> {
             Op::ModUp(_) => context.mod_up(ct(0)),
             Op::ModRaise(..) => context.mod_raise(ct(0), ty),
         };
-        Data::Ciphertext(Arc::new(result))
+        Data::Ciphertext(Arc::new(Ciphertext { ty, ..result }))
     }
 
     /// Sums of ciphertexts times numbers, of one type.

@@ -12,15 +12,41 @@ use hecc_grammar::plan::{Plan, Value};
 /// Called after each instruction with the numbers done and in total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
+/// What was computed of a plan and is still needed.
+pub(super) struct Computed<T> {
+    /// Of each instruction, whether it was executed.
+    pub(super) done: Vec<bool>,
+    /// The results that are still to be read.
+    pub(super) values: Vec<(Value, Arc<T>)>,
+}
+
+/// Saves what was computed while the execution goes on.
+pub(super) trait Saver<T>: Sync {
+    /// Whether to save now: asked after each unit.
+    fn is_due(&self) -> bool;
+
+    /// Saves it.
+    fn save(&self, computed: Computed<T>);
+}
+
+/// What is executed, and how.
+pub(super) struct Execution<'a, T> {
+    pub(super) plan: &'a Plan,
+    pub(super) units: &'a [Vec<Value>],
+    pub(super) pool: &'a rayon::ThreadPool,
+    pub(super) progress: Progress<'a>,
+    /// What is computed already.
+    pub(super) start: Option<Computed<T>>,
+    pub(super) saver: Option<&'a dyn Saver<T>>,
+}
+
 /// Executes every unit of instructions with `f(values, operands of each)` and returns the values that leave the plan, in order.
 pub(super) fn execute<T: Send + Sync>(
-    plan: &Plan,
-    units: &[Vec<Value>],
-    pool: &rayon::ThreadPool,
-    progress: Progress<'_>,
+    execution: Execution<'_, T>,
     f: impl Fn(&[Value], &[Vec<Arc<T>>]) -> Vec<T> + Sync,
 ) -> Vec<Arc<T>> {
-    let state = Mutex::new(State::new(plan, units));
+    let Execution { plan, units, pool, progress, start, saver } = execution;
+    let state = Mutex::new(State::new(plan, units, start));
     let total = plan.ops.len();
     pool.broadcast(|_| {
         loop {
@@ -44,9 +70,14 @@ pub(super) fn execute<T: Send + Sync>(
                     let mut state =
                         state.lock().expect("workers do not panic while they hold the lock");
                     state.finish(plan, &units[unit], results);
-                    let done = state.done;
+                    let done = state.n_done;
+                    let due = saver.filter(|saver| done < total && saver.is_due());
+                    let computed = due.map(|saver| (saver, state.computed()));
                     drop(state);
                     progress(done, total);
+                    if let Some((saver, computed)) = computed {
+                        saver.save(computed);
+                    }
                 }
             }
         }
@@ -94,28 +125,42 @@ struct State<T> {
     /// Of each value, the units that read it, as often as they do.
     users: Vec<Vec<usize>>,
     values: Vec<Option<Arc<T>>>,
-    done: usize,
+    /// Whether each instruction was executed.
+    done: Vec<bool>,
+    /// How many were.
+    n_done: usize,
     /// Whether an instruction panicked.
     failed: bool,
 }
 
 impl<T> State<T> {
-    fn new(plan: &Plan, units: &[Vec<Value>]) -> State<T> {
+    fn new(plan: &Plan, units: &[Vec<Value>], start: Option<Computed<T>>) -> State<T> {
         let n = plan.ops.len();
+        let nothing = || Computed { done: vec![false; n], values: vec![] };
+        let Computed { done, values } = start.unwrap_or_else(nothing);
         let mut state = State {
             ready: BinaryHeap::new(),
             missing: vec![0; units.len()],
             reads: vec![0; n],
             users: vec![vec![]; n],
             values: (0..n).map(|_| None).collect(),
-            done: 0,
+            n_done: done.iter().filter(|done| **done).count(),
+            done,
             failed: false,
         };
+        for (value, data) in values {
+            state.values[value.index()] = Some(data);
+        }
         for (unit, values) in units.iter().enumerate() {
+            if state.done[values[0].index()] {
+                continue;
+            }
             for operand in values.iter().flat_map(|value| plan.ops[value.index()].operands()) {
-                state.missing[unit] += 1;
-                state.users[operand.index()].push(unit);
                 state.reads[operand.index()] += 1;
+                if !state.done[operand.index()] {
+                    state.missing[unit] += 1;
+                    state.users[operand.index()].push(unit);
+                }
             }
             if state.missing[unit] == 0 {
                 state.ready.push(Reverse(unit));
@@ -126,7 +171,7 @@ impl<T> State<T> {
     }
 
     fn take(&mut self, plan: &Plan, units: &[Vec<Value>]) -> Next<T> {
-        if self.failed || self.done == self.values.len() {
+        if self.failed || self.n_done == self.values.len() {
             return Next::Done;
         }
         let Some(Reverse(unit)) = self.ready.pop() else {
@@ -140,9 +185,18 @@ impl<T> State<T> {
         Next::Run(unit, units[unit].iter().map(operands).collect())
     }
 
+    fn computed(&self) -> Computed<T> {
+        let held = |(i, data): (usize, &Option<Arc<T>>)| Some((Value(i as u32), data.clone()?));
+        Computed {
+            done: self.done.clone(),
+            values: self.values.iter().enumerate().filter_map(held).collect(),
+        }
+    }
+
     fn finish(&mut self, plan: &Plan, unit: &[Value], results: Vec<T>) {
         for (value, result) in unit.iter().zip(results) {
-            self.done += 1;
+            self.n_done += 1;
+            self.done[value.index()] = true;
             if self.reads[value.index()] > 0 {
                 self.values[value.index()] = Some(Arc::new(result));
             }
@@ -222,7 +276,16 @@ mod tests {
                 assert!(operands[0].iter().all(|operand| ***operand < values[0]));
                 vec![result]
             };
-            execute(&plan, &units(&plan), &pool(threads), &|_, _| {}, run);
+            let units = units(&plan);
+            let execution = Execution {
+                plan: &plan,
+                units: &units,
+                pool: &pool(threads),
+                progress: &|_, _| {},
+                start: None,
+                saver: None,
+            };
+            execute(execution, run);
             assert_eq!(alive.into_inner().unwrap().len(), plan.ops.len());
         }
     }
@@ -231,7 +294,15 @@ mod tests {
     fn a_panic_ends_the_run() {
         let plan = plan();
         let run = || {
-            execute(&plan, &units(&plan), &pool(3), &|_, _| {}, |values, _| {
+            let execution = Execution {
+                plan: &plan,
+                units: &units(&plan),
+                pool: &pool(3),
+                progress: &|_, _| {},
+                start: None,
+                saver: None,
+            };
+            execute(execution, |values, _| {
                 assert!(values[0].index() != 90, "as the test wants");
                 vec![()]
             })

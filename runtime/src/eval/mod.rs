@@ -11,6 +11,7 @@ mod executor;
 mod limbwise;
 mod reused;
 mod slots;
+mod snapshot;
 mod sums;
 mod units;
 
@@ -18,3 +19,4 @@ pub use approximate::Noise;
 pub use clear::{ClearEvaluator, run_clear};
 pub use encrypted::{Evaluator, Options};
 pub use executor::Progress;
+pub use snapshot::{Keeper, Snapshot, needed};

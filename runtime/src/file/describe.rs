@@ -4,6 +4,7 @@ use hecc_grammar::envelope::{Envelope, FileError, Kind};
 use hecc_grammar::plan::Params;
 
 use super::Reader;
+use super::checkpoint::RunSource;
 use super::ciphertexts::Signature;
 use super::key_section::{ENTRY_BYTES, KeySection};
 
@@ -26,6 +27,15 @@ pub enum Contents {
         params: Params,
         /// The keys.
         sections: Vec<KeySection>,
+    },
+    /// A run that is not finished.
+    Checkpoint {
+        /// The plan's parameters.
+        params: Params,
+        /// What is run.
+        source: RunSource,
+        /// How many of its runs are finished.
+        n_finished: u32,
     },
     /// Ciphertexts of an input or of a result.
     Ciphertexts {
@@ -59,6 +69,11 @@ pub fn describe(envelope: &Envelope) -> Result<Contents, FileError> {
             }
             let sections = (0..count).map(|_| KeySection::read(&mut reader));
             Ok(Contents::EvaluationKeys { params, sections: sections.collect::<Result<_, _>>()? })
+        }
+        Kind::Checkpoint => {
+            let params = reader.params()?;
+            let source = RunSource { input: reader.fingerprint()?, keys: reader.fingerprint()? };
+            Ok(Contents::Checkpoint { params, source, n_finished: reader.u32()? })
         }
         Kind::Input | Kind::Result => {
             let params = reader.params()?;

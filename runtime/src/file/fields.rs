@@ -1,6 +1,6 @@
 //! Fields of a payload, one after the other; and the parameters that every payload starts with.
 
-use hecc_grammar::envelope::{FileError, Kind};
+use hecc_grammar::envelope::{FileError, Fingerprint, Kind};
 use hecc_grammar::plan::{Params, Scheme};
 use hecc_grammar::security::Security;
 
@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
     /// A seed of 16 bytes.
     pub(crate) fn seed(&mut self) -> Result<[u8; 16], FileError> {
         self.array()
+    }
+
+    /// A checksum of 32 bytes.
+    pub(crate) fn fingerprint(&mut self) -> Result<Fingerprint, FileError> {
+        Ok(Fingerprint(self.array()?))
     }
 
     /// Bytes that are not read yet.

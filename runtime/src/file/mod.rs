@@ -1,9 +1,10 @@
-//! Files of evaluation keys and ciphertexts. (Those of the secret and the public key are in `crate::client`.)
+//! Files of evaluation keys, ciphertexts and checkpoints. (Those of the secret and the public key are in `crate::client`.)
 //!
 //! Every payload starts with the plan's parameters; its size follows from the plan, so a reader knows it before it
 //! allocates anything. Integers are little-endian. Readers trust nothing: every count, length, type, padding byte and
 //! residue is checked.
 
+mod checkpoint;
 mod ciphertexts;
 mod describe;
 mod evaluation_keys;
@@ -11,6 +12,7 @@ mod fields;
 mod key_section;
 mod pack;
 
+pub use checkpoint::{Checkpoint, RunSource, read_checkpoint, write_checkpoint};
 pub use ciphertexts::{
     Ciphertexts, input_bytes, output_bytes, read_inputs, read_outputs, write_inputs, write_outputs,
 };

@@ -11,6 +11,9 @@ use memmap2::MmapMut;
 /// Most bytes that the pool keeps; beyond it the buffers that were returned first go back to the allocator.
 const MAX_POOLED_BYTES: usize = 1 << 30;
 
+/// Most buffers that the pool keeps: they are looked through one by one.
+const MAX_POOLED: usize = 4096;
+
 /// A buffer is used for anything that leaves at most this share of it unused.
 const MAX_UNUSED: f64 = 0.5;
 
@@ -43,7 +46,7 @@ impl Pool {
         self.bytes += size_of_val(memory.words());
         self.free.push_back(memory);
         let mut dropped = vec![];
-        while self.bytes > MAX_POOLED_BYTES
+        while (self.bytes > MAX_POOLED_BYTES || self.free.len() > MAX_POOLED)
             && let Some(oldest) = self.free.pop_front()
         {
             self.bytes -= size_of_val(oldest.words());

@@ -223,8 +223,8 @@ fn hostile_payloads_are_refused() {
         let head = match kind {
             Kind::SecretKey => payload.len() - 32,
             Kind::EvaluationKeys | Kind::Input | Kind::Result | Kind::PublicKey => 24 + 6 * 8,
-            Kind::Plan | Kind::ClientPart | Kind::ServerPart => {
-                unreachable!("no case is a plan or a part of one")
+            Kind::Plan | Kind::ClientPart | Kind::ServerPart | Kind::Checkpoint => {
+                unreachable!("no case is one of these")
             }
         };
         for at in 0..head {

@@ -2,6 +2,7 @@
 
 mod bfv;
 mod build;
+mod checkpoints;
 mod common;
 mod evaluators;
 mod files;

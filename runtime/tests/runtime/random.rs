@@ -176,13 +176,25 @@ fn check_coverage(plans: &[VerifiedPlan], scheme: Scheme, apart: &[Opcode]) {
     }
 }
 
+/// A random plan of CKKS.
+pub(crate) fn approximate(seed: u64) -> VerifiedPlan {
+    let params = usual(10, 5, 1 + seed as usize % 3);
+    Walk::new(params, seed % 4 == 3, 42 + seed).finish(24)
+}
+
+/// A random plan of BFV with some plaintext primes.
+pub(crate) fn exact(seed: u64, n_primes: usize) -> VerifiedPlan {
+    let params = bfv::bfv(10, 6, 1 + seed as usize % 3, &T[..n_primes]);
+    let mut walk = Walk::new(params, seed % 4 == 3, 7 + seed);
+    for input in &mut walk.build.plan.inputs {
+        input.ranges = Ranges::all(-RANGE, RANGE);
+    }
+    walk.finish(24)
+}
+
 #[test]
 fn approximate_plans() {
-    let plans = (0..14).map(|seed| {
-        let params = usual(10, 5, 1 + seed as usize % 3);
-        Walk::new(params, seed % 4 == 3, 42 + seed).finish(24)
-    });
-    let plans: Vec<VerifiedPlan> = plans.collect();
+    let plans: Vec<VerifiedPlan> = (0..14).map(approximate).collect();
     check_coverage(&plans, Scheme::Ckks, &[Opcode::ModRaise]);
     assert!(plans.iter().any(|plan| plan.batch > 1));
     plans.iter().zip(0..).for_each(|(plan, seed)| agree(plan, &[seed]));
@@ -190,15 +202,7 @@ fn approximate_plans() {
 
 #[test]
 fn exact_plans() {
-    let plans = (0..12).map(|seed| {
-        let params = bfv::bfv(10, 6, 1 + seed as usize % 3, &T[..1]);
-        let mut walk = Walk::new(params, seed % 4 == 3, 7 + seed);
-        for input in &mut walk.build.plan.inputs {
-            input.ranges = Ranges::all(-RANGE, RANGE);
-        }
-        walk.finish(24)
-    });
-    let plans: Vec<VerifiedPlan> = plans.collect();
+    let plans: Vec<VerifiedPlan> = (0..12).map(|seed| exact(seed, 1)).collect();
     check_coverage(&plans, Scheme::Bfv, &[]);
     assert!(plans.iter().any(|plan| plan.batch > 1));
     for (plan, seed) in plans.iter().zip(0..) {

@@ -1,0 +1,2 @@
+#![no_main]
+hecc_fuzz::target!("jpeg");
