@@ -83,8 +83,9 @@ fn hint(found: &[usize], wanted: &[usize]) -> String {
     if found.len() == wanted.len() && found.len() > 1 && found[1..] == wanted[1..] {
         return format!("{} rows are one input of this network: {regroup} groups them", wanted[0]);
     }
-    let count: usize = wanted.iter().product();
-    if found.len() > 1 && found[1..].iter().product::<usize>() == count {
+    // Shapes that were found may be any.
+    let count = |shape: &[usize]| shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
+    if found.len() > 1 && count(&found[1..]).is_some_and(|n| count(wanted) == Some(n)) {
         return format!("if the order of the numbers is the network's: {regroup}");
     }
     "dimensions of length 1 may be left out, no others".to_owned()
@@ -117,6 +118,12 @@ mod tests {
         for wrong in [&[784][..], &[28, 27], &[5, 28, 28, 1, 2], &[0, 1, 28, 28], &[]] {
             assert_eq!(fitted(wrong, &mnist), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn shapes_of_more_elements_than_there_are_numbers() {
+        let error = fitted_shape(&[3, usize::MAX / 2, 94], "x", &[1, 3, 4, 4]).unwrap_err();
+        assert_eq!(hint_of(&error).unwrap(), "dimensions of length 1 may be left out, no others");
     }
 
     #[test]
