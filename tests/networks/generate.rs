@@ -206,10 +206,31 @@ impl Builder {
             return;
         }
         let (lo, hi) = self.range(x);
+        let shape = self.model.shape(x).to_vec();
+        if shape.len() > 1 && of.coin() {
+            self.channel_polynomials((lo, hi), degree, x);
+            return;
+        }
         let coefficients: Vec<f64> = (0..=degree).map(|_| self.uniform()).collect();
         let polynomial = Polynomial { lo, hi, coefficients };
-        let shape = self.model.shape(x).to_vec();
         self.push(Op::Polynomial { x, polynomial }, "polynomial", shape, depth);
+    }
+
+    /// A polynomial for each channel of `x`, which is within this range, once it is taken to [−1, 1].
+    fn channel_polynomials(&mut self, (lo, hi): (f64, f64), degree: usize, x: Tensor) {
+        let (shape, before) = (self.model.shape(x).to_vec(), self.depth(x));
+        let mut column = vec![1; shape.len() - 1];
+        column[0] = shape[1];
+        let number = |x: f64| ArrayD::from_elem(IxDyn(&column), x);
+        let factor = self.model.constant(number(2.0 / (hi - lo)));
+        let offset = self.model.constant(number(-(lo + hi) / (hi - lo)));
+        let coefficients =
+            ArrayD::from_shape_simple_fn(IxDyn(&[shape[1], degree + 1]), || self.uniform());
+        let coefficients = self.model.constant(coefficients);
+        let x = self.push(Op::MulConst(x, factor), "interval", shape.clone(), before);
+        let x = self.push(Op::AddConst(x, offset), "interval", shape.clone(), before);
+        let depth = before + if degree > 3 { 3 } else { 2 };
+        self.push(Op::ChannelPolynomials { x, coefficients }, "polynomials", shape, depth);
     }
 
     fn scaled(&mut self, x: Tensor) {

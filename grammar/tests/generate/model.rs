@@ -157,6 +157,12 @@ fn operation(of: &mut Choices, model: &mut Model) -> (Op, Vec<usize>) {
         }
         17 => Op::FakeQuant { x, quantizer: quantizer(of) },
         _ if of.coin() => Op::Activation { x, function: function(of) },
+        _ if of.coin() => {
+            let channels = shape.get(1).copied().unwrap_or(1);
+            let n_coefficients = 1 + of.below(4);
+            let coefficients = constant(of, model, &[channels, n_coefficients]);
+            Op::ChannelPolynomials { x, coefficients }
+        }
         _ => {
             let count = 1 + of.below(5);
             let polynomial = Polynomial { lo: -0.1, hi: 1e10, coefficients: of.numbers(count) };

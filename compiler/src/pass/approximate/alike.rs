@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::choose::cheapest;
+use super::degree_search::{DegreeSearch, Order, Try};
 use super::goal::SLACK;
-use super::{ApproximateConfig, Choice, DegreeSearch, Order, Try};
+use super::{ApproximateConfig, Choice};
 use crate::error::CompileError;
 use crate::graph::polynomial_depth;
 

@@ -1,7 +1,7 @@
 //! Degrees where layers are approximated independently: the cheapest within a budget of what layers cost one by one.
 
 use super::choose::cheapest;
-use super::{DegreeSearch, Order, Try};
+use super::degree_search::{DegreeSearch, Order, Try};
 use crate::error::CompileError;
 
 /// Each try's budget is this part of the one before.
@@ -30,18 +30,16 @@ impl DegreeSearch<'_> {
         if *left == 0 {
             return Ok(None);
         }
-        let (tried, more) = (*budget, std::mem::take(more));
+        let tried = *budget;
         (*budget, *left) = (tried * CUT, *left - 1);
         let (mut chosen, mut least) = cheapest(&self.choices, tried);
         if least > tried && !more.is_empty() {
+            let more = std::mem::take(more);
             self.consider(&vec![more; self.layers.len()])?;
             (chosen, least) = cheapest(&self.choices, tried);
-        } else if let Order::ByBudget { more: kept, .. } = &mut self.order {
-            *kept = more;
         }
         if least > tried {
-            // There is nothing behind this.
-            self.order = Order::ByBudget { budget: 0.0, more: vec![], left: 0 };
+            self.order = Order::Done;
             return self.best_of_the_rest(least).map(Some);
         }
         self.attempted(chosen).map(Some)

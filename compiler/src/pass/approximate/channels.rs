@@ -32,6 +32,8 @@ pub(super) struct Seen<'a> {
     pub(super) arguments: Vec<&'a ArrayD<f64>>,
     /// The same in the network that was given.
     pub(super) clean: Vec<&'a ArrayD<f64>>,
+    /// The least floor of fits.
+    pub(super) floor: f64,
 }
 
 /// Whether channels of this shape have polynomials of their own.
@@ -56,6 +58,7 @@ impl Seen<'_> {
         let least = if median > 0.0 { LEAST_SHARE * median } else { 1.0 };
         let (_, config) =
             FITS.into_iter().find(|(most, _)| degree <= *most).expect("the last has no limit");
+        let config = FitConfig { floor: config.floor.max(self.floor), ..config };
         let of_channel = |(channel, &(lo, hi)): (usize, &(f64, f64))| {
             let (middle, half) = ((lo + hi) / 2.0, ((hi - lo) / 2.0).max(least));
             let observed = self.observed(channel, (middle - half, middle + half));

@@ -3,7 +3,8 @@
 use hecc_grammar::model::{Model, Op, Tensor};
 use ndarray::{Array2, ArrayD, IxDyn};
 
-use super::{Layer, LayerFit};
+use super::LayerFit;
+use super::degree_search::Layer;
 use crate::graph::to_unit_interval;
 use crate::poly::Fit;
 
@@ -16,14 +17,6 @@ pub struct Replaced {
     pub origins: Vec<Option<Tensor>>,
 }
 
-impl Replaced {
-    /// A model without activations.
-    pub fn nothing(model: Model) -> Replaced {
-        let origins = model.tensors().map(|(tensor, _)| Some(tensor)).collect();
-        Replaced { model, origins }
-    }
-}
-
 /// The model with polynomials for its activations. Before those of channels stands what takes their arguments to [−1, 1].
 pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Replaced {
     let mut new = Model { nodes: vec![], outputs: vec![], ..model.clone() };
@@ -32,8 +25,8 @@ pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Re
     for (tensor, node) in model.tensors() {
         let mut node = node.clone();
         node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
-        if let Some(k) = layers.iter().position(|(layer, ..)| *layer == tensor) {
-            let x = places[layers[k].1.index()];
+        if let Some(k) = layers.iter().position(|layer| layer.tensor == tensor) {
+            let x = places[layers[k].x.index()];
             node.op = match &fits[k] {
                 LayerFit::One(fit) => Op::Polynomial { x, polynomial: fit.polynomial.clone() },
                 LayerFit::Channels(fits) => channel_polynomials(&mut new, x, fits),

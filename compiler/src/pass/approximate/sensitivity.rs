@@ -3,7 +3,8 @@
 use hecc_grammar::model::{Model, Tensor};
 use ndarray::{ArrayD, Axis, Slice};
 
-use super::{Layer, LayerFit};
+use super::LayerFit;
+use super::degree_search::Layer;
 use crate::calibrate::Calibration;
 use crate::error::CompileError;
 use crate::interpret;
@@ -41,7 +42,7 @@ pub(super) fn measure(
             let value = fit.apply(&values[x.index()]);
             judge.compare(&expected, &interpret::resume(model, values, tensor, value))
         };
-        let layer = |(&(tensor, x, _), fits): (&Layer, &Vec<LayerFit>)| {
+        let layer = |(&Layer { tensor, x, .. }, fits): (&Layer, &Vec<LayerFit>)| {
             fits.iter().map(|fit| distances(tensor, x, fit)).collect::<Vec<_>>()
         };
         layers.iter().zip(fits).map(layer).collect::<Vec<_>>()

@@ -8,8 +8,8 @@
 use hecc_grammar::model::Model;
 use ndarray::{ArrayD, Axis};
 
-use super::Layer;
-use super::channels::{Seen, are_many};
+use super::channels::Seen;
+use super::degree_search::Layer;
 use crate::calibrate::Calibration;
 use crate::interpret::{InterpretError, Lockstep, most_alive};
 use crate::poly::{Fit, apply};
@@ -63,31 +63,25 @@ impl LayerFit {
     }
 }
 
-/// Whether any layer of a model has polynomials for each channel.
-pub(super) fn has_channels(model: &Model, layers: &[Layer], inputs: &Calibration) -> bool {
-    let n = n_inputs(model, inputs);
-    layers.iter().any(|&(_, x, _)| are_many(model.shape(x), n))
-}
-
-/// Polynomials for each layer alone, given one of each degree for all elements: for channels, if they are many, their own.
+/// Polynomials for each layer alone, given one of each degree for all elements: for channels, if they have them, their own.
 pub(super) fn fit_each(
     model: &Model,
     layers: &[Layer],
     ones: Vec<Vec<Fit>>,
     inputs: &Calibration,
+    floor: f64,
 ) -> Result<Vec<Vec<LayerFit>>, InterpretError> {
-    let n = n_inputs(model, inputs);
-    let rows: Vec<usize> = (0..n).collect();
-    let mut clean = Lockstep::new(model, &inputs.rows(model, &rows).inputs)?;
-    let mut fits: Vec<Vec<LayerFit>> =
-        ones.into_iter().map(|ones| ones.into_iter().map(LayerFit::One).collect()).collect();
+    let alike = |ones: Vec<Fit>| ones.into_iter().map(LayerFit::One).collect();
+    let mut fits: Vec<Vec<LayerFit>> = ones.into_iter().map(alike).collect();
+    if !has_channels(layers) {
+        return Ok(fits);
+    }
+    let mut clean = Lockstep::new(model, &first_inputs(model, inputs))?;
     for (tensor, _) in model.tensors() {
-        let layer = layers.iter().zip(&mut fits).find(|((layer, ..), _)| *layer == tensor);
-        if let Some((&(_, x, function), fits)) = layer
-            && are_many(model.shape(x), n)
-        {
+        let layer = layers.iter().zip(&mut fits).find(|(layer, _)| layer.tensor == tensor);
+        if let Some((&Layer { x, function, by_channel: true, .. }, fits)) = layer {
             let arguments: Vec<&ArrayD<f64>> = clean.values(x).collect();
-            let seen = Seen { function, clean: arguments.clone(), arguments };
+            let seen = Seen { function, clean: arguments.clone(), arguments, floor };
             fits.iter_mut().for_each(|fit| *fit = LayerFit::Channels(seen.fit(fit.degree())));
         }
         clean.step();
@@ -101,37 +95,173 @@ pub(super) fn fit_in_sequence(
     layers: &[Layer],
     ones: Vec<Fit>,
     inputs: &Calibration,
+    floor: f64,
 ) -> Result<Vec<LayerFit>, InterpretError> {
-    let n = n_inputs(model, inputs);
-    let rows: Vec<usize> = (0..n).collect();
-    let inputs = inputs.rows(model, &rows).inputs;
+    let mut fits: Vec<LayerFit> = ones.into_iter().map(LayerFit::One).collect();
+    if !has_channels(layers) {
+        return Ok(fits);
+    }
+    let inputs = first_inputs(model, inputs);
     let (mut clean, mut approximated) =
         (Lockstep::new(model, &inputs)?, Lockstep::new(model, &inputs)?);
-    let mut fits = vec![];
     for (tensor, _) in model.tensors() {
-        let Some(&(_, x, function)) = layers.iter().find(|(layer, ..)| *layer == tensor) else {
-            clean.step();
-            approximated.step();
-            continue;
-        };
-        let one = &ones[fits.len()];
-        let fit = match are_many(model.shape(x), n) {
-            false => LayerFit::One(one.clone()),
-            true => {
-                let arguments = approximated.values(x).collect();
-                let seen = Seen { function, arguments, clean: clean.values(x).collect() };
-                LayerFit::Channels(seen.fit(one.polynomial.coefficients.len() - 1))
+        let layer = layers.iter().zip(&mut fits).find(|(layer, _)| layer.tensor == tensor);
+        match layer {
+            None => approximated.step(),
+            Some((&Layer { x, function, by_channel, .. }, fit)) => {
+                if by_channel {
+                    let arguments = approximated.values(x).collect();
+                    let clean = clean.values(x).collect();
+                    let seen = Seen { function, arguments, clean, floor };
+                    *fit = LayerFit::Channels(seen.fit(fit.degree()));
+                }
+                approximated.step_as(x, |value| fit.apply(value));
             }
-        };
+        }
         clean.step();
-        approximated.step_as(x, |value| fit.apply(value));
-        fits.push(fit);
     }
     Ok(fits)
 }
 
+fn has_channels(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| layer.by_channel)
+}
+
 /// As many inputs as memory is for.
-fn n_inputs(model: &Model, inputs: &Calibration) -> usize {
+fn first_inputs(model: &Model, inputs: &Calibration) -> Vec<ArrayD<f64>> {
+    let rows: Vec<usize> = (0..n_inputs(model, inputs)).collect();
+    inputs.rows(model, &rows).inputs
+}
+
+/// How many inputs memory is for.
+pub(super) fn n_inputs(model: &Model, inputs: &Calibration) -> usize {
     let most = MOST_NUMBERS / (2 * most_alive(model)).max(1);
     inputs.len(model).min(most.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::{Function, Op, Output, Tensor, Window};
+    use ndarray::array;
+
+    use super::super::replaced::replaced;
+    use super::*;
+    use crate::calibrate::Histogram;
+    use crate::interpret;
+    use crate::poly::{FitConfig, Observed, fit};
+
+    const DEGREE: usize = 3;
+
+    /// `relu(mix(relu([x_0, x_1 / 20])))` of two channels.
+    fn model() -> Model {
+        let mut model = Model::default();
+        let shape = vec![1, 2, 8, 8];
+        let x = model.push(Op::Input, "x", shape.clone());
+        let factors = model.constant(array![[[1.0]], [[0.05]]].into_dyn());
+        let scaled = model.push(Op::MulConst(x, factors), "scaled", shape.clone());
+        let relu = |x| Op::Activation { x, function: Function::Relu };
+        let first = model.push(relu(scaled), "first", shape.clone());
+        let weight = model.constant(array![[[[1.0]], [[4.0]]], [[[-1.0]], [[9.0]]]].into_dyn());
+        let window = Window {
+            strides: vec![1, 1],
+            pads_begin: vec![0, 0],
+            pads_end: vec![0, 0],
+            dilations: vec![1, 1],
+        };
+        let mix = Op::Conv { x: first, weight, bias: None, window, groups: 1 };
+        let mixed = model.push(mix, "mix", shape.clone());
+        let tensor = model.push(relu(mixed), "second", shape);
+        model.outputs.push(Output { name: "y".to_owned(), tensor, client: vec![] });
+        model
+    }
+
+    fn layers() -> Vec<Layer> {
+        let layer = |tensor: u32| Layer {
+            tensor: Tensor(tensor),
+            x: Tensor(tensor - 1),
+            function: Function::Relu,
+            by_channel: true,
+        };
+        vec![layer(2), layer(4)]
+    }
+
+    fn inputs() -> Calibration {
+        let mut state = 1u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        };
+        Calibration::from_data(vec![ArrayD::from_shape_simple_fn(vec![40, 2, 8, 8], &mut uniform)])
+    }
+
+    /// One polynomial for all arguments in [−1, 1].
+    fn one() -> Fit {
+        let mut histogram = Histogram::new(-1.0, 1.0, 100);
+        histogram.counts.fill(1);
+        let f = |x| Function::Relu.eval(x);
+        fit(f, &Observed::of(&histogram, f), DEGREE, FitConfig { margin: 1.1, floor: 1e-4 })
+    }
+
+    fn error(model: &Model, fits: &[LayerFit]) -> f64 {
+        let inputs = inputs().inputs;
+        let found = interpret::run(&replaced(model, &layers(), fits).model, &inputs).unwrap();
+        let difference = &interpret::run(model, &inputs).unwrap()[0] - &found[0];
+        difference.mapv(|x| x * x).mean().unwrap()
+    }
+
+    #[test]
+    fn channels_have_intervals_of_their_own() {
+        let model = model();
+        let fits = fit_in_sequence(&model, &layers(), vec![one(); 2], &inputs(), 0.0).unwrap();
+        let LayerFit::Channels(first) = &fits[0] else { panic!("channels are fitted") };
+        let width = |fit: &Fit| fit.polynomial.hi - fit.polynomial.lo;
+        assert!((width(&first[1]) / width(&first[0]) - 0.05).abs() < 1e-3);
+        assert!(first[1].max_error < 0.1 * one().max_error);
+        let alike = [LayerFit::One(one()), fits[1].clone()];
+        assert!(error(&model, &fits) < 0.5 * error(&model, &alike));
+    }
+
+    #[test]
+    fn layers_make_up_for_those_before() {
+        let model = model();
+        let ones = vec![vec![one()]; 2];
+        let apart = fit_each(&model, &layers(), ones, &inputs(), 0.0).unwrap().concat();
+        let sequence = fit_in_sequence(&model, &layers(), vec![one(); 2], &inputs(), 0.0).unwrap();
+        assert_eq!(apart[0], sequence[0]);
+        assert!(error(&model, &sequence) < 0.9 * error(&model, &apart));
+    }
+
+    #[test]
+    fn layers_without_channels_keep_the_polynomial_that_is_given() {
+        let mut layers = layers();
+        layers[0].by_channel = false;
+        let fits = fit_in_sequence(&model(), &layers, vec![one(); 2], &inputs(), 0.0).unwrap();
+        assert_eq!(fits[0], LayerFit::One(one()));
+        assert!(matches!(fits[1], LayerFit::Channels(_)));
+    }
+
+    #[test]
+    fn tensors_are_those_of_the_model_that_was_given() {
+        let model = model();
+        let fits = fit_in_sequence(&model, &layers(), vec![one(); 2], &inputs(), 0.0).unwrap();
+        let replaced = replaced(&model, &layers(), &fits);
+        let names = |origin: &Option<Tensor>| origin.map(|tensor| model.node(tensor).name.as_str());
+        let origins: Vec<_> = replaced.origins.iter().map(names).collect();
+        let (none, some) = (None, Some);
+        assert_eq!(
+            origins,
+            [
+                some("x"),
+                some("scaled"),
+                none,
+                none,
+                some("first"),
+                some("mix"),
+                none,
+                none,
+                some("second")
+            ]
+        );
+        replaced.model.verify().unwrap();
+    }
 }

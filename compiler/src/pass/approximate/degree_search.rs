@@ -1,0 +1,333 @@
+//! Looks for degrees: attempts from the cheapest on, each judged with all layers replaced.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hecc_grammar::model::{Function, Model, Node, Op, Tensor};
+use hecc_grammar::plan::OutputKind;
+
+use super::alike::highest_by_depth;
+use super::channels::are_many;
+use super::replaced::replaced;
+use super::sequential::{fit_each, fit_in_sequence, n_inputs};
+use super::{
+    ApproximateConfig, ApproximateReport, Choice, Goal, LayerFit, LayerReport, Replaced,
+    sensitivity,
+};
+use crate::calibrate::{Calibration, Histogram, Split, histograms};
+use crate::error::CompileError;
+use crate::graph::polynomial_depth;
+use crate::judge::{Distance, Judge, Results, results};
+use crate::poly::{Coefficients, Fit, FitConfig, Observed, fit, multiplications};
+
+/// An activation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer {
+    /// Its result.
+    pub(super) tensor: Tensor,
+    /// Its operand.
+    pub(super) x: Tensor,
+    pub(super) function: Function,
+    /// Whether each channel has a polynomial of its own.
+    pub(super) by_channel: bool,
+}
+
+type Histograms = BTreeMap<Tensor, Histogram>;
+
+/// A better choice costs at most this part of the loss of another.
+const BETTER: f64 = 0.9;
+
+/// Degrees for a model's activations, from the cheapest ones that seem good enough to the best.
+pub struct DegreeSearch<'a> {
+    model: &'a Model,
+    split: &'a Split,
+    judge: &'a Judge,
+    config: &'a ApproximateConfig,
+    goal: Goal,
+    pub(super) layers: Vec<Layer>,
+    /// What polynomials are fitted to before they are chosen, and afterwards.
+    fitted: Histograms,
+    kept: Histograms,
+    /// Results of the model on the inputs that degrees are chosen by.
+    expected: Vec<Results>,
+    pub(super) choices: Vec<Vec<Choice>>,
+    pub(super) order: Order,
+    best: Option<Try>,
+}
+
+/// What is tried after what.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// The only choice there is.
+    Given,
+    /// The same degree for all layers, from the lowest on, and mixtures of the first that is enough with the one before.
+    Alike {
+        /// Degrees to come.
+        degrees: VecDeque<usize>,
+        /// Whether mixtures are tried.
+        mixes: bool,
+    },
+    /// The cheapest choices within a budget that is cut after every try.
+    ByBudget {
+        /// The budget of the next try.
+        budget: f64,
+        /// Degrees that may still be added.
+        more: Vec<usize>,
+        /// Tries that are left.
+        left: usize,
+    },
+    /// Nothing is left.
+    Done,
+}
+
+/// Some choice of degrees, with all layers replaced.
+#[derive(Clone, Debug)]
+pub(super) struct Try {
+    pub(super) chosen: Vec<usize>,
+    pub(super) loss: f64,
+    distances: Vec<Distance>,
+    pub(super) is_enough: bool,
+}
+
+/// A model with polynomials.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The model.
+    pub replaced: Replaced,
+    /// Its degrees.
+    pub report: ApproximateReport,
+}
+
+/// A choice of degrees beyond another.
+#[derive(Clone, Debug)]
+pub struct Beyond {
+    /// The degrees.
+    pub degrees: Vec<usize>,
+    /// How far results are, on the inputs that degrees are chosen by.
+    pub distances: Vec<Distance>,
+    /// Levels and cost more than the other's.
+    pub levels: usize,
+    /// Cost as a multiple of the other's.
+    pub cost: f64,
+}
+
+impl<'a> DegreeSearch<'a> {
+    /// Measures what each layer needs. Polynomials are tame on the ranges of the model's tensors, which are those over all
+    /// inputs that are not held out, whatever part of them they are fitted to.
+    pub fn new(
+        (model, ranges): (&'a Model, &[(f64, f64)]),
+        split: &'a Split,
+        judge: &'a Judge,
+        config: &'a ApproximateConfig,
+    ) -> Result<DegreeSearch<'a>, CompileError> {
+        let seen = |of: &Calibration| {
+            histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
+        };
+        let layers = layers(model, &split.fitted);
+        let has_channels = layers.iter().any(|layer| layer.by_channel);
+        let mut search = DegreeSearch {
+            model,
+            split,
+            judge,
+            config,
+            goal: config.goal.for_layers(if has_channels { layers.len() } else { 0 }),
+            layers,
+            fitted: seen(&split.fitted)?,
+            kept: seen(&split.kept)?,
+            expected: results(model, &split.chosen.inputs)?,
+            choices: vec![],
+            order: Order::Given,
+            best: None,
+        };
+        let n_layers = search.layers.len();
+        search.choices = vec![vec![]; n_layers];
+        let considered = match &config.degree_of_layers {
+            None if has_channels => {
+                search.order = Order::Alike { degrees: highest_by_depth(config), mixes: true };
+                return Ok(search);
+            }
+            None if n_layers > 0 => {
+                search.order = Order::by_budget(config.more_degrees.clone());
+                vec![config.degrees.clone(); n_layers]
+            }
+            None => vec![],
+            Some(list) if list.len() == n_layers => {
+                list.iter().map(|&degree| vec![degree]).collect()
+            }
+            Some(list) => {
+                return Err(CompileError::Approximation(format!(
+                    "{} degrees are given, the network has {n_layers} activations",
+                    list.len()
+                )));
+            }
+        };
+        search.consider(&considered)?;
+        Ok(search)
+    }
+
+    /// The cheapest model that seems good enough, then better ones; the best one there is if none is good enough. `None` if
+    /// there is no better one than those before.
+    pub fn try_next(&mut self) -> Result<Option<Attempt>, CompileError> {
+        let mut improved = false;
+        while let Some(found) = self.step()? {
+            if self.best.as_ref().is_none_or(|best| found.loss < BETTER * best.loss) {
+                (improved, self.best) = (true, Some(found));
+            }
+            if improved && self.best.as_ref().is_some_and(|best| best.is_enough) {
+                break;
+            }
+        }
+        match &self.best {
+            Some(best) if improved => self.attempt(best).map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What the next better choice of degrees would do.
+    pub fn beyond(&mut self, report: &ApproximateReport) -> Result<Option<Beyond>, CompileError> {
+        // More would take long.
+        match &mut self.order {
+            Order::ByBudget { more, .. } => more.clear(),
+            Order::Alike { mixes, .. } => *mixes = false,
+            Order::Given | Order::Done => {}
+        }
+        while let Some(found) = self.step()? {
+            if found.loss >= BETTER * report.loss {
+                continue;
+            }
+            let layers = self.choices.iter().zip(&found.chosen);
+            let new: Vec<&Choice> = layers.map(|(choices, &i)| &choices[i]).collect();
+            let old = report.layers.iter().map(|layer| &layer.choices[layer.chosen]);
+            let old: Vec<&Choice> = old.collect();
+            let sum = |of: &dyn Fn(&Choice) -> usize, choices: &[&Choice]| -> usize {
+                choices.iter().map(|choice| of(choice)).sum()
+            };
+            let depth = |choice: &Choice| polynomial_depth(choice.degree);
+            let cost = |choice: &Choice| choice.cost;
+            return Ok(Some(Beyond {
+                degrees: new.iter().map(|choice| choice.degree).collect(),
+                levels: sum(&depth, &new).saturating_sub(sum(&depth, &old)),
+                cost: sum(&cost, &new) as f64 / sum(&cost, &old).max(1) as f64,
+                distances: found.distances,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Tries the next choice of degrees. `None` if there is nothing left to try.
+    fn step(&mut self) -> Result<Option<Try>, CompileError> {
+        match self.order {
+            Order::Given => {
+                self.order = Order::Done;
+                self.attempted(vec![0; self.layers.len()]).map(Some)
+            }
+            Order::Alike { .. } => self.step_alike(),
+            Order::ByBudget { .. } => self.step_by_budget(),
+            Order::Done => Ok(None),
+        }
+    }
+
+    /// What a choice does to the results.
+    pub(super) fn attempted(&self, chosen: Vec<usize>) -> Result<Try, CompileError> {
+        let choices = self.choices.iter().zip(&chosen);
+        let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
+        let fits = self.fit_all(ones, &self.split.fitted)?;
+        let model = replaced(self.model, &self.layers, &fits).model;
+        let found = results(&model, &self.split.chosen.inputs)?;
+        let distances = self.judge.compare_all(&self.expected, &found);
+        let (goal, kinds) = (&self.goal, &self.judge.kinds);
+        let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
+        Ok(Try { chosen, loss, distances, is_enough })
+    }
+
+    /// Adds degrees to what is considered for each layer, and measures what each costs alone.
+    pub(super) fn consider(&mut self, degrees: &[Vec<usize>]) -> Result<(), CompileError> {
+        let first = self.choices.first().map_or(0, Vec::len);
+        self.add(degrees);
+        self.measure(first)
+    }
+
+    /// Adds degrees to what is considered for each layer.
+    pub(super) fn add(&mut self, degrees: &[Vec<usize>]) {
+        for (k, degrees) in degrees.iter().enumerate() {
+            for &degree in degrees {
+                let fit = self.fit(&self.fitted, &self.layers[k], degree);
+                let products = multiplications(&Coefficients::one(&fit.polynomial.coefficients));
+                let cost = self.config.products_per_level * polynomial_depth(degree) + products;
+                self.choices[k].push(Choice { degree, cost, loss: None, fit });
+            }
+        }
+    }
+
+    /// Measures what the choices from number `first` on cost alone.
+    pub(super) fn measure(&mut self, first: usize) -> Result<(), CompileError> {
+        let (model, layers) = (self.model, &self.layers);
+        let of_layer = |choices: &Vec<Choice>| -> Vec<Fit> {
+            choices[first..].iter().map(|choice| choice.fit.clone()).collect()
+        };
+        let ones: Vec<Vec<Fit>> = self.choices.iter().map(of_layer).collect();
+        let fits = fit_each(model, layers, ones, &self.split.fitted, self.least_floor())
+            .map_err(|error| CompileError::Calibration(error.to_string()))?;
+        let distances = sensitivity::measure(model, layers, &fits, &self.split.chosen, self.judge)?;
+        let goal = |distances: &[Distance]| self.goal.loss(&self.judge.kinds, distances);
+        for (choices, distances) in self.choices.iter_mut().zip(distances) {
+            for (choice, distances) in choices[first..].iter_mut().zip(distances) {
+                choice.loss = Some(goal(&distances));
+            }
+        }
+        Ok(())
+    }
+
+    fn fit(&self, seen: &Histograms, layer: &Layer, degree: usize) -> Fit {
+        let FitConfig { margin, floor } = self.config.fit;
+        let config = FitConfig { margin, floor: floor.max(self.least_floor()) };
+        let f = |v| layer.function.eval(v);
+        fit(f, &Observed::of(&seen[&layer.x], f), degree, config)
+    }
+
+    /// The least floor of fits: where the size of errors counts rare arguments do as well.
+    fn least_floor(&self) -> f64 {
+        let decides = self.judge.kinds.iter().any(|kind| *kind != OutputKind::Values);
+        let counts = !decides || self.goal.max_error.is_some();
+        if counts { self.config.floor_of_values } else { 0.0 }
+    }
+
+    /// The polynomials of all layers together, given one for each.
+    fn fit_all(&self, ones: Vec<Fit>, inputs: &Calibration) -> Result<Vec<LayerFit>, CompileError> {
+        let floor = self.least_floor();
+        let fits = fit_in_sequence(self.model, &self.layers, ones, inputs, floor);
+        fits.map_err(|error| CompileError::Calibration(error.to_string()))
+    }
+
+    /// The model with polynomials fitted on all inputs that are not held out.
+    fn attempt(&self, best: &Try) -> Result<Attempt, CompileError> {
+        let refit = |(layer, (choices, &i)): (&Layer, (&Vec<Choice>, &usize))| {
+            self.fit(&self.kept, layer, choices[i].degree)
+        };
+        let chosen = self.choices.iter().zip(&best.chosen);
+        let ones = self.layers.iter().zip(chosen.clone()).map(refit).collect();
+        let fits = self.fit_all(ones, &self.split.kept)?;
+        let replaced = replaced(self.model, &self.layers, &fits);
+        let report =
+            |((layer, shipped), (choices, &chosen)): ((&Layer, _), (_, &usize))| LayerReport {
+                node: self.model.node(layer.tensor).name.clone(),
+                function: layer.function,
+                chosen,
+                choices: Vec::clone(choices),
+                shipped,
+            };
+        let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
+        let report = ApproximateReport { layers, loss: best.loss, n_inputs: self.expected.len() };
+        Ok(Attempt { replaced, report })
+    }
+}
+
+/// The activations of a model, and which of them have polynomials for channels: that is decided by the inputs that degrees are
+/// compared on, once for all that are fitted.
+fn layers(model: &Model, fitted: &Calibration) -> Vec<Layer> {
+    let n = n_inputs(model, fitted);
+    let layer = |(tensor, node): (Tensor, &Node)| {
+        let Op::Activation { x, function } = node.op else { return None };
+        Some(Layer { tensor, x, function, by_channel: are_many(model.shape(x), n) })
+    };
+    model.tensors().filter_map(layer).collect()
+}
