@@ -3,12 +3,11 @@
 //! `cargo run --release -p hecc-bench --bin activations -- model.onnx --calibration c.npz --test t.npz --degrees 7`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use hecc_bench::{array, labels};
+use hecc_bench::{Measured, array, class, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
 use hecc_compiler::{interpret, onnx, pipeline};
@@ -17,14 +16,8 @@ use ndarray::{ArrayD, Axis, Slice};
 
 #[derive(Parser)]
 struct Arguments {
-    /// The network.
-    model: PathBuf,
-    /// Calibration inputs: array `x`.
-    #[arg(long)]
-    calibration: PathBuf,
-    /// Labeled test inputs: arrays `x`, `y`.
-    #[arg(long)]
-    test: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
     /// Degrees to choose from; those of `hecc compile` if it is not said.
     #[arg(long, value_delimiter = ',')]
     degrees: Vec<usize>,
@@ -38,8 +31,9 @@ const DESTROYED: f64 = 3.0;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let model = onnx::import_file(&arguments.model)?;
-    let calibration = Calibration::from_data(vec![array(&arguments.calibration)?]);
+    let Measured { model, calibration, test } = &arguments.measured;
+    let model = onnx::import_file(model)?;
+    let calibration = Calibration::from_data(vec![array(calibration)?]);
     let mut config = Config::standard();
     if !arguments.degrees.is_empty() {
         config.approximate.degrees = arguments.degrees;
@@ -49,9 +43,9 @@ fn main() -> Result<()> {
     let shipped = pipeline::approximate(&model, &calibration, &config)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let mut y = labels(&arguments.test)?;
+    let mut y = labels(test)?;
     y.truncate(arguments.count);
-    let x = array(&arguments.test)?.slice_axis(Axis(0), Slice::from(0..y.len())).to_owned();
+    let x = array(test)?.slice_axis(Axis(0), Slice::from(0..y.len())).to_owned();
     let scores = |model: &Model| -> Result<Vec<ArrayD<f64>>> {
         let output = model.outputs[0].tensor;
         let of_input = |_, values: &[ArrayD<f64>]| values[output.index()].clone();
@@ -61,11 +55,12 @@ fn main() -> Result<()> {
     let largest = |scores: &ArrayD<f64>| scores.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
     let limit = DESTROYED * given.iter().map(largest).fold(0.0, f64::max);
     let share = |count: usize| 100.0 * count as f64 / y.len() as f64;
-    let right =
-        |scores: &[ArrayD<f64>]| scores.iter().zip(&y).filter(|(s, y)| class(s) == **y).count();
-    let alike = given.iter().zip(&found).filter(|(a, b)| class(a) == class(b)).count();
-    let destroyed =
-        found.iter().filter(|scores| largest(scores).is_nan() || largest(scores) > limit).count();
+    let right = |scores: &[ArrayD<f64>]| {
+        scores.iter().zip(&y).filter(|(s, y)| class(*s) == Some(**y)).count()
+    };
+    let alike = given.iter().zip(&found).filter(|(a, b)| class(*a) == class(*b)).count();
+    let is_destroyed = |scores: &&ArrayD<f64>| !scores.iter().all(|x| x.abs() <= limit);
+    let destroyed = found.iter().filter(is_destroyed).count();
     let degrees =
         shipped.report.layers.iter().map(|layer| layer.choices[layer.chosen].degree.to_string());
     println!(
@@ -77,9 +72,4 @@ fn main() -> Result<()> {
         share(alike),
     );
     Ok(())
-}
-
-fn class(scores: &ArrayD<f64>) -> i64 {
-    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(0, |(class, _)| class as i64)
 }

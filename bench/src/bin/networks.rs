@@ -3,12 +3,11 @@
 //! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use hecc_bench::{array, labels};
+use hecc_bench::{Measured, array, class, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::judge::OutputWish;
@@ -29,14 +28,8 @@ use rayon::prelude::*;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The network.
-    model: PathBuf,
-    /// Calibration inputs: array `x`.
-    #[arg(long)]
-    calibration: PathBuf,
-    /// Labeled test inputs: arrays `x`, `y`.
-    #[arg(long)]
-    test: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
     /// Wanted precision in bits.
     #[arg(long)]
     precision: Option<f64>,
@@ -62,8 +55,9 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let model = onnx::import_file(&arguments.model)?;
-    let calibration = Calibration::from_data(vec![array(&arguments.calibration)?]);
+    let Measured { model, calibration, test } = &arguments.measured;
+    let model = onnx::import_file(model)?;
+    let calibration = Calibration::from_data(vec![array(calibration)?]);
     let scheme = match arguments.scheme.as_deref() {
         None => SchemeChoice::Auto,
         Some("bfv") => SchemeChoice::Bfv,
@@ -110,8 +104,8 @@ fn main() -> Result<()> {
     row("predicted: values + keys", mib(cost::peak_value_bytes(plan) + cost::key_bytes(plan)));
     row("predicted: plaintexts", mib(cost::plaintext_bytes(plan)));
 
-    let images = array(&arguments.test)?;
-    let labels = labels(&arguments.test)?;
+    let images = array(test)?;
+    let labels = labels(test)?;
     let n = arguments.simulate.min(labels.len());
     let test = images.slice_axis(Axis(0), Slice::from(0..n)).to_owned();
     let original = interpret::run(&model, std::slice::from_ref(&test))?.remove(0);
@@ -220,10 +214,7 @@ fn rows(results: &ArrayD<f64>) -> Vec<Vec<f64>> {
 }
 
 fn correct(results: &[Vec<f64>], labels: &[i64]) -> usize {
-    let class = |x: &Vec<f64>| {
-        x.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class as i64)
-    };
-    results.iter().zip(labels).filter(|(result, label)| class(result) == Some(**label)).count()
+    results.iter().zip(labels).filter(|(result, label)| class(*result) == Some(**label)).count()
 }
 
 fn difference(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {

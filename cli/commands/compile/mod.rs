@@ -59,9 +59,12 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);
-    let parts = parts.map(|parts| parts.write(&compiled.plan)).transpose()?;
+    let parts = parts.map(|parts| parts.encode(&compiled.plan)).transpose()?;
     if let Some(output) = &output {
         output.write(&file)?;
+    }
+    if let Some(parts) = &parts {
+        parts.write()?;
     }
     if let Some(stage) = args.emit {
         let text = match stage {

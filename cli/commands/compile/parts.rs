@@ -26,10 +26,11 @@ struct Place {
     output: Output,
 }
 
-/// Parts that were written.
-pub(super) struct Written {
-    client: (PathBuf, u64),
-    server: (PathBuf, u64),
+/// Parts of a plan, to be written.
+pub(super) struct Encoded {
+    parts: Parts,
+    client: Vec<u8>,
+    server: Vec<u8>,
 }
 
 /// Checks that the parts can be written, if they are wanted.
@@ -56,17 +57,10 @@ pub(super) fn check(args: &Args) -> Result<Option<Parts>> {
 }
 
 impl Parts {
-    /// Writes both.
-    pub(super) fn write(&self, plan: &VerifiedPlan) -> Result<Written> {
-        let write = |place: &Place, file: &[u8]| -> Result<(PathBuf, u64)> {
-            place.output.write(file)?;
-            Ok((place.path.clone(), file.len() as u64))
-        };
+    /// The parts of a plan.
+    pub(super) fn encode(self, plan: &VerifiedPlan) -> Result<Encoded> {
         let client = client_to_bytes(plan).map_err(|error| no_client_part(&error))?;
-        Ok(Written {
-            client: write(&self.client, &client)?,
-            server: write(&self.server, &server_to_bytes(plan))?,
-        })
+        Ok(Encoded { parts: self, client, server: server_to_bytes(plan) })
     }
 }
 
@@ -74,19 +68,29 @@ fn no_client_part(error: &FileError) -> anyhow::Error {
     anyhow!("the plan has no client part of its own: {error}")
 }
 
-impl Written {
+impl Encoded {
+    /// Writes both.
+    pub(super) fn write(&self) -> Result<()> {
+        self.parts.client.output.write(&self.client)?;
+        self.parts.server.output.write(&self.server)
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
-        let line = |(path, bytes): &(PathBuf, u64), whom: &str| {
-            format!("{}: {}, {}\n", name(path), units::bytes(*bytes), whom)
+        let line = |place: &Place, file: &[u8], whom: &str| {
+            format!("{}: {}, {}\n", name(&place.path), units::bytes(file.len() as u64), whom)
         };
-        line(&self.client, "for whoever has the data: keygen, encrypt, decrypt")
-            + &line(&self.server, "for the machine that runs the plan: run")
+        line(&self.parts.client, &self.client, "for whoever has the data: keygen, encrypt, decrypt")
+            + &line(&self.parts.server, &self.server, "for the machine that runs the plan: run")
     }
 
     /// For scripts.
     pub(super) fn json(&self) -> Json {
-        let part = |(path, bytes): &(PathBuf, u64)| json!({ "path": name(path), "bytes": bytes });
-        json!({ "client": part(&self.client), "server": part(&self.server) })
+        let part =
+            |place: &Place, file: &[u8]| json!({ "path": name(&place.path), "bytes": file.len() });
+        json!({
+            "client": part(&self.parts.client, &self.client),
+            "server": part(&self.parts.server, &self.server),
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{ConstantId, Op, Scheme, Type, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{ConstantId, Op, Scheme, Value, VerifiedPlan, View};
 use rayon::prelude::*;
 
 use crate::error::RunError;
@@ -250,16 +250,21 @@ impl<'a> Evaluator<'a> {
             Op::AddPlain(_, c) => {
                 let factor =
                     self.correction_factors.get(instance).map_or(1, |of| of[value.index()]);
-                add_plain(ring, ct(0), &self.plaintext(*c, ty, Use::Summand(factor), instance), ty)
+                add_plain(
+                    ring,
+                    ct(0),
+                    &self.plaintext(*c, value, Use::Summand(factor), instance),
+                    ty,
+                )
             }
-            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], ty, instance),
+            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], value, instance),
             op if is_sum_of_multiples(self.plan, op) => {
                 return self.sums(&[value], &[operands.to_vec()], instance).remove(0);
             }
             Op::DotPlain(terms) => {
                 let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =
                     terms.iter().enumerate().map(|(i, (_, c))| (ct(i), *c)).collect();
-                self.dot_plain(&pairs, ty, instance)
+                self.dot_plain(&pairs, value, instance)
             }
             Op::Mul(..) => match &self.multiplier {
                 Some(multiplier) => multiplier.mul(ring, [ct(0), ct(1)], instance),
@@ -288,8 +293,8 @@ impl<'a> Evaluator<'a> {
     fn sums(&self, values: &[Value], operands: &[Vec<Arc<Data>>], instance: usize) -> Vec<Data> {
         let ring = &self.context.ring;
         let ty = self.plan.ty(values[0]);
-        let plain = |c: ConstantId| self.plaintext(c, ty, Use::Factor, instance);
         let products = values.iter().zip(operands).map(|(value, operands)| {
+            let plain = |c: ConstantId| self.plaintext(c, *value, Use::Factor, instance);
             let numbers = self.plan.ops[value.index()].constants().into_iter().map(plain);
             operands.iter().map(|operand| &**operand.ciphertext()).zip(numbers).collect()
         });
@@ -303,7 +308,7 @@ impl<'a> Evaluator<'a> {
     fn dot_plain(
         &self,
         terms: &[(&Arc<Ciphertext>, ConstantId)],
-        ty: Type,
+        value: Value,
         instance: usize,
     ) -> Ciphertext {
         let is_scalar = |(_, c): &&(_, ConstantId)| {
@@ -312,9 +317,9 @@ impl<'a> Evaluator<'a> {
         let (scalar, full): (Vec<_>, Vec<_>) = terms.iter().partition(is_scalar);
         let groups = full.chunks(PLAINTEXTS_AT_ONCE);
         let groups = (!scalar.is_empty()).then_some(&scalar[..]).into_iter().chain(groups);
-        let add = |sum, group: &[_]| Some(self.add_products(sum, group, ty, instance));
+        let add = |sum, group: &[_]| Some(self.add_products(sum, group, value, instance));
         let polys = groups.fold(None, add).expect("verified sums have terms");
-        Ciphertext { polys, ty }
+        Ciphertext { polys, ty: self.plan.ty(value) }
     }
 
     /// The products of some terms, added to a sum if there is one.
@@ -322,12 +327,12 @@ impl<'a> Evaluator<'a> {
         &self,
         sum: Option<Vec<Poly>>,
         terms: &[(&Arc<Ciphertext>, ConstantId)],
-        ty: Type,
+        value: Value,
         instance: usize,
     ) -> Vec<Poly> {
         let ring = &self.context.ring;
         let limbs = terms[0].0.limb_indices(ring);
-        let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, ty, Use::Factor, instance);
+        let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, value, Use::Factor, instance);
         let plains: Vec<Arc<Plaintext>> = terms.par_iter().map(plain).collect();
         let (mut full, mut scalar) = (vec![], vec![]);
         for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
@@ -363,7 +368,7 @@ impl<'a> Evaluator<'a> {
             });
         });
         // Sums of products that are not relinearized yet: numbers times ciphertexts, seldom anything else.
-        let third = (ty.degree == 2).then(|| {
+        let third = (self.plan.ty(value).degree == 2).then(|| {
             Poly::build(ring.n(), limbs.len(), |k, out| {
                 let modulus = ring.modulus(limbs[k]);
                 match &sum {
@@ -381,16 +386,17 @@ impl<'a> Evaluator<'a> {
         pair.into_iter().chain(third).collect()
     }
 
-    /// The encoded form of a constant on the limbs of its use.
+    /// The encoded form of a constant for an instruction, on its limbs.
     fn plaintext(
         &self,
         constant: ConstantId,
-        ty: Type,
+        value: Value,
         used_as: Use,
         instance: usize,
     ) -> Arc<Plaintext> {
+        let ty = self.plan.ty(value);
         let encoding = Encoding { constant, limbs: ty.limbs, form: ty.form, used_as, instance };
         let encode = || self.encoder.plaintext(self.plan, &self.context.ring, encoding);
-        self.reused.get(encoding, || self.cache.get(encoding, encode))
+        self.reused.get(encoding, value, || self.cache.get(encoding, encode))
     }
 }

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use hecc_grammar::plan::{Plan, Uses};
+use hecc_grammar::plan::{Plan, Uses, Value};
 
 use crate::rlwe::Plaintext;
 use crate::scheme::{Encoding, Use};
 
-/// Plaintexts with the number of their uses.
+/// Plaintexts with the instruction that uses them last.
 pub(super) struct Reused(Mutex<HashMap<Encoding, Entry>>);
 
 struct Entry {
-    /// Uses in a run, and how many of them are still to come.
-    uses: u32,
-    left: u32,
+    last: Value,
     plaintext: Option<Arc<Plaintext>>,
 }
 
@@ -22,7 +20,7 @@ impl Reused {
     /// Those of a plan, none encoded yet.
     pub(super) fn new(plan: &Plan) -> Reused {
         let mut entries = HashMap::new();
-        for (factor, Uses { count, .. }) in plan.factors() {
+        for (factor, Uses { count, last, .. }) in plan.factors() {
             for instance in (0..plan.params.n_instances()).filter(|_| count > 1) {
                 let encoding = Encoding {
                     constant: factor.constant,
@@ -31,16 +29,18 @@ impl Reused {
                     used_as: Use::Factor,
                     instance,
                 };
-                entries.insert(encoding, Entry { uses: count, left: count, plaintext: None });
+                entries.insert(encoding, Entry { last, plaintext: None });
             }
         }
         Reused(Mutex::new(entries))
     }
 
-    /// A plaintext for one use, from `make` if it is not held.
+    /// A plaintext for an instruction, from `make` if it is not held. Instructions near each other may run side by side: what
+    /// one of them still needs when the last is through is made anew.
     pub(super) fn get(
         &self,
         encoding: Encoding,
+        value: Value,
         make: impl FnOnce() -> Arc<Plaintext>,
     ) -> Arc<Plaintext> {
         let held = match self.entries().get(&encoding) {
@@ -49,11 +49,7 @@ impl Reused {
         };
         let plaintext = held.unwrap_or_else(make);
         if let Some(entry) = self.entries().get_mut(&encoding) {
-            entry.left -= 1;
-            entry.plaintext = (entry.left > 0).then(|| plaintext.clone());
-            if entry.left == 0 {
-                entry.left = entry.uses;
-            }
+            entry.plaintext = (value < entry.last).then(|| plaintext.clone());
         }
         plaintext
     }
@@ -70,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_twice_is_made_once_a_run() {
+    fn what_is_used_more_than_once_is_made_once_a_run() {
         let of = |id: u32| Encoding {
             constant: ConstantId(id),
             limbs: LimbSet::first(1),
@@ -78,17 +74,18 @@ mod tests {
             used_as: Use::Factor,
             instance: 0,
         };
-        let twice = Entry { uses: 2, left: 2, plaintext: None };
-        let reused = Reused(Mutex::new([(of(0), twice)].into()));
-        let get = |id: u32, fresh: u64| {
+        let entry = Entry { last: Value(8), plaintext: None };
+        let reused = Reused(Mutex::new([(of(0), entry)].into()));
+        let get = |id: u32, value: u32, fresh: u64| {
             let make = || Arc::new(Plaintext::Scalar(vec![fresh]));
-            let plaintext = reused.get(of(id), make);
+            let plaintext = reused.get(of(id), Value(value), make);
             match &*plaintext {
                 Plaintext::Scalar(residues) => residues[0],
                 Plaintext::Full(_) => panic!("a scalar was stored"),
             }
         };
-        assert_eq!([get(0, 1), get(0, 2), get(0, 3), get(0, 4)], [1, 1, 3, 3]);
-        assert_eq!([get(1, 5), get(1, 6)], [5, 6]);
+        assert_eq!([get(0, 3, 1), get(0, 5, 2), get(0, 8, 3)], [1, 1, 1]);
+        assert_eq!([get(0, 5, 4), get(0, 8, 5)], [4, 4], "a run that goes on from the middle");
+        assert_eq!([get(1, 3, 6), get(1, 8, 7)], [6, 7], "used once");
     }
 }
