@@ -2,10 +2,11 @@
 
 mod evaluators;
 
-use hecc_compiler::bootstrap::{BootstrapParams, probe};
+use hecc_compiler::bootstrap::{Bootstrap, BootstrapParams, probe};
+use hecc_compiler::emit::Emit;
 use hecc_grammar::cost::DEFAULT;
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Key, VerifiedPlan};
+use hecc_grammar::plan::{Key, Op, Plan, Value, VerifiedPlan};
 use hecc_grammar::security::Security;
 
 use evaluators::{Outputs, run_all};
@@ -93,4 +94,58 @@ fn the_key_to_the_sparse_secret_has_a_small_modulus() {
     let key = keys.iter().find(|key| key.key == Key::Encapsulate).expect("it is used");
     assert_eq!((key.limbs.len(), key.n_special), (1, 1));
     assert!(keys.iter().any(|key| key.key == Key::Decapsulate));
+}
+
+/// A plan that bootstraps sums of values and what they were bootstrapped to, again and again, as numbers from 0 say.
+fn entangled(log_slots: u32, choices: &[usize]) -> VerifiedPlan {
+    let standard = BootstrapParams::standard(9, LEVELS, Security::insecure_for_tests());
+    let parameters = BootstrapParams { sine_bits: 43.0, ..standard };
+    let parameters = BootstrapParams { scale_bits: parameters.max_scale(), ..parameters };
+    let chain = parameters.chain().expect("there are primes");
+    let mut plan: Plan = probe(&chain, log_slots, 1, LEVELS, &DEFAULT).expect("well typed");
+    let bootstrap = Bootstrap { chain: &chain, costs: &DEFAULT, log_slots, level: LEVELS };
+    let mut values: Vec<Value> = vec![Value(0)];
+    let mut emit = Emit { plan: &mut plan, origin: 0 };
+    let op = |emit: &mut Emit<'_>, op| emit.op(op).expect("well typed");
+    for &choice in choices {
+        let latest = values[values.len() - 1];
+        let other = values[choice % values.len()];
+        let back = bootstrap.emit(&mut emit, &[latest]).expect("well typed")[0];
+        values.push(match choice % 5 {
+            0 => {
+                let negative = op(&mut emit, Op::Neg(back));
+                op(&mut emit, Op::Sub(latest, negative))
+            }
+            1 => {
+                let again = bootstrap.emit(&mut emit, &[latest]).expect("well typed")[0];
+                op(&mut emit, Op::Add(again, back))
+            }
+            2 => op(&mut emit, Op::Sub(other, back)),
+            3 => {
+                let moved = emit.switch(back, Key::Rotate(1)).expect("well typed");
+                op(&mut emit, Op::Add(back, moved))
+            }
+            _ => op(&mut emit, Op::Add(other, back)),
+        });
+    }
+    plan.outputs[0].slots[0].0 = values[values.len() - 1];
+    VerifiedPlan::new(plan).expect("the plan keeps its promises")
+}
+
+/// `HECC_ADVERSARIAL_PLANS` tries more, one for a hundred.
+#[test]
+fn entangled_bootstraps_stay_within_their_bound() {
+    let wanted = std::env::var("HECC_ADVERSARIAL_PLANS").ok().and_then(|n| n.parse().ok());
+    let count: usize = wanted.map_or(5, |count: usize| count / 100);
+    for seed in 0..count {
+        let choices: Vec<usize> = (0..3).map(|i| (seed * 7 + i * (3 + seed / 5)) % 25).collect();
+        let plan = entangled([8, 8, 5][seed % 3], &choices);
+        let n = plan.inputs[0].shape[1];
+        let tensor = (0..n).map(|i| ((i * 37 + seed) % 101) as f64 / 800.0 - 1.0 / 16.0).collect();
+        let Outputs { clear, encrypted, .. } = run_all(&plan, &[tensor], seed as u8);
+        let errors = clear[0].iter().zip(&encrypted[0]).map(|(a, b)| (a - b).abs());
+        let largest = errors.fold(0.0, f64::max);
+        let bound = noise::analyze(&plan)[plan.outputs[0].slots[0].0.index()].bound;
+        assert!(largest < bound, "{choices:?}: error {largest:e}, bound {bound:e}");
+    }
 }

@@ -14,8 +14,8 @@ use crate::scheme::ckks::{Embedding, decode};
 use super::secret_key::SecretPoly;
 use super::{SecretKey, read_outputs};
 
-/// As a fraction of Q/t. A verified plan stays below it, and noise that has wrapped around is beyond it in half of the
-/// coefficients.
+/// As a fraction of Q/t. A verified plan stays below it. Noise that has wrapped around is beyond it in half of the coefficients
+/// that have any: all of them as a rule, two after a sum over all slots.
 const LARGEST_NOISE: f64 = 0.25;
 
 /// Decrypts the plan's output ciphertexts to its output tensors, flattened in row-major order.

@@ -1,5 +1,6 @@
 //! Tests of whole plans, in one program.
 
+mod adversarial;
 mod bfv;
 mod build;
 mod checkpoints;

@@ -1,18 +1,29 @@
 //! How errors spread through a plan.
 //!
 //! A value is followed in a few samples of what a slot may hold: quantiles of what calibration saw, or a grid over the range.
-//! Within instructions that work slot by slot errors are linear forms (see [`Errors`]); where slots are mixed they are taken to
-//! be independent.
+//! Within instructions that work slot by slot errors are linear forms (see [`Errors`]); where slots are mixed they are
+//! independent if they are made of different errors, or of different slots of the same.
 
-use crate::plan::{Constant, ConstantId, Key, Op, Plan, Value, View};
+use crate::plan::{Constant, ConstantId, Input, Key, Op, Plan, Ranges, Value, View};
 
 use super::content::{Content, grid, raised_samples, spread};
-use super::errors::{Errors, SAMPLES, Samples};
-use super::formulas::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
+use super::errors::Errors;
+use super::factors::Factors;
+use super::formulas::{
+    LARGEST_TAIL, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,
+};
 use super::known::Known;
+use super::lineage::{Line, Lineage, Root};
+use super::mixture::At;
+use super::prints::names;
+use super::samples::Samples;
+use super::shifts::{Moves, Shifts};
 
-/// Sums of at least this number of products have about as much error as the mean of what they sum.
-const WIDE: usize = 8;
+/// Smaller parts of a deviation are not followed on their own.
+pub(super) const NEGLIGIBLE: f64 = 1e-4;
+
+/// The twin of errors that are the same in all values.
+const EVERYWHERE: Value = Value(u32::MAX);
 
 /// The error of a value's slots, in message units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,18 +43,26 @@ impl Deviation {
 
 /// The error of every value's slots, as far as it is known without running the plan. What layers hold is taken from their
 /// quantiles, or to be anything within [−1, 1], which is how the compiler normalizes values; the argument of the sine of
-/// bootstrapping has a known distribution. Errors of different slots are taken to be independent.
+/// bootstrapping has a known distribution. Errors of different slots of a layer are taken to be independent.
 pub fn analyze(plan: &Plan) -> Vec<Deviation> {
     let layers = layer_of_values(plan);
     let (last_uses, fan_ins) = (plan.last_uses(), fan_ins(plan));
+    let ((names, constants), moves) = (names(plan), Moves::new(&plan.params));
+    let plan_wide =
+        PlanWide { plan, layers: &layers, fan_ins, constants, is_layered: !plan.layers.is_empty() };
     let mut known: Vec<Option<Known>> = Vec::with_capacity(plan.ops.len());
     let mut deviations = Vec::with_capacity(plan.ops.len());
     for (value, op) in plan.values() {
-        let mut next = Analysis { plan, value, known: &known, fan_ins: &fan_ins }.step(op);
+        let at = At { name: names[value.index()], moves, is_layered: plan_wide.is_layered };
+        let mut next = Analysis { of_plan: &plan_wide, value, at, known: &known }.step(op);
+        if let (true, Content::Bounded(size)) = (plan_wide.is_layered, &mut next.content) {
+            *size = 1.0;
+        }
         if let Some(layer) = layers[value.index()] {
             next = settled(next, value, &plan.layers[layer].quantiles);
         }
         let total = next.largest().sqrt();
+        next.total = total;
         let bound = total * tail(next.errors.concentration());
         deviations.push(Deviation { total, added: next.added.sqrt(), bound });
         known.push(Some(next));
@@ -80,8 +99,8 @@ fn fan_ins(plan: &Plan) -> Vec<usize> {
 
 /// The result of a layer: what it holds is known if its instructions do not tell.
 fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
-    if !matches!(known.content, Content::Bounded) && !known.is_bootstrapped {
-        return known;
+    if !matches!(known.content, Content::Bounded(_)) && !known.is_bootstrapped {
+        return Known { errors: known.errors.settled(value), ..known };
     }
     let is_worst = quantiles.is_empty();
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
@@ -89,7 +108,7 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
     let variance = if known.is_bootstrapped { variances.mean() } else { variances.largest() };
     let deviation = Samples::All(variance.sqrt());
-    let errors = Errors::mixed(value, deviation, known.errors.concentration());
+    let errors = Errors::fresh(value, deviation, known.errors.concentration());
     Known {
         content: Content::real(content),
         errors,
@@ -100,39 +119,56 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     }
 }
 
-struct Analysis<'a> {
-    plan: &'a Plan,
-    value: Value,
-    known: &'a [Option<Known>],
+/// What is the same for all values.
+pub(super) struct PlanWide<'a> {
+    pub(super) plan: &'a Plan,
+    /// See [`layer_of_values`].
+    pub(super) layers: &'a [Option<usize>],
     /// See [`fan_ins`].
-    fan_ins: &'a [usize],
+    pub(super) fan_ins: Vec<usize>,
+    /// For each constant the first that is the same.
+    pub(super) constants: Vec<ConstantId>,
+    /// Whether the plan says what its layers are: then what no instruction tells is within [−1, 1].
+    pub(super) is_layered: bool,
+}
+
+pub(super) struct Analysis<'a> {
+    pub(super) of_plan: &'a PlanWide<'a>,
+    pub(super) value: Value,
+    pub(super) at: At,
+    known: &'a [Option<Known>],
 }
 
 impl Analysis<'_> {
-    fn of(&self, v: Value) -> &Known {
+    pub(super) fn plan(&self) -> &Plan {
+        self.of_plan.plan
+    }
+
+    pub(super) fn of(&self, v: Value) -> &Known {
         self.known[v.index()].as_ref().expect("values are known until their last use")
     }
 
     fn step(&self, op: &Op) -> Known {
-        let (params, ty) = (&self.plan.params, self.plan.ty(self.value));
+        let (params, ty) = (&self.plan().params, self.plan().ty(self.value));
         let passed_on = |v: &Value| Known { added: 0.0, ..self.of(*v).clone() };
         match op {
-            Op::Input(_) => {
-                self.plus(Known::new(Content::Bounded, Errors::default()), fresh(params))
+            Op::Input(index) => {
+                let content = Content::Bounded(self.largest_input(*index));
+                self.plus(Known::new(self.value, content, Errors::default()), fresh(params))
             }
             Op::Add(a, b) => self.sum(*a, *b, 1.0),
             Op::Sub(a, b) => self.sum(*a, *b, -1.0),
             Op::Neg(a) => self.scaled(*a, &Samples::All(-1.0)),
             Op::ModSwitch(a, _) | Op::Drop(a, _) | Op::Decompose(a) | Op::ModUp(a) => passed_on(a),
-            Op::AddPlain(a, c) => self.plus(self.shifted(*a, *c), encode(params)),
+            Op::AddPlain(a, c) => self.shifted(*a, *c),
             Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
             Op::DotPlain(terms) => self.dot(terms),
             Op::Mul(a, b) | Op::MulBgv(a, b) => self.product(*a, *b),
             Op::ApplyKey(a, key) => {
                 let moved = match key {
-                    Key::Rotate(_) => self.moved(*a),
+                    Key::Rotate(_) => self.moved(*a, *key),
                     Key::Conjugate => {
-                        let decomposed = &self.plan.ops[a.index()];
+                        let decomposed = &self.plan().ops[a.index()];
                         let of = if let Op::Decompose(source) = decomposed { source } else { a };
                         self.conjugate(*a, *of)
                     }
@@ -148,35 +184,53 @@ impl Analysis<'_> {
                 self.plus(self.of(*a).clone(), deviation)
             }
             Op::ModRaise(a, _) => {
-                let limb = self.plan.ty(*a).limbs.last().expect("values have limbs");
+                let limb = self.plan().ty(*a).limbs.last().expect("values have limbs");
                 let unit = (params.log_q(limb) - ty.scale).exp2();
                 let size = unit * overflow() * (params.n_slots() as f64).sqrt();
-                let deviation = self.of(*a).largest().sqrt();
-                let errors = Errors::own(self.value, Samples::All(deviation));
-                Known::new(Content::Raised { size, unit }, errors)
+                let raised = self.of(*a);
+                let kin = raised.errors.lineage(raised.of, self.at.moves).kin();
+                let line = Line::mixed(Root::Whole(self.value), kin, Shifts::NONE);
+                let deviation = Samples::All(raised.largest().sqrt());
+                let errors = Errors::mixed(self.at, (deviation, 1.0), Lineage::of(line), None);
+                Known::new(self.value, Content::Raised { size, unit }, errors)
             }
         }
     }
 
+    /// The largest number in a ciphertext of the plan's inputs.
+    fn largest_input(&self, index: u32) -> f64 {
+        let of = |input: &Input| {
+            let (lo, hi) = Ranges::hull(&input.ranges);
+            (input.slots.len(), lo.abs().max(hi.abs()) * input.factor.abs())
+        };
+        let mut before = 0;
+        let mut sizes = self.plan().inputs.iter().map(of);
+        let mut holds = |&(count, _): &(usize, f64)| {
+            before += count;
+            (index as usize) < before
+        };
+        sizes.find(&mut holds).map_or(1.0, |(_, size)| size.max(1.0))
+    }
+
     /// With an error that the instruction adds, in units of 2^−scale.
     fn plus(&self, known: Known, deviation: f64) -> Known {
-        let deviation = deviation * (-self.plan.ty(self.value).scale).exp2();
-        let own = Errors::own(self.value, Samples::All(deviation));
-        let errors = known.errors.plus(&own, self.value);
-        Known { errors, added: deviation * deviation, ..known }
+        let deviation = deviation * (-self.plan().ty(self.value).scale).exp2();
+        let own = Errors::own(self.at.name, Samples::All(deviation));
+        let errors = known.errors.plus(&own, self.at);
+        Known { errors, of: self.value, added: deviation * deviation, ..known }
     }
 
     /// Slots that came from elsewhere: their errors are those of other slots.
-    fn moved(&self, a: Value) -> Known {
+    fn moved(&self, a: Value, key: Key) -> Known {
         let known = self.of(a);
-        let errors = known.errors.collapsed(self.value);
-        Known { errors, conjugate_of: None, is_moved: true, ..known.clone() }
+        let errors = known.errors.moved(key, known.of, self.at);
+        Known { errors, of: self.value, conjugate_of: None, is_moved: true, ..known.clone() }
     }
 
     fn conjugate(&self, a: Value, of: Value) -> Known {
         let known = self.of(a);
         let (errors, content) = (known.errors.conjugated(), known.content.clone().conjugated());
-        Known { errors, content, conjugate_of: Some(of), ..known.clone() }
+        Known { errors, content, of: self.value, conjugate_of: Some(of), ..known.clone() }
     }
 
     fn scaled(&self, a: Value, factor: &Samples) -> Known {
@@ -185,6 +239,7 @@ impl Analysis<'_> {
         Known {
             errors,
             content: known.content.scaled(factor),
+            of: self.value,
             added: 0.0,
             conjugate_of: None,
             ..*known
@@ -194,25 +249,42 @@ impl Analysis<'_> {
     /// `a` plus a plaintext.
     fn shifted(&self, a: Value, c: ConstantId) -> Known {
         let known = self.of(a).clone();
-        let view = &self.plan.constants[c.index()].view;
-        let content = match (&known.content, view) {
+        let constant = &self.plan().constants[c.index()];
+        let content = match (&known.content, &constant.view) {
             (Content::Samples { re, im }, View::Splat(shift)) => {
                 Content::Samples { re: re.map(|x| x + shift), im: im.clone() }
             }
-            (Content::Samples { re, im }, View::Table { .. }) => match self.factors(a, view) {
-                Some(shifts) => {
-                    Content::Samples { re: re.zip(&shifts.samples, |x, y| x + y), im: im.clone() }
-                }
-                None => Content::Bounded,
-            },
-            (content, _) => content.clone(),
+            (Content::Samples { re, im }, view) if let Some(shifts) = self.factors(a, view) => {
+                Content::Samples { re: re.zip(&shifts.samples, |x, y| x + y), im: im.clone() }
+            }
+            (Content::Raised { .. }, _) => known.content.clone(),
+            (Content::Samples { .. } | Content::Bounded(_), view) => {
+                Content::Bounded(known.content.size() + self.largest_in(view))
+            }
         };
-        Known { content, conjugate_of: None, ..known }
+        let deviation = encode(&self.plan().params) * (-constant.scale).exp2();
+        let root = Root::Encoded(self.of_plan.constants[c.index()]);
+        let encoded = Errors::encoded(root, EVERYWHERE, Samples::All(deviation));
+        let errors = known.errors.plus(&encoded, self.at);
+        let added = deviation * deviation;
+        Known { content, errors, of: self.value, added, conjugate_of: None, ..known }
+    }
+
+    /// The largest number of a constant.
+    fn largest_in(&self, view: &View) -> f64 {
+        match view {
+            View::Splat(x) | View::Imaginary(x) => x.abs(),
+            View::Table { table, factor, .. } => {
+                let table = self.plan().tables[*table as usize].iter();
+                f64::from(table.fold(0.0, |most: f32, x| most.max(x.abs()))) * factor.abs()
+            }
+            View::Embedding(diagonal) => diagonal.factor.abs(),
+        }
     }
 
     /// `a + sign·b`.
     fn sum(&self, a: Value, b: Value, sign: f64) -> Known {
-        let sum = self.of(a).combined(&self.scaled(b, &Samples::All(sign)), self.value);
+        let sum = self.of(a).combined(&self.scaled(b, &Samples::All(sign)), self.value, self.at);
         if let Content::Raised { size, unit } = self.of(a).content
             && self.of(b).conjugate_of == Some(a)
         {
@@ -223,17 +295,25 @@ impl Analysis<'_> {
         sum
     }
 
-    /// `a·b`, to first order in the errors.
+    /// `a·b`; the product of the errors itself only where they are large.
     fn product(&self, a: Value, b: Value) -> Known {
         let (x, y) = (self.of(a), self.of(b));
         let (of_x, of_y) = (x.content.samples(), y.content.samples());
-        let errors = x.errors.times(&of_y).plus(&y.errors.times(&of_x), self.value);
+        let (mut errors, mut others) = (x.errors.times(&of_y), y.errors.times(&of_x));
+        if !(x.content.has_sign() && y.content.has_sign()) {
+            (errors, others) = (errors.unsigned(), others.unsigned());
+        }
+        errors = errors.plus(&others, self.at);
+        let of_both = LARGEST_TAIL * x.total * y.total;
+        if of_both > NEGLIGIBLE * x.total.max(y.total) {
+            errors = errors.plus(&Errors::own(self.at.name, Samples::All(of_both)), self.at);
+        }
         Known {
             unevenness: x.unevenness.max(y.unevenness),
             is_worst: x.is_worst || y.is_worst,
             is_bootstrapped: x.is_bootstrapped || y.is_bootstrapped,
             is_moved: x.is_moved || y.is_moved,
-            ..Known::new(x.content.times(&y.content), errors)
+            ..Known::new(self.value, x.content.times(&y.content), errors)
         }
     }
 
@@ -245,11 +325,10 @@ impl Analysis<'_> {
     /// The sum of values times numbers, each slot for itself; `None` if anything else is in it.
     fn combination(&self, terms: &[(Value, ConstantId)]) -> Option<Known> {
         let mut total: Option<Known> = None;
-        let mut rounding = Samples::All(0.0);
+        let mut roundings = Vec::with_capacity(terms.len());
         for (value, constant) in terms {
-            let Constant { view, scale } = &self.plan.constants[constant.index()];
+            let Constant { view, scale } = &self.plan().constants[constant.index()];
             let unit = (-scale).exp2();
-            let content = self.of(*value).content.samples();
             let (off, mut term) = match view {
                 View::Splat(x) | View::Imaginary(x) => {
                     (splat_rounding(*x, unit), self.scaled(*value, &Samples::All(*x)))
@@ -258,145 +337,61 @@ impl Analysis<'_> {
                     let factors = self.factors(*value, view)?;
                     let term = self.scaled(*value, &factors.samples);
                     let unevenness = term.unevenness * factors.unevenness;
-                    (encode(&self.plan.params) * unit, Known { unevenness, ..term })
+                    (encode(&self.plan().params) * unit, Known { unevenness, ..term })
                 }
                 View::Embedding(_) => return None,
             };
-            rounding = rounding.zip(&content, |sum, content| sum + off * content);
+            roundings.push((*constant, self.of(*value).content.samples().map(|x| off * x)));
             if matches!(view, View::Imaginary(_)) {
                 term.content = term.content.turned();
-                if terms.len() > 1 {
-                    // The real part of the sum takes the imaginary part of the error, which is another one.
-                    term.errors = term.errors.collapsed(self.value);
-                }
+                // The real part takes the imaginary part of the error, which is another one.
+                term.errors = term.errors.turned(term.of, self.at);
             }
             total = Some(match total {
                 None => term,
-                Some(total) => total.combined(&term, self.value),
+                Some(total) => total.combined(&term, self.value, self.at),
             });
         }
         let total = total?;
+        let rounding =
+            roundings.iter().fold(Samples::All(0.0), |sum, (_, x)| sum.zip(x, |a, b| a + b));
         let added = rounding.map(f64::abs).largest().powi(2);
-        let errors = total.errors.plus(&Errors::own(self.value, rounding), self.value);
+        let errors = self.with_roundings(total.errors, (rounding, roundings));
         Some(Known { errors, added, ..total })
     }
 
     /// What the samples of a value are multiplied by, where a plaintext holds the coefficients of channels: the samples stand for
     /// slots of all of them, the same ones for every coefficient.
     fn factors(&self, value: Value, view: &View) -> Option<Factors> {
-        let layer = self.plan.layers.get(self.plan.origins[self.value.index()] as usize)?;
+        let layer = self.plan().layers.get(self.plan().origins[value.index()] as usize)?;
         let View::Table { table, factor, runs } = view else { return None };
         if layer.degree < 2 || self.of(value).is_moved {
             return None;
         }
-        let table = &self.plan.tables[*table as usize];
+        let table = &self.plan().tables[*table as usize];
         let number = |(_, element): &(u32, u32)| f64::from(table[*element as usize]) * factor;
         Factors::new(runs.pairs().iter().map(number).collect())
     }
 
-    /// `Σ ciphertext · plaintext` in the slot where its error is largest: the ciphertexts' errors times the plaintexts, and
-    /// the ciphertexts times the plaintexts' rounding errors.
-    fn mixture(&self, terms: &[(Value, ConstantId)]) -> Known {
-        let plan = self.plan;
-        let mut carried = vec![Carried::default(); plan.params.n_slots()];
-        let (mut everywhere, mut rounding, mut content) =
-            (Carried::default(), 0.0, Content::Bounded);
-        let mut is_worst = false;
-        let is_wide = self.fan_ins[plan.origins[self.value.index()] as usize] >= WIDE;
-        for (value, constant) in terms {
-            let operand = self.of(*value);
-            is_worst |= operand.is_worst;
-            let (variance, size) = (operand.typical(), operand.content.size());
-            let concentration = operand.errors.concentration();
-            // A sum of few may have the slot whose error is largest.
-            let beyond = match is_wide {
-                true => 0.0,
-                false => (operand.largest() - variance).max(0.0),
-            };
-            let Constant { view, scale } = &plan.constants[constant.index()];
-            let unit = (-scale).exp2();
-            match view {
-                View::Splat(x) | View::Imaginary(x) => {
-                    everywhere.add(x * x * variance, concentration);
-                    rounding += (splat_rounding(*x, unit) * size).powi(2);
-                }
-                View::Table { table, factor, runs } => {
-                    let table = &plan.tables[*table as usize];
-                    for run in &runs.0 {
-                        run.for_each(|slot, element| {
-                            let weight = (f64::from(table[element as usize]) * factor).powi(2);
-                            let carried = &mut carried[slot as usize];
-                            carried.add(weight * variance, concentration);
-                            carried.worst = carried.worst.max(weight * beyond);
-                        });
-                    }
-                    rounding += (encode(&plan.params) * unit * size).powi(2);
-                }
-                View::Embedding(diagonal) => {
-                    let power = diagonal.density() * diagonal.factor.powi(2);
-                    everywhere.add(power * variance, concentration);
-                    rounding += (encode(&plan.params) * unit * size).powi(2);
-                    if let Content::Raised { unit, .. } = operand.content {
-                        let before =
-                            if let Content::Raised { size, .. } = content { size } else { 0.0 };
-                        let size = f64::hypot(before, power.sqrt() * size);
-                        content = Content::Raised { size, unit };
-                    }
-                }
-            }
+    /// Errors and those of constants, given as their sum and one by one; the sum is one more error if it is small.
+    fn with_roundings(
+        &self,
+        errors: Errors,
+        (sum, each): (Samples, Vec<(ConstantId, Samples)>),
+    ) -> Errors {
+        let deviation = |errors: &Errors| errors.variances().largest().sqrt();
+        let most = each.iter().map(|(_, x)| x.map(f64::abs).largest()).sum::<f64>();
+        if most == 0.0 || most <= NEGLIGIBLE * deviation(&errors) {
+            return errors.plus(&Errors::own(self.at.name, sum), self.at);
         }
-        let largest = |of: fn(&Carried) -> f64| carried.iter().map(of).fold(0.0, f64::max);
-        let elsewhere = everywhere.variance + rounding;
-        let most = largest(|c| c.variance + c.worst) + elsewhere;
-        let used = carried.iter().map(|c| c.variance).filter(|&variance| variance > 0.0);
-        let (sum, count) = used.fold((0.0, 0), |(sum, count), x| (sum + x, count + 1));
-        let mean = sum / f64::from(count.max(1)) + elsewhere;
-        let squares = largest(|c| c.squares + c.worst * c.worst) + everywhere.squares;
-        let concentration = (squares + rounding * rounding) / (most * most);
-        let deviations = Samples::All(mean.sqrt());
-        let errors = Errors::mixed(self.value, deviations, concentration.min(1.0));
-        let unevenness = if mean > 0.0 { most / mean } else { 1.0 };
-        Known { added: rounding, is_worst, unevenness, ..Known::new(content, errors) }
-    }
-}
-
-/// What channels are multiplied by.
-struct Factors {
-    samples: Samples,
-    /// The largest square as a multiple of the mean.
-    unevenness: f64,
-}
-
-impl Factors {
-    /// Of the numbers in all slots; `None` if there are none.
-    fn new(numbers: Vec<f64>) -> Option<Factors> {
-        let at = |sample: usize| numbers.get(sample * numbers.len() / SAMPLES).copied();
-        let samples = (0..SAMPLES).map(at).collect::<Option<_>>()?;
-        let squares = || numbers.iter().map(|x| x * x);
-        let mean = squares().sum::<f64>() / numbers.len() as f64;
-        let unevenness = if mean > 0.0 { squares().fold(0.0, f64::max) / mean } else { 1.0 };
-        Some(Factors { samples: Samples::Each(samples), unevenness })
-    }
-}
-
-/// What operands' errors are in one slot of a sum.
-#[derive(Clone, Debug, Default)]
-struct Carried {
-    variance: f64,
-    /// Of independent errors: the sum of the squares of their variances.
-    squares: f64,
-    /// By how much the variance of one of them may be larger.
-    worst: f64,
-}
-
-impl Carried {
-    fn add(&mut self, variance: f64, concentration: f64) {
-        self.variance += variance;
-        self.squares += concentration * variance * variance;
+        each.into_iter().fold(errors, |errors, (constant, deviations)| {
+            let root = Root::Encoded(self.of_plan.constants[constant.index()]);
+            errors.plus(&Errors::encoded(root, self.value, deviations), self.at)
+        })
     }
 }
 
 /// By how much an encoded number is off: one coefficient is rounded, and seen alike in all slots.
-fn splat_rounding(x: f64, unit: f64) -> f64 {
+pub(super) fn splat_rounding(x: f64, unit: f64) -> f64 {
     (x / unit).round() * unit - x
 }

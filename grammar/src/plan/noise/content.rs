@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::plan::Value;
 
-use super::errors::{EXTREMES, SAMPLES, Samples};
 use super::formulas::overflow;
+use super::samples::{EXTREMES, SAMPLES, Samples};
 
 /// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
 const MULTIPLES: i32 = 5;
@@ -13,11 +13,14 @@ const MULTIPLES: i32 = 5;
 /// Messages that they hold besides.
 const MESSAGES: [f64; 3] = [-1.0, 0.3, 1.0];
 
+/// How many times their root mean square the largest of raised values are.
+const LARGEST_RAISED: f64 = 6.0;
+
 /// What slots hold.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// Anything within [−1, 1], which is how the compiler normalizes values.
-    Bounded,
+    /// Anything of at most this magnitude.
+    Bounded(f64),
     /// In the linear maps of bootstrapping: the root mean square of the real parts, and the multiple of the message's unit
     /// that raising added.
     Raised { size: f64, unit: f64 },
@@ -34,17 +37,22 @@ impl Content {
     /// A bound, or a root mean square.
     pub(super) fn size(&self) -> f64 {
         match self {
-            Content::Bounded => 1.0,
+            Content::Bounded(size) => *size,
             Content::Raised { size, .. } => *size,
             Content::Samples { .. } => self.samples().map(f64::abs).largest(),
         }
     }
 
+    /// Whether [`Self::samples`] have the sign of what slots hold.
+    pub(super) fn has_sign(&self) -> bool {
+        matches!(self, Content::Samples { im: Samples::All(0.0), .. })
+    }
+
     /// What errors are multiplied by in a product with it: with its sign only where it is real.
     pub(super) fn samples(&self) -> Samples {
         match self {
-            Content::Bounded => Samples::All(1.0),
-            Content::Raised { size, .. } => Samples::All(*size),
+            Content::Bounded(size) => Samples::All(*size),
+            Content::Raised { size, .. } => Samples::All(LARGEST_RAISED * size),
             Content::Samples { re, im: Samples::All(0.0) } => re.clone(),
             Content::Samples { re, im } => re.zip(im, f64::hypot),
         }
@@ -53,7 +61,7 @@ impl Content {
     /// Times a real number for each sample.
     pub(super) fn scaled(&self, factor: &Samples) -> Content {
         match self {
-            Content::Bounded => Content::Bounded,
+            Content::Bounded(size) => Content::Bounded(size * factor.map(f64::abs).largest()),
             Content::Raised { size, unit } => {
                 Content::Raised { size: size * factor.map(f64::abs).largest(), unit: *unit }
             }
@@ -71,7 +79,7 @@ impl Content {
     pub(super) fn turned(self) -> Content {
         match self {
             Content::Samples { re, im } => Content::Samples { re: im.map(|x| -x), im: re },
-            Content::Bounded | Content::Raised { .. } => self,
+            Content::Bounded(_) | Content::Raised { .. } => self,
         }
     }
 
@@ -79,7 +87,7 @@ impl Content {
     pub(super) fn conjugated(self) -> Content {
         match self {
             Content::Samples { re, im } => Content::Samples { re, im: im.map(|x| -x) },
-            Content::Bounded | Content::Raised { .. } => self,
+            Content::Bounded(_) | Content::Raised { .. } => self,
         }
     }
 
@@ -93,7 +101,9 @@ impl Content {
             (Content::Raised { size, unit }, other) | (other, Content::Raised { size, unit }) => {
                 Content::Raised { size: size.hypot(other.size()), unit: *unit }
             }
-            (Content::Bounded, _) | (_, Content::Bounded) => Content::Bounded,
+            (Content::Bounded(_), _) | (_, Content::Bounded(_)) => {
+                Content::Bounded(self.size() + other.size())
+            }
         }
     }
 
@@ -110,8 +120,11 @@ impl Content {
                     im: product(a, d).zip(&product(b, c), |x, y| x + y),
                 }
             }
-            (Content::Bounded | Content::Raised { .. }, _)
-            | (_, Content::Bounded | Content::Raised { .. }) => Content::Bounded,
+            (Content::Bounded(_) | Content::Raised { .. }, _)
+            | (_, Content::Bounded(_) | Content::Raised { .. }) => {
+                let largest = |content: &Content| content.samples().map(f64::abs).largest();
+                Content::Bounded(largest(self) * largest(other))
+            }
         }
     }
 }

@@ -3,112 +3,93 @@
 //!
 //! A polynomial reads its argument many times, in every power. Taken to be independent, the copies of the argument's error add
 //! up to many times what they are together, `p'(x)·e`. So an error is a linear form in the errors that instructions added
-//! (affine arithmetic: Comba, Stolfi, SIBGRAPI 1993), one form for each of a few samples of what a slot may hold.
+//! (affine arithmetic: Comba, Stolfi, SIBGRAPI 1993), one form for each of a few samples of what a slot may hold. Where slots
+//! are mixed the form ends: what comes of it is a single error, of which is known what it is made of ([`Lineage`]). It is added to
+//! others by squares if it has nothing in common with them, and else by deviations.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::rc::Rc;
 
-use crate::plan::Value;
+use crate::plan::{Key, Value};
 
-/// Samples of a slot in which every value is followed.
-pub(super) const SAMPLES: usize = 33;
-
-/// The first samples are the ends of what slots may hold, which few do.
-pub(super) const EXTREMES: usize = 2;
+use super::lineage::{Line, Lineage, Root};
+use super::mixture::{At, Mixture, Part, Transform};
+use super::prints::Name;
+use super::samples::Samples;
+use super::shifts::{Moves, Shifts};
 
 /// More sources than this are taken together as one.
 const MOST_SOURCES: usize = 512;
 
-/// An error that an instruction added, or its complex conjugate.
+/// An error that an instruction added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
-    value: Value,
+    root: Root,
+    /// Errors of one root with different twins are the same, or negatives, or nearly so.
+    twin: Value,
+    /// The complex conjugate.
     conjugated: bool,
-}
-
-/// One number for each sample.
-#[derive(Clone, Debug)]
-pub(super) enum Samples {
-    /// The same in all.
-    All(f64),
-    /// Their own.
-    Each(Rc<[f64]>),
-}
-
-impl Samples {
-    /// The number in one sample.
-    pub(super) fn at(&self, sample: usize) -> f64 {
-        match self {
-            Samples::All(x) => *x,
-            Samples::Each(xs) => xs[sample],
-        }
-    }
-
-    /// Sample by sample.
-    pub(super) fn zip(&self, other: &Samples, f: impl Fn(f64, f64) -> f64) -> Samples {
-        match (self, other) {
-            (Samples::All(a), Samples::All(b)) => Samples::All(f(*a, *b)),
-            _ => Samples::Each((0..SAMPLES).map(|s| f(self.at(s), other.at(s))).collect()),
-        }
-    }
-
-    /// Sample by sample.
-    pub(super) fn map(&self, f: impl Fn(f64) -> f64) -> Samples {
-        match self {
-            Samples::All(x) => Samples::All(f(*x)),
-            Samples::Each(xs) => Samples::Each(xs.iter().map(|&x| f(x)).collect()),
-        }
-    }
-
-    /// The largest number.
-    pub(super) fn largest(&self) -> f64 {
-        (0..SAMPLES).map(|s| self.at(s)).fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    /// The mean of all but the extremes.
-    pub(super) fn mean(&self) -> f64 {
-        (EXTREMES..SAMPLES).map(|s| self.at(s)).sum::<f64>() / (SAMPLES - EXTREMES) as f64
-    }
-}
-
-/// What a source is like.
-#[derive(Clone, Debug)]
-struct Part {
-    /// Standard deviations, with a sign.
-    deviations: Samples,
-    /// See [`Errors::concentration`].
-    concentration: f64,
 }
 
 /// Errors by source.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Errors(BTreeMap<Source, Part>);
+pub(super) struct Errors {
+    sources: BTreeMap<Source, Part>,
+    mixture: Option<Mixture>,
+}
 
 impl Errors {
     /// The error that one instruction brings, a single one in each slot.
-    pub(super) fn own(value: Value, deviations: Samples) -> Errors {
-        Errors::mixed(value, deviations, 1.0)
+    pub(super) fn own(name: Name, deviations: Samples) -> Errors {
+        Errors::source(Root::Added(name.alike), name.same, Part { deviations, concentration: 1.0 })
     }
 
-    /// A sum of errors of many slots.
-    pub(super) fn mixed(value: Value, deviations: Samples, concentration: f64) -> Errors {
+    /// The error of an encoded constant, times what differs from value to value.
+    pub(super) fn encoded(root: Root, at: Value, deviations: Samples) -> Errors {
+        Errors::source(root, at, Part { deviations, concentration: 1.0 })
+    }
+
+    /// A sum of errors of many slots that are independent of all others.
+    pub(super) fn fresh(value: Value, deviations: Samples, concentration: f64) -> Errors {
+        Errors::source(Root::Whole(value), value, Part { deviations, concentration })
+    }
+
+    fn source(root: Root, twin: Value, part: Part) -> Errors {
+        let source = Source { root, twin, conjugated: false };
+        Errors { sources: [(source, part)].into(), mixture: None }
+    }
+
+    /// A sum of errors of many slots, of what has this lineage.
+    pub(super) fn mixed(
+        at: At,
+        (deviations, concentration): (Samples, f64),
+        lineage: Lineage,
+        transform: Option<Transform>,
+    ) -> Errors {
         let part = Part { deviations, concentration };
-        Errors([(Source { value, conjugated: false }, part)].into())
+        let id = (at.name.same, false);
+        Errors { sources: BTreeMap::new(), mixture: Some(Mixture { id, part, lineage, transform }) }
     }
 
-    /// Variance of each source in each sample. An error and its conjugate may be the same or not: their deviations add up.
+    /// Variance of each source in each sample. Those of one root may be the same or not: their deviations add up.
     fn parts(&self) -> impl Iterator<Item = (Samples, f64)> {
-        let mut list = self.0.iter().peekable();
-        std::iter::from_fn(move || {
+        let mut list = self.sources.iter().peekable();
+        let sources = std::iter::from_fn(move || {
             let (source, part) = list.next()?;
-            let twin = list.next_if(|(next, _)| next.value == source.value);
-            let sum = match twin {
-                Some((_, twin)) => part.deviations.zip(&twin.deviations, |a, b| a.abs() + b.abs()),
-                None => part.deviations.clone(),
-            };
-            Some((sum.map(|x| x * x), part.concentration))
-        })
+            let Part { mut deviations, mut concentration } = part.clone();
+            while let Some((_, twin)) = list.next_if(|(next, _)| next.root == source.root) {
+                deviations = deviations.zip(&twin.deviations, |a, b| a.abs() + b.abs());
+                concentration = concentration.max(twin.concentration);
+            }
+            Some((deviations, concentration))
+        });
+        let mixture = self
+            .mixture
+            .iter()
+            .map(|Mixture { part, .. }| (part.deviations.clone(), part.concentration));
+        sources
+            .chain(mixture)
+            .map(|(deviations, concentration)| (deviations.map(|x| x * x), concentration))
     }
 
     /// Variance in each sample.
@@ -128,24 +109,97 @@ impl Errors {
         squares.zip(&total, share).largest().min(1.0)
     }
 
-    /// All sources as one new one.
-    pub(super) fn collapsed(&self, value: Value) -> Errors {
-        Errors::mixed(value, self.variances().map(f64::sqrt), self.concentration())
+    /// What all of it is made of, if it is that of `value`.
+    pub(super) fn lineage(&self, value: Value, moves: Moves) -> Lineage {
+        let whole = Root::Whole(value);
+        let mut kin: Vec<Root> = self.sources.keys().map(|source| source.root).collect();
+        kin.dedup();
+        let of_sources = |kin: Vec<Root>| match kin.as_slice() {
+            [root] => Lineage::of(Line::of(*root)),
+            _ => Lineage::of(Line::with_kin(whole, kin)),
+        };
+        let Some(Mixture { lineage, .. }) = &self.mixture else { return of_sources(kin) };
+        if let Some(Transform { log_slots, .. }) = self.whole_transform() {
+            // It keeps independent what is independent.
+            kin.extend(lineage.kin());
+            let period = Shifts::multiples(1 << log_slots, moves);
+            return Lineage::of(Line::mixed(whole, kin, period));
+        }
+        match kin.is_empty() {
+            true => lineage.clone(),
+            false => Lineage::union([lineage, &of_sources(kin)], moves),
+        }
+    }
+
+    /// The factor of the embedding of which all diagonals are in the mixture.
+    fn whole_transform(&self) -> Option<Transform> {
+        let Mixture { lineage, transform, .. } = self.mixture.as_ref()?;
+        let is_whole = |transform: &Transform| {
+            lineage.most_shifts(1 << transform.log_slots) >= transform.n_diagonals
+        };
+        transform.filter(is_whole)
+    }
+
+    /// Of i times what has all the error of `value`: what is imaginary of it becomes real.
+    pub(super) fn turned(&self, value: Value, at: At) -> Errors {
+        let lineage = self.lineage(value, at.moves);
+        Errors::mixed(at, (self.variances().map(f64::sqrt), self.concentration()), lineage, None)
+    }
+
+    /// All sources as one, each slot where it was. In a plan of layers, which read thousands of values, it counts as a new one.
+    fn collapsed(&self, at: At) -> Errors {
+        let lineage = match at.is_layered {
+            true => Lineage::of(Line::of(Root::Whole(at.name.same))),
+            false => self.lineage(at.name.same, at.moves),
+        };
+        Errors::mixed(at, (self.variances().map(f64::sqrt), self.concentration()), lineage, None)
+    }
+
+    /// After a key switch of what has all the error of `value`.
+    pub(super) fn moved(&self, key: Key, value: Value, at: At) -> Errors {
+        let lineage = self.lineage(value, at.moves).moved(key, at.moves);
+        let transform = match self.whole_transform() {
+            Some(_) => None,
+            None => self.mixture.as_ref().and_then(|mixture| mixture.transform),
+        };
+        let part = (self.variances().map(f64::sqrt), self.concentration());
+        Errors::mixed(at, part, lineage, transform)
+    }
+
+    /// With what was mixed taken to be independent of all else.
+    pub(super) fn settled(mut self, value: Value) -> Errors {
+        if let Some(mixture) = &mut self.mixture {
+            mixture.lineage = Lineage::of(Line::of(Root::Whole(value)));
+        }
+        self
     }
 
     /// Times what slots are multiplied by.
     pub(super) fn times(&self, factor: &Samples) -> Errors {
-        let product = |(source, part): (&Source, &Part)| {
+        let product = |part: &Part| {
             let deviations = part.deviations.zip(factor, |x, f| x * f);
-            (*source, Part { deviations, ..*part })
+            Part { deviations, ..*part }
         };
-        Errors(self.0.iter().map(product).collect())
+        let of_source = |(source, part): (&Source, &Part)| (*source, product(part));
+        let of_mixture =
+            |mixture: &Mixture| Mixture { part: product(&mixture.part), ..mixture.clone() };
+        Errors {
+            sources: self.sources.iter().map(of_source).collect(),
+            mixture: self.mixture.as_ref().map(of_mixture),
+        }
     }
 
-    /// Plus the errors of `other`, of what `value` is computed from.
-    pub(super) fn plus(mut self, other: &Errors, value: Value) -> Errors {
-        for (source, part) in &other.0 {
-            match self.0.entry(*source) {
+    /// With factors whose sign is not known: those of one source only add up.
+    pub(super) fn unsigned(mut self) -> Errors {
+        let parts = self.sources.values_mut().chain(self.mixture.as_mut().map(|of| &mut of.part));
+        parts.for_each(|part| part.deviations = part.deviations.map(f64::abs));
+        self
+    }
+
+    /// Plus the errors of `other`.
+    pub(super) fn plus(mut self, other: &Errors, at: At) -> Errors {
+        for (source, part) in &other.sources {
+            match self.sources.entry(*source) {
                 Entry::Vacant(entry) => {
                     entry.insert(part.clone());
                 }
@@ -155,41 +209,116 @@ impl Errors {
                 }
             }
         }
-        if self.0.len() > MOST_SOURCES { self.collapsed(value) } else { self }
+        let is_known = self.mixture.is_some() && other.mixture.is_none();
+        self.mixture = match (self.mixture.take(), &other.mixture) {
+            (Some(a), Some(b)) => Some(a.plus(b, at)),
+            (a, b) => a.or_else(|| b.clone()),
+        };
+        match is_known {
+            true => self.absorb(other.sources.keys().copied().collect(), at),
+            false => self.absorb(self.sources.keys().copied().collect(), at),
+        }
+        if self.sources.len() > MOST_SOURCES { self.collapsed(at) } else { self }
+    }
+
+    /// Adds those of some sources to the mixture which it has something in common with.
+    fn absorb(&mut self, sources: Vec<Source>, at: At) {
+        let Some(mixture) = &mut self.mixture else { return };
+        for source in sources {
+            if mixture.lineage.meets_root(source.root)
+                && let Some(part) = self.sources.remove(&source)
+            {
+                mixture.part = mixture.part.together(&part);
+                mixture.id = (at.name.same, false);
+            }
+        }
     }
 
     /// Of the complex conjugate.
     pub(super) fn conjugated(&self) -> Errors {
         let conjugate = |source: &Source| Source { conjugated: !source.conjugated, ..*source };
-        Errors(self.0.iter().map(|(source, part)| (conjugate(source), part.clone())).collect())
+        let of_mixture =
+            |mixture: &Mixture| Mixture { id: (mixture.id.0, !mixture.id.1), ..mixture.clone() };
+        Errors {
+            sources: self
+                .sources
+                .iter()
+                .map(|(source, part)| (conjugate(source), part.clone()))
+                .collect(),
+            mixture: self.mixture.as_ref().map(of_mixture),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Params, Scheme};
+    use crate::security::Security;
+
+    fn at(value: u32) -> At {
+        let params = Params {
+            scheme: Scheme::Ckks,
+            log_n: 8,
+            q: vec![],
+            t: vec![],
+            p: vec![],
+            input_level: 0,
+            top_scale: 40.0,
+            security: Security::insecure_for_tests(),
+        };
+        At { name: name(value), moves: Moves::new(&params), is_layered: false }
+    }
+
+    fn name(value: u32) -> Name {
+        Name { alike: Value(value), same: Value(value) }
+    }
+
+    fn own(value: u32, deviation: f64) -> Errors {
+        Errors::own(name(value), Samples::All(deviation))
+    }
+
+    fn variance(errors: &Errors) -> f64 {
+        errors.variances().largest()
+    }
 
     #[test]
     fn the_same_error_adds_up_and_others_by_their_squares() {
-        let e = Errors::own(Value(0), Samples::All(3.0));
-        let twice = e.clone().plus(&e, Value(1));
-        assert_eq!(twice.variances().largest(), 36.0);
-        let none = e.clone().plus(&e.times(&Samples::All(-1.0)), Value(1));
-        assert_eq!(none.variances().largest(), 0.0);
-        let other = Errors::own(Value(1), Samples::All(4.0));
-        assert_eq!(e.clone().plus(&other, Value(2)).variances().largest(), 25.0);
-        let real = e.clone().plus(&e.conjugated(), Value(1));
-        assert_eq!(real.variances().largest(), 36.0);
+        let e = own(0, 3.0);
+        assert_eq!(variance(&e.clone().plus(&e, at(1))), 36.0);
+        let none = e.clone().plus(&e.times(&Samples::All(-1.0)), at(1));
+        assert_eq!(variance(&none), 0.0);
+        assert_eq!(variance(&e.clone().plus(&own(1, 4.0), at(2))), 25.0);
+        assert_eq!(variance(&e.clone().plus(&e.conjugated(), at(1))), 36.0);
+        // Nearly the same, with either sign.
+        let twin = Errors::own(Name { alike: Value(0), same: Value(1) }, Samples::All(-3.0));
+        assert_eq!(variance(&e.plus(&twin, at(2))), 36.0);
+    }
+
+    #[test]
+    fn deviations_of_moved_errors_add_up_where_they_meet() {
+        let e = own(0, 3.0);
+        let moved = |errors: &Errors, by: u32, value: u32| {
+            errors.moved(Key::Rotate(by), Value(value), at(value + 1))
+        };
+        let (one, again) = (moved(&e, 1, 0), moved(&e, 1, 1));
+        assert_eq!(variance(&e.clone().plus(&one, at(3))), 18.0);
+        assert_eq!(variance(&one.clone().plus(&again, at(3))), 36.0);
+        assert_eq!(variance(&one.clone().plus(&one, at(3))), 36.0);
+        assert_eq!(variance(&one.clone().plus(&one.times(&Samples::All(-1.0)), at(3))), 0.0);
+        let back = moved(&one, 127, 4);
+        assert_eq!(variance(&e.clone().plus(&back, at(6))), 36.0);
+        let other = own(7, 3.0);
+        assert_eq!(variance(&e.plus(&back, at(6)).plus(&other, at(8))), 45.0);
     }
 
     #[test]
     fn many_errors_alike_are_not_concentrated() {
-        let one = |value: u32| Errors::own(Value(value), Samples::All(2.0));
-        let sum = (1..10).fold(one(0), |sum, value| sum.plus(&one(value), Value(20)));
+        let one = |value: u32| Errors::fresh(Value(value), Samples::All(2.0), 1.0);
+        let sum = (1..10).fold(one(0), |sum, value| sum.plus(&one(value), at(20)));
         assert!((sum.concentration() - 0.1).abs() < 1e-12);
-        assert!((sum.collapsed(Value(20)).concentration() - 0.1).abs() < 1e-12);
-        assert_eq!(one(0).plus(&one(0), Value(1)).concentration(), 1.0);
-        let nothing = Errors::own(Value(0), Samples::All(0.0));
-        assert_eq!(nothing.concentration(), 1.0);
+        assert!((sum.collapsed(at(20)).concentration() - 0.1).abs() < 1e-12);
+        assert_eq!(one(0).plus(&one(0), at(1)).concentration(), 1.0);
+        assert_eq!(own(0, 0.0).concentration(), 1.0);
     }
 }

@@ -9,14 +9,20 @@
 //! of N/4, N/8, .., w, nearly all errors are in 2w coefficients. So the mean and the largest variance are followed both:
 //! products with polynomials of many coefficients see the former, decryption the latter. How unevenly noise is spread over
 //! the canonical embedding decides what products with other noise, the secret and constants make of it ([`Spectrum`]).
+//!
+//! What is summed is independent only if it has nothing in common ([`Lineage`]): otherwise deviations add up.
 
-use std::collections::BTreeMap;
-use std::ops::Add;
-
-use crate::plan::{Constant, ConstantId, Key, Op, Params, Plan, Slots, Value, View};
+use crate::plan::{ConstantId, Op, Params, Plan, Value};
 
 use super::formulas::{fresh, key_product, rounding};
+use super::lineage::{Line, Lineage, Root};
+use super::marks::Marks;
+use super::prints::alike;
+use super::shifts::Moves;
+use super::sizes::{ConstantSizes, Independence};
 use super::spectrum::Spectrum;
+use super::summands::{Summand, sum};
+use super::variance::Variance;
 
 /// A coefficient stays below this many standard deviations: it is a sum of N independent products, nearly normal, so
 /// that one passes the bound with probability 2^−100.
@@ -25,84 +31,39 @@ pub const EXACT_TAIL: f64 = 12.0;
 /// The noise must stay below a quarter of Q/t, not half of it: what is above tells the client that the plan failed.
 pub const HEADROOM_BITS: f64 = 2.0;
 
+/// The mean of a product of two conjugates is in one coefficient: as a variance, where [`EXACT_TAIL`] deviations are a bound,
+/// with as much for what varies.
+const OF_CONJUGATES: f64 = 2.0 / (EXACT_TAIL * EXACT_TAIL);
+
 /// For every value, log2 of the largest standard deviation of a coefficient of its noise, for the largest plaintext prime.
 /// In the form QP it is that of the value divided by P.
 pub fn analyze_exact(plan: &Plan) -> Vec<f64> {
     ConstantSizes::new(plan).analyze(plan)
 }
 
-/// How large the constants of a plan are as polynomials, which takes longer to find out than all the rest, and does not
-/// depend on the plaintext primes.
-pub struct ConstantSizes(Vec<Size>);
-
-enum Size {
-    /// One coefficient.
-    Number(f64),
-    /// A number of coefficients, which are as good as uniform modulo t.
-    Uniform(usize),
-}
-
 impl ConstantSizes {
-    /// The sizes of all constants.
-    pub fn new(plan: &Plan) -> ConstantSizes {
-        ConstantSizes((0..plan.constants.len()).map(|c| size(plan, ConstantId(c as u32))).collect())
-    }
-
     /// As [`analyze_exact`], of a plan with the same constants.
     pub fn analyze(&self, plan: &Plan) -> Vec<f64> {
-        let variances = self.variances(plan).into_iter();
-        variances.map(|variance| variance.peak.log2() / 2.0).collect()
+        let noise = self.noise(plan).into_iter();
+        noise.map(|noise| noise.variance.peak.log2() / 2.0).collect()
     }
 
     /// As [`Self::analyze`], the root mean square over all coefficients.
     pub fn analyze_mean(&self, plan: &Plan) -> Vec<f64> {
-        let variances = self.variances(plan).into_iter();
-        variances.map(|variance| variance.mean.log2() / 2.0).collect()
+        let noise = self.noise(plan).into_iter();
+        noise.map(|noise| noise.variance.mean.log2() / 2.0).collect()
     }
 
-    fn variances(&self, plan: &Plan) -> Vec<Variance> {
-        let mut analysis = Analysis { plan, sizes: self, variances: vec![], sources: vec![] };
+    fn noise(&self, plan: &Plan) -> Vec<Summand> {
+        let least_t = plan.params.t.iter().copied().min().unwrap_or(1) as f64;
+        let (moves, alike) = (Moves::new(&plan.params), alike(plan, &self.prints()));
+        let mut analysis = Analysis { plan, sizes: self, least_t, moves, alike, known: vec![] };
         for (value, op) in plan.values() {
-            let (variance, source) = analysis.step(value, op);
-            analysis.variances.push(variance);
-            analysis.sources.push(source);
+            let noise = analysis.step(value, op);
+            analysis.known.push(noise);
         }
-        analysis.variances
+        analysis.known
     }
-
-    /// The polynomial that a constant is encoded as: how many coefficients it has, and their mean square modulo t.
-    fn polynomial(&self, constant: ConstantId, t: f64) -> (f64, f64) {
-        match self.0[constant.index()] {
-            Size::Number(0.0) => (1.0, 0.0),
-            Size::Number(x) => (1.0, (x * x).min(t * t / 4.0)),
-            Size::Uniform(coefficients) => (coefficients as f64, t * t / 12.0),
-        }
-    }
-}
-
-/// Slots that repeat with period w within rows are a polynomial of 2w coefficients, of one if all are the same.
-fn size(plan: &Plan, constant: ConstantId) -> Size {
-    let Constant { view, .. } = &plan.constants[constant.index()];
-    match view {
-        View::Splat(x) | View::Imaginary(x) => Size::Number(*x),
-        View::Table { .. } | View::Embedding(_) => {
-            let Slots { re: slots, .. } = plan.slots_of(constant);
-            if slots.iter().all(|x| *x == slots[0]) {
-                return Size::Number(slots[0]);
-            }
-            let rows = slots.chunks(plan.params.row_length());
-            Size::Uniform(2 * rows.map(period).max().unwrap_or(1))
-        }
-    }
-}
-
-/// The smallest power of two that slots repeat with.
-fn period(slots: &[f64]) -> usize {
-    let mut period = slots.len();
-    while period > 1 && slots[..period / 2] == slots[period / 2..period] {
-        period /= 2;
-    }
-    period
 }
 
 /// Bits that are left of the modulus of a value whose noise has the deviation 2^`log_noise`: below 0, the result may
@@ -133,161 +94,125 @@ fn to_coefficients(params: &Params, deviation: f64) -> f64 {
     deviation * deviation * 2.0 / params.ring_degree() as f64
 }
 
-/// Variances of the coefficients of a value's noise.
-#[derive(Clone, Copy)]
-struct Variance {
-    mean: f64,
-    peak: f64,
-    spectrum: Spectrum,
-}
-
-impl Variance {
-    /// The same for all coefficients.
-    const fn even(variance: f64, spectrum: Spectrum) -> Variance {
-        Variance { mean: variance, peak: variance, spectrum }
-    }
-
-    fn scale(self, factor: f64) -> Variance {
-        Variance { mean: self.mean * factor, peak: self.peak * factor, ..self }
-    }
-
-    /// After a product with what has this spectrum.
-    fn shaped(self, spectrum: Spectrum) -> Variance {
-        let product = self.spectrum.times(spectrum);
-        Variance { spectrum: product, ..self.scale(self.spectrum.gain(spectrum)) }
-    }
-}
-
 /// What rounding to integers leaves.
 const ROUNDED_TO_INTEGERS: Variance = Variance::even(1.0 / 12.0, Spectrum::WHITE);
-
-/// Of independent noise.
-impl Add for Variance {
-    type Output = Variance;
-
-    fn add(self, other: Variance) -> Variance {
-        let terms = [(self.mean, self.spectrum), (other.mean, other.spectrum)];
-        Variance {
-            mean: self.mean + other.mean,
-            peak: self.peak + other.peak,
-            spectrum: Spectrum::of_sum(&terms),
-        }
-    }
-}
-
-/// The largest variance where deviations may add up.
-fn together(a: f64, b: f64) -> f64 {
-    (a.sqrt() + b.sqrt()).powi(2)
-}
 
 struct Analysis<'a> {
     plan: &'a Plan,
     sizes: &'a ConstantSizes,
-    variances: Vec<Variance>,
-    /// What each value is a moved copy of, or itself.
-    sources: Vec<Value>,
+    least_t: f64,
+    moves: Moves,
+    /// See [`alike`].
+    alike: Vec<Value>,
+    known: Vec<Summand>,
 }
 
 impl Analysis<'_> {
-    /// The noise of a value, and what it is a moved copy of, noise added, or itself.
-    fn step(&self, value: Value, op: &Op) -> (Variance, Value) {
+    fn of(&self, v: Value) -> &Summand {
+        &self.known[v.index()]
+    }
+
+    fn step(&self, value: Value, op: &Op) -> Summand {
         let params = &self.plan.params;
-        let of = |v: &Value| self.variances[v.index()];
-        let own = |variance: Variance| (variance, value);
-        let copy = |of: &Value, variance: Variance| (variance, self.sources[of.index()]);
+        let same = |v: &Value| self.of(*v).clone();
+        let shape_of = |a: &Value, b: &Value| self.of(*a).shape.wrapping_mul(self.of(*b).shape);
         match op {
-            Op::Input(_) => own(Variance::even(fresh_variance(params), Spectrum::ROUNDING)),
-            Op::Add(a, b) | Op::Sub(a, b) => own(self.sum(*a, *b)),
-            Op::Neg(a) => own(of(a)),
-            Op::AddPlain(a, _) => own(of(a) + ROUNDED_TO_INTEGERS),
-            Op::MulPlain(a, c) => own(self.dot(&[(*a, *c)])),
-            Op::DotPlain(terms) => own(self.dot(terms)),
-            Op::Mul(a, b) => own(self.product(*a, *b)),
-            Op::MulBgv(a, b) => own(self.bgv_product(*a, *b)),
-            Op::Decompose(a) | Op::ModUp(a) => copy(a, of(a)),
+            Op::Input(_) => {
+                self.root(value, Variance::even(fresh_variance(params), Spectrum::ROUNDING), 1)
+            }
+            Op::Add(a, b) | Op::Sub(a, b) => sum(&[self.of(*a), self.of(*b)], self.moves),
+            // Rounding is the same each time the same is added.
+            Op::AddPlain(a, _) => {
+                self.of(*a).with(|variance| variance.together(ROUNDED_TO_INTEGERS))
+            }
+            Op::MulPlain(a, c) => self.dot(&[(*a, *c)]),
+            Op::DotPlain(terms) => self.dot(terms),
+            Op::Mul(a, b) => self.root(value, self.product(*a, *b), shape_of(a, b)),
+            Op::MulBgv(a, b) => self.root(value, self.bgv_product(*a, *b), shape_of(a, b)),
             Op::ApplyKey(a, key) => {
                 let switched = Variance::even(key_variance(self.plan, value), Spectrum::WHITE);
-                match key {
-                    Key::Rotate(_) | Key::Conjugate => copy(a, of(a) + switched),
-                    Key::Relinearize | Key::Encapsulate | Key::Decapsulate => own(of(a) + switched),
-                }
+                self.of(*a).moved(*key, self.moves).with(|variance| variance + switched)
             }
             Op::ModDown(a) => {
-                let rounded = rounding_variance(params, 1);
-                copy(a, of(a) + Variance::even(rounded, Spectrum::ROUNDING))
+                let rounded = Variance::even(rounding_variance(params, 1), Spectrum::ROUNDING);
+                self.of(*a).with(|variance| variance + rounded)
             }
             Op::ModSwitch(a, limbs) => {
                 let dropped = self.plan.ty(*a).limbs.difference(*limbs);
                 let log: f64 = dropped.iter().map(|limb| params.log_q(limb)).sum();
                 let rounded = rounding_variance(params, self.plan.ty(value).degree);
                 let rounded = Variance::even(rounded, Spectrum::ROUNDING);
-                own(of(a).scale((-2.0 * log).exp2()) + rounded)
+                self.of(*a).with(|variance| variance.scale((-2.0 * log).exp2()) + rounded)
             }
-            Op::Rescale(a) | Op::Drop(a, _) | Op::ModRaise(a, _) => own(of(a)),
+            Op::Neg(a)
+            | Op::Decompose(a)
+            | Op::ModUp(a)
+            | Op::Rescale(a)
+            | Op::Drop(a, _)
+            | Op::ModRaise(a, _) => same(a),
         }
+    }
+
+    /// Noise that is independent of all other but of that of values which are alike.
+    fn root(&self, value: Value, variance: Variance, shape: u64) -> Summand {
+        let lineage = Lineage::of(Line::of(Root::Added(self.alike[value.index()])));
+        Summand { variance, lineage, marks: Marks::none(), shape }
     }
 
     /// The scale-invariant product.
     fn product(&self, a: Value, b: Value) -> Variance {
         let params = &self.plan.params;
-        let [x, y] = [a, b].map(|v| self.variances[v.index()]);
-        // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size.
         let n = params.ring_degree() as f64;
+        let [x, y] = [a, b].map(|v| self.of(v).with(|variance| variance.as_factor(n)));
+        // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size and as good as random.
         let factor = params.largest_t().powi(2) * n * rounding_variance(params, 1);
-        let sum = if a == b { x.scale(4.0) } else { x + y };
+        let sum = match x.lineage.is_kin(&y.lineage) {
+            true => x.variance.together(y.variance),
+            false => x.variance + y.variance,
+        };
         let mean = sum.shaped(Spectrum::SECRET).scale(factor);
         let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
         Variance { peak: mean.mean, ..mean } + rounding
     }
 
     fn bgv_product(&self, a: Value, b: Value) -> Variance {
-        let params = &self.plan.params;
-        // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
-        let [x, y] = [a, b].map(|v| self.variances[v.index()] + ROUNDED_TO_INTEGERS);
-        let peak = (x.mean * y.peak).min(x.peak * y.mean);
-        let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
-        product.scale(params.largest_t().powi(2) * params.ring_degree() as f64)
-    }
-
-    fn sum(&self, a: Value, b: Value) -> Variance {
-        let (x, y) = (self.variances[a.index()], self.variances[b.index()]);
-        match self.sources[a.index()] == self.sources[b.index()] {
-            _ if a == b => x.scale(4.0),
-            true => Variance { peak: together(x.peak, y.peak), ..x + y },
-            false => x + y,
-        }
-    }
-
-    fn dot(&self, terms: &[(Value, ConstantId)]) -> Variance {
         let n = self.plan.params.ring_degree() as f64;
-        let product = |(v, c): &(Value, ConstantId)| {
-            let (count, square) = self.sizes.polynomial(*c, self.plan.params.largest_t());
-            let Variance { mean, peak, spectrum } = self.variances[v.index()];
-            let peak = (count * peak).min(n * mean);
-            let product = Variance { mean: count * mean, peak, spectrum }.scale(square);
-            if count == 1.0 { product } else { product.shaped(Spectrum::CONSTANTS) }
+        // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
+        let [x, y] = [a, b].map(|v| (self.of(v).variance + ROUNDED_TO_INTEGERS).as_factor(n));
+        let even = (x.mean * y.peak).min(x.peak * y.mean);
+        let of_conjugates = match a != b && self.of(a).lineage.is_kin(&self.of(b).lineage) {
+            true => n * OF_CONJUGATES * x.mean * y.mean,
+            false => 0.0,
         };
-        // A value that is read several times brings the same noise each time, and so do its moved copies where they are
-        // multiplied by the same polynomial.
-        let mut of_value: BTreeMap<Value, Variance> = BTreeMap::new();
-        let mut of_source: BTreeMap<(Value, ConstantId), f64> = BTreeMap::new();
-        for term in terms {
-            let product = product(term);
-            let add = |known: &mut Variance| {
-                known.mean = together(known.mean, product.mean);
-                known.peak = together(known.peak, product.peak);
-            };
-            of_value.entry(term.0).and_modify(add).or_insert(product);
-            let known = of_source.entry((self.sources[term.0.index()], term.1)).or_default();
-            *known = together(*known, product.peak);
-        }
-        let own: Vec<Variance> = of_value.into_values().collect();
-        let powers: Vec<(f64, Spectrum)> = own.iter().map(|v| (v.mean, v.spectrum)).collect();
-        let peak: f64 = own.iter().map(|v| v.peak).sum();
-        Variance {
-            mean: own.iter().map(|v| v.mean).sum(),
-            peak: peak.max(of_source.into_values().sum()),
-            spectrum: Spectrum::of_sum(&powers),
+        let peak = even + of_conjugates;
+        let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
+        product.scale(self.plan.params.largest_t().powi(2) * n)
+    }
+
+    fn dot(&self, terms: &[(Value, ConstantId)]) -> Summand {
+        let products: Vec<Summand> =
+            terms.iter().map(|(v, c)| self.plain_product(*v, *c)).collect();
+        sum(&products.iter().collect::<Vec<_>>(), self.moves)
+    }
+
+    fn plain_product(&self, v: Value, c: ConstantId) -> Summand {
+        let params = &self.plan.params;
+        let polynomial = self.sizes.polynomial(c, (params.largest_t(), self.least_t));
+        let Summand { variance: Variance { mean, peak, spectrum }, lineage, marks, shape } =
+            self.of(v);
+        let peak = (polynomial.count * peak).min(params.ring_degree() as f64 * mean);
+        let product = Variance { mean: polynomial.count * mean, peak, spectrum: *spectrum };
+        let product = product.scale(polynomial.square);
+        let shapes = polynomial.count > 1.0;
+        Summand {
+            variance: if shapes { product.shaped(Spectrum::CONSTANTS) } else { product },
+            lineage: lineage.clone(),
+            shape: shape.wrapping_mul(polynomial.print | 1),
+            marks: match polynomial.independence {
+                Independence::None => marks.clone(),
+                Independence::Marked(mark) => marks.times(mark),
+                Independence::Unknown => Marks::Any,
+            },
         }
     }
 }

@@ -15,6 +15,9 @@ pub const SIGMA: f64 = 3.24037;
 /// −ln of the probability with which an error passes its bound in a slot: 2^−55, below 2^−40 for 2^15 slots together.
 const TAIL_EXPONENT: f64 = 55.0 * std::f64::consts::LN_2;
 
+/// Of errors that end in a single rounding, see [`tail`].
+pub(super) const LARGEST_TAIL: f64 = TAIL_EXPONENT / std::f64::consts::SQRT_2;
+
 /// An error stays below this many standard deviations in all slots. Most errors end in a rounding, a product with the
 /// secret: in a slot that is the product of two complex normal variables, whose real part follows the Laplace
 /// distribution, so t deviations are passed with probability exp(−√2·t). A sum of k of them alike passes t with at most
@@ -27,7 +30,7 @@ pub fn tail(concentration: f64) -> f64 {
         let lambda = share * (2.0 * k).sqrt().min(LARGEST_LAMBDA);
         (TAIL_EXPONENT - k * (-lambda * lambda / (2.0 * k)).ln_1p()) / lambda
     };
-    (1..STEPS).map(bound).fold(TAIL_EXPONENT / std::f64::consts::SQRT_2, f64::min)
+    (1..STEPS).map(bound).fold(LARGEST_TAIL, f64::min)
 }
 
 /// Where [`tail`] looks: normal variables, the limit of many alike, take √(2·TAIL_EXPONENT).

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::errors::Errors;
+use super::mixture::At;
 use crate::plan::Value;
 
 /// What is known of a value without running the plan.
@@ -10,8 +11,12 @@ pub(super) struct Known {
     pub(super) content: Content,
     /// Of a slot that is like most.
     pub(super) errors: Errors,
+    /// The value that has the same errors, its own or an earlier one.
+    pub(super) of: Value,
     /// How many times as large the variance is in the slot where it is largest.
     pub(super) unevenness: f64,
+    /// Standard deviation of the slot and the sample where it is largest.
+    pub(super) total: f64,
     /// Variance that its instruction adds to what the operands bring.
     pub(super) added: f64,
     /// Whether any slot may hold the worst sample, rather than a share of them each.
@@ -43,11 +48,13 @@ impl Known {
     }
 
     /// Of a value about which nothing else is known.
-    pub(super) fn new(content: Content, errors: Errors) -> Known {
+    pub(super) fn new(of: Value, content: Content, errors: Errors) -> Known {
         Known {
             content,
             errors,
+            of,
             unevenness: 1.0,
+            total: 0.0,
             added: 0.0,
             is_worst: false,
             is_bootstrapped: false,
@@ -57,14 +64,18 @@ impl Known {
     }
 
     /// The sum with another value, slot by slot.
-    pub(super) fn combined(&self, other: &Known, value: Value) -> Known {
-        let errors = self.errors.clone().plus(&other.errors, value);
+    pub(super) fn combined(&self, other: &Known, value: Value, at: At) -> Known {
+        let errors = self.errors.clone().plus(&other.errors, at);
+        let unevenness = match at.is_layered {
+            true => self.unevenness_with(other),
+            false => self.unevenness.max(other.unevenness),
+        };
         Known {
-            unevenness: self.unevenness_with(other),
+            unevenness,
             is_worst: self.is_worst || other.is_worst,
             is_bootstrapped: self.is_bootstrapped || other.is_bootstrapped,
             is_moved: self.is_moved || other.is_moved,
-            ..Known::new(self.content.plus(&other.content), errors)
+            ..Known::new(value, self.content.plus(&other.content), errors)
         }
     }
 }

@@ -5,15 +5,27 @@ mod analysis;
 mod content;
 mod errors;
 mod exact;
+mod factors;
 mod formulas;
+mod groups;
 mod known;
+mod lineage;
+mod marks;
+mod mixing;
+mod mixture;
+mod prints;
+mod samples;
+mod shifts;
+mod sizes;
+mod slot_sums;
 mod spectrum;
+mod summands;
+mod variance;
 
 pub use analysis::{Deviation, analyze};
-pub use exact::{
-    ConstantSizes, EXACT_TAIL, HEADROOM_BITS, analyze_exact, budget, rounding_variance,
-};
+pub use exact::{EXACT_TAIL, HEADROOM_BITS, analyze_exact, budget, rounding_variance};
 pub use formulas::{
     SIGMA, encode, fresh, fresh_public, fresh_secret, key_product, overflow, rounding,
     rounding_ephemeral, tail,
 };
+pub use sizes::ConstantSizes;

@@ -17,6 +17,8 @@ pub(super) struct Spectrum {
 }
 
 impl Spectrum {
+    /// The same at every point.
+    pub(super) const FLAT: Spectrum = Spectrum { errors: 0.0, constants: 0.0, secret: 0.0 };
     /// Fresh errors, and whatever is as good as uniform.
     pub(super) const WHITE: Spectrum = Spectrum { errors: 1.0, constants: 0.0, secret: 0.0 };
     /// Errors times the secret: what rounding a ciphertext leaves.
