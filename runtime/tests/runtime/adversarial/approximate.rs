@@ -76,7 +76,8 @@ impl Adversary {
         let (setup, bounds) = (setup(&plan, seed), analyze(&plan));
         let clear = run_clear(&plan, &setup.slots, Noise::None, |_, _| {});
         let found = run(&plan, &setup, 1, usize::MAX);
-        let found = decrypt_slots(&plan, &setup.secret, &found).expect("CKKS always decrypts");
+        let found =
+            decrypt_slots(&plan.interface(), &setup.secret, &found).expect("CKKS always decrypts");
         let ratio = |(i, value): (usize, &Value)| {
             let (largest, _) = difference(&clear[i], &found[i]);
             let largest_number = clear[i].iter().fold(1.0f64, |most, x| most.max(x.abs()));

@@ -79,10 +79,11 @@ impl Adversary {
         let plan = self.build.finish(&outputs);
         let setup = setup(&plan, seed);
         let found = run(&plan, &setup, 1, usize::MAX);
-        let decrypted = decrypt_slots(&plan, &setup.secret, &found).expect("the noise fits");
+        let decrypted =
+            decrypt_slots(&plan.interface(), &setup.secret, &found).expect("the noise fits");
         let clear = run_clear(&plan, &setup.slots, Noise::None, |_, _| {});
         assert_eq!(decrypted, clear, "wrong integers");
-        let measured = measure_noise(&plan, &setup.secret, &found);
+        let measured = measure_noise(&plan.params, &setup.secret, &found);
         let ratio = |(value, measured): (&Value, &f64)| (measured - noise[value.index()]).exp2();
         outputs.iter().zip(&measured).map(ratio).fold(0.0, f64::max) / EXACT_TAIL
     }
