@@ -363,7 +363,7 @@ impl Analysis<'_> {
     /// What the samples of a value are multiplied by, where a plaintext holds the coefficients of channels: the samples stand for
     /// slots of all of them, the same ones for every coefficient.
     fn factors(&self, value: Value, view: &View) -> Option<Factors> {
-        let layer = self.plan().layers.get(self.plan().origins[value.index()] as usize)?;
+        let layer = self.plan().layers.get(self.plan().origins[self.value.index()] as usize)?;
         let View::Table { table, factor, runs } = view else { return None };
         if layer.degree < 2 || self.of(value).is_moved {
             return None;
@@ -381,7 +381,7 @@ impl Analysis<'_> {
     ) -> Errors {
         let deviation = |errors: &Errors| errors.variances().largest().sqrt();
         let most = each.iter().map(|(_, x)| x.map(f64::abs).largest()).sum::<f64>();
-        if most == 0.0 || most <= NEGLIGIBLE * deviation(&errors) {
+        if self.at.is_layered || most == 0.0 || most <= NEGLIGIBLE * deviation(&errors) {
             return errors.plus(&Errors::own(self.at.name, sum), self.at);
         }
         each.into_iter().fold(errors, |errors, (constant, deviations)| {

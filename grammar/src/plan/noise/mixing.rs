@@ -43,7 +43,7 @@ impl Analysis<'_> {
         let summed = sums.finish();
         let roundings = self.roundings(&described);
         let rounding: f64 = roundings.values().map(|deviation| deviation.powi(2)).sum();
-        let is_apart = rounding > NEGLIGIBLE.powi(2) * summed.most;
+        let is_apart = !self.at.is_layered && rounding > NEGLIGIBLE.powi(2) * summed.most;
         let within = if is_apart { 0.0 } else { rounding };
         let (most, mean) = (summed.most + within, summed.mean + within);
         let concentration = (summed.squares + within * within) / (most * most);

@@ -20,11 +20,9 @@ impl Adversary {
         let held = self.held();
         let params = &self.build.plan.params;
         let ty = self.build.plan.ty(held.value);
-        let log_q: f64 = ty.limbs.iter().map(|limb| params.log_q(limb)).sum();
-        let room = log_q - ty.scale - ROOM;
         let last = params.log_q(ty.limbs.last().expect("values have limbs"));
         let is_deep = ty.limbs.len() > 2;
-        let before = (self.build.plan.clone(), self.values.len());
+        let before = self.build.plan.clone();
         let (value, bits) = match self.below(12) {
             0 => {
                 let (value, more) = self.trace(held.value);
@@ -62,9 +60,11 @@ impl Adversary {
                 (value, held.bits + more)
             }
         };
-        match bits < room {
+        let (params, ty) = (&self.build.plan.params, self.build.plan.ty(value));
+        let log_q: f64 = ty.limbs.iter().map(|limb| params.log_q(limb)).sum();
+        match bits < log_q - ty.scale - ROOM {
             true => self.values.push(Held { value, bits }),
-            false => self.build.plan = before.0,
+            false => self.build.plan = before,
         }
     }
 
