@@ -172,7 +172,7 @@ impl Analysis<'_> {
         };
         let mean = sum.shaped(Spectrum::SECRET).scale(factor);
         let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
-        Variance { peak: mean.mean, ..mean } + rounding
+        Variance { peak: mean.mean, ..mean }.as_product(n) + rounding
     }
 
     fn bgv_product(&self, a: Value, b: Value) -> Variance {
@@ -186,7 +186,7 @@ impl Analysis<'_> {
         };
         let peak = even + of_conjugates;
         let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
-        product.scale(self.plan.params.largest_t().powi(2) * n)
+        product.scale(self.plan.params.largest_t().powi(2) * n).as_product(n)
     }
 
     fn dot(&self, terms: &[(Value, ConstantId)]) -> Summand {

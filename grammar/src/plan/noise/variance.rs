@@ -48,11 +48,23 @@ impl Variance {
         Variance { mean, peak, spectrum: if of_self { self.spectrum } else { other.spectrum } }
     }
 
-    /// As a factor of products of polynomials with n coefficients. If nearly all of it is in few of them, products are not sums
-    /// of many numbers but multiples of few, and so are products of products: it counts as large as it may be.
+    /// As a factor of products of polynomials with n coefficients. If nearly all of it is in few of them, or in few points of the
+    /// embedding, products are not sums of many numbers but multiples of few, and so are products of products: it counts as
+    /// large as it may be.
     pub(super) fn as_factor(self, n: f64) -> Variance {
-        let few = (n * self.mean / self.peak).max(1.0);
+        let few = (n * self.mean / self.peak).min(self.points(n)).max(1.0);
         if few < FEW { self.scale(HEAVY / few) } else { self }
+    }
+
+    /// As a product of polynomials with n coefficients: see [`Self::as_factor`].
+    pub(super) fn as_product(self, n: f64) -> Variance {
+        let few = self.points(n).max(1.0);
+        if few < FEW { Variance { peak: self.peak * HEAVY / few, ..self } } else { self }
+    }
+
+    /// In how many points of the embedding most of it is.
+    fn points(self, n: f64) -> f64 {
+        n / 2.0 / self.spectrum.gain(self.spectrum)
     }
 }
 

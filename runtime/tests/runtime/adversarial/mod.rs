@@ -270,7 +270,7 @@ fn approximate_plans() {
 }
 
 /// Seeds whose plans were beyond their bounds once.
-const REGRESSIONS: [u64; 2] = [1_883_214_543_062_234, 1_883_214_543_062_528];
+const REGRESSIONS: [u64; 3] = [1_883_214_543_062_234, 1_883_214_543_062_528, 1_883_221_648_221_169];
 
 #[test]
 fn exact_plans() {
