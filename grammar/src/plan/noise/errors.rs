@@ -116,12 +116,12 @@ impl Errors {
         kin.dedup();
         let of_sources = |kin: Vec<Root>| match kin.as_slice() {
             [root] => Lineage::of(Line::of(*root)),
-            _ => Lineage::of(Line::with_kin(whole, kin)),
+            _ => Lineage::of(Line::with_kin(whole, Some(kin))),
         };
         let Some(Mixture { lineage, .. }) = &self.mixture else { return of_sources(kin) };
         if let Some(Transform { log_slots, .. }) = self.whole_transform() {
             // It keeps independent what is independent.
-            kin.extend(lineage.kin());
+            let kin = lineage.kin().map(|of_mixture| [kin, of_mixture].concat());
             let period = Shifts::multiples(1 << log_slots, moves);
             return Lineage::of(Line::mixed(whole, kin, period));
         }
@@ -198,6 +198,8 @@ impl Errors {
 
     /// Plus the errors of `other`.
     pub(super) fn plus(mut self, other: &Errors, at: At) -> Errors {
+        let mut met = self.met_by(other.mixture.as_ref());
+        met.extend(other.met_by(self.mixture.as_ref()));
         for (source, part) in &other.sources {
             match self.sources.entry(*source) {
                 Entry::Vacant(entry) => {
@@ -209,25 +211,39 @@ impl Errors {
                 }
             }
         }
-        let is_known = self.mixture.is_some() && other.mixture.is_none();
         self.mixture = match (self.mixture.take(), &other.mixture) {
             (Some(a), Some(b)) => Some(a.plus(b, at)),
             (a, b) => a.or_else(|| b.clone()),
         };
-        match is_known {
-            true => self.absorb(other.sources.keys().copied().collect(), at),
-            false => self.absorb(self.sources.keys().copied().collect(), at),
-        }
+        self.absorb(met, at);
         if self.sources.len() > MOST_SOURCES { self.collapsed(at) } else { self }
     }
 
-    /// Adds those of some sources to the mixture which it has something in common with.
+    /// The sources that a mixture has something in common with.
+    fn met_by(&self, mixture: Option<&Mixture>) -> Vec<Source> {
+        let Some(Mixture { lineage, .. }) = mixture else { return vec![] };
+        match lineage.kin() {
+            Some(kin) if kin.len() < self.sources.len() => {
+                let of_root = |root: Root| {
+                    let first = Source { root, twin: Value(0), conjugated: false };
+                    let from = self.sources.range(first..).map(|(source, _)| *source);
+                    from.take_while(move |source| source.root == root)
+                };
+                let met = kin.into_iter().filter(|root| lineage.meets_root(*root));
+                met.flat_map(of_root).collect()
+            }
+            Some(_) | None => {
+                let sources = self.sources.keys().copied();
+                sources.filter(|source| lineage.meets_root(source.root)).collect()
+            }
+        }
+    }
+
+    /// Adds sources to the mixture which has something in common with them.
     fn absorb(&mut self, sources: Vec<Source>, at: At) {
         let Some(mixture) = &mut self.mixture else { return };
         for source in sources {
-            if mixture.lineage.meets_root(source.root)
-                && let Some(part) = self.sources.remove(&source)
-            {
+            if let Some(part) = self.sources.remove(&source) {
                 mixture.part = mixture.part.together(&part);
                 mixture.id = (at.name.same, false);
             }

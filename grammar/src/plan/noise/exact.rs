@@ -45,24 +45,32 @@ impl ConstantSizes {
     /// As [`analyze_exact`], of a plan with the same constants.
     pub fn analyze(&self, plan: &Plan) -> Vec<f64> {
         let noise = self.noise(plan).into_iter();
-        noise.map(|noise| noise.variance.peak.log2() / 2.0).collect()
+        noise.map(|variance| variance.peak.log2() / 2.0).collect()
     }
 
     /// As [`Self::analyze`], the root mean square over all coefficients.
     pub fn analyze_mean(&self, plan: &Plan) -> Vec<f64> {
         let noise = self.noise(plan).into_iter();
-        noise.map(|noise| noise.variance.mean.log2() / 2.0).collect()
+        noise.map(|variance| variance.mean.log2() / 2.0).collect()
     }
 
-    fn noise(&self, plan: &Plan) -> Vec<Summand> {
+    fn noise(&self, plan: &Plan) -> Vec<Variance> {
         let least_t = plan.params.t.iter().copied().min().unwrap_or(1) as f64;
         let (moves, alike) = (Moves::new(&plan.params), alike(plan, &self.prints()));
         let mut analysis = Analysis { plan, sizes: self, least_t, moves, alike, known: vec![] };
+        let last_uses = plan.last_uses();
+        let mut variances = Vec::with_capacity(plan.ops.len());
         for (value, op) in plan.values() {
             let noise = analysis.step(value, op);
-            analysis.known.push(noise);
+            variances.push(noise.variance);
+            analysis.known.push(Some(noise));
+            for operand in op.operands() {
+                if last_uses[operand.index()] == Some(value.index()) {
+                    analysis.known[operand.index()] = None;
+                }
+            }
         }
-        analysis.known
+        variances
     }
 }
 
@@ -104,12 +112,12 @@ struct Analysis<'a> {
     moves: Moves,
     /// See [`alike`].
     alike: Vec<Value>,
-    known: Vec<Summand>,
+    known: Vec<Option<Summand>>,
 }
 
 impl Analysis<'_> {
     fn of(&self, v: Value) -> &Summand {
-        &self.known[v.index()]
+        self.known[v.index()].as_ref().expect("values are known until their last use")
     }
 
     fn step(&self, value: Value, op: &Op) -> Summand {

@@ -21,6 +21,20 @@ pub(super) enum Root {
     Encoded(ConstantId),
 }
 
+/// What is made of more than this may be made of anything: plans of others can be long.
+const MOST: usize = 4096;
+
+/// What a root is made of.
+#[derive(Clone, Debug)]
+enum Kin {
+    /// Nothing else.
+    Alone,
+    /// These, ascending, itself included.
+    These(Rc<[Root]>),
+    /// Whatever there is.
+    Anything,
+}
+
 /// One root of an error.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -28,8 +42,7 @@ pub(super) struct Line {
     pub(super) root: Root,
     /// Where its slots went.
     shifts: Shifts,
-    /// What else the root is made of, ascending, if it is not alone.
-    kin: Option<Rc<[Root]>>,
+    kin: Kin,
     /// Whether slots of the kin were mixed in the root: then shifts say nothing about them.
     is_mixed: bool,
 }
@@ -37,19 +50,26 @@ pub(super) struct Line {
 impl Line {
     /// A root itself, which is made of nothing else.
     pub(super) fn of(root: Root) -> Line {
-        Line { root, shifts: Shifts::NONE, kin: None, is_mixed: false }
+        Line { root, shifts: Shifts::NONE, kin: Kin::Alone, is_mixed: false }
     }
 
-    /// A root that is made of others.
-    pub(super) fn with_kin(root: Root, mut kin: Vec<Root>) -> Line {
-        kin.push(root);
-        kin.sort_unstable();
-        kin.dedup();
-        Line { kin: Some(kin.into()), ..Line::of(root) }
+    /// A root that is made of others; of anything if nobody knows of what.
+    pub(super) fn with_kin(root: Root, kin: Option<Vec<Root>>) -> Line {
+        let kin = kin.map(|mut kin| {
+            kin.push(root);
+            kin.sort_unstable();
+            kin.dedup();
+            kin
+        });
+        let kin = match kin {
+            Some(kin) if kin.len() <= MOST => Kin::These(kin.into()),
+            Some(_) | None => Kin::Anything,
+        };
+        Line { kin, ..Line::of(root) }
     }
 
     /// As [`Self::with_kin`], where slots of the kin were mixed, and the root's repeat with a period.
-    pub(super) fn mixed(root: Root, kin: Vec<Root>, period: Shifts) -> Line {
+    pub(super) fn mixed(root: Root, kin: Option<Vec<Root>>, period: Shifts) -> Line {
         Line { shifts: period, is_mixed: true, ..Line::with_kin(root, kin) }
     }
 
@@ -58,20 +78,35 @@ impl Line {
         &self.shifts
     }
 
-    fn kin(&self) -> &[Root] {
-        self.kin.as_deref().unwrap_or(std::slice::from_ref(&self.root))
+    /// What it is made of, itself included; `None` if that may be anything.
+    fn kin(&self) -> Option<&[Root]> {
+        match &self.kin {
+            Kin::Alone => Some(std::slice::from_ref(&self.root)),
+            Kin::These(kin) => Some(kin),
+            Kin::Anything => None,
+        }
+    }
+
+    /// Whether it may be made of anything.
+    fn is_anything(&self) -> bool {
+        matches!(self.kin, Kin::Anything)
+    }
+
+    fn is_alone(&self) -> bool {
+        matches!(self.kin, Kin::Alone)
     }
 
     /// Whether both may hold the same number in one slot.
     fn meets(&self, other: &Line) -> bool {
+        let (Some(kin), Some(others)) = (self.kin(), other.kin()) else { return true };
         if self.root == other.root {
             return self.shifts.meet(&other.shifts);
         }
-        if self.kin.is_none() && other.kin.is_none() {
+        if self.is_alone() && other.is_alone() {
             return false;
         }
         (self.is_mixed || other.is_mixed || self.shifts.meet(&other.shifts))
-            && have_common(self.kin(), other.kin())
+            && have_common(kin, others)
     }
 }
 
@@ -108,13 +143,18 @@ impl Lineage {
             match merged.last_mut() {
                 Some(last) if last.root == line.root => {
                     last.shifts = last.shifts.union(&line.shifts, moves);
-                    last.kin = last.kin.take().or(line.kin);
                     last.is_mixed |= line.is_mixed;
+                    if last.is_alone() || line.is_anything() {
+                        last.kin = line.kin;
+                    }
                 }
                 Some(_) | None => merged.push(line),
             }
         }
-        Lineage(merged.into())
+        match merged.len() <= MOST {
+            true => Lineage(merged.into()),
+            false => Lineage::of(Line::with_kin(merged[0].root, None)),
+        }
     }
 
     /// After a key switch.
@@ -131,12 +171,19 @@ impl Lineage {
 
     /// Whether roots are made of others.
     pub(super) fn has_kin(&self) -> bool {
-        self.0.iter().any(|line| line.kin.is_some())
+        self.0.iter().any(|line| !line.is_alone())
     }
 
-    /// Whether different roots meet since they are made of the same.
+    /// Whether it may be made of anything.
+    pub(super) fn is_anything(&self) -> bool {
+        self.0.iter().any(Line::is_anything)
+    }
+
+    /// Whether roots meet since they are made of the same.
     pub(super) fn kin_meet(&self, other: &Lineage) -> bool {
-        let meets = |(a, b): (&Line, &Line)| a.root != b.root && a.meets(b);
+        let meets = |(a, b): (&Line, &Line)| {
+            (a.root != b.root || a.is_anything() || b.is_anything()) && a.meets(b)
+        };
         let pairs = self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b)));
         (self.has_kin() || other.has_kin()) && pairs.into_iter().any(meets)
     }
@@ -158,12 +205,13 @@ impl Lineage {
 
     /// Whether they have a root in common, moved or not.
     pub(super) fn is_kin(&self, other: &Lineage) -> bool {
-        self.common(other).next().is_some()
+        self.common(other).next().is_some() || self.is_anything() || other.is_anything()
     }
 
-    /// All roots, and what they are made of.
-    pub(super) fn kin(&self) -> Vec<Root> {
-        self.0.iter().flat_map(|line| line.kin().iter().copied()).collect()
+    /// All roots, and what they are made of; `None` if that may be anything.
+    pub(super) fn kin(&self) -> Option<Vec<Root>> {
+        let lines = self.0.iter().map(Line::kin).collect::<Option<Vec<_>>>()?;
+        Some(lines.concat())
     }
 
     /// The roots.
@@ -179,9 +227,65 @@ impl Lineage {
     /// Without what the roots for which `is_new` holds are made of.
     pub(super) fn cut(&self, is_new: impl Fn(Root) -> bool) -> Lineage {
         let cut = |line: &Line| match is_new(line.root) {
-            true => Line { kin: None, is_mixed: false, ..line.clone() },
+            true => Line { kin: Kin::Alone, is_mixed: false, ..line.clone() },
             false => line.clone(),
         };
         Lineage(self.0.iter().map(cut).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Params, Scheme};
+    use crate::security::Security;
+
+    fn moves() -> Moves {
+        Moves::new(&Params {
+            scheme: Scheme::Ckks,
+            log_n: 8,
+            q: vec![],
+            t: vec![],
+            p: vec![],
+            input_level: 0,
+            top_scale: 40.0,
+            security: Security::insecure_for_tests(),
+        })
+    }
+
+    fn root(i: usize) -> Root {
+        Root::Added(Value(i as u32))
+    }
+
+    fn sum(count: usize) -> Lineage {
+        let lineages: Vec<Lineage> = (0..count).map(|i| Lineage::of(Line::of(root(i)))).collect();
+        Lineage::union(&lineages, moves())
+    }
+
+    #[test]
+    fn roots_meet_what_they_are_made_of() {
+        let made = Lineage::of(Line::with_kin(root(9), Some(vec![root(1), root(2)])));
+        assert!(made.meets(&sum(2)) && made.kin_meet(&sum(2)));
+        assert!(!made.meets(&sum(1)));
+        let moved = made.moved(Key::Rotate(1), moves());
+        assert!(!moved.meets(&sum(2)) && !moved.meets(&made) && moved.is_kin(&made));
+        let mixed = Lineage::of(Line::mixed(root(9), Some(vec![root(1)]), Shifts::NONE));
+        assert!(mixed.moved(Key::Rotate(1), moves()).meets(&sum(2)));
+    }
+
+    #[test]
+    fn what_is_made_of_too_much_meets_everything() {
+        let (most, more) = (sum(MOST), sum(MOST + 1));
+        let other = Lineage::of(Line::of(root(MOST + 7)));
+        assert!(!most.is_anything() && !most.meets(&other) && !most.is_kin(&other));
+        let kin = most.kin().map(|kin| [kin, vec![root(MOST)]].concat());
+        let made = Lineage::of(Line::with_kin(root(MOST + 1), kin));
+        let moved = more.moved(Key::Rotate(1), moves());
+        for of_anything in [&more, &moved, &made, &Lineage::union([&other, &more], moves())] {
+            assert!(of_anything.is_anything() && of_anything.kin().is_none());
+            assert!(of_anything.meets(&other) && other.meets(of_anything));
+            assert!(of_anything.is_kin(&other) && of_anything.meets(&moved));
+            assert!(of_anything.meets_root(root(MOST + 7)));
+        }
     }
 }

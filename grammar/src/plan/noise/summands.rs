@@ -89,6 +89,9 @@ fn groups(summands: &[&Summand], moves: Moves) -> [Vec<usize>; 3] {
             let mut marked = Marked::default();
             of_root.iter().for_each(|(i, _)| marked.join(*i, &summands[*i].marks, alike));
         }
+        if lineages.iter().any(|lineage| lineage.is_anything()) {
+            (1..summands.len()).for_each(|i| same.join(0, i));
+        }
     }
     let mut of_shape: HashMap<u64, usize> = HashMap::new();
     for (i, summand) in summands.iter().enumerate().filter(|(_, summand)| summand.shape != 1) {
