@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hecc_grammar::cost;
-use hecc_grammar::envelope::{Fingerprint, Kind, Origin, checksum};
+use hecc_grammar::envelope::{Fingerprint, Kind, Origin, ReadError, checksum};
 use hecc_grammar::plan::Interface;
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{
@@ -145,11 +145,12 @@ fn read_keys(
     console: &Console,
 ) -> Result<(EvaluationKeys, Fingerprint)> {
     let _working = Progress::spinner(console, "reading evaluation keys");
-    let file = bytes_file::read_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
-    let checksum = checksum(&file);
-    let keys = read_evaluation_keys(interface, origin, file)
-        .map_err(|error| refusal::mismatched(path, error, &args.input))?;
-    Ok((keys, checksum))
+    let bytes_file::Opened { from, len } =
+        bytes_file::open_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
+    read_evaluation_keys(interface, origin, from, len).map_err(|error| match error {
+        ReadError::File(error) => refusal::mismatched(path, error, &args.input),
+        ReadError::Io(error) => bytes_file::unreadable(path, error),
+    })
 }
 
 /// Where the result goes.

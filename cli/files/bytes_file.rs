@@ -1,7 +1,7 @@
 //! Files as bytes: read whole, once it is clear that they are of the right kind.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,9 +17,15 @@ use crate::terminal::failure::hinted;
 /// Bytes that tell what a file of hecc is.
 const HEAD: usize = 16;
 
-/// Reads a file of hecc that should be of one of the kinds `expected`, the first of which is the usual one, and go with `plan`.
-/// A file of another kind is refused before it is read whole.
-pub(crate) fn read_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<Bytes> {
+/// A file of hecc whose kind is known, to be read from its start.
+pub(crate) struct Opened {
+    pub(crate) from: Box<dyn Read + Send>,
+    /// Its length in bytes.
+    pub(crate) len: u64,
+}
+
+/// Opens a file of hecc that should be of one of the kinds `expected`, the first of which is the usual one, and go with `plan`.
+pub(crate) fn open_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<Opened> {
     let check = |head: &[u8]| match kind_of(head)? {
         found if expected.contains(&found) => Ok(()),
         found => Err(FileError::Kind { found, expected: expected[0] }),
@@ -28,19 +34,27 @@ pub(crate) fn read_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<B
     match open(path)? {
         Source::Stream(bytes) => {
             check(&bytes).map_err(|error| problem(&bytes, error))?;
-            Ok(bytes)
+            let len = bytes.len() as u64;
+            Ok(Opened { from: Box::new(Cursor::new(bytes)), len })
         }
         Source::File(mut file) => {
             let mut head = Vec::with_capacity(HEAD);
             let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
             read.with_context(|| cannot_read(path))?;
             check(&head).map_err(|error| problem(&head, error))?;
-            let bytes = rest(path, file, head)?;
-            // The only copy of a secret key's file, wiped in the end.
-            let is_secret = expected.contains(&Kind::SecretKey);
-            Ok(if is_secret { Bytes::from_owner(Zeroizing::new(bytes)) } else { bytes.into() })
+            let len = length(path, &file)?;
+            Ok(Opened { from: Box::new(Cursor::new(head).chain(file)), len })
         }
     }
+}
+
+/// Reads a file of hecc as [`open_kind`] opens it. One of another kind is refused before it is read whole.
+pub(crate) fn read_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<Bytes> {
+    let Opened { from, len } = open_kind(path, expected, plan)?;
+    let bytes = whole(path, from, len)?;
+    // The only copy of a secret key's file, wiped in the end.
+    let is_secret = expected.contains(&Kind::SecretKey);
+    Ok(if is_secret { Bytes::from_owner(Zeroizing::new(bytes)) } else { bytes.into() })
 }
 
 /// Whether bytes that were read are of that kind.
@@ -52,7 +66,10 @@ pub(crate) fn is_of(file: &[u8], kind: Kind) -> bool {
 pub(crate) fn read(path: &Path) -> Result<Bytes> {
     match open(path)? {
         Source::Stream(bytes) => Ok(bytes),
-        Source::File(file) => Ok(rest(path, file, vec![])?.into()),
+        Source::File(file) => {
+            let len = length(path, &file)?;
+            Ok(whole(path, file, len)?.into())
+        }
     }
 }
 
@@ -102,14 +119,23 @@ fn is_pipe(_: &Metadata) -> bool {
     false
 }
 
-fn rest(path: &Path, mut file: File, head: Vec<u8>) -> Result<Vec<u8>> {
-    let size = file.metadata().with_context(|| cannot_read(path))?.len();
-    let mut bytes = head;
-    memory::require(size, &format!("`{}`", name(path)))?;
-    let left = usize::try_from(size).context("the file is larger than memory")?;
-    bytes.try_reserve_exact(left.saturating_sub(bytes.len())).with_context(|| cannot_read(path))?;
-    file.read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
+fn length(path: &Path, file: &File) -> Result<u64> {
+    Ok(file.metadata().with_context(|| cannot_read(path))?.len())
+}
+
+/// All of a file, whose length is known for as long as nobody writes to it.
+fn whole(path: &Path, mut from: impl Read, len: u64) -> Result<Vec<u8>> {
+    memory::require(len, &format!("`{}`", name(path)))?;
+    let capacity = usize::try_from(len).context("the file is larger than memory")?;
+    let mut bytes = vec![];
+    bytes.try_reserve_exact(capacity).with_context(|| cannot_read(path))?;
+    from.read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
     Ok(bytes)
+}
+
+/// The error of a file that cannot be read any further.
+pub(crate) fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context(cannot_read(path))
 }
 
 fn cannot_read(path: &Path) -> String {

@@ -19,6 +19,7 @@
 mod error;
 mod kind;
 mod origin;
+mod read;
 mod write;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 pub use error::FileError;
 pub use kind::{Kind, MAGIC, VERSION};
 pub use origin::{Fingerprint, KeyId, Origin};
+pub use read::{ReadError, Reader};
 pub use write::{Writer, seal};
 
 use kind::{CHECKSUM, FIELDS};
@@ -44,46 +46,78 @@ pub struct Envelope {
 impl Envelope {
     /// Checks that the file was made for the plan `expected`.
     pub fn expect_plan(&self, expected: Fingerprint) -> Result<(), FileError> {
-        let found = self.origin.plan;
-        if found == expected {
-            return Ok(());
-        }
-        Err(FileError::OtherPlan { kind: self.kind, found, expected })
+        self.origin.expect_plan(self.kind, expected)
     }
 
     /// Checks that the file was made for the plan and with the keys of `expected`.
     pub fn expect(&self, expected: Origin) -> Result<(), FileError> {
-        self.expect_plan(expected.plan)?;
-        let (found, expected) = (self.origin.key, expected.key);
+        self.origin.expect(self.kind, expected)
+    }
+}
+
+/// What a header says of the file, by which its length is judged.
+struct Header {
+    kind: Kind,
+    payload_len: u64,
+}
+
+impl Header {
+    /// That of a file of `len` bytes which should be of kind `expected`.
+    fn of_kind(bytes: &[u8], len: u64, expected: Kind) -> Result<Header, FileError> {
+        match kind_of(bytes)? {
+            found if found == expected => Header::of(bytes, len),
+            found => Err(FileError::Kind { found, expected }),
+        }
+    }
+
+    /// That of a file of `len` bytes.
+    fn of(bytes: &[u8], len: u64) -> Result<Header, FileError> {
+        let kind = kind_of(bytes)?;
+        let smallest = kind.file_size(0);
+        if len < smallest {
+            return Err(FileError::Length { found: len, expected: smallest });
+        }
+        let payload_len = u64::from_le_bytes(field(bytes, 16));
+        let expected = payload_len.saturating_add(smallest);
+        if len != expected {
+            return Err(FileError::Length { found: len, expected });
+        }
+        Ok(Header { kind, payload_len })
+    }
+}
+
+impl Origin {
+    fn expect_plan(self, kind: Kind, expected: Fingerprint) -> Result<(), FileError> {
+        let found = self.plan;
         if found == expected {
             return Ok(());
         }
-        Err(FileError::OtherKey { kind: self.kind, found, expected })
+        Err(FileError::OtherPlan { kind, found, expected })
+    }
+
+    fn expect(self, kind: Kind, expected: Origin) -> Result<(), FileError> {
+        self.expect_plan(kind, expected.plan)?;
+        let (found, expected) = (self.key, expected.key);
+        if found == expected {
+            return Ok(());
+        }
+        Err(FileError::OtherKey { kind, found, expected })
+    }
+
+    fn of_header(bytes: &[u8]) -> Origin {
+        Origin { plan: Fingerprint(field(bytes, 24)), key: KeyId(field(bytes, 56)) }
     }
 }
 
 /// Opens a file that should be of kind `expected`. Copies nothing.
 pub fn open(bytes: Bytes, expected: Kind) -> Result<Envelope, FileError> {
-    let found = kind_of(&bytes)?;
-    if found != expected {
-        return Err(FileError::Kind { found, expected });
-    }
+    Header::of_kind(&bytes, bytes.len() as u64, expected)?;
     open_any(bytes)
 }
 
 /// Opens a file of any kind. Copies nothing.
 pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
-    let kind = kind_of(&bytes)?;
-    let found = bytes.len() as u64;
-    let smallest = kind.file_size(0);
-    if found < smallest {
-        return Err(FileError::Length { found, expected: smallest });
-    }
-    let payload_len = u64::from_le_bytes(field(&bytes, 16));
-    let expected = payload_len.saturating_add(smallest);
-    if found != expected {
-        return Err(FileError::Length { found, expected });
-    }
+    let Header { kind, .. } = Header::of(&bytes, bytes.len() as u64)?;
     let end = bytes.len() - CHECKSUM;
     let found = Fingerprint(blake3::hash(&bytes[..end]).into());
     let expected = Fingerprint(field(&bytes, end));
@@ -95,7 +129,7 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
         let what = "the padding of the header is not zero".to_owned();
         return Err(FileError::Content { kind, what });
     }
-    let origin = Origin { plan: Fingerprint(field(&bytes, 24)), key: KeyId(field(&bytes, 56)) };
+    let origin = Origin::of_header(&bytes);
     if kind.is_of_plan() && origin != Origin::of_plan(origin.plan) {
         let what = format!("it belongs to key {}, expected none", origin.key);
         return Err(FileError::Content { kind, what });

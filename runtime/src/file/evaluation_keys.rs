@@ -4,14 +4,13 @@
 //! halves of the key's digits, ascending, each limb as N 64-bit words in the NTT domain: what the kernels read.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
-use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, Writer, open};
+use hecc_grammar::envelope::{self, FileError, Fingerprint, Kind, Origin, ReadError, Writer};
 use hecc_grammar::plan::{Interface, KeyUse, Params};
 
-use crate::ring::Ring;
+use crate::ring::{Ring, Seed};
 use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
 
 use super::key_section::{ENTRY_BYTES, KeySection};
@@ -57,21 +56,68 @@ pub fn write_evaluation_keys(
     out.finish().map(drop)
 }
 
-/// Reads the evaluation keys of the plan and the key that `origin` names. Copies the stored halves and expands the others:
-/// twice the size of the file in all.
+/// Reads the evaluation keys of the plan and the key that `origin` names from a file of `len` bytes, and the file's checksum. Takes
+/// the stored halves into memory as they come, and expands the others meanwhile: twice the size of the file in all.
 ///
 /// # Errors
-/// If the file is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
+/// If the file cannot be read, is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
 pub fn read_evaluation_keys(
     interface: &Interface,
     origin: Origin,
-    file: Bytes,
-) -> Result<EvaluationKeys, FileError> {
-    let envelope = open(file, Kind::EvaluationKeys)?;
-    envelope.expect(origin)?;
-    let payload = &envelope.payload[..];
+    file: impl Read + Send,
+    len: u64,
+) -> Result<(EvaluationKeys, Fingerprint), ReadError> {
+    let mut file = envelope::Reader::new(file, len, Kind::EvaluationKeys)?;
+    match read_payload(interface, origin, &mut file) {
+        Ok(keys) => Ok((keys, file.finish()?)),
+        Err(ReadError::File(error)) => Err(file.refuse(error)),
+        Err(ReadError::Io(error)) => Err(ReadError::Io(error)),
+    }
+}
+
+fn read_payload(
+    interface: &Interface,
+    origin: Origin,
+    file: &mut envelope::Reader<impl Read + Send>,
+) -> Result<EvaluationKeys, ReadError> {
+    file.expect(origin)?;
     let layout = Layout::new(interface);
-    let mut reader = Reader::new(Kind::EvaluationKeys, payload);
+    let mut head = vec![0; layout.head_len.min(file.payload_len()) as usize];
+    file.fill(&mut head)?;
+    let seed = check_head(&layout, interface, &head, file.payload_len())?;
+    let ring = Ring::new(&interface.params);
+    let (mut keys, mut end) = (BTreeMap::new(), layout.head_len);
+    let mut read = |section: &KeySection| {
+        let bodies = read_section(&ring, section, section.offset - end, file);
+        end = section.offset + section.bytes;
+        bodies
+    };
+    let mut sections = layout.sections.iter().peekable();
+    let mut bodies = sections.peek().map(|first| read(first)).transpose()?;
+    while let (Some(section), Some(read_before)) = (sections.next(), bodies.take()) {
+        let (key, following) = rayon::join(
+            || complete(&ring, section, &seed, read_before),
+            || sections.peek().map(|next| read(next)).transpose(),
+        );
+        let key = key.map_err(malformed)?;
+        keys.insert(section.key, key);
+        bodies = following?;
+    }
+    Ok(EvaluationKeys { id: origin.key, seed, keys })
+}
+
+fn malformed(what: String) -> FileError {
+    FileError::Content { kind: Kind::EvaluationKeys, what }
+}
+
+/// Checks parameters, keys and length of a payload, and returns the seed of the uniform halves.
+fn check_head(
+    layout: &Layout,
+    interface: &Interface,
+    head: &[u8],
+    payload_len: u64,
+) -> Result<Seed, FileError> {
+    let mut reader = Reader::new(Kind::EvaluationKeys, head);
     check_params(&mut reader, &interface.params)?;
     let seed = reader.seed()?;
     let found = reader.u32()? as usize;
@@ -85,46 +131,53 @@ pub fn read_evaluation_keys(
             return Err(reader.malformed(format!("section {found:?}, expected {expected:?}")));
         }
     }
-    if payload.len() as u64 != layout.payload_len {
-        let what = format!("a payload of {} bytes, expected {}", payload.len(), layout.payload_len);
+    if payload_len != layout.payload_len {
+        let what = format!("a payload of {payload_len} bytes, expected {}", layout.payload_len);
         return Err(reader.malformed(what));
     }
-    let ring = Ring::new(&interface.params);
-    let mut keys = BTreeMap::new();
-    let mut end = payload.len() - reader.left();
-    for section in &layout.sections {
-        let start = section.offset as usize;
-        if payload[end..start].iter().any(|&byte| byte != 0) {
-            return Err(reader.malformed("padding that is not zero"));
-        }
-        end = start + section.bytes as usize;
-        let key = read_key(&ring, section, &seed, &payload[start..end])
-            .map_err(|what| reader.malformed(what))?;
-        keys.insert(section.key, key);
+    Ok(seed)
+}
+
+/// The stored half of each digit of a key, residues not yet checked, after so much padding.
+fn read_section(
+    ring: &Ring,
+    section: &KeySection,
+    padding: u64,
+    file: &mut envelope::Reader<impl Read>,
+) -> Result<Vec<Poly>, ReadError> {
+    let mut zeros = [0; PAGE as usize];
+    let zeros = &mut zeros[..padding as usize];
+    file.fill(zeros)?;
+    if zeros.iter().any(|&byte| byte != 0) {
+        return Err(malformed("padding that is not zero".to_owned()).into());
     }
-    Ok(EvaluationKeys { id: origin.key, seed, keys })
+    let n_limbs = section.limbs.len() + section.n_special;
+    let body = |_| {
+        let mut body = Poly::uninitialized(ring.n(), n_limbs);
+        for limb in body.limbs_mut() {
+            file.fill(bytemuck::cast_slice_mut(limb))?;
+        }
+        Ok(body)
+    };
+    ring.params.digits(section.limbs).into_iter().map(body).collect()
 }
 
 /// The key of one section, or what is wrong with it.
-fn read_key(
+fn complete(
     ring: &Ring,
     section: &KeySection,
-    seed: &[u8; 16],
-    bytes: &[u8],
+    seed: &Seed,
+    bodies: Vec<Poly>,
 ) -> Result<KeySwitchKey, String> {
     let special = ring.n_q..ring.n_q + section.n_special;
     let limbs: Vec<usize> = section.limbs.iter().chain(special).collect();
-    let indices = ring.params.digits(section.limbs);
     let mut digits = BTreeMap::new();
-    for (digit, bytes) in indices.into_iter().zip(bytes.chunks_exact(8 * ring.n() * limbs.len())) {
+    for (digit, mut body) in ring.params.digits(section.limbs).into_iter().zip(bodies) {
         let problem = Mutex::new(None);
-        let body = Poly::build(ring.n(), limbs.len(), |k, out| {
+        body.update(|k, words| {
             let q = ring.modulus(limbs[k]).value();
-            let words = bytes[8 * ring.n() * k..].chunks_exact(8);
-            for (out, word) in out.iter_mut().zip(words) {
-                *out = u64::from_le_bytes(word.try_into().expect("chunks of eight bytes"));
-            }
-            if let Some(residue) = out.iter().find(|&&residue| residue >= q) {
+            words.iter_mut().for_each(|word| *word = u64::from_le(*word));
+            if let Some(residue) = words.iter().find(|&&residue| residue >= q) {
                 let what = format!("{:?}: residue {residue} modulo {q}", section.key);
                 *problem.lock().expect("no panic under this lock") = Some(what);
             }
@@ -140,6 +193,8 @@ fn read_key(
 
 /// Where the keys of a plan lie in a payload.
 struct Layout {
+    /// Bytes before the padding of the first section.
+    head_len: u64,
     sections: Vec<KeySection>,
     payload_len: u64,
 }
@@ -147,7 +202,8 @@ struct Layout {
 impl Layout {
     fn new(interface: &Interface) -> Layout {
         let Interface { params, keys: uses, .. } = interface;
-        let mut end = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
+        let head_len = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
+        let mut end = head_len;
         let mut place = |&KeyUse { key, limbs, n_special }: &KeyUse| {
             let n_limbs = limbs.len() + n_special;
             let words = params.digits(limbs).len() * n_limbs * params.ring_degree();
@@ -162,7 +218,7 @@ impl Layout {
             section
         };
         let sections = uses.iter().map(&mut place).collect();
-        Layout { sections, payload_len: end }
+        Layout { head_len, sections, payload_len: end }
     }
 
     fn head(&self, params: &Params, seed: &[u8; 16]) -> Vec<u8> {

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use hecc_grammar::envelope::{
-    Envelope, FileError, Fingerprint, KeyId, Kind, Origin, open_any, seal,
+    Envelope, FileError, Fingerprint, KeyId, Kind, Origin, ReadError, open_any, seal,
 };
 use hecc_grammar::model;
-use hecc_grammar::plan::{self, Key, Op, Plan, Value, VerifiedPlan};
+use hecc_grammar::plan::{self, Interface, Key, Op, Plan, Value, VerifiedPlan};
 use hecc_runtime::client::{
     PublicKey, read_public_key, read_secret_key, write_public_key, write_secret_key,
 };
@@ -193,7 +193,7 @@ fn of_plan() -> Vec<Reader> {
             "evaluation-keys",
             vec![keys],
             |content| seal(Kind::EvaluationKeys, ORIGIN, content),
-            |plan, file| read_evaluation_keys(&plan.interface(), ORIGIN, file).map(drop),
+            |plan, file| read_keys(&plan.interface(), &file),
         ),
         reader(
             "input",
@@ -214,6 +214,14 @@ fn of_plan() -> Vec<Reader> {
             |plan, file| read_checkpoint(plan, ORIGIN, 2, file).map(drop),
         ),
     ]
+}
+
+fn read_keys(interface: &Interface, file: &[u8]) -> Result<(), FileError> {
+    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64) {
+        Ok(_) => Ok(()),
+        Err(ReadError::File(error)) => Err(error),
+        Err(ReadError::Io(error)) => panic!("a slice is as long as it is: {error}"),
+    }
 }
 
 type ReadWithPlan = fn(&VerifiedPlan, Bytes) -> Result<(), FileError>;
