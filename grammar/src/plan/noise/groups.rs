@@ -69,8 +69,11 @@ pub(super) fn related(lineages: &[&Lineage], moves: Moves) -> Groups {
     }
     if lineages.iter().any(|lineage| lineage.has_kin()) {
         for (i, lineage) in lineages.iter().enumerate() {
-            let meeting = (0..i).filter(|&other| lineages[other].kin_meet(lineage));
-            meeting.for_each(|other| groups.join(other, i));
+            for (other, earlier) in lineages[..i].iter().enumerate() {
+                if groups.first(other) != groups.first(i) && earlier.kin_meet(lineage) {
+                    groups.join(other, i);
+                }
+            }
         }
     }
     groups

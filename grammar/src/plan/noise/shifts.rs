@@ -106,10 +106,16 @@ impl Shifts {
 
     /// How many moves differ modulo a power of two.
     pub(super) fn count_modulo(&self, period: u32) -> usize {
+        let Shifts::Many(bits) = self else { return 1 };
         let mut residues = vec![0; period.div_ceil(u64::BITS) as usize];
-        match self {
-            Shifts::One(shift) => set(&mut residues, shift % period),
-            Shifts::Many(bits) => each(bits, |shift| set(&mut residues, shift % period)),
+        for words in bits.chunks(residues.len()) {
+            residues.iter_mut().zip(words).for_each(|(residues, word)| *residues |= word);
+        }
+        if period < u64::BITS {
+            let word = residues[0];
+            let folded =
+                (0..u64::BITS).step_by(period as usize).fold(0, |all, by| all | word >> by);
+            residues[0] = folded & ((1 << period) - 1);
         }
         residues.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -142,6 +148,12 @@ mod tests {
         assert!(moved.meet(&Shifts::One(0)) && moved.meet(&Shifts::One(1)));
         assert!(moved.meet(&both));
         assert_eq!((both.count_modulo(128), both.count_modulo(1)), (2, 1));
+        let odd =
+            (1..128).step_by(2).fold(Shifts::One(1), |all, i| all.union(&Shifts::One(i), MOVES));
+        assert_eq!(
+            [1, 2, 4, 32, 64, 128, 256].map(|period| odd.count_modulo(period)),
+            [1, 1, 2, 16, 32, 64, 64]
+        );
         let swapped = both.moved(Key::Conjugate, MOVES);
         assert!(swapped.meet(&Shifts::One(255)) && !swapped.meet(&both));
         let twice = swapped.moved(Key::Conjugate, MOVES);

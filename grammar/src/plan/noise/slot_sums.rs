@@ -18,6 +18,7 @@ pub(super) struct Term<'a> {
 /// What is carried to the slots of a sum.
 pub(super) struct SlotSums<'a> {
     plan: &'a Plan,
+    /// None as long as all slots are alike.
     slots: Vec<Carried>,
     everywhere: Carried,
     /// The largest numbers that there may be, if they are wanted.
@@ -60,11 +61,15 @@ impl<'a> SlotSums<'a> {
         let n_slots = plan.params.n_slots();
         SlotSums {
             plan,
-            slots: vec![Carried::default(); n_slots],
+            slots: vec![],
             everywhere: Carried::default(),
             sizes: if wants_sizes { vec![0.0; n_slots] } else { vec![] },
             size_everywhere: 0.0,
         }
+    }
+
+    fn tell_slots_apart(&mut self) {
+        self.slots.resize(self.plan.params.n_slots(), Carried::default());
     }
 
     /// Adds what a term holds.
@@ -96,6 +101,7 @@ impl<'a> SlotSums<'a> {
             }
             View::Table { table, factor, runs } => {
                 let table = &self.plan.tables[*table as usize];
+                self.tell_slots_apart();
                 for run in &runs.0 {
                     run.for_each(|slot, element| {
                         let weight = (f64::from(table[element as usize]) * factor).powi(2);
@@ -114,7 +120,9 @@ impl<'a> SlotSums<'a> {
 
     /// Adds terms whose errors have something in common: deviations add up.
     pub(super) fn add_together(&mut self, terms: &[&Term<'_>]) {
-        let mut slots = vec![0.0; self.slots.len()];
+        let are_alike = terms.iter().all(|term| !matches!(term.view, View::Table { .. }));
+        let n_slots = self.plan.params.n_slots();
+        let mut slots = vec![0.0; if are_alike { 0 } else { n_slots }];
         let (mut everywhere, mut concentration) = (0.0, 0.0f64);
         for term in terms {
             let deviation = (term.variance + term.beyond).sqrt();
@@ -138,6 +146,10 @@ impl<'a> SlotSums<'a> {
                 }
             }
         }
+        if are_alike {
+            return self.everywhere.add(everywhere * everywhere, concentration);
+        }
+        self.tell_slots_apart();
         for (carried, deviation) in self.slots.iter_mut().zip(slots) {
             carried.add((deviation + everywhere).powi(2), concentration);
         }
