@@ -1,5 +1,5 @@
 //! Samples of both languages in `tests/text`: each verifies and prints as it is written, below its leading comments.
-//! `BLESS=1 cargo test` rewrites them. Adding a case is adding a file.
+//! `INSTA_UPDATE=always cargo test` rewrites them. Adding a case is adding a file.
 
 mod bless;
 

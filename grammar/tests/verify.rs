@@ -1,7 +1,7 @@
 //! Texts that are refused, in `tests/plan-verify` (plans and models that break a promise; a name begins with the promise's
 //! number) and `tests/text-refused` (texts that are neither). Each says why with `; error: MESSAGE`, a comment on the offending
 //! line if the text is refused when it is read, on a line of its own if when it is verified. Adding a case is adding a file;
-//! `BLESS=1 cargo test` rewrites the messages.
+//! `INSTA_UPDATE=always cargo test` rewrites the messages.
 
 mod bless;
 

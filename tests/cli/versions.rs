@@ -1,6 +1,6 @@
 //! Files of every version of the format: those of this one still give the same results, all others are refused by name.
 //!
-//! Of each version there is a folder in `tests/versions`, which `BLESS=1 cargo test --test cli versions` makes when it is new.
+//! Of each version there is a folder in `tests/versions`, which `INSTA_UPDATE=always cargo test --test cli versions` makes when it is new.
 //! Versions 1 to 4 were in use before there was a release; of them nothing is kept.
 
 use std::path::{Path, PathBuf};
@@ -44,7 +44,10 @@ fn bless(folder: &Path) {
 fn files_of_this_version_give_the_same_results() {
     let folder = folder(VERSION);
     if !folder.is_dir() {
-        assert!(std::env::var_os("BLESS").is_some(), "no files of version {VERSION}: BLESS=1");
+        assert!(
+            std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always"),
+            "no files of version {VERSION}: INSTA_UPDATE=always"
+        );
         bless(&folder);
     }
     let workshop = Workshop::empty();

@@ -1,4 +1,4 @@
-//! `docs/ops.md` lists the operators that are read. `BLESS=1 cargo test` rewrites it.
+//! `docs/ops.md` lists the operators that are read. `INSTA_UPDATE=always cargo test` rewrites it.
 
 use std::path::Path;
 
@@ -26,9 +26,12 @@ domain are read, files with external data included.
 fn table_of_operators_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ops.md");
     let text = format!("{INTRODUCTION}{}", onnx::operator_table());
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         std::fs::write(&path, &text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "docs/ops.md is not current: run `BLESS=1 cargo test --test onnx`");
+    assert!(
+        found == text,
+        "docs/ops.md is not current: run `INSTA_UPDATE=always cargo test --test onnx`"
+    );
 }
