@@ -15,6 +15,7 @@ mod parse;
 mod prime;
 mod print;
 mod profile;
+mod progressions;
 mod ranges;
 mod reuse;
 mod rewriter;

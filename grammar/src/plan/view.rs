@@ -5,6 +5,7 @@
 //! ciphertexts (for encryption, decryption and error reports).
 
 use super::EmbeddingDiagonal;
+use super::progressions::compress;
 
 /// One dimension of a run: `count` positions, a stride of slots and of elements apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +35,7 @@ pub struct Runs(pub Vec<Run>);
 
 impl Run {
     /// Most dimensions that a run may have.
-    pub const MAX_DIMS: usize = 4;
+    pub const MAX_DIMS: usize = 8;
 
     /// Number of positions, or `None` if it overflows 32 bits.
     pub fn n_positions(&self) -> Option<u32> {
@@ -80,20 +81,10 @@ fn walk(dims: &[Dim], slot: i64, element: i64, f: &mut impl FnMut(i64, i64)) {
 }
 
 impl Runs {
-    /// The runs of a slot -> element map. `pairs` has distinct slots in ascending order.
-    ///
-    /// Greedy: maximal arithmetic progressions first, then progressions of equal progressions, and so on. Exact for
-    /// any map; short for the maps that convolutions and matrices give.
+    /// The runs of a slot -> element map. `pairs` has distinct slots in ascending order. Exact for any map; short for the maps
+    /// that convolutions and matrices give.
     pub fn from_pairs(pairs: &[(u32, u32)]) -> Runs {
-        let mut runs = progressions(pairs);
-        for _ in 1..Run::MAX_DIMS {
-            let before = runs.len();
-            runs = merge_progressions(runs);
-            if runs.len() == before {
-                break;
-            }
-        }
-        Runs(runs)
+        Runs(compress(pairs))
     }
 
     /// The same map again at every position of some outer dimensions, which move slots only. They do not overlap.
@@ -120,82 +111,6 @@ impl Runs {
         pairs.sort_unstable();
         pairs
     }
-}
-
-/// The maximal arithmetic progressions of a map. A pair is kept apart when its second half starts a longer one of its own.
-fn progressions(pairs: &[(u32, u32)]) -> Vec<Run> {
-    let step_to = |k: usize| {
-        let (&a, &b) = (pairs.get(k - 1)?, pairs.get(k)?);
-        let step = |a: u32, b: u32| i32::try_from(i64::from(b) - i64::from(a)).ok();
-        step(a.0, b.0).zip(step(a.1, b.1))
-    };
-    let mut runs = vec![];
-    let mut i = 0;
-    while let Some(&(slot, element)) = pairs.get(i) {
-        let step = step_to(i + 1);
-        let mut count = 1;
-        while step.is_some() && step_to(i + count) == step {
-            count += 1;
-        }
-        let is_long = count > 2 || step_to(i + 2).is_none() || step_to(i + 2) != step_to(i + 3);
-        let dims = match step {
-            Some((slot_stride, element_stride)) if is_long => {
-                vec![Dim { count: count as u32, slot_stride, element_stride }]
-            }
-            Some(_) | None => vec![],
-        };
-        i += if dims.is_empty() { 1 } else { count };
-        runs.push(Run { slot, element, dims });
-    }
-    runs
-}
-
-/// Joins consecutive runs of equal dimensions whose starts are in arithmetic progression.
-fn merge_progressions(runs: Vec<Run>) -> Vec<Run> {
-    let mut merged: Vec<Run> = Vec::new();
-    let mut i = 0;
-    while i < runs.len() {
-        let first = &runs[i];
-        let stride_to = |k: usize| {
-            let (a, b) = (&runs[k - 1], runs.get(k)?);
-            let stride = (
-                i64::from(b.slot) - i64::from(a.slot),
-                i64::from(b.element) - i64::from(a.element),
-            );
-            let fits = |x: i64| i32::try_from(x).is_ok();
-            (b.dims == first.dims && fits(stride.0) && fits(stride.1)).then_some(stride)
-        };
-        let mut count = 1;
-        let stride = stride_to(i + 1);
-        if stride.is_some() {
-            count = 2;
-            while stride_to(i + count) == stride {
-                count += 1;
-            }
-        }
-        match stride {
-            // A pair is kept apart when its second half starts a longer progression of its own.
-            Some((slot_stride, element_stride))
-                if count > 2
-                    || stride_to(i + 2).is_none()
-                    || stride_to(i + 2) != stride_to(i + 3) =>
-            {
-                let mut dims = first.dims.clone();
-                dims.push(Dim {
-                    count: count as u32,
-                    slot_stride: slot_stride as i32,
-                    element_stride: element_stride as i32,
-                });
-                merged.push(Run { dims, ..first.clone() });
-                i += count;
-            }
-            _ => {
-                merged.push(first.clone());
-                i += 1;
-            }
-        }
-    }
-    merged
 }
 
 /// What a plaintext of a plan holds.
@@ -258,15 +173,14 @@ mod tests {
             .flat_map(|by| pairs.iter().map(move |&(slot, element)| (slot + by, element)))
             .collect();
         assert_eq!(Runs::from_pairs(&pairs).repeated(&outer).pairs(), expected);
-        let deep = Run {
-            slot: 0,
-            element: 0,
-            dims: vec![Dim { count: 2, slot_stride: 1, element_stride: 1 }; 3],
-        };
-        let steps = [1, 2, 4].map(|slot_stride| Dim { count: 2, slot_stride, element_stride: 1 });
-        let deep = Runs(vec![Run { dims: steps.to_vec(), ..deep }]);
+        let dims = (0..Run::MAX_DIMS - 1)
+            .map(|k| Dim { count: 2, slot_stride: 1 << k, element_stride: 1 })
+            .collect();
+        let deep = Runs(vec![Run { slot: 0, element: 0, dims }]);
+        let outer = [(3, 1 << 8), (2, 1 << 10)];
+        let outer = outer.map(|(count, slot_stride)| Dim { count, slot_stride, element_stride: 0 });
         assert_eq!(deep.clone().repeated(&outer).0.len(), 3);
-        assert_eq!(deep.repeated(&outer).pairs().len(), 48);
+        assert_eq!(deep.repeated(&outer).pairs().len(), 6 << (Run::MAX_DIMS - 1));
     }
 
     #[test]

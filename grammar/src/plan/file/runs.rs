@@ -8,7 +8,7 @@ use crate::plan::slot_check::SlotCheck;
 use crate::plan::{Dim, Run, Runs};
 
 /// The number of shapes that can be cited.
-const MAX_SHAPES: usize = 1024;
+const MAX_SHAPES: usize = 4096;
 
 /// The shapes of runs stored so far.
 #[derive(Default)]
