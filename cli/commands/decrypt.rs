@@ -102,8 +102,8 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
         for example in 0..batch.min(n_examples - examples.len()) {
             let scores = tensors.iter().zip(outputs).enumerate().map(|(i, (tensor, output))| {
                 let length = tensor.len() / batch;
-                let numbers = shown.of(i, tensor[example * length..][..length].to_vec());
-                scores_of(numbers, output, args.raw)
+                let (decided, to_show) = shown.of(i, tensor[example * length..][..length].to_vec());
+                scores_of(decided, to_show, output, args.raw)
             });
             examples.push(scores.collect::<Result<Vec<_>>>()?);
         }
@@ -145,11 +145,7 @@ fn why(output: &Output, outside: Outside) -> String {
 }
 
 /// What becomes of the numbers that decisions are made by, and of those that are shown.
-fn scores_of(
-    (decided, shown): (Vec<f64>, Vec<f64>),
-    output: &Output,
-    is_raw: bool,
-) -> Result<Scores> {
+fn scores_of(decided: Vec<f64>, shown: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
     let outside = outside(output, &decided);
     let array = |numbers| ArrayD::from_shape_vec(output.shape.clone(), numbers);
     let (decided, raw) = (array(decided)?, array(shown)?);

@@ -13,7 +13,7 @@ use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
-use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond, Replaced};
+use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond, Observed, Replaced};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
@@ -286,12 +286,8 @@ fn shipped(task: &Task<'_>, approximate: &ApproximateConfig) -> Result<Shipped, 
     let Task { lifted, split, judge, chosen, held_out, config, passes, .. } = task;
     let ranges = observe(&lifted.model, &split.kept)?.ranges;
     passes.run("approximate", || {
-        choose_degrees(
-            (&lifted.model, &ranges),
-            (split, judge),
-            (chosen, held_out),
-            (approximate, &config.wishes),
-        )
+        let observed = Observed { model: &lifted.model, ranges: &ranges, split, judge };
+        choose_degrees(observed, chosen, held_out, approximate, &config.wishes)
     })
 }
 

@@ -38,7 +38,7 @@ impl Transform {
         let last = limbs.last().expect("limb sets are not empty");
         let scale = scale + emit.plan.params.log_q(last) - emit.scale(value);
         for rotation in rotations {
-            let part = sum.factor(emit, value, (Shift::rotation(rotation), period))?;
+            let part = sum.factor(emit, value, Shift::rotation(rotation), period)?;
             let shift = part.giant.steps;
             let diagonal = EmbeddingDiagonal { log_slots, inverse, bits, rotation, shift, factor };
             let constant = emit.constant(View::Embedding(diagonal), scale);

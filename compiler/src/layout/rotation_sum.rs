@@ -35,7 +35,8 @@ impl RotationSum {
         &mut self,
         emit: &mut Emit<'_>,
         operand: Value,
-        (shift, period): (Shift, usize),
+        shift: Shift,
+        period: usize,
     ) -> Result<Factor, TypeError> {
         let (baby, giant) = self.schedule.split(shift, period);
         Ok(Factor { operand: self.baby(emit, operand, baby)?, giant })

@@ -285,7 +285,7 @@ impl Lowering<'_> {
         for ((out, input), shifts) in entries {
             for (shift, entries) in shifts {
                 let mut emit = self.emit(id);
-                let factor = sum.factor(&mut emit, operands[input], (shift, period.columns))?;
+                let factor = sum.factor(&mut emit, operands[input], shift, period.columns)?;
                 let scale = target - emit.scale(factor.operand);
                 let place = |&(slot, number): &(u32, u32)| {
                     let slot = space.source(slot as usize, factor.giant);

@@ -2,16 +2,13 @@
 //!
 //! Before: activations. After: polynomials, and how good they are on inputs that nothing was fitted to.
 
-use hecc_grammar::model::Model;
 use hecc_grammar::plan::Validation;
 
 use crate::analysis::validate::HeldOut;
-use crate::calibrate::Split;
 use crate::config::Wishes;
 use crate::error::CompileError;
-use crate::judge::Judge;
 use crate::pass::approximate::{
-    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Replaced,
+    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Observed, Replaced,
 };
 use crate::passes::{Artifact, Made};
 
@@ -40,16 +37,17 @@ impl Artifact for Shipped {
     }
 }
 
-/// Finds degrees for a model's activations, of whose tensors the ranges are known. Attempts are compared on the inputs `chosen`;
-/// those that are held out are looked at once, when nothing is chosen any more.
+/// Finds degrees for a model's activations. Attempts are compared on the inputs `chosen`; those that are held out are looked at
+/// once, when nothing is chosen any more.
 pub fn choose_degrees(
-    (model, ranges): (&Model, &[(f64, f64)]),
-    (split, judge): (&Split, &Judge),
-    (chosen, held_out): (&HeldOut<'_>, &HeldOut<'_>),
-    (config, wishes): (&ApproximateConfig, &Wishes),
+    observed: Observed<'_>,
+    chosen: &HeldOut<'_>,
+    held_out: &HeldOut<'_>,
+    config: &ApproximateConfig,
+    wishes: &Wishes,
 ) -> Result<Shipped, CompileError> {
     let config = wishes.aim(config);
-    let mut search = DegreeSearch::new((model, ranges), split, judge, &config)?;
+    let mut search = DegreeSearch::new(observed, &config)?;
     let mut best: Option<(Attempt, Validation)> = None;
     while let Some(attempt) = search.try_next()? {
         let validation = chosen.validate(&attempt.replaced.model)?;

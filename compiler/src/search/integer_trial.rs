@@ -79,7 +79,8 @@ impl Trial {
     /// than a plan can have primes.
     pub(super) fn new(
         problem: &Problem<'_>,
-        (log_n, products): (u32, Products),
+        log_n: u32,
+        products: Products,
     ) -> Result<Option<Trial>, CompileError> {
         let Problem { graph, config, .. } = *problem;
         let levels = match products {
@@ -106,7 +107,7 @@ impl Trial {
             top_scale: 0.0,
             security: config.security,
         };
-        let plan = problem.try_out(&choice(problem, (params, products), &levels)?)?.plan;
+        let plan = problem.try_out(&choice(problem, params, products, &levels)?)?.plan;
         // Modulo so large a prime factors agree only if they always do.
         if plan.correction_factors(special).is_err() {
             return Ok(None);
@@ -288,7 +289,8 @@ fn levels_of_noise(graph: &Graph, chain: &NoiseModulus, params: &Params) -> Vec<
 /// The network packed for some parameters, each step's result on as many primes as `levels` says and one more.
 pub(super) fn choice(
     problem: &Problem<'_>,
-    (params, products): (Params, Products),
+    params: Params,
+    products: Products,
     levels: &[usize],
 ) -> Result<Choice, CompileError> {
     let graph = problem.graph;

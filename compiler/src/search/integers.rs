@@ -40,7 +40,7 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
     for log_n in rings {
         let mut fits = false;
         for &products in kinds {
-            let Some(mut trial) = Trial::new(problem, (log_n, products))? else { continue };
+            let Some(mut trial) = Trial::new(problem, log_n, products)? else { continue };
             fits |= considered.search_ring(width, &mut trial)?;
             trials.push(trial);
         }
@@ -203,7 +203,7 @@ fn fit(
         let next = trial.levels(problem.graph, chain, &params);
         if next != levels {
             levels = next;
-            let choice = choice(problem, (params.clone(), trial.products), &levels)?;
+            let choice = choice(problem, params.clone(), trial.products, &levels)?;
             let stages = problem.try_out(&choice)?;
             let plan = &stages.plan;
             let noise = noise::analyze_exact(plan);

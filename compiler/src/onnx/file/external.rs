@@ -39,9 +39,9 @@ pub(super) fn read(
     if let Some(length) = length {
         check_len(usize::try_from(length).unwrap_or(usize::MAX), expected, "bytes")?;
     }
-    let range = (number("offset")?.unwrap_or(0), length);
+    let offset = number("offset")?.unwrap_or(0);
     let outside = |reason| refuse(format!("external data in `{location}`: {reason}"));
-    let (mut file, length) = open_part(dir, path, range).map_err(outside)?;
+    let (mut file, length) = open_part(dir, path, offset, length).map_err(outside)?;
     check_len(length, expected, "bytes")?;
     let mut bytes = Vec::with_capacity(length);
     file.read_to_end(&mut bytes).map_err(|error| outside(error.to_string()))?;
@@ -52,7 +52,8 @@ pub(super) fn read(
 fn open_part(
     dir: &Path,
     path: &Path,
-    (offset, length): (u64, Option<u64>),
+    offset: u64,
+    length: Option<u64>,
 ) -> Result<(impl Read, usize), String> {
     let text = |e: std::io::Error| e.to_string();
     // A symbolic link could lead out of the folder though the path does not.

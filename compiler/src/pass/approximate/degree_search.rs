@@ -17,7 +17,7 @@ use crate::calibrate::{Calibration, Histogram, Split, histograms};
 use crate::error::CompileError;
 use crate::graph::polynomial_depth;
 use crate::judge::{Distance, Judge, Results, results};
-use crate::poly::{Coefficients, Fit, FitConfig, Observed, fit, multiplications};
+use crate::poly::{self, Coefficients, Fit, FitConfig, fit, multiplications};
 
 /// An activation.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,20 @@ type Histograms = BTreeMap<Tensor, Histogram>;
 
 /// A better choice costs at most this part of the loss of another.
 const BETTER: f64 = 0.9;
+
+/// A model with what was seen of it.
+#[derive(Clone, Copy)]
+pub struct Observed<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The ranges of its tensors over all inputs that are not held out: polynomials are tame on these, whatever part of the
+    /// inputs they are fitted to.
+    pub ranges: &'a [(f64, f64)],
+    /// The inputs.
+    pub split: &'a Split,
+    /// What its results are compared by.
+    pub judge: &'a Judge,
+}
 
 /// Degrees for a model's activations, from the cheapest ones that seem good enough to the best.
 pub struct DegreeSearch<'a> {
@@ -111,14 +125,12 @@ pub struct Beyond {
 }
 
 impl<'a> DegreeSearch<'a> {
-    /// Measures what each layer needs. Polynomials are tame on the ranges of the model's tensors, which are those over all
-    /// inputs that are not held out, whatever part of them they are fitted to.
+    /// Measures what each layer needs.
     pub fn new(
-        (model, ranges): (&'a Model, &[(f64, f64)]),
-        split: &'a Split,
-        judge: &'a Judge,
+        observed: Observed<'a>,
         config: &'a ApproximateConfig,
     ) -> Result<DegreeSearch<'a>, CompileError> {
+        let Observed { model, ranges, split, judge } = observed;
         let seen = |of: &Calibration| {
             histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
         };
@@ -281,7 +293,7 @@ impl<'a> DegreeSearch<'a> {
         let FitConfig { margin, floor } = self.config.fit;
         let config = FitConfig { margin, floor: floor.max(self.least_floor()) };
         let f = |v| layer.function.eval(v);
-        fit(f, &Observed::of(&seen[&layer.x], f), degree, config)
+        fit(f, &poly::Observed::of(&seen[&layer.x], f), degree, config)
     }
 
     /// The least floor of fits: where the size of errors counts rare arguments do as well.

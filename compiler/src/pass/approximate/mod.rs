@@ -22,7 +22,7 @@ use hecc_grammar::model::Function;
 use crate::graph::polynomial_depth;
 use crate::poly::{Fit, FitConfig};
 
-pub use degree_search::{Attempt, Beyond, DegreeSearch};
+pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed};
 pub use goal::Goal;
 pub use replaced::Replaced;
 pub use sequential::LayerFit;
