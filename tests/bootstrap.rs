@@ -73,9 +73,43 @@ fn full_and_sparse_slots_and_pairs_are_bootstrapped() {
 }
 
 #[test]
+fn sines_for_few_bits_are_as_exact_as_messages_are_small() {
+    // Of the ratio 2^7 the sine's own error is 2^-11.3.
+    let sine = BootstrapParams {
+        degree: 31,
+        doublings: 1,
+        overflow_bound: 13,
+        ratio_bits: 7.0,
+        ..parameters(45.0)
+    };
+    let plan = plan(&BootstrapParams { scale_bits: sine.max_scale(), ..sine }, 10, 1);
+    let errors = errors(&plan, 3);
+    assert!(errors.clear < 4.1e-4, "{:e}", errors.clear);
+    assert!(errors.encrypted < 1e-4, "{:e}", errors.encrypted);
+}
+
+/// Forms of the sine: degree, doublings, multiples of q_0, bits of q_0 over messages.
+const SINES: [(usize, usize, u32, f64); 3] =
+    [(15, 3, 16, 10.0), (31, 1, 13, 7.0), (15, 2, 13, 3.0)];
+
+#[test]
 fn the_bound_on_noise_holds_and_is_useful() {
-    // Primes so small that noise is all that matters.
-    let plan = plan(&parameters(41.0), 10, 2);
+    for (degree, doublings, overflow_bound, ratio_bits) in SINES {
+        // Primes so small that noise is all that matters.
+        let sine_bits = 31.0 + ratio_bits;
+        let sine = BootstrapParams {
+            degree,
+            doublings,
+            overflow_bound,
+            ratio_bits,
+            ..parameters(sine_bits)
+        };
+        bound_holds(&BootstrapParams { scale_bits: sine.max_scale(), ..sine });
+    }
+}
+
+fn bound_holds(parameters: &BootstrapParams) {
+    let plan = plan(parameters, 10, 2);
     let (mut largest, mut bound) = (0.0f64, 0.0);
     for seed in 0..8 {
         let errors = errors(&plan, seed);
@@ -84,7 +118,7 @@ fn the_bound_on_noise_holds_and_is_useful() {
         (largest, bound) = (largest.max(errors.encrypted), errors.bound);
     }
     let bits = (bound / largest).log2();
-    assert!(bits < 4.0, "the bound is {bits:.1} bits above the largest of all errors");
+    assert!(bits < 4.0, "{parameters:?}: the bound is {bits:.1} bits above the largest error");
 }
 
 #[test]

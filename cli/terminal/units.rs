@@ -79,6 +79,15 @@ pub(crate) fn number(x: f64) -> String {
     }
 }
 
+/// `probability 2^-51.7`, from its log2.
+pub(crate) fn probability(log2: f64) -> String {
+    if log2 == f64::NEG_INFINITY {
+        "probability 0".to_owned()
+    } else {
+        format!("probability 2^{log2:.1}")
+    }
+}
+
 /// `12.34 %`.
 pub(crate) fn percent(part: usize, whole: usize) -> String {
     format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64)
@@ -146,6 +155,8 @@ mod tests {
         assert_eq!(number(0.012345), "0.01235");
         assert_eq!(number(1.5e-7), "1.50e-7");
         assert_eq!(percent(1, 3), "33.33 %");
+        assert_eq!(probability(-51.71), "probability 2^-51.7");
+        assert_eq!(probability(f64::NEG_INFINITY), "probability 0");
         assert_eq!(count(1, "layer"), "1 layer");
         assert_eq!(count(2000, "image"), "2,000 images");
     }

@@ -1,7 +1,8 @@
 //! `hecc bench bootstrap`: bootstrapping encrypted numbers.
 
 use anyhow::{Result, bail};
-use hecc_compiler::bootstrap::{Considered, Wish, probe, search};
+use hecc_compiler::bootstrap::{BootstrapParams, Considered, Wish, probe, search};
+use hecc_compiler::config::limits;
 use hecc_grammar::cost;
 use hecc_grammar::plan::{Op, Plan, VerifiedPlan};
 use hecc_grammar::security::Security;
@@ -75,7 +76,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let traffic = KeyTraffic::of(&plan, &measured.instructions);
     let text = format!(
         "{} values in {} with {}: {bits:.1} bits ({mean_bits:.1} root mean square), {} levels\n\
-         N = 2^{}, {log_qp:.0} bits of modulus, 128-bit security; {} in {}; it fails with probability 0\n\n\
+         N = 2^{}, {log_qp:.0} bits of modulus, 128-bit security; {} in {}; it fails with {}\n\n\
          Parameters (first: chosen)\n{}\n{}\n\
          products with keys move {}, {} a second",
         units::grouped(args.values as u64),
@@ -85,6 +86,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
         args.log_n,
         units::count(plan.keys().len(), "key"),
         units::bytes(keys),
+        units::probability(best.chain.log2_failure((args.values as f64).log2())),
         considered_table(&found),
         kinds_table(&kinds),
         units::bytes(traffic.bytes),
@@ -128,6 +130,7 @@ fn wish(args: &Args) -> Result<Wish> {
         n_values,
         levels: usize::from(args.levels),
         bits: args.bits,
+        failure: limits::BOOTSTRAP_FAILURE - limits::MOST_BOOTSTRAPS.log2(),
         security: Security::Bits128,
     })
 }
@@ -179,10 +182,16 @@ fn considered_table(found: &[Considered]) -> Table {
             format!("{:.1} bits", parameters.scale_bits),
             stages(parameters.slots_to_coeffs, parameters.slots_to_coeffs_bits),
             stages(parameters.coeffs_to_slots, parameters.coeffs_to_slots_bits),
-            format!("{:.1} bits", parameters.sine_bits),
+            sine(parameters),
         ]);
     }
     table
+}
+
+/// Bits of its primes, degree and doublings.
+fn sine(parameters: &BootstrapParams) -> String {
+    let BootstrapParams { sine_bits, degree, doublings, .. } = parameters;
+    format!("{sine_bits:.1} bits, degree {}, doubled {doublings} x", 2 * degree)
 }
 
 fn considered_json(one: &Considered) -> Json {
@@ -196,6 +205,6 @@ fn considered_json(one: &Considered) -> Json {
         "scale_bits": parameters.scale_bits,
         "slots_to_coeffs": { "stages": parameters.slots_to_coeffs, "bits": parameters.slots_to_coeffs_bits },
         "coeffs_to_slots": { "stages": parameters.coeffs_to_slots, "bits": parameters.coeffs_to_slots_bits },
-        "sine": { "bits": parameters.sine_bits, "degree": 2 * parameters.degree, "doublings": parameters.doublings },
+        "sine": { "bits": parameters.sine_bits, "degree": 2 * parameters.degree, "doublings": parameters.doublings, "overflow_bound": parameters.overflow_bound },
     })
 }

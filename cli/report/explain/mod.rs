@@ -91,11 +91,12 @@ fn bootstraps(report: &BootstrapReport) -> String {
     let Placements { best, one_fewer, one_more } = &report.placements;
     let other = |seconds: &Option<f64>| seconds.map_or("not possible".to_owned(), units::seconds);
     format!(
-        "Bootstraps: {} in all, {} with one fewer, {} with one more (shortest paths over steps and levels). They fail with \
-         probability 0: q_0 is taken away up to {} times, and the sparse secret allows no more.\n{table}",
+        "Bootstraps: {} in all, {} with one fewer, {} with one more (shortest paths over steps and levels). A run fails with {}: \
+         q_0 is taken away up to {} times.\n{table}",
         units::seconds(best.seconds),
         other(one_fewer),
         other(one_more),
+        units::probability(report.failure),
         report.chain.parameters.overflow_bound
     )
 }
@@ -131,6 +132,8 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
             "steps": report.steps.iter().map(|(name, from, to)| {
                 json!({ "after": name, "level": from, "to_level": to })
             }).collect::<Vec<_>>(),
+            "log2_failure": report.failure.is_finite().then_some(report.failure),
+            "overflow_bound": report.chain.parameters.overflow_bound,
             "predicted_seconds": report.placements.best.seconds,
             "predicted_seconds_one_fewer": report.placements.one_fewer,
             "predicted_seconds_one_more": report.placements.one_more,

@@ -6,6 +6,8 @@
 //! brings the coefficients back to slots, where the conjugate cancels the imaginary half, and a sine takes the multiples
 //! away (Cheon, Han, Kim, Kim, Song, EUROCRYPT 2018; Han, Ki, CT-RSA 2020).
 
+mod cosine;
+mod failure;
 mod params;
 mod probe;
 mod search;
@@ -20,7 +22,6 @@ pub use probe::probe;
 pub use search::{Considered, Wish, bits_of, fastest, search};
 
 use crate::emit::Emit;
-use sine::Sine;
 use transform::Transform;
 
 /// What a bootstrap is emitted with.
@@ -51,9 +52,9 @@ impl Bootstrap<'_> {
             let imaginary = emit.op(Op::Sub(slots, conjugate))?;
             parts.push(times_unit(emit, imaginary, -1.0)?);
         }
-        let sine = Sine::new(&self.chain.parameters);
         let target = (self.chain.ladder.limbs(self.level), self.chain.ladder.scale(self.level));
-        parts.into_iter().map(|part| sine.emit(emit, part, self.chain.ratio(), target)).collect()
+        let emit_sine = |part| self.chain.sine.emit(emit, part, self.chain.ratio(), target);
+        parts.into_iter().map(emit_sine).collect()
     }
 
     /// `a + i·b` on the lowest level.

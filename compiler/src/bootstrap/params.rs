@@ -1,11 +1,12 @@
 //! The primes of plans with bootstrapping, and what they are for.
 
 use hecc_grammar::plan::{LimbSet, Params, Scheme, log2_of};
-use hecc_grammar::security::{EPHEMERAL_WEIGHT, Security};
+use hecc_grammar::security::Security;
 
 use crate::ladder::Ladder;
 use crate::primes::{prime_near, rescaling_primes};
 
+use super::failure::{NEVER_EXCEEDED, log2_failure};
 use super::sine::Sine;
 
 /// log2 of the special primes, the largest: they are around it and above q_0.
@@ -29,7 +30,7 @@ pub struct BootstrapParams {
     /// How often its angle is doubled.
     pub doublings: usize,
     /// Largest multiple of q_0 that the sine takes away.
-    pub overflow_bound: f64,
+    pub overflow_bound: u32,
     /// Stages of SlotsToCoeffs.
     pub slots_to_coeffs: usize,
     /// log2 of their primes.
@@ -51,6 +52,7 @@ pub struct Chain {
     pub parameters: BootstrapParams,
     /// All primes, and what the levels between bootstraps mean.
     pub ladder: Ladder,
+    pub(super) sine: Sine,
     sine_scale: f64,
 }
 
@@ -65,8 +67,7 @@ impl BootstrapParams {
             scale_bits: 0.0,
             degree: 15,
             doublings: 3,
-            // No more is possible: 32 residues and one more, each at most q_0/2, sum up to at most 16.5 times q_0.
-            overflow_bound: (EPHEMERAL_WEIGHT / 2) as f64,
+            overflow_bound: NEVER_EXCEEDED,
             slots_to_coeffs: 3,
             slots_to_coeffs_bits: 30.0,
             coeffs_to_slots: 3,
@@ -85,6 +86,11 @@ impl BootstrapParams {
 
     /// The chain; `None` if there are too few primes of some size, or too many in all. Security is not judged.
     pub fn chain(&self) -> Option<Chain> {
+        self.chain_with(&Sine::new(self))
+    }
+
+    /// The chain, where the polynomial of the sine is known.
+    pub(super) fn chain_with(&self, sine: &Sine) -> Option<Chain> {
         let (mut taken, log_n) = (vec![], self.log_n);
         let scale = hecc_grammar::plan::round_scale(self.scale_bits);
         let mut primes = |bits: f64, count: usize| -> Option<Vec<u64>> {
@@ -92,14 +98,14 @@ impl BootstrapParams {
         };
         let mut q = primes(scale + self.ratio_bits, 1)?;
         q.extend(primes(self.slots_to_coeffs_bits, self.slots_to_coeffs)?);
-        let sine = primes(self.sine_bits, Sine::depth(self))?;
+        let of_sine = primes(self.sine_bits, Sine::depth(self))?;
         let transform = primes(self.coeffs_to_slots_bits, self.coeffs_to_slots)?;
         let special = LARGEST_PRIME;
         let mut p = primes(special, self.n_special)?;
         p.sort_unstable();
         q.extend(rescaling_primes(scale, self.levels, log_n, &mut taken)?);
         let input_level = q.len() - 1;
-        q.extend(sine);
+        q.extend(of_sine);
         q.extend(transform);
         if q.len() > LimbSet::MOST {
             return None;
@@ -108,7 +114,8 @@ impl BootstrapParams {
         let params =
             Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };
         let ladder = Ladder::new(params, 1 + self.slots_to_coeffs);
-        Some(Chain { parameters: self.clone(), ladder, sine_scale: log2_of(self.sine_bits.exp2()) })
+        let (sine, sine_scale) = (sine.clone(), log2_of(self.sine_bits.exp2()));
+        Some(Chain { parameters: self.clone(), ladder, sine, sine_scale })
     }
 }
 
@@ -120,7 +127,12 @@ impl Chain {
 
     /// Largest argument of the sine before it is divided to be within [−1, 1], in message units.
     pub fn argument_range(&self) -> f64 {
-        self.ratio() * (self.parameters.overflow_bound + 0.5)
+        self.ratio() * self.sine.range()
+    }
+
+    /// log2 of the probability that bootstraps of so many coefficients in all (log2) fail.
+    pub fn log2_failure(&self, log_coefficients: f64) -> f64 {
+        log2_failure(self.parameters.overflow_bound, log_coefficients)
     }
 
     /// log2 of the scale that the sine starts at.

@@ -6,23 +6,37 @@ use hecc_grammar::plan::{Plan, TypeError, VerifiedPlan};
 use hecc_grammar::security::{Security, max_log_qp};
 use rayon::prelude::*;
 
+use super::failure::least_bound;
 use super::sine::Sine;
 use super::{BootstrapParams, Chain, probe};
 
 /// So many standard deviations are taken for the largest error among the slots.
 const LARGEST_DEVIATIONS: f64 = 6.5;
 
-/// Degree in 2y² − 1, doublings, and bits of q_0 over messages. The polynomials are exact to 18 and 22 bits; the sine differs
-/// from the message by 2^-17.3 for 10 bits over messages, by 2^-16.3 for 9.5.
-const SINES: [(usize, usize, f64); 3] = [(15, 3, 10.0), (25, 2, 10.0), (15, 3, 9.5)];
+/// Degree in 2y² − 1 and doublings, in the order of levels: 7, 7 and 8. Where q_0 is taken away 13 times the sine is exact to 12, 24 and
+/// 39 bits.
+const SINES: [(usize, usize); 3] = [(15, 2), (31, 1), (15, 3)];
 
 /// Primes of the sine are between these many bits.
-const SINE_BITS: (f64, f64) = (42.0, 49.7);
+const SINE_BITS: (f64, f64) = (30.0, 49.7);
+
+/// Primes of the sine may give so many bits more than are wanted.
+const SINE_STEP: f64 = 0.25;
+
+/// log2 of q_0 over messages, less half the bits of precision: the sine's distortion, 6.6/ratio², is a third of the error then. Of
+/// the rest, noise in proportion to the ratio, most is left then.
+const RATIO_MARGIN: f64 = 2.15;
 
 /// log2 of the smallest primes of a transform over what its precision asks for.
-const TRANSFORM_MARGIN: f64 = 16.0;
+const TRANSFORM_MARGIN: f64 = 17.0;
 
-/// By how much the smallest scale may lower the precision.
+/// By how many bits primes of CoeffsToSlots are smaller than those of the sine, and where that does.
+const SMALLER_TRANSFORM: (f64, f64) = (1.5, 3.0);
+
+/// log2 of the largest primes of CoeffsToSlots.
+const MOST_TRANSFORM_BITS: f64 = 48.0;
+
+/// By how much the smallest scale, and smaller primes of CoeffsToSlots, may lower the precision.
 const TOLERANCE: f64 = 0.1;
 
 /// Most special primes considered.
@@ -41,8 +55,17 @@ pub struct Wish {
     pub levels: usize,
     /// −log2 of the largest error.
     pub bits: f64,
+    /// log2 of the probability that it may fail with.
+    pub failure: f64,
     /// Security to promise.
     pub security: Security,
+}
+
+impl Wish {
+    /// Coefficients that are raised in one bootstrap, log2.
+    fn log_coefficients(&self) -> f64 {
+        f64::from(self.log_slots) + (self.n_values as f64).log2()
+    }
 }
 
 /// Bootstrapping parameters that were considered.
@@ -70,15 +93,47 @@ pub fn fastest(wish: &Wish, costs: &Costs) -> Option<Considered> {
     considered.find_map(|(chain, _)| consider(wish, chain, costs))
 }
 
+/// The form of a bootstrap: stages of CoeffsToSlots and of SlotsToCoeffs, and the sine.
+#[derive(Clone, Copy)]
+struct Form<'a> {
+    to_slots: usize,
+    to_coeffs: usize,
+    sine: &'a (BootstrapParams, Sine),
+}
+
+/// Parameters of the sines for a wish, no primes yet.
+fn sines(wish: &Wish) -> Vec<(BootstrapParams, Sine)> {
+    let sine = |(degree, doublings)| {
+        let parameters = BootstrapParams {
+            degree,
+            doublings,
+            overflow_bound: least_bound(wish.failure, wish.log_coefficients()),
+            ratio_bits: wish.bits / 2.0 + RATIO_MARGIN,
+            slots_to_coeffs_bits: (wish.bits + TRANSFORM_MARGIN).ceil(),
+            ..BootstrapParams::standard(wish.log_n, wish.levels, wish.security)
+        };
+        let sine = Sine::new(&parameters);
+        (parameters, sine)
+    };
+    let is_exact = |(_, sine): &(_, Sine)| sine.error() < (-wish.bits).exp2();
+    SINES.map(sine).into_iter().filter(is_exact).collect()
+}
+
 /// Chains that the ring carries, with their predicted seconds.
 fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
+    let sines = sines(wish);
     let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
-    let shapes: Vec<_> = stages.flat_map(|stages| SINES.map(|sine| (stages, sine))).collect();
-    let found = shapes.par_iter().flat_map_iter(|&(stages, sine)| {
-        let all = precise(wish, stages, sine, costs);
-        all.into_iter().flat_map(|parameters| {
-            (1..=MAX_SPECIAL).filter_map(move |n_special| {
-                timed(wish, BootstrapParams { n_special, ..parameters.clone() }, costs)
+    let stages: Vec<(usize, usize)> = stages.collect();
+    let found = stages.par_iter().flat_map_iter(|&(to_slots, to_coeffs)| {
+        let mut forms = sines.iter().map(|sine| Form { to_slots, to_coeffs, sine });
+        // The first sine that is precise enough takes the fewest levels.
+        let found = forms.find_map(|form| Some((form, precise(wish, form, costs)?)));
+        found.into_iter().flat_map(|(form, parameters)| {
+            parameters.into_iter().flat_map(move |parameters| {
+                (1..=MAX_SPECIAL).filter_map(move |n_special| {
+                    let parameters = BootstrapParams { n_special, ..parameters.clone() };
+                    timed(wish, parameters.chain_with(&form.sine.1)?, costs)
+                })
             })
         })
     });
@@ -88,59 +143,67 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
 }
 
 /// The bootstrapping parameters with the smallest primes of the sine that give the precision: with the largest scale between
-/// layers, and with the smallest.
-fn precise(
-    wish: &Wish,
-    (to_slots, to_coeffs): (usize, usize),
-    (degree, doublings, ratio_bits): (usize, usize, f64),
-    costs: &Costs,
-) -> Vec<BootstrapParams> {
-    let params = |bits: f64| {
-        let mut parameters = BootstrapParams::standard(wish.log_n, wish.levels, wish.security);
-        parameters.coeffs_to_slots = to_slots;
-        parameters.slots_to_coeffs = to_coeffs;
-        parameters.sine_bits = bits;
-        (parameters.degree, parameters.doublings) = (degree, doublings);
-        parameters.ratio_bits = ratio_bits;
-        parameters.slots_to_coeffs_bits = (wish.bits + TRANSFORM_MARGIN).ceil();
-        parameters.coeffs_to_slots_bits = (bits - 1.5).min(48.0);
-        parameters.scale_bits = parameters.max_scale();
-        parameters
+/// layers, and with the smallest; with primes of CoeffsToSlots that are smaller yet, if these do.
+fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapParams>> {
+    let gives = |parameters: &BootstrapParams| {
+        let chain = parameters.chain_with(&form.sine.1);
+        chain.and_then(|chain| predicted_bits(wish, &chain, costs)).unwrap_or(0.0)
     };
-    let gives =
-        |parameters: &BootstrapParams| predicted_bits(wish, parameters, costs).unwrap_or(0.0);
-    // Errors are proportional to 2^-bits until the sine's own remains.
-    let trial = gives(&params(SINE_BITS.1));
-    if trial < wish.bits {
-        return vec![];
+    let mut bits = SINE_BITS.1;
+    let mut spare = gives(&form.parameters(bits)) - wish.bits;
+    if spare < 0.0 {
+        return None;
     }
-    let mut bits = (SINE_BITS.1 - (trial - wish.bits)).max(SINE_BITS.0);
-    while bits < SINE_BITS.1 && gives(&params(bits)) < wish.bits {
-        bits += 0.25;
+    // Errors fall by one bit for each bit of the primes at most, so that this comes from above.
+    while spare > SINE_STEP && bits > SINE_BITS.0 {
+        bits = (bits - spare).max(SINE_BITS.0);
+        spare = gives(&form.parameters(bits)) - wish.bits;
     }
-    let largest = params(bits.min(SINE_BITS.1));
-    let rounding = {
-        let n = f64::from(wish.log_n).exp2();
-        (n / 24.0 * (1.0 + n * 2.0 / 3.0)).sqrt()
+    let is_enough = |parameters: &BootstrapParams| gives(parameters) >= wish.bits - TOLERANCE;
+    let first = form.parameters(bits);
+    let smaller = BootstrapParams {
+        coeffs_to_slots_bits: (bits - SMALLER_TRANSFORM.1).min(MOST_TRANSFORM_BITS),
+        ..first.clone()
     };
+    let smaller = is_enough(&smaller).then_some(smaller);
+    let with_scales = |parameters: BootstrapParams| {
+        let scaled = |scale_bits| BootstrapParams { scale_bits, ..parameters.clone() };
+        let below = |scale: &f64| *scale < parameters.scale_bits;
+        let smallest = scales(wish).take_while(below).map(scaled).find(is_enough);
+        std::iter::once(parameters.clone()).chain(smallest).collect::<Vec<_>>()
+    };
+    Some(std::iter::once(first).chain(smaller).flat_map(with_scales).collect())
+}
+
+/// Scales between layers from the smallest on that may be enough.
+fn scales(wish: &Wish) -> impl Iterator<Item = f64> + use<> {
+    let n = f64::from(wish.log_n).exp2();
+    let rounding = (n / 24.0 * (1.0 + n * 2.0 / 3.0)).sqrt();
     let needed = (wish.bits + (LARGEST_DEVIATIONS * rounding).log2() + 1.0).ceil();
-    let with_scale = |scale_bits: f64| BootstrapParams { scale_bits, ..largest.clone() };
-    let mut scales = (0..8).map(|above| needed + f64::from(above));
-    let enough = |&scale: &f64| {
-        scale < largest.scale_bits && gives(&with_scale(scale)) >= wish.bits - TOLERANCE
-    };
-    let smallest = scales.find(enough).map(with_scale);
-    std::iter::once(largest.clone()).chain(smallest).collect()
+    (0..8).map(move |above| needed + f64::from(above))
+}
+
+impl Form<'_> {
+    /// Parameters with primes of the sine of so many bits, and the largest scale.
+    fn parameters(&self, bits: f64) -> BootstrapParams {
+        let parameters = BootstrapParams {
+            coeffs_to_slots: self.to_slots,
+            slots_to_coeffs: self.to_coeffs,
+            sine_bits: bits,
+            coeffs_to_slots_bits: (bits - SMALLER_TRANSFORM.0).min(MOST_TRANSFORM_BITS),
+            ..self.sine.0.clone()
+        };
+        BootstrapParams { scale_bits: parameters.max_scale(), ..parameters }
+    }
 }
 
 fn plan_of(wish: &Wish, chain: &Chain, costs: &Costs) -> Result<Plan, TypeError> {
     probe(chain, wish.log_slots, wish.n_values, wish.levels, costs)
 }
 
-fn predicted_bits(wish: &Wish, parameters: &BootstrapParams, costs: &Costs) -> Option<f64> {
-    let chain = parameters.chain()?;
-    let plan = plan_of(wish, &chain, costs).ok()?;
-    Some(bits_of(&plan, &chain))
+fn predicted_bits(wish: &Wish, chain: &Chain, costs: &Costs) -> Option<f64> {
+    let plan = plan_of(wish, chain, costs).ok()?;
+    Some(bits_of(&plan, chain))
 }
 
 /// −log2 of the largest error of the results of a [`probe`].
@@ -148,12 +211,11 @@ pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     let errors = noise::analyze(plan);
     let deviations = plan.output_values().map(|value| errors[value.index()].total);
     let largest = deviations.fold(0.0, f64::max);
-    -(LARGEST_DEVIATIONS * largest + Sine::error(&chain.parameters, chain.ratio())).log2()
+    -(LARGEST_DEVIATIONS * largest + chain.sine.error()).log2()
 }
 
-/// The chain of a parameters with its predicted seconds, if the ring carries it.
-fn timed(wish: &Wish, parameters: BootstrapParams, costs: &Costs) -> Option<(Chain, f64)> {
-    let chain = parameters.chain()?;
+/// The chain with its predicted seconds, if the ring carries it.
+fn timed(wish: &Wish, chain: Chain, costs: &Costs) -> Option<(Chain, f64)> {
     let params = &chain.ladder.params;
     let allowed = max_log_qp(params.log_n, params.security)?;
     if params.log_qp() > f64::from(allowed) {
@@ -170,4 +232,57 @@ fn consider(wish: &Wish, chain: Chain, costs: &Costs) -> Option<Considered> {
     let key_bytes = key_bytes(&plan);
     VerifiedPlan::new(plan).ok()?;
     Some(Considered { chain, seconds, bits, key_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::cost::DEFAULT;
+
+    use super::*;
+
+    fn wish(levels: usize) -> Wish {
+        Wish {
+            log_n: 15,
+            log_slots: 14,
+            n_values: 1,
+            levels,
+            bits: 10.0,
+            failure: -52.0,
+            security: Security::Bits128,
+        }
+    }
+
+    /// Prints the table of docs/results/bootstrapping.md.
+    #[test]
+    #[ignore = "minutes of search"]
+    fn table_of_few_bits() {
+        for bits in [14.5, 12.0, 10.0] {
+            for levels in 2..=7 {
+                let start = std::time::Instant::now();
+                let found = fastest(&Wish { bits, ..wish(levels) }, &DEFAULT);
+                let Some(Considered { chain, seconds, bits: reached, key_bytes }) = found else {
+                    println!("{bits} {levels}: none");
+                    continue;
+                };
+                let p = &chain.parameters;
+                println!(
+                    "{bits} L={levels}: {seconds:.3} s, {reached:.2} bits, keys {:.2} GB, QP {:.0}, q0 {:.1}, scale {:.1}, StC {}x{}, sine ({}, {}) K {} {:.2}, CtS {}x{:.1}, special {}, searched {:.1} s",
+                    key_bytes as f64 / 1e9,
+                    chain.ladder.params.log_qp(),
+                    chain.ladder.params.log_q(0),
+                    p.scale_bits,
+                    p.slots_to_coeffs,
+                    p.slots_to_coeffs_bits,
+                    p.degree,
+                    p.doublings,
+                    p.overflow_bound,
+                    p.sine_bits,
+                    p.coeffs_to_slots,
+                    p.coeffs_to_slots_bits,
+                    p.n_special,
+                    start.elapsed().as_secs_f64()
+                );
+            }
+        }
+    }
 }

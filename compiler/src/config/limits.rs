@@ -44,6 +44,10 @@ limits! {
     /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
     /// reach the results.
     BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";
+    /// log2 of the probability that a run may fail with because raising adds more multiples of q_0 than bootstraps take away.
+    BOOTSTRAP_FAILURE: f64 = -40.0, "probability that bootstraps of a run fail at most, log2";
+    /// Bootstraps that this is divided among: where there are more of them, none ever fails.
+    MOST_BOOTSTRAPS: f64 = 4096.0, "bootstraps of a run that may fail";
     /// Times that bootstraps are made more precise where results are not.
     MORE_PRECISE_BOOTSTRAPS: usize = 2, "times that bootstraps are made more precise";
     /// log2 of the ring degrees of plans over integers.

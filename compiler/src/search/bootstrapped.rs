@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::plan::TypeError;
 
-use crate::bootstrap::{self, Chain, Wish};
+use crate::bootstrap::{self, Chain, Considered, Wish};
 use crate::config::limits;
 use crate::error::CompileError;
 use crate::graph::NodeId;
@@ -25,6 +25,8 @@ pub struct BootstrapReport {
     pub placements: Placements,
     /// Names of the steps whose results are bootstrapped, with the level before and after.
     pub steps: Vec<(String, usize, usize)>,
+    /// log2 of the probability that a run fails: that raising adds more multiples of q_0 than are taken away.
+    pub failure: f64,
 }
 
 /// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
@@ -34,7 +36,7 @@ pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileErro
     let mut bits = wanted.min(limits::BOOTSTRAP_BITS);
     let mut best = None::<Found>;
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
-        let Some(found) = search_with(problem, bits)? else { break };
+        let Some(found) = search_reliable(problem, bits)? else { break };
         let lacks = problem.objective.precision - found.precision;
         let improves = best.as_ref().is_none_or(|best| found.score.is_better(&best.score));
         if improves {
@@ -48,15 +50,34 @@ pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileErro
     Ok(best)
 }
 
-/// The cheapest plan whose bootstraps have `bits` bits.
-fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, CompileError> {
+/// The cheapest plan whose bootstraps have `bits` bits and fail as seldom as is allowed: never, if there are too many of them for
+/// anything else.
+fn search_reliable(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, CompileError> {
+    let of_one = limits::BOOTSTRAP_FAILURE - limits::MOST_BOOTSTRAPS.log2();
+    let found = search_with(problem, (bits, of_one))?;
+    let fails = |found: &Found| found.bootstraps.as_ref().map_or(f64::NEG_INFINITY, |b| b.failure);
+    match found {
+        Some(found) if fails(&found) > limits::BOOTSTRAP_FAILURE => {
+            search_with(problem, (bits, f64::NEG_INFINITY))
+        }
+        found => Ok(found),
+    }
+}
+
+/// The cheapest plan whose bootstraps have so many bits, and each may fail with a probability of 2^`failure`.
+fn search_with(
+    problem: &Problem<'_>,
+    (bits, failure): (f64, f64),
+) -> Result<Option<Found>, CompileError> {
     let Problem { graph, config, .. } = *problem;
     let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
     let mut best: Option<(Chain, Placements)> = None;
     let mut candidates = vec![];
     for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
         for levels in deepest..=deepest + limits::SPARE_LEVELS {
-            let Some(chain) = chain_for(problem, bits, (log_n, levels)) else { continue };
+            let wish = Wish { bits, failure, ..wish(problem, log_n, levels) };
+            let found = bootstrap::fastest(&wish, &config.costs);
+            let Some(Considered { chain, .. }) = found else { continue };
             let Some(placements) = place(problem, &chain)? else { continue };
             let seconds = placements.best.seconds;
             let of_scheme = OfScheme::Ckks {
@@ -94,23 +115,28 @@ fn search_with(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Compil
         Some((graph.node(id).name.clone(), placement.levels[id.0], to))
     });
     let steps = steps.collect();
-    let bootstraps = Some(BootstrapReport { chain, placements, steps });
+    let raised = graph.ids().filter(|id| placement.bootstrapped[id.0].is_some()).map(|id| {
+        let layout = &choice.packing.layouts[id.0];
+        layout.n_ciphertexts() as f64 * f64::from(layout.period().log_slots()).exp2()
+    });
+    let failure = chain.log2_failure(raised.sum::<f64>().log2());
+    let bootstraps = Some(BootstrapReport { chain, placements, steps, failure });
     Ok(Some(Found { choice, stages, score, precision, candidates, bootstraps }))
 }
 
-/// The fastest bootstrap for the widest result of the network.
-fn chain_for(problem: &Problem<'_>, bits: f64, (log_n, levels): (u32, usize)) -> Option<Chain> {
+/// A bootstrap for the widest result of the network.
+fn wish(problem: &Problem<'_>, log_n: u32, levels: usize) -> Wish {
     let Problem { graph, config, .. } = *problem;
     let log_slots = graph.ids().map(|id| crate::layout::bits_for(graph.len(id)) as u32).max();
-    let wish = Wish {
+    Wish {
         log_n,
         log_slots: log_slots.unwrap_or(1).clamp(2, log_n - 1),
         n_values: 1,
         levels,
-        bits,
+        bits: limits::BOOTSTRAP_BITS,
+        failure: f64::NEG_INFINITY,
         security: config.security,
-    };
-    bootstrap::fastest(&wish, &config.costs).map(|found| found.chain)
+    }
 }
 
 fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) -> PackConfig<'a> {
