@@ -2,7 +2,7 @@
 
 mod evaluators;
 
-use hecc_compiler::bootstrap::{Bootstrap, BootstrapParams, probe};
+use hecc_compiler::bootstrap::{Bootstrap, BootstrapParams, Recovered, probe};
 use hecc_compiler::emit::Emit;
 use hecc_grammar::cost::DEFAULT;
 use hecc_grammar::noise;
@@ -119,6 +119,35 @@ fn bound_holds(parameters: &BootstrapParams) {
     }
     let bits = (bound / largest).log2();
     assert!(bits < 4.0, "{parameters:?}: the bound is {bits:.1} bits above the largest error");
+}
+
+/// With messages up to where the sine turns around.
+#[test]
+fn sines_are_left_where_they_are_wanted() {
+    let sine = BootstrapParams {
+        degree: 15,
+        doublings: 2,
+        overflow_bound: 13,
+        ratio_bits: 2.0,
+        recovered: Recovered::Sine,
+        ..parameters(40.0)
+    };
+    let plan = plan(&BootstrapParams { scale_bits: sine.max_scale(), ..sine }, 10, 1);
+    let tensors: Vec<f64> = (0..1024).map(|i| f64::from(i) / 511.5 - 1.0).collect();
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, &[tensors.clone()], 3);
+    let bound = noise::analyze(&plan)[plan.output_values().next().unwrap().index()].bound;
+    for (x, i) in tensors.iter().zip(0..) {
+        let expected = (std::f64::consts::FRAC_PI_2 * x).sin();
+        assert!((clear[0][i] - expected).abs() < 5e-4, "{x}: {}, expected {expected}", clear[0][i]);
+        for found in [simulated[0][i], encrypted[0][i]] {
+            // In the clear there are no multiples of q_0, for each of which the polynomial is off by 2^-12 at most.
+            assert!(
+                (found - clear[0][i]).abs() < bound + 2f64.powi(-11),
+                "{x}: {found}, {}, {bound}",
+                clear[0][i]
+            );
+        }
+    }
 }
 
 #[test]

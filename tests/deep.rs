@@ -3,8 +3,9 @@
 mod evaluators;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Config, SchemeChoice};
-use hecc_compiler::pipeline::{Compiled, compile};
+use hecc_compiler::config::{Config, SchemeChoice, Wishes};
+use hecc_compiler::pass::approximate::ApproximateConfig;
+use hecc_compiler::pipeline::{Compiled, approximate as approximate_only, compile};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Op;
 use hecc_grammar::security::Security;
@@ -26,6 +27,84 @@ fn residual(blocks: usize) -> Model {
     }
     text += &format!("output \"y\" t{}\n", 3 * blocks);
     text.parse().expect("the text is a model")
+}
+
+/// Blocks `relu(fc(x))`.
+fn rectified(blocks: usize) -> Model {
+    let mut text =
+        "model 1 \"rectified\"\nc0 : [4,4] = [0.9, -0.6, 0.3, 0.4, -0.5, 0.8, 0.6, -0.3, 0.4, 0.3, \
+                    -0.9, 0.7, 0.6, -0.4, 0.5, -0.8]\nt0 = input : [1,4] \"x\"\n"
+            .to_owned();
+    for block in 0..blocks {
+        let (x, product, rectified) = (2 * block, 2 * block + 1, 2 * block + 2);
+        text += &format!("t{product} = matmul t{x}, c0 : [1,4] \"fc{block}\"\n");
+        text += &format!("t{rectified} = relu t{product} : [1,4] \"relu{block}\"\n");
+    }
+    text += &format!("output \"y\" t{}\n", 2 * blocks);
+    text.parse().expect("the text is a model")
+}
+
+/// All numbers of an input are multiples of a tenth.
+fn calibration() -> Calibration {
+    let number = |i: usize, k: usize| ((i * 37 + k * 11 + i * k * 7) % 21) as f64 / 10.0 - 1.0;
+    let data = ndarray::ArrayD::from_shape_fn(vec![200, 4], |at| number(at[0], at[1]));
+    Calibration::from_data(vec![data])
+}
+
+#[test]
+fn activations_are_fitted_through_the_sines_of_bootstraps() {
+    let (model, calibration) = (rectified(4), calibration());
+    let approximate = ApproximateConfig {
+        degree_of_layers: Some(vec![7; 4]),
+        ..ApproximateConfig::standard().through_sines()
+    };
+    let config = Config {
+        security: Security::insecure_for_tests(),
+        log_n: Some(11),
+        scheme: SchemeChoice::Ckks,
+        wishes: Wishes { max_error: Some(1.0), min_agreement: None },
+        approximate,
+        ..Config::standard()
+    };
+    let compiled = compile(&model, &calibration, &config).unwrap();
+    let Compiled { plan, bootstraps, approximated, .. } = compiled;
+    let bootstraps = bootstraps.expect("sines are bootstraps");
+    assert_eq!(bootstraps.steps.len(), 4);
+    assert!(bootstraps.failure <= -40.0);
+    let sines = plan.layers.iter().filter(|layer| layer.kind == "sine").count();
+    assert_eq!(sines, 4);
+
+    let tensors = vec![vec![0.6, -0.9, 0.3, 0.8]];
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, &tensors, 5);
+    let input = ndarray::ArrayD::from_shape_vec(vec![1, 4], tensors[0].clone()).unwrap();
+    let expected = hecc_compiler::interpret::run(&approximated, &[input]).unwrap().remove(0);
+    let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    for (name, result) in [("clear", &clear), ("simulated", &simulated), ("encrypted", &encrypted)]
+    {
+        let pairs = expected.iter().zip(&result[0]);
+        let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 0.03 * largest, "{name}: {result:?}, expected {expected:?}");
+    }
+}
+
+/// Whatever the input, what follows a sine is bounded: an input far out of range ends in no explosion.
+#[test]
+fn values_beyond_the_range_fold_back() {
+    let (model, calibration) = (rectified(4), calibration());
+    let approximate = ApproximateConfig {
+        degree_of_layers: Some(vec![7; 4]),
+        ..ApproximateConfig::standard().through_sines()
+    };
+    let config = Config { approximate, ..Config::standard() };
+    let approximated = approximate_only(&model, &calibration, &config).unwrap().replaced.model;
+    let run = |model: &Model, scale: f64| {
+        let input = ndarray::arr2(&[[0.6, -0.9, 0.3, 0.8]]).into_dyn() * scale;
+        hecc_compiler::interpret::run(model, &[input]).unwrap().remove(0)
+    };
+    let largest = |x: &ndarray::ArrayD<f64>| x.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    for scale in [1.0, 3.0, 30.0, 3000.0] {
+        assert!(largest(&run(&approximated, scale)) < 20.0 * largest(&run(&model, 1.0)), "{scale}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub enum Step {
     Mul(NodeId, NodeId),
     /// Elementwise polynomial over the normalized operand, which is in [−1, 1], or one for each channel.
     Polynomial(NodeId, Coefficients),
+    /// The sine of the operand in parts of its period, which bootstrapping leaves: a bootstrap that must be there.
+    Sine(NodeId, f64),
 }
 
 /// A step with what is known about its result. Slots hold `factor · element + offset`, which is within [−1, 1] on
@@ -83,14 +85,14 @@ impl Step {
             Step::Input(_) => vec![],
             Step::Affine { terms, .. } => terms.iter().map(|(source, _)| *source).collect(),
             Step::Mul(a, b) => vec![*a, *b],
-            Step::Polynomial(a, _) => vec![*a],
+            Step::Polynomial(a, _) | Step::Sine(a, _) => vec![*a],
         }
     }
 
     /// Levels that it consumes.
     pub fn depth(&self) -> usize {
         match self {
-            Step::Input(_) => 0,
+            Step::Input(_) | Step::Sine(..) => 0,
             Step::Affine { .. } | Step::Mul(..) => 1,
             Step::Polynomial(_, coefficients) => polynomial_depth(coefficients.degree()),
         }
@@ -118,8 +120,18 @@ impl Graph {
     pub fn shape_of(&self, step: &Step, shape: &[usize]) -> Vec<usize> {
         match step {
             Step::Input(_) | Step::Affine { .. } => shape.to_vec(),
-            Step::Mul(x, _) | Step::Polynomial(x, _) => self.node(*x).shape.clone(),
+            Step::Mul(x, _) | Step::Polynomial(x, _) | Step::Sine(x, _) => {
+                self.node(*x).shape.clone()
+            }
         }
+    }
+
+    /// The period of the arguments of sines, if there are any: all of a graph have the same.
+    pub fn sine_ratio(&self) -> Option<f64> {
+        self.nodes.iter().find_map(|node| match node.step {
+            Step::Sine(_, ratio) => Some(ratio),
+            Step::Input(_) | Step::Affine { .. } | Step::Mul(..) | Step::Polynomial(..) => None,
+        })
     }
 
     /// Number of elements of a result.
@@ -170,6 +182,7 @@ impl std::fmt::Display for Graph {
                     }
                 }
                 Step::Mul(a, b) => write!(f, "mul {a:?}, {b:?}")?,
+                Step::Sine(x, ratio) => write!(f, "sine {x:?} ratio {ratio}")?,
                 Step::Polynomial(x, coefficients) => {
                     write!(f, "polynomial {x:?} degree {}", coefficients.degree())?;
                     if coefficients.n_channels() > 1 {

@@ -1,6 +1,6 @@
 //! The compiler, read from the top: every pass, in order.
 
-use hecc_grammar::model::{Model, Tensor};
+use hecc_grammar::model::{Model, Op as ModelOp, Tensor};
 use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
 
 use crate::analysis::precision::choose_precision;
@@ -204,9 +204,43 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
     stats.map_err(|error| CompileError::Calibration(error.to_string()))
 }
 
+/// Compiles for approximate numbers. Where bootstraps are needed, they may leave sines that polynomials are in: what is cheaper is
+/// taken, unless its polynomials are not good enough and the others are.
+fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let plain = compile_plain(task);
+    let is_deep = match &plain {
+        Ok(compiled) => compiled.bootstraps.is_some(),
+        Err(CompileError::TooDeep { .. } | CompileError::Precision { .. }) => true,
+        Err(_) => return plain,
+    };
+    // Bootstrapping moves slots, which the inputs of a batch must not.
+    let through_sines = task.config.approximate.through_sines();
+    let is_same = task.config.approximate == through_sines;
+    if !is_deep || is_same || task.config.batch || !has_activations(&task.lifted.model) {
+        return plain;
+    }
+    task.passes.show("through_sines", Made::Decision);
+    let sines = compile_with(task, &through_sines);
+    match (plain, sines) {
+        (Ok(plain), Ok(sines)) => {
+            let lost =
+                plain.approximation.is_good_enough() && !sines.approximation.is_good_enough();
+            let is_better = sines.score.excess <= plain.score.excess
+                && sines.score.seconds < plain.score.seconds;
+            Ok(if is_better && !lost { sines } else { plain })
+        }
+        (Err(_), Ok(sines)) => Ok(sines),
+        (plain, Err(_)) => plain,
+    }
+}
+
+fn has_activations(model: &Model) -> bool {
+    model.nodes.iter().any(|node| matches!(node.op, ModelOp::Activation { .. }))
+}
+
 /// Compiles for approximate numbers. Where nobody asked for degrees, and those that the network's behavior asks for let errors grow
 /// beyond what any parameters hold, polynomials of half the depth are tried.
-fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
+fn compile_plain(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let approximate = &task.config.approximate;
     let is_free = approximate.is_free() && task.config.wishes == Wishes::default();
     match compile_with(task, approximate) {

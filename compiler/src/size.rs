@@ -58,6 +58,7 @@ fn takes_a_level(op: &Op) -> bool {
         | Op::Slice { .. }
         | Op::Gather { .. }
         | Op::Pad { .. }
+        | Op::Sine { .. }
         | Op::FakeQuant { .. } => false,
     }
 }

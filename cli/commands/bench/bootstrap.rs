@@ -130,6 +130,7 @@ fn wish(args: &Args) -> Result<Wish> {
         n_values,
         levels: usize::from(args.levels),
         bits: args.bits,
+        sine: None,
         failure: limits::BOOTSTRAP_FAILURE - limits::MOST_BOOTSTRAPS.log2(),
         security: Security::Bits128,
     })

@@ -80,7 +80,9 @@ pub fn widths(
                     |(x, y): (&Interval, &Interval)| if a == b { x.square() } else { x.times(y) };
                 (kind, pairs.map(product).collect(), formats[a.0] * formats[b.0])
             }
-            Step::Polynomial(..) => unreachable!("integer networks have products only"),
+            Step::Polynomial(..) | Step::Sine(..) => {
+                unreachable!("integer networks have products only")
+            }
         };
         let (lo, hi) = range(node.tensor);
         let step = integers.steps[id.0].iter().fold(f64::INFINITY, |least, s| least.min(s.abs()));

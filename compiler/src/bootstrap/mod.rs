@@ -17,7 +17,7 @@ mod transform;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
-pub use params::{BootstrapParams, Chain};
+pub use params::{BootstrapParams, Chain, Recovered};
 pub use probe::probe;
 pub use search::{Considered, Wish, bits_of, fastest, search};
 

@@ -12,6 +12,15 @@ use super::sine::Sine;
 /// log2 of the special primes, the largest: they are around it and above q_0.
 const LARGEST_PRIME: f64 = 49.95;
 
+/// What a bootstrap makes of a message m.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// The message: sines of small angles are nearly the angles.
+    Message,
+    /// `sin(2π·m/ratio)`, for what is fitted through it.
+    Sine,
+}
+
 /// What a chain of primes with bootstrapping is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BootstrapParams {
@@ -23,6 +32,8 @@ pub struct BootstrapParams {
     pub sine_bits: f64,
     /// log2 of q_0 over the scale of level 0: how far messages stay below the multiples of q_0.
     pub ratio_bits: f64,
+    /// What results are.
+    pub recovered: Recovered,
     /// log2 of the scale between layers; at most [`BootstrapParams::max_scale`].
     pub scale_bits: f64,
     /// Degree of the polynomial of the sine, in 2y² − 1.
@@ -56,6 +67,16 @@ pub struct Chain {
     sine_scale: f64,
 }
 
+impl Recovered {
+    /// What the sine is multiplied by.
+    pub(super) fn gain(self, ratio: f64) -> f64 {
+        match self {
+            Recovered::Message => ratio / (2.0 * std::f64::consts::PI),
+            Recovered::Sine => 1.0,
+        }
+    }
+}
+
 impl BootstrapParams {
     /// Parameters to start from: primes of the sine of 47 bits.
     pub fn standard(log_n: u32, levels: usize, security: Security) -> BootstrapParams {
@@ -64,6 +85,7 @@ impl BootstrapParams {
             levels,
             sine_bits: 47.0,
             ratio_bits: 10.0,
+            recovered: Recovered::Message,
             scale_bits: 0.0,
             degree: 15,
             doublings: 3,
@@ -80,8 +102,8 @@ impl BootstrapParams {
 
     /// log2 of the scale that the sine leaves of its own; less where that would make q_0 larger than one prime.
     pub fn max_scale(&self) -> f64 {
-        let left = self.sine_bits + (2.0 * std::f64::consts::PI).log2();
-        left.min(LARGEST_PRIME - 0.03) - self.ratio_bits
+        let left = self.sine_bits - self.recovered.gain(self.ratio_bits.exp2()).log2();
+        left.min(LARGEST_PRIME - 0.03 - self.ratio_bits)
     }
 
     /// The chain; `None` if there are too few primes of some size, or too many in all. Security is not judged.
@@ -128,6 +150,12 @@ impl Chain {
     /// Largest argument of the sine before it is divided to be within [−1, 1], in message units.
     pub fn argument_range(&self) -> f64 {
         self.ratio() * self.sine.range()
+    }
+
+    /// By how much a message changes where the result does by 1, near 0.
+    pub(super) fn unit(&self) -> f64 {
+        let ratio = self.ratio();
+        ratio / (2.0 * std::f64::consts::PI) / self.parameters.recovered.gain(ratio)
     }
 
     /// log2 of the probability that bootstraps of so many coefficients in all (log2) fail.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::failure::least_bound;
 use super::sine::Sine;
-use super::{BootstrapParams, Chain, probe};
+use super::{BootstrapParams, Chain, Recovered, probe};
 
 /// So many standard deviations are taken for the largest error among the slots.
 const LARGEST_DEVIATIONS: f64 = 6.5;
@@ -55,6 +55,8 @@ pub struct Wish {
     pub levels: usize,
     /// −log2 of the largest error.
     pub bits: f64,
+    /// If results are to be sines, the period of messages.
+    pub sine: Option<f64>,
     /// log2 of the probability that it may fail with.
     pub failure: f64,
     /// Security to promise.
@@ -103,12 +105,17 @@ struct Form<'a> {
 
 /// Parameters of the sines for a wish, no primes yet.
 fn sines(wish: &Wish) -> Vec<(BootstrapParams, Sine)> {
+    let (recovered, ratio_bits) = match wish.sine {
+        None => (Recovered::Message, wish.bits / 2.0 + RATIO_MARGIN),
+        Some(ratio) => (Recovered::Sine, ratio.log2()),
+    };
     let sine = |(degree, doublings)| {
         let parameters = BootstrapParams {
             degree,
             doublings,
             overflow_bound: least_bound(wish.failure, wish.log_coefficients()),
-            ratio_bits: wish.bits / 2.0 + RATIO_MARGIN,
+            ratio_bits,
+            recovered,
             slots_to_coeffs_bits: (wish.bits + TRANSFORM_MARGIN).ceil(),
             ..BootstrapParams::standard(wish.log_n, wish.levels, wish.security)
         };
@@ -206,11 +213,11 @@ fn predicted_bits(wish: &Wish, chain: &Chain, costs: &Costs) -> Option<f64> {
     Some(bits_of(&plan, chain))
 }
 
-/// −log2 of the largest error of the results of a [`probe`].
+/// −log2 of the largest error of the results of a [`probe`], in message units.
 pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     let errors = noise::analyze(plan);
     let deviations = plan.output_values().map(|value| errors[value.index()].total);
-    let largest = deviations.fold(0.0, f64::max);
+    let largest = deviations.fold(0.0, f64::max) * chain.unit();
     -(LARGEST_DEVIATIONS * largest + chain.sine.error()).log2()
 }
 
@@ -247,6 +254,7 @@ mod tests {
             n_values: 1,
             levels,
             bits: 10.0,
+            sine: None,
             failure: -52.0,
             security: Security::Bits128,
         }
@@ -256,17 +264,24 @@ mod tests {
     #[test]
     #[ignore = "minutes of search"]
     fn table_of_few_bits() {
-        for bits in [14.5, 12.0, 10.0] {
-            for levels in 2..=7 {
+        for (bits, sine) in [
+            (14.5, None),
+            (12.0, None),
+            (10.0, None),
+            (10.0, Some(8.0)),
+            (10.0, Some(6.0)),
+            (9.0, Some(6.0)),
+        ] {
+            for levels in 2..=9 {
                 let start = std::time::Instant::now();
-                let found = fastest(&Wish { bits, ..wish(levels) }, &DEFAULT);
+                let found = fastest(&Wish { bits, sine, ..wish(levels) }, &DEFAULT);
                 let Some(Considered { chain, seconds, bits: reached, key_bytes }) = found else {
-                    println!("{bits} {levels}: none");
+                    println!("{bits} {sine:?} {levels}: none");
                     continue;
                 };
                 let p = &chain.parameters;
                 println!(
-                    "{bits} L={levels}: {seconds:.3} s, {reached:.2} bits, keys {:.2} GB, QP {:.0}, q0 {:.1}, scale {:.1}, StC {}x{}, sine ({}, {}) K {} {:.2}, CtS {}x{:.1}, special {}, searched {:.1} s",
+                    "{bits} {sine:?} L={levels}: {seconds:.3} s, {reached:.2} bits, keys {:.2} GB, QP {:.0}, q0 {:.1}, scale {:.1}, StC {}x{}, sine ({}, {}) K {} {:.2}, CtS {}x{:.1}, special {}, searched {:.1} s",
                     key_bytes as f64 / 1e9,
                     chain.ladder.params.log_qp(),
                     chain.ladder.params.log_q(0),

@@ -12,13 +12,14 @@ use hecc_grammar::plan::{LimbSet, Op, TypeError, Value};
 use crate::emit::Emit;
 use crate::poly::{self, Coefficients, one_number};
 
-use super::BootstrapParams;
 use super::cosine::CosineParams;
+use super::{BootstrapParams, Recovered};
 
 /// The polynomial of bootstrapping parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sine {
     params: CosineParams,
+    recovered: Recovered,
     /// Chebyshev coefficients over z = 2y² − 1.
     coefficients: Vec<f64>,
 }
@@ -32,14 +33,17 @@ impl Sine {
             overflow_bound: parameters.overflow_bound,
             ratio: parameters.ratio_bits.exp2(),
         };
-        Sine { params, coefficients: params.fit() }
+        Sine { params, recovered: parameters.recovered, coefficients: params.fit() }
     }
 
-    /// The largest error of the result for messages up to 1, in message units: of the polynomial, doubled, and of the sine
-    /// itself.
+    /// The largest error for messages up to 1, in message units: of the polynomial, doubled, and of the sine itself where it
+    /// stands for the message.
     pub(super) fn error(&self) -> f64 {
         let unit = self.params.ratio / (2.0 * PI);
-        let distortion = 1.0 - unit * (1.0 / unit).sin();
+        let distortion = match self.recovered {
+            Recovered::Message => 1.0 - unit * (1.0 / unit).sin(),
+            Recovered::Sine => 0.0,
+        };
         distortion + unit * self.params.error(&self.coefficients)
     }
 
@@ -66,7 +70,7 @@ impl Sine {
         let z = emit.double_angle(y)?;
         // Backwards from the result: a rescaled square has twice the scale but for the prime.
         let all = emit.plan.ty(z).limbs;
-        let mut wanted = scale + (ratio / (2.0 * PI)).log2();
+        let mut wanted = scale + self.recovered.gain(ratio).log2();
         let level = limbs.len() - 1;
         for above in 1..=self.params.doublings {
             let divided = all.lowest(level + above + 1).last().expect("limb sets are not empty");
@@ -79,7 +83,7 @@ impl Sine {
         for _ in 0..self.params.doublings {
             value = emit.double_angle(value)?;
         }
-        // Multiplying the message by ratio/2π is a matter of its scale: the plaintext is the integer 1.
+        // Multiplying the sine by ratio/2π is a matter of its scale: the plaintext is the integer 1.
         let change = scale - emit.scale(value);
         let one = emit.splat((-change).exp2(), change);
         emit.op(Op::MulPlain(value, one))

@@ -44,6 +44,9 @@ limits! {
     /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
     /// reach the results.
     BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";
+    /// −log2 of the largest error of a bootstrap, relative to the range of its values, that is first tried where polynomials are in
+    /// its sine: ResNets decide alike with all that is left from 9.5 on.
+    SINE_BITS: f64 = 10.0, "bits of precision of a bootstrap that leaves a sine, at first";
     /// log2 of the probability that a run may fail with because raising adds more multiples of q_0 than bootstraps take away.
     BOOTSTRAP_FAILURE: f64 = -40.0, "probability that bootstraps of a run fail at most, log2";
     /// Bootstraps that this is divided among: where there are more of them, none ever fails.

@@ -1,5 +1,7 @@
 //! One node's value from its operands' values.
 
+use std::f64::consts::PI;
+
 use hecc_grammar::model::{Model, Node, Op, Polynomial, Tensor};
 use ndarray::{ArrayD, ArrayViewD, Axis, Ix2, IxDyn, concatenate, linalg::general_mat_mul};
 
@@ -62,6 +64,7 @@ pub(super) fn evaluate<'a>(
         Op::ChannelPolynomials { x, coefficients } => {
             channel_polynomials(value(*x), model.array(*coefficients))
         }
+        Op::Sine { x, ratio } => value(*x).mapv(|v| (2.0 * PI * v / ratio).sin()),
         Op::FakeQuant { x, quantizer } => value(*x).mapv(|v| quantizer.apply(v)),
     }
 }

@@ -33,6 +33,7 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
         | Op::Activation { .. }
         | Op::Polynomial { .. }
         | Op::ChannelPolynomials { .. }
+        | Op::Sine { .. }
         | Op::FakeQuant { .. } => return None,
         Op::Conv { x, weight, bias, window, groups } => {
             let bias = bias.map(|bias| channel_bias(model.array(bias), shape));

@@ -20,6 +20,7 @@ use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{Diagonals, Period, RotationSum, collect, diagonals, joint_period};
 use crate::linear::LinearMap;
 use crate::poly;
+use crate::primes::HEADROOM;
 use crate::scales::is_uniform;
 
 use channels::Channels;
@@ -136,6 +137,8 @@ impl Lowering<'_> {
                 let pairs = self.values[a.0].clone().into_iter().zip(self.values[b.0].clone());
                 pairs.map(|(a, b)| self.product(id, a, b)).collect()
             }
+            // All of it is the bootstrap.
+            Step::Sine(x, _) => Ok(self.values[x.0].clone()),
             Step::Polynomial(x, coefficients) => {
                 let (level, ladder) = (self.choice.levels[id.0], &self.choice.ladder);
                 let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
@@ -176,15 +179,20 @@ impl Lowering<'_> {
         Ok(raised)
     }
 
-    /// A result on the one prime that is left at the lowest level, as the client wants it; where levels have the primes of
-    /// bootstrapping besides, these are dropped.
+    /// A result on as few primes as hold it with room for sums beyond its range, as the client wants it; where levels have the
+    /// primes of bootstrapping besides, these are dropped.
     fn lowest(&mut self, id: NodeId) -> Result<Vec<Value>, TypeError> {
         let values = self.values[id.0].clone();
         if !matches!(self.choice.method, Method::Bootstrapped(_)) {
             return Ok(values);
         }
+        let ladder = &self.choice.ladder;
+        let log_q = |count: usize| (0..count).map(|limb| ladder.params.log_q(limb)).sum::<f64>();
+        let (all, wanted) = (ladder.limbs(0).len(), ladder.scale(0) + HEADROOM);
+        let enough = (1..all).find(|&count| log_q(count) >= wanted);
+        let limbs = LimbSet::first(enough.unwrap_or(all));
         let mut emit = self.emit(id);
-        values.into_iter().map(|value| emit.on(value, LimbSet::first(1))).collect()
+        values.into_iter().map(|value| emit.on(value, limbs)).collect()
     }
 
     fn product(&mut self, id: NodeId, a: Value, b: Value) -> Result<Value, TypeError> {
@@ -342,6 +350,7 @@ impl Lowering<'_> {
             Step::Mul(a, b) if a == b => ("square", 2),
             Step::Mul(..) => ("product", 2),
             Step::Polynomial(_, coefficients) => ("polynomial", coefficients.degree() as u32),
+            Step::Sine(..) => ("sine", 1),
         };
         let origin = (self.source.origin)(node.tensor);
         self.plan.layers.push(Layer {

@@ -94,7 +94,7 @@ pub fn pack_batch(graph: &Graph, config: PackConfig<'_>) -> Packing {
     let of_step = |id: NodeId| {
         let (step, level, len) = (&graph.node(id).step, config.levels[id.0], graph.len(id));
         match step {
-            Step::Input(_) => 0.0,
+            Step::Input(_) | Step::Sine(..) => 0.0,
             Step::Affine { terms, .. } => {
                 let entries: usize = terms.iter().map(|(_, map)| map.n_entries()).sum();
                 let (shape, costs) = (config.shape(level + 1), config.costs);
@@ -142,7 +142,7 @@ impl Packer {
                 let of = |(_, map): &(NodeId, LinearMap)| map.structure()?.slides(n_dims);
                 terms.iter().map(of).collect()
             }
-            Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) => vec![],
+            Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) | Step::Sine(..) => vec![],
         };
         let slides = graph.ids().map(of_step).collect();
         Packer { slides, layouts: vec![], ids: HashMap::new(), splits: HashMap::new() }
@@ -220,7 +220,8 @@ impl Packer {
                 step.operands().iter().map(|source| layouts[source.0]).collect();
             let n_ciphertexts = packing.layouts[id.0].n_ciphertexts();
             match step {
-                Step::Input(_) => 0.0,
+                // Bootstraps are priced on their own.
+                Step::Input(_) | Step::Sine(..) => 0.0,
                 Step::Affine { .. } => {
                     let splits = self.splits(graph, id, &sources, layouts[id.0]);
                     splits.cheapest(config.shape(level + 1), config.costs, config.encodes).seconds
@@ -285,6 +286,7 @@ impl Packer {
                 let n_ciphertexts = self.layouts[a].n_ciphertexts();
                 vec![(a, None, config.products(level, n_ciphertexts, 1, 1))]
             }
+            Step::Sine(a, _) => vec![(choices[a.0].0, None, 0.0)],
             Step::Polynomial(a, coefficients) => {
                 let layout = choices[a.0].0;
                 let (count, depth) = (multiplications(coefficients), node.step.depth());

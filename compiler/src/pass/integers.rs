@@ -85,7 +85,7 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
                 let what = format!("{function:?}");
                 return Err(not_integer(&node.name, &what, "only squares and products stay exact"));
             }
-            Op::Polynomial { .. } | Op::ChannelPolynomials { .. } => {
+            Op::Polynomial { .. } | Op::ChannelPolynomials { .. } | Op::Sine { .. } => {
                 let what = "polynomial";
                 return Err(not_integer(&node.name, what, "only squares and products stay exact"));
             }
@@ -203,7 +203,7 @@ impl Builder<'_> {
         match step {
             Step::Input(index) => self.input_magnitudes[*index],
             Step::Mul(a, b) => self.magnitudes[a.0] * self.magnitudes[b.0],
-            Step::Polynomial(x, _) => self.magnitudes[x.0],
+            Step::Polynomial(x, _) | Step::Sine(x, _) => self.magnitudes[x.0],
             Step::Affine { terms, bias } => {
                 let row = |(o, b): (usize, &f64)| {
                     let term = |(id, matrix): &(NodeId, LinearMap)| {

@@ -15,6 +15,9 @@ use crate::poly::Coefficients;
 /// A joined matrix may have this many times the entries of its factors before they are kept apart.
 const MAX_GROWTH: usize = 4;
 
+/// The same where there are sines: a level more of one segment is a level more of all bootstraps.
+const MAX_GROWTH_WITH_SINES: usize = 16;
+
 /// A tensor as an affine function of steps of the graph.
 #[derive(Clone)]
 struct Expression {
@@ -25,7 +28,10 @@ struct Expression {
 
 /// The graph of a model whose activations are approximated.
 pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
-    let mut builder = Builder { model, graph: Graph::default(), expressions: vec![] };
+    let has_sines = model.nodes.iter().any(|node| matches!(node.op, Op::Sine { .. }));
+    let max_growth = if has_sines { MAX_GROWTH_WITH_SINES } else { MAX_GROWTH };
+    let (graph, expressions) = (Graph::default(), vec![]);
+    let mut builder = Builder { model, max_growth, graph, expressions };
     let uses = count_uses(model);
     let mut n_inputs = 0;
     for (tensor, node) in model.tensors() {
@@ -47,6 +53,10 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
                 let x = builder.materialize(*x);
                 let coefficients = Coefficients::of_channels(model.array(*coefficients));
                 builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
+            }
+            Op::Sine { x, ratio } => {
+                let x = builder.materialize(*x);
+                builder.step(Step::Sine(x, *ratio), vec![node.name.clone()], tensor)
             }
             Op::Activation { function, .. } => {
                 return Err(CompileError::NotApproximated {
@@ -103,6 +113,7 @@ fn count_uses(model: &Model) -> Vec<usize> {
 
 struct Builder<'a> {
     model: &'a Model,
+    max_growth: usize,
     graph: Graph,
     expressions: Vec<Expression>,
 }
@@ -151,7 +162,8 @@ impl Builder<'_> {
         };
         for (x, matrix) in affine.terms {
             let inner = &self.expressions[x.index()].terms;
-            if inner.values().any(|inner| composition_grows(&matrix, inner)) {
+            let grows = |inner: &LinearMap| grows_beyond(self.max_growth, &matrix, inner);
+            if inner.values().any(grows) {
                 self.materialize(x);
             }
             let inner = &self.expressions[x.index()];
@@ -179,11 +191,16 @@ impl Builder<'_> {
 
 /// Whether two maps, `inner` first, are better kept apart: their product has many more entries than both together.
 pub(super) fn composition_grows(matrix: &LinearMap, inner: &LinearMap) -> bool {
+    grows_beyond(MAX_GROWTH, matrix, inner)
+}
+
+/// Whether the product of two maps has more than so many times the entries of both together.
+fn grows_beyond(max_growth: usize, matrix: &LinearMap, inner: &LinearMap) -> bool {
     if matrix.is_selection() || inner.is_selection() {
         return false;
     }
     let (outer_entries, inner_entries) = (matrix.n_entries(), inner.n_entries());
-    let most = MAX_GROWTH * (outer_entries + inner_entries);
+    let most = max_growth * (outer_entries + inner_entries);
     // An upper bound on the product's entries first: composing is the expensive part.
     let per_row = inner_entries.div_ceil(inner.n_rows().max(1));
     let bound = (outer_entries * per_row).min(matrix.n_rows() * inner.n_cols());

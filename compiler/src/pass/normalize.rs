@@ -46,11 +46,14 @@ pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f
 
 /// The normalization that a step asks of its operand, if it asks for one.
 fn operand_map(model: &Model, node: &Node) -> Option<Map> {
-    let Step::Polynomial(..) = node.step else { return None };
+    match node.step {
+        Step::Input(_) | Step::Affine { .. } | Step::Mul(..) => return None,
+        Step::Polynomial(..) | Step::Sine(..) => {}
+    }
     if let Op::Polynomial { polynomial, .. } = &model.node(node.tensor).op {
         return Some(to_unit_interval(polynomial));
     }
-    // Polynomials for channels have arguments in this interval.
+    // Sines and polynomials for channels have arguments in this interval.
     Some((1.0, 0.0))
 }
 
@@ -90,15 +93,20 @@ impl Pass<'_> {
                 (Step::Mul(a, b), (factor, 0.0))
             }
             Step::Polynomial(x, coefficients) => {
-                let wanted =
-                    operand_map(self.model, node).expect("a polynomial asks for an interval");
-                let image = self.images[x.0];
-                let found = (self.new.node(image).factor, self.new.node(image).offset);
-                let x = if found == wanted { image } else { self.convert(image, wanted) };
-                (Step::Polynomial(x, coefficients.mapped(map)), map)
+                (Step::Polynomial(self.argument(node, *x), coefficients.mapped(map)), map)
             }
+            // What it leaves is within [−1, 1].
+            Step::Sine(x, ratio) => (Step::Sine(self.argument(node, *x), *ratio), (1.0, 0.0)),
         };
         self.new.push(Node { step, factor, offset, ..node.clone() })
+    }
+
+    /// The image of a step as the argument of a polynomial or sine, on the interval that it asks for.
+    fn argument(&mut self, node: &Node, x: NodeId) -> NodeId {
+        let wanted = operand_map(self.model, node).expect("it asks for an interval");
+        let image = self.images[x.0];
+        let found = (self.new.node(image).factor, self.new.node(image).offset);
+        if found == wanted { image } else { self.convert(image, wanted) }
     }
 
     /// The image of a step as an operand of a product: without offset, and not so small that products of products

@@ -5,12 +5,15 @@
 //! the rare arguments in the tail. The floor is raised while the polynomial strays far beyond the observed range and the
 //! error on what was observed hardly grows. Solved by QR in the Chebyshev basis; the normal equations would lose all digits.
 
+use std::f64::consts::PI;
+
 use hecc_grammar::model::Polynomial;
 use nalgebra::{DMatrix, DVector};
+use ndarray::ArrayViewMutD;
 
 use crate::calibrate::Histogram;
 
-use super::value;
+use super::{apply, chebyshev};
 
 /// Points of the uniform weight.
 const N_FLOOR: usize = 512;
@@ -34,6 +37,34 @@ pub struct FitConfig {
     pub margin: f64,
     /// Share of the weight that is uniform over the interval, at first.
     pub floor: f64,
+    /// What the polynomial is in.
+    pub variable: Variable,
+}
+
+/// What a polynomial is in, given its argument t, the interval taken to [−1, 1].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Variable {
+    /// t itself.
+    Argument,
+    /// `sin(2πt/ratio)`: within [−1, 1] whatever the argument. The polynomial is tame on all of it.
+    Sine(f64),
+}
+
+impl Variable {
+    fn of(self, t: f64) -> f64 {
+        match self {
+            Variable::Argument => t,
+            Variable::Sine(ratio) => (2.0 * PI * t / ratio).sin(),
+        }
+    }
+
+    /// The smallest t that a variable in [−1, 1] stands for.
+    fn argument(self, variable: f64) -> f64 {
+        match self {
+            Variable::Argument => variable,
+            Variable::Sine(ratio) => variable.asin() * ratio / (2.0 * PI),
+        }
+    }
 }
 
 /// A fitted polynomial and how well it fits.
@@ -41,12 +72,35 @@ pub struct FitConfig {
 pub struct Fit {
     /// The polynomial, on the widened interval.
     pub polynomial: Polynomial,
+    /// What it is in.
+    pub variable: Variable,
     /// Mean squared error over the observed distribution.
     pub mean_squared_error: f64,
     /// Largest error over the observed range.
     pub max_error: f64,
     /// Largest error beyond it, within the margin.
     pub max_error_beyond: f64,
+}
+
+impl Fit {
+    /// Its value.
+    pub fn value(&self, x: f64) -> f64 {
+        let Polynomial { lo, hi, coefficients } = &self.polynomial;
+        chebyshev(coefficients, self.variable.of((2.0 * x - lo - hi) / (hi - lo)))
+    }
+
+    /// Puts its value in place of every number.
+    pub fn apply(&self, mut numbers: ArrayViewMutD<'_, f64>) {
+        let Polynomial { lo, hi, coefficients } = &self.polynomial;
+        match self.variable {
+            Variable::Argument => apply(&self.polynomial, numbers),
+            Variable::Sine(_) => {
+                numbers.mapv_inplace(|x| self.variable.of((2.0 * x - lo - hi) / (hi - lo)));
+                let coefficients = coefficients.clone();
+                apply(&Polynomial { lo: -1.0, hi: 1.0, coefficients }, numbers);
+            }
+        }
+    }
 }
 
 /// Where an argument falls, and what is wanted of a polynomial there.
@@ -105,10 +159,11 @@ fn fit_once(f: &impl Fn(f64) -> f64, observed: &Observed, degree: usize, config:
     let middle = (observed.lo + observed.hi) / 2.0;
     let half = (observed.hi - observed.lo) / 2.0 * config.margin;
     let (lo, hi) = (middle - half, middle + half);
+    let variable = config.variable;
     let floor = (0..N_FLOOR).map(|i| {
         // Chebyshev nodes: the ends of the interval are where a polynomial strays.
-        let t = (std::f64::consts::PI * (i as f64 + 0.5) / N_FLOOR as f64).cos();
-        let x = middle + half * t;
+        let t = (PI * (i as f64 + 0.5) / N_FLOOR as f64).cos();
+        let x = middle + half * variable.argument(t);
         Point { x, weight: config.floor / N_FLOOR as f64, wanted: f(x) }
     });
     let lighter = |point: &Point| Point { weight: point.weight * (1.0 - config.floor), ..*point };
@@ -117,7 +172,7 @@ fn fit_once(f: &impl Fn(f64) -> f64, observed: &Observed, degree: usize, config:
     let mut target = DVector::zeros(points.len());
     for (i, &Point { x, weight, wanted }) in points.iter().enumerate() {
         let root = weight.sqrt();
-        for (j, t) in basis((x - middle) / half, degree).into_iter().enumerate() {
+        for (j, t) in basis(variable.of((x - middle) / half), degree).into_iter().enumerate() {
             rows[(i, j)] = root * t;
         }
         target[i] = root * wanted;
@@ -128,17 +183,23 @@ fn fit_once(f: &impl Fn(f64) -> f64, observed: &Observed, degree: usize, config:
     let coefficients =
         solution.map_or_else(|| vec![0.0; degree + 1], |x| x.iter().copied().collect());
     let polynomial = Polynomial { lo, hi, coefficients };
-    let (mut mean_squared_error, mut max_error) = (0.0, 0.0f64);
+    let mut fit = Fit {
+        polynomial,
+        variable,
+        mean_squared_error: 0.0,
+        max_error: 0.0,
+        max_error_beyond: 0.0,
+    };
     for &Point { x, weight, wanted } in &observed.points {
-        let error = (wanted - value(&polynomial, x)).abs();
-        mean_squared_error += weight * error * error;
-        max_error = max_error.max(error);
+        let error = (wanted - fit.value(x)).abs();
+        fit.mean_squared_error += weight * error * error;
+        fit.max_error = fit.max_error.max(error);
     }
     let beyond = (0..=N_FLOOR)
-        .map(|i| lo + (hi - lo) * i as f64 / N_FLOOR as f64)
+        .map(|i| middle + half * variable.argument(2.0 * i as f64 / N_FLOOR as f64 - 1.0))
         .filter(|x| !(observed.lo..=observed.hi).contains(x));
-    let max_error_beyond = beyond.map(|x| (f(x) - value(&polynomial, x)).abs()).fold(0.0, f64::max);
-    Fit { polynomial, mean_squared_error, max_error, max_error_beyond }
+    fit.max_error_beyond = beyond.map(|x| (f(x) - fit.value(x)).abs()).fold(0.0, f64::max);
+    fit
 }
 
 /// T_0(t), .., T_degree(t).
@@ -156,7 +217,7 @@ fn basis(t: f64, degree: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 0.0 };
+    const CONFIG: FitConfig = FitConfig { margin: 1.0, floor: 0.0, variable: Variable::Argument };
 
     /// Counts that follow a normal distribution, from −8 to 8 standard deviations: a polynomial of degree 15 feels six.
     fn normal(f: impl Fn(f64) -> f64) -> Observed {
@@ -204,12 +265,12 @@ mod tests {
 
     #[test]
     fn polynomials_are_tame_within_the_margin() {
-        let config = FitConfig { margin: 1.5, floor: 1e-5 };
+        let config = FitConfig { margin: 1.5, floor: 1e-5, ..CONFIG };
         for degree in [7, 11, 15, 23, 31, 63] {
             let fit = fit(relu, &observed(), degree, config);
             let errors = (0..=900)
                 .map(|i| -6.75 + 0.015 * f64::from(i))
-                .map(|x: f64| (value(&fit.polynomial, x) - x.max(0.0)).abs());
+                .map(|x: f64| (fit.value(x) - x.max(0.0)).abs());
             let largest = errors.fold(0.0, f64::max);
             assert!(largest < 1.1 * TAME * 4.5, "degree {degree}: {largest}");
         }
@@ -218,11 +279,32 @@ mod tests {
     #[test]
     fn taming_costs_little_where_the_argument_falls() {
         let observed = observed();
+        let config = FitConfig { margin: 1.5, floor: 1e-5, ..CONFIG };
         for degree in [2, 3, 5, 7, 15] {
-            let wild = fit_once(&relu, &observed, degree, FitConfig { margin: 1.5, floor: 1e-5 });
-            let tame = fit(relu, &observed, degree, FitConfig { margin: 1.5, floor: 1e-5 });
+            let wild = fit_once(&relu, &observed, degree, config);
+            let tame = fit(relu, &observed, degree, config);
             assert!(tame.mean_squared_error <= WORTH * wild.mean_squared_error, "{degree}");
             assert!(tame.max_error_beyond <= wild.max_error_beyond, "{degree}");
+        }
+    }
+
+    /// Where what is beyond the margin folds back, results stay as small as at the ends.
+    #[test]
+    fn fits_through_the_sine_are_better_and_bounded() {
+        let observed = observed();
+        for degree in [3, 5, 7] {
+            let plain = FitConfig { margin: 1.2, floor: 1e-4, variable: Variable::Argument };
+            let through = FitConfig { variable: Variable::Sine(8.0), ..plain };
+            let plain = fit(relu, &observed, degree, plain);
+            let through = fit(relu, &observed, degree, through);
+            assert!(through.mean_squared_error < plain.mean_squared_error, "degree {degree}");
+            let values = (-1000..=1000).map(|i| through.value(0.1 * f64::from(i)));
+            let largest = values.fold(0.0, |most: f64, x| most.max(x.abs()));
+            assert!(largest < 4.0 * 4.5, "degree {degree}: {largest}");
+            let mut all = ndarray::arr1(&[-3.0, 0.1, 50.0]).into_dyn();
+            let expected = all.mapv(|x| through.value(x));
+            through.apply(all.view_mut());
+            assert!(all.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12));
         }
     }
 }

@@ -7,5 +7,5 @@ mod series;
 
 pub use circuit::{evaluate, multiplications, one_number};
 pub use coefficients::{Coefficients, Row};
-pub use fit::{Fit, FitConfig, Observed, Point, fit};
+pub use fit::{Fit, FitConfig, Observed, Point, Variable, fit};
 pub use series::{apply, chebyshev, value};

@@ -32,12 +32,11 @@ pub struct BootstrapReport {
 /// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
 /// none.
 pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileError> {
-    let wanted = problem.objective.precision + limits::BOOTSTRAP_MORE_BITS;
-    let mut bits = wanted.min(limits::BOOTSTRAP_BITS);
+    let (mut bits, enough) = precision(problem);
     let mut best = None::<Found>;
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
         let Some(found) = search_reliable(problem, bits)? else { break };
-        let lacks = problem.objective.precision - found.precision;
+        let lacks = enough - found.precision;
         let improves = best.as_ref().is_none_or(|best| found.score.is_better(&best.score));
         if improves {
             best = Some(found);
@@ -48,6 +47,18 @@ pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileErro
         bits += lacks.max(0.5);
     }
     Ok(best)
+}
+
+/// The bits of bootstraps that are tried first, and those of results that are enough. Where polynomials are in sines they were fitted
+/// roughly, and results are as precise as is acceptable at all.
+fn precision(problem: &Problem<'_>) -> (f64, f64) {
+    let wanted = problem.objective.precision;
+    let first = (wanted + limits::BOOTSTRAP_MORE_BITS).min(limits::BOOTSTRAP_BITS);
+    let least = || (wanted - limits::SPARE_BITS).max(limits::LEAST_BITS);
+    match problem.graph.sine_ratio() {
+        None => (first, wanted),
+        Some(_) => (first.min(limits::SINE_BITS), problem.config.precision.unwrap_or_else(least)),
+    }
 }
 
 /// The cheapest plan whose bootstraps have `bits` bits and fail as seldom as is allowed: never, if there are too many of them for
@@ -134,6 +145,7 @@ fn wish(problem: &Problem<'_>, log_n: u32, levels: usize) -> Wish {
         n_values: 1,
         levels,
         bits: limits::BOOTSTRAP_BITS,
+        sine: graph.sine_ratio(),
         failure: f64::NEG_INFINITY,
         security: config.security,
     }
@@ -165,7 +177,8 @@ fn place(problem: &Problem<'_>, chain: &Chain) -> Result<Option<Placements>, Com
         .ids()
         .map(|id| (0..=top).map(|level| costs.of_step(&packing, id, level)).collect())
         .collect::<Result<Vec<Vec<f64>>, TypeError>>()?;
-    let place = PlaceConfig { top, seconds: &seconds, bootstrap: &bootstrap };
+    let sines_only = graph.sine_ratio().is_some();
+    let place = PlaceConfig { top, seconds: &seconds, bootstrap: &bootstrap, sines_only };
     Ok(problem.passes.try_out("place_bootstraps", || Decided(place_bootstraps(graph, &place))).0)
 }
 

@@ -256,7 +256,7 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
         let step = &graph.node(id).step;
         let drops = match step {
             Step::Mul(..) => !is_late(id),
-            Step::Input(_) | Step::Affine { .. } | Step::Polynomial(..) => {
+            Step::Input(_) | Step::Affine { .. } | Step::Polynomial(..) | Step::Sine(..) => {
                 step.operands().iter().any(|&operand| is_late(operand))
             }
         };

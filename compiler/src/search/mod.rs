@@ -57,6 +57,10 @@ pub fn approximate(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, Com
 fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
     let (wanted, wish) = (problem.objective.precision, problem.config.precision);
     let enough = wish.unwrap_or((wanted - limits::SPARE_BITS).max(limits::LEAST_BITS));
+    if problem.graph.sine_ratio().is_some() {
+        let best = bootstrapped::search(problem)?.ok_or(CompileError::NoBootstraps)?;
+        return precise_enough(problem, best);
+    }
     let leveled = match leveled::search(problem, levels) {
         Ok(found) if found.precision >= enough && found.score.fits() && !is_large(&found) => {
             return Ok(found);
@@ -72,7 +76,11 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
         (_, Some(other)) => other,
         (one, None) => one?,
     };
-    if best.precision >= wish.unwrap_or(limits::LEAST_BITS) {
+    precise_enough(problem, best)
+}
+
+fn precise_enough(problem: &Problem<'_>, best: Found) -> Result<Found, CompileError> {
+    if best.precision >= problem.config.precision.unwrap_or(limits::LEAST_BITS) {
         return Ok(best);
     }
     Err(too_imprecise(problem, &best))

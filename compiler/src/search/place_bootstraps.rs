@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use petgraph::algo::astar;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Step};
 
 /// Where values are bootstrapped, and what it costs.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct PlaceConfig<'a> {
     pub seconds: &'a [Vec<f64>],
     /// Seconds of bootstrapping each step's result, by the level that it is bootstrapped to.
     pub bootstrap: &'a [Vec<f64>],
+    /// Whether only sines are bootstrapped.
+    pub sines_only: bool,
 }
 
 /// The cheapest placement, and the cheapest with one bootstrap more and one fewer.
@@ -119,6 +121,9 @@ impl<'a> States<'a> {
     /// Every level for a step's result and for its bootstrapped result.
     fn choices(&self, id: NodeId, state: &State) -> Vec<Choice> {
         let step = &self.graph.node(id).step;
+        if let Step::Sine(..) = step {
+            return self.sines(id);
+        }
         let level_of = |operand: &NodeId| {
             let mut live = state.live.iter();
             live.find(|(node, _)| *node == operand.0).map_or(0, |(_, level)| *level)
@@ -136,7 +141,7 @@ impl<'a> States<'a> {
         for level in lowest..=highest {
             let seconds = self.config.seconds[id.0][level];
             choices.push(Choice { level, bootstrapped: None, seconds });
-            if operands.is_empty() {
+            if operands.is_empty() || self.config.sines_only {
                 continue;
             }
             choices.extend((level + 1..=self.config.top).map(|to| Choice {
@@ -146,6 +151,16 @@ impl<'a> States<'a> {
             }));
         }
         choices
+    }
+
+    /// A sine is a bootstrap to any level.
+    fn sines(&self, id: NodeId) -> Vec<Choice> {
+        let to_level = |to| Choice {
+            level: 0,
+            bootstrapped: Some(to),
+            seconds: self.config.bootstrap[id.0][to],
+        };
+        (1..=self.config.top).map(to_level).collect()
     }
 
     fn after(&self, id: NodeId, state: &State, choice: Choice) -> State {
@@ -183,7 +198,7 @@ mod tests {
     use hecc_grammar::model::Tensor;
 
     use super::*;
-    use crate::graph::{GraphOutput, Node, Step};
+    use crate::graph::{GraphOutput, Node};
     use crate::linear::LinearMap;
 
     fn node(step: Step) -> Node {
@@ -247,7 +262,8 @@ mod tests {
             let bootstrap: Vec<Vec<f64>> = (0..n)
                 .map(|id| (0..4).map(|level| (10 + id % 3 + 2 * level) as f64).collect())
                 .collect();
-            let config = PlaceConfig { top: 3, seconds: &seconds, bootstrap: &bootstrap };
+            let config =
+                PlaceConfig { top: 3, seconds: &seconds, bootstrap: &bootstrap, sines_only: false };
             let found = place_bootstraps(&graph, &config).unwrap();
             assert_eq!(found.best.seconds, naive(&graph, &config, &mut vec![]));
             assert!(found.one_more.is_none_or(|more| more >= found.best.seconds));
@@ -259,7 +275,25 @@ mod tests {
     fn a_step_that_is_too_deep_has_no_placement() {
         let graph = network(1, false);
         let zero = vec![vec![0.0; 1]; graph.nodes.len()];
-        let config = PlaceConfig { top: 0, seconds: &zero, bootstrap: &zero };
+        let config = PlaceConfig { top: 0, seconds: &zero, bootstrap: &zero, sines_only: false };
         assert_eq!(place_bootstraps(&graph, &config), None);
+    }
+
+    #[test]
+    fn sines_are_bootstrapped_and_nothing_else() {
+        let mut graph = Graph::default();
+        let mut x = graph.push(node(Step::Input(0)));
+        for _ in 0..2 {
+            let sine = graph.push(node(Step::Sine(x, 8.0)));
+            x = graph.push(node(Step::Mul(sine, sine)));
+        }
+        let output = GraphOutput { name: String::new(), node: x, shape: vec![1], client: vec![] };
+        graph.outputs.push(output);
+        let zero = vec![vec![0.0; 3]; 5];
+        let seconds = vec![vec![0.0, 1.0, 2.0]; 5];
+        let config = PlaceConfig { top: 2, seconds: &zero, bootstrap: &seconds, sines_only: true };
+        let best = place_bootstraps(&graph, &config).unwrap().best;
+        assert_eq!(best.bootstrapped, [None, Some(1), None, Some(1), None]);
+        assert_eq!((best.levels[1], best.levels[2], best.seconds), (0, 0, 2.0));
     }
 }

@@ -274,6 +274,13 @@ operations! {
             /// Chebyshev coefficients, constant first: `[channels, degree + 1]`.
             coefficients: Const;
         },
+        /// `sin(2π·x/ratio)`, which bootstrapping makes of a value: of arguments within [−1, 1], mostly.
+        Sine Function "sine" {
+            /// The data.
+            x: Tensor;
+            /// Its period.
+            ratio: f64,
+        },
         /// Rounding of every element to a grid: values stay what they mean, integers times the quantizer's scale.
         FakeQuant Function "fake_quant" {
             /// The data.

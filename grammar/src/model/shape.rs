@@ -85,6 +85,12 @@ impl Op {
                 }
                 shape
             }
+            Op::Sine { x, ratio } => {
+                if !(ratio.is_finite() && *ratio > 0.0) {
+                    return fail(format!("ratio {ratio}, expected a positive number"));
+                }
+                tensor(model, *x)?.to_vec()
+            }
             Op::FakeQuant { x, quantizer } => {
                 quantizer.check()?;
                 tensor(model, *x)?.to_vec()

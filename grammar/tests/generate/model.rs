@@ -97,7 +97,7 @@ fn operation(of: &mut Choices, model: &mut Model) -> (Op, Vec<usize>) {
     let mut shape = model.shape(x).to_vec();
     let (rank, count) = (shape.len(), shape.iter().product::<usize>());
     let axis = of.below(rank);
-    let op = match of.below(19) {
+    let op = match of.below(20) {
         0 => Op::Input,
         1 => conv(of, model, x),
         2 => {
@@ -156,6 +156,7 @@ fn operation(of: &mut Choices, model: &mut Model) -> (Op, Vec<usize>) {
             Op::Concat { xs, axis }
         }
         17 => Op::FakeQuant { x, quantizer: quantizer(of) },
+        18 => Op::Sine { x, ratio: 0.1 + of.below(9) as f64 },
         _ if of.coin() => Op::Activation { x, function: function(of) },
         _ if of.coin() => {
             let channels = shape.get(1).copied().unwrap_or(1);

@@ -171,6 +171,7 @@ impl Follow<'_> {
             | Op::Mul(..)
             | Op::Activation { .. }
             | Op::Polynomial { .. }
+            | Op::Sine { .. }
             | Op::FakeQuant { .. } => Ok(rows),
             Op::ChannelPolynomials { .. } => only_if(rows.axis != 1, JOINS),
             Op::Input => unreachable!("an input reads no tensor"),

@@ -4,7 +4,8 @@ use hecc_grammar::model::Function;
 use ndarray::{ArrayD, Axis};
 use rayon::prelude::*;
 
-use crate::poly::{Fit, FitConfig, Observed, Point, fit};
+use super::{LayerFit, SINE_MARGIN};
+use crate::poly::{FitConfig, Observed, Point, Variable, fit};
 
 /// Channels have polynomials of their own where as many arguments of each are observed.
 const LEAST_ARGUMENTS: usize = 2000;
@@ -17,11 +18,10 @@ const N_BINS: usize = 512;
 const LEAST_SHARE: f64 = 0.05;
 
 /// Margin and floor of fits up to a degree: the fewer coefficients, the more each of the interval's ends costs.
-const FITS: [(usize, FitConfig); 3] = [
-    (3, FitConfig { margin: 1.1, floor: 1e-4 }),
-    (5, FitConfig { margin: 1.2, floor: 1e-4 }),
-    (usize::MAX, FitConfig { margin: 1.5, floor: 1e-3 }),
-];
+const FITS: [(usize, f64, f64); 3] = [(3, 1.1, 1e-4), (5, 1.2, 1e-4), (usize::MAX, 1.5, 1e-3)];
+
+/// The same where polynomials are in the sine of the argument, which is bounded: what is beyond the margin folds back.
+const FIT_OF_SINES: (f64, f64) = (SINE_MARGIN, 1e-4);
 
 /// What one layer's channels see: the arguments that approximated layers before leave, and what the function makes of the
 /// arguments that they stand for.
@@ -48,7 +48,7 @@ pub(super) fn are_many(shape: &[usize], n_inputs: usize) -> bool {
 
 impl Seen<'_> {
     /// A polynomial for each channel.
-    pub(super) fn fit(&self, degree: usize) -> Vec<Fit> {
+    pub(super) fn fit(&self, degree: usize, variable: Variable) -> LayerFit {
         let n_channels = self.arguments[0].shape()[1];
         let ranges: Vec<(f64, f64)> =
             (0..n_channels).into_par_iter().map(|channel| self.range(channel)).collect();
@@ -56,15 +56,23 @@ impl Seen<'_> {
         halves.sort_by(f64::total_cmp);
         let median = halves[n_channels / 2];
         let least = if median > 0.0 { LEAST_SHARE * median } else { 1.0 };
-        let (_, config) =
-            FITS.into_iter().find(|(most, _)| degree <= *most).expect("the last has no limit");
-        let config = FitConfig { floor: config.floor.max(self.floor), ..config };
+        let config = self.config(degree, variable);
         let of_channel = |(channel, &(lo, hi)): (usize, &(f64, f64))| {
             let (middle, half) = ((lo + hi) / 2.0, ((hi - lo) / 2.0).max(least));
             let observed = self.observed(channel, (middle - half, middle + half));
             fit(|x| self.function.eval(x), &observed, degree, config)
         };
-        ranges.par_iter().enumerate().map(of_channel).collect()
+        LayerFit::Channels(ranges.par_iter().enumerate().map(of_channel).collect())
+    }
+
+    fn config(&self, degree: usize, variable: Variable) -> FitConfig {
+        let usual = FITS.into_iter().find(|(most, ..)| degree <= *most);
+        let (margin, floor) = match variable {
+            Variable::Argument => usual.map(|(_, margin, floor)| (margin, floor)),
+            Variable::Sine(_) => Some(FIT_OF_SINES),
+        }
+        .expect("the last has no limit");
+        experiment(FitConfig { margin, floor: floor.max(self.floor), variable })
     }
 
     fn range(&self, channel: usize) -> (f64, f64) {
@@ -93,5 +101,15 @@ impl Seen<'_> {
             Point { x: sum / count, weight: count / total, wanted: wanted / count }
         };
         Observed { lo, hi, points: used.map(point).collect() }
+    }
+}
+
+fn experiment(config: FitConfig) -> FitConfig {
+    let of =
+        |name: &str, x: f64| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(x);
+    FitConfig {
+        margin: of("X_MARGIN", config.margin),
+        floor: of("X_FLOOR", config.floor),
+        ..config
     }
 }

@@ -32,11 +32,16 @@ pub(super) fn cheapest(layers: &[Vec<Choice>], budget: f64) -> (Vec<usize>, f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poly::{FitConfig, Observed, fit};
+    use crate::poly::{FitConfig, Observed, Variable, fit};
 
     fn made_up(layers: usize) -> Vec<Vec<Choice>> {
         let nothing = Observed { lo: -1.0, hi: 1.0, points: vec![] };
-        let fit = fit(|x| x, &nothing, 1, FitConfig { margin: 1.0, floor: 1.0 });
+        let fit = fit(
+            |x| x,
+            &nothing,
+            1,
+            FitConfig { margin: 1.0, floor: 1.0, variable: Variable::Argument },
+        );
         let choice = |layer: usize, i: usize| Choice {
             degree: i,
             cost: 1 + i * (layer % 3 + 1),

@@ -290,8 +290,8 @@ impl<'a> DegreeSearch<'a> {
     }
 
     fn fit(&self, seen: &Histograms, layer: &Layer, degree: usize) -> Fit {
-        let FitConfig { margin, floor } = self.config.fit;
-        let config = FitConfig { margin, floor: floor.max(self.least_floor()) };
+        let given = self.config.fit;
+        let config = FitConfig { floor: given.floor.max(self.least_floor()), ..given };
         let f = |v| layer.function.eval(v);
         fit(f, &poly::Observed::of(&seen[&layer.x], f), degree, config)
     }

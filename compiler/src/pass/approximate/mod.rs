@@ -20,12 +20,18 @@ mod sequential;
 use hecc_grammar::model::Function;
 
 use crate::graph::polynomial_depth;
-use crate::poly::{Fit, FitConfig};
+use crate::poly::{Fit, FitConfig, Variable};
 
 pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed};
 pub use goal::Goal;
 pub use replaced::Replaced;
 pub use sequential::LayerFit;
+
+/// The period of sines, arguments in [−1, 1]: all of these, with their margin, are told apart.
+pub const SINE_RATIO: f64 = 4.0;
+
+/// The margin of arguments whose sines polynomials are in: what is beyond folds back.
+pub const SINE_MARGIN: f64 = 1.2;
 
 /// How activations are approximated.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +59,7 @@ impl ApproximateConfig {
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
             more_degrees: vec![127],
             degree_of_layers: None,
-            fit: FitConfig { margin: 1.5, floor: 1e-5 },
+            fit: FitConfig { margin: 1.5, floor: 1e-5, variable: Variable::Argument },
             floor_of_values: 3e-3,
             goal: Goal::standard(),
             products_per_level: 6,
@@ -63,6 +69,12 @@ impl ApproximateConfig {
     /// Whether degrees are left to be chosen from all that are usual.
     pub fn is_free(&self) -> bool {
         self.degree_of_layers.is_none() && !self.more_degrees.is_empty()
+    }
+
+    /// With polynomials in the sines that bootstraps leave of their arguments.
+    pub fn through_sines(&self) -> ApproximateConfig {
+        let fit = FitConfig { variable: Variable::Sine(SINE_RATIO), ..self.fit };
+        ApproximateConfig { fit: FitConfig { margin: SINE_MARGIN, ..fit }, ..self.clone() }
     }
 
     /// With degrees of half as many levels at most; `None` if there are none.
@@ -114,6 +126,11 @@ pub struct ApproximateReport {
 }
 
 impl ApproximateReport {
+    /// Whether all of them together are as good as was asked for.
+    pub fn is_good_enough(&self) -> bool {
+        self.loss <= goal::SLACK
+    }
+
     /// The layer that polynomials fit worst, the best one of each.
     pub fn worst_layer(&self) -> Option<&LayerReport> {
         let least = |layer: &LayerReport| {

@@ -1,12 +1,12 @@
 //! A model with polynomials in place of its activations.
 
-use hecc_grammar::model::{Model, Op, Tensor};
+use hecc_grammar::model::{Model, Op, Polynomial, Tensor};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 use super::LayerFit;
 use super::degree_search::Layer;
 use crate::graph::to_unit_interval;
-use crate::poly::Fit;
+use crate::poly::{Fit, Variable};
 
 /// A model with polynomials in place of its activations.
 #[derive(Clone, Debug)]
@@ -26,11 +26,7 @@ pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Re
         let mut node = node.clone();
         node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
         if let Some(k) = layers.iter().position(|layer| layer.tensor == tensor) {
-            let x = places[layers[k].x.index()];
-            node.op = match &fits[k] {
-                LayerFit::One(fit) => Op::Polynomial { x, polynomial: fit.polynomial.clone() },
-                LayerFit::Channels(fits) => channel_polynomials(&mut new, x, fits),
-            };
+            node.op = polynomials(&mut new, places[layers[k].x.index()], &fits[k]);
         }
         places.push(new.push(node.op, &node.name, node.shape));
         origins.resize(new.nodes.len() - 1, None);
@@ -41,10 +37,36 @@ pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Re
     Replaced { model: new, origins }
 }
 
-fn channel_polynomials(model: &mut Model, x: Tensor, fits: &[Fit]) -> Op {
+/// The polynomials of a layer, of arguments in [−1, 1], or of their sines.
+fn polynomials(model: &mut Model, x: Tensor, fit: &LayerFit) -> Op {
+    let coefficients = |fit: &Fit| fit.polynomial.coefficients.clone();
+    match (fit, fit.variable()) {
+        (LayerFit::One(fit), Variable::Argument) => {
+            Op::Polynomial { x, polynomial: fit.polynomial.clone() }
+        }
+        (LayerFit::One(fit), variable @ Variable::Sine(_)) => {
+            let x = variable_of(model, x, std::slice::from_ref(fit), variable);
+            let polynomial = Polynomial { lo: -1.0, hi: 1.0, coefficients: coefficients(fit) };
+            Op::Polynomial { x, polynomial }
+        }
+        (LayerFit::Channels(fits), variable) => {
+            let x = variable_of(model, x, fits, variable);
+            let rows: Vec<Vec<f64>> = fits.iter().map(coefficients).collect();
+            let shape = (fits.len(), rows[0].len());
+            let coefficients = Array2::from_shape_fn(shape, |(channel, j)| rows[channel][j]);
+            let coefficients = model.constant(coefficients.into_dyn());
+            Op::ChannelPolynomials { x, coefficients }
+        }
+    }
+}
+
+/// What polynomials are in: their arguments, taken to [−1, 1], or the sines of these.
+fn variable_of(model: &mut Model, x: Tensor, fits: &[Fit], variable: Variable) -> Tensor {
     let shape = model.shape(x).to_vec();
-    let mut column = vec![1; shape.len() - 1];
-    column[0] = fits.len();
+    let mut column = vec![1; shape.len()];
+    if let [_, channels, ..] = &mut column[..] {
+        *channels = fits.len();
+    }
     let (factors, offsets): (Vec<f64>, Vec<f64>) =
         fits.iter().map(|fit| to_unit_interval(&fit.polynomial)).unzip();
     let of_channels = |numbers: Vec<f64>| {
@@ -55,11 +77,9 @@ fn channel_polynomials(model: &mut Model, x: Tensor, fits: &[Fit]) -> Op {
     // They become part of the map before.
     let name = model.node(x).name.clone();
     let scaled = model.push(Op::MulConst(x, factors), &name, shape.clone());
-    let x = model.push(Op::AddConst(scaled, offsets), &name, shape);
-    let n_coefficients = fits[0].polynomial.coefficients.len();
-    let coefficients = Array2::from_shape_fn((fits.len(), n_coefficients), |(channel, j)| {
-        fits[channel].polynomial.coefficients[j]
-    });
-    let coefficients = model.constant(coefficients.into_dyn());
-    Op::ChannelPolynomials { x, coefficients }
+    let x = model.push(Op::AddConst(scaled, offsets), &name, shape.clone());
+    match variable {
+        Variable::Argument => x,
+        Variable::Sine(ratio) => model.push(Op::Sine { x, ratio }, &name, shape),
+    }
 }

@@ -12,7 +12,7 @@ use super::channels::Seen;
 use super::degree_search::Layer;
 use crate::calibrate::Calibration;
 use crate::interpret::{InterpretError, Lockstep, most_alive};
-use crate::poly::{Fit, apply};
+use crate::poly::{Fit, Variable};
 
 /// Most numbers that are kept at a time.
 const MOST_NUMBERS: usize = 1 << 27;
@@ -43,7 +43,12 @@ impl LayerFit {
         self.fits()[0].polynomial.coefficients.len() - 1
     }
 
-    fn fits(&self) -> &[Fit] {
+    /// What they are in.
+    pub(super) fn variable(&self) -> Variable {
+        self.fits()[0].variable
+    }
+
+    pub(super) fn fits(&self) -> &[Fit] {
         match self {
             LayerFit::One(fit) => std::slice::from_ref(fit),
             LayerFit::Channels(fits) => fits,
@@ -53,10 +58,10 @@ impl LayerFit {
     pub(super) fn apply(&self, x: &ArrayD<f64>) -> ArrayD<f64> {
         let mut y = x.clone();
         match self {
-            LayerFit::One(fit) => apply(&fit.polynomial, y.view_mut()),
+            LayerFit::One(fit) => fit.apply(y.view_mut()),
             LayerFit::Channels(fits) => {
                 let channels = y.axis_iter_mut(Axis(1)).zip(fits);
-                channels.for_each(|(channel, fit)| apply(&fit.polynomial, channel));
+                channels.for_each(|(channel, fit)| fit.apply(channel));
             }
         }
         y
@@ -82,7 +87,7 @@ pub(super) fn fit_each(
         if let Some((&Layer { x, function, by_channel: true, .. }, fits)) = layer {
             let arguments: Vec<&ArrayD<f64>> = clean.values(x).collect();
             let seen = Seen { function, clean: arguments.clone(), arguments, floor };
-            fits.iter_mut().for_each(|fit| *fit = LayerFit::Channels(seen.fit(fit.degree())));
+            fits.iter_mut().for_each(|fit| *fit = seen.fit(fit.degree(), fit.variable()));
         }
         clean.step();
     }
@@ -113,7 +118,7 @@ pub(super) fn fit_in_sequence(
                     let arguments = approximated.values(x).collect();
                     let clean = clean.values(x).collect();
                     let seen = Seen { function, arguments, clean, floor };
-                    *fit = LayerFit::Channels(seen.fit(fit.degree()));
+                    *fit = seen.fit(fit.degree(), fit.variable());
                 }
                 approximated.step_as(x, |value| fit.apply(value));
             }
@@ -151,6 +156,8 @@ mod tests {
     use crate::poly::{FitConfig, Observed, fit};
 
     const DEGREE: usize = 3;
+
+    const CONFIG: FitConfig = FitConfig { margin: 1.1, floor: 1e-4, variable: Variable::Argument };
 
     /// `relu(mix(relu([x_0, x_1 / 20])))` of two channels.
     fn model() -> Model {
@@ -199,7 +206,7 @@ mod tests {
         let mut histogram = Histogram::new(-1.0, 1.0, 100);
         histogram.counts.fill(1);
         let f = |x| Function::Relu.eval(x);
-        fit(f, &Observed::of(&histogram, f), DEGREE, FitConfig { margin: 1.1, floor: 1e-4 })
+        fit(f, &Observed::of(&histogram, f), DEGREE, CONFIG)
     }
 
     fn error(model: &Model, fits: &[LayerFit]) -> f64 {

@@ -6,7 +6,7 @@
 
 use crate::plan::{Constant, ConstantId, Input, Key, Op, Plan, Ranges, Value, View};
 
-use super::content::{Content, grid, raised_samples, spread};
+use super::content::{Content, grid, raised_samples, scatter, spread};
 use super::errors::Errors;
 use super::factors::Factors;
 use super::formulas::{
@@ -106,7 +106,10 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     let content = if is_worst { grid(value) } else { spread(quantiles, value) };
     let variances = known.errors.variances();
     // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
-    let variance = if known.is_bootstrapped { variances.mean() } else { variances.largest() };
+    let variance = match known.is_bootstrapped {
+        true => variances.mean() + scatter(&known.content.samples()),
+        false => variances.largest(),
+    };
     let deviation = Samples::All(variance.sqrt());
     let errors = Errors::fresh(value, deviation, known.errors.concentration());
     Known {

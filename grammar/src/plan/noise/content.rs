@@ -155,6 +155,18 @@ fn shuffled(i: usize, n: usize, value: Value) -> usize {
     (i * STRIDES[value.index() % STRIDES.len()] + value.index()) % n
 }
 
+/// The variance of what bootstrapping makes of one message, by which multiple of the prime comes with it: what polynomials of the sine
+/// are off.
+pub(super) fn scatter(results: &Samples) -> f64 {
+    let n = 2 * MULTIPLES as usize + 1;
+    let of_message = |message: usize| {
+        let of = |i: usize| results.at(i * MESSAGES.len() + message);
+        let mean = (0..n).map(of).sum::<f64>() / n as f64;
+        (0..n).map(|i| (of(i) - mean).powi(2)).sum::<f64>() / n as f64
+    };
+    (0..MESSAGES.len()).map(of_message).fold(0.0, f64::max)
+}
+
 /// Twice the real part of a value whose slots hold multiples of a unit and messages smaller by the factor `unit`.
 pub(super) fn raised_samples(size: f64, unit: f64) -> Samples {
     let each = 2.0 * size / overflow();
@@ -162,4 +174,20 @@ pub(super) fn raised_samples(size: f64, unit: f64) -> Samples {
     let samples: Rc<[f64]> = (-MULTIPLES..=MULTIPLES).flat_map(of).collect();
     debug_assert_eq!(samples.len(), SAMPLES);
     Samples::Each(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_differ_by_the_multiple_scatter() {
+        let of = |f: &dyn Fn(usize, usize) -> f64| {
+            let (n, m) = (2 * MULTIPLES as usize + 1, MESSAGES.len());
+            Samples::Each((0..n * m).map(|i| f(i / m, i % m)).collect())
+        };
+        assert_eq!(scatter(&of(&|_, message| message as f64)), 0.0);
+        let alternating = of(&|multiple, _| if multiple % 2 == 0 { 0.1 } else { -0.1 });
+        assert!((scatter(&alternating) - 0.01).abs() < 1e-3);
+    }
 }
