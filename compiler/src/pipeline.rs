@@ -1,6 +1,6 @@
 //! The compiler, read from the top: every pass, in order.
 
-use hecc_grammar::model::{Model, Op as ModelOp, Tensor};
+use hecc_grammar::model::{Model, Node, Op as ModelOp, Tensor};
 use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
 
 use crate::analysis::precision::choose_precision;
@@ -204,38 +204,45 @@ fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileErr
     stats.map_err(|error| CompileError::Calibration(error.to_string()))
 }
 
-/// Compiles for approximate numbers. Where bootstraps are needed, they may leave sines that polynomials are in: what is cheaper is
-/// taken, unless its polynomials are not good enough and the others are.
+/// Compiles for approximate numbers. Where bootstraps are needed, they may leave sines that polynomials are in. Networks so deep that
+/// nothing else is to be expected are compiled that way at once; of others what is cheaper is taken, unless its polynomials are not good
+/// enough and the others are.
 fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let plain = compile_plain(task);
-    let is_deep = match &plain {
-        Ok(compiled) => compiled.bootstraps.is_some(),
-        Err(CompileError::TooDeep { .. } | CompileError::Precision { .. }) => true,
-        Err(_) => return plain,
-    };
+    let (model, config) = (&task.lifted.model, task.config);
+    let through_sines = config.approximate.through_sines();
+    let is_activation = |node: &Node| matches!(node.op, ModelOp::Activation { .. });
     // Bootstrapping moves slots, which the inputs of a batch must not.
-    let through_sines = task.config.approximate.through_sines();
-    let is_same = task.config.approximate == through_sines;
-    if !is_deep || is_same || task.config.batch || !has_activations(&task.lifted.model) {
-        return plain;
+    let has_sines = model.nodes.iter().any(is_activation)
+        && !config.batch
+        && config.approximate != through_sines;
+    if !has_sines {
+        return compile_plain(task);
     }
-    task.passes.show("through_sines", Made::Decision);
-    let sines = compile_with(task, &through_sines);
-    match (plain, sines) {
-        (Ok(plain), Ok(sines)) => {
-            let lost =
-                plain.approximation.is_good_enough() && !sines.approximation.is_good_enough();
-            let is_better = sines.score.excess <= plain.score.excess
-                && sines.score.seconds < plain.score.seconds;
-            Ok(if is_better && !lost { sines } else { plain })
+    let with_sines = || {
+        task.passes.show("through_sines", Made::Decision);
+        compile_with(task, &through_sines)
+    };
+    if size::least_levels(model) > limits::LEVELS_WITHOUT_BOOTSTRAPS {
+        return with_sines().or_else(|_| compile_plain(task));
+    }
+    match compile_plain(task) {
+        Ok(plain) if plain.bootstraps.is_some() => Ok(match with_sines() {
+            Ok(sines) => cheaper_and_good_enough(plain, sines),
+            Err(_) => plain,
+        }),
+        Err(error @ (CompileError::TooDeep { .. } | CompileError::Precision { .. })) => {
+            with_sines().map_err(|_| error)
         }
-        (Err(_), Ok(sines)) => Ok(sines),
-        (plain, Err(_)) => plain,
+        plain => plain,
     }
 }
 
-fn has_activations(model: &Model) -> bool {
-    model.nodes.iter().any(|node| matches!(node.op, ModelOp::Activation { .. }))
+/// The one with sines if it is cheaper and loses nothing.
+fn cheaper_and_good_enough(plain: Compiled, sines: Compiled) -> Compiled {
+    let is_cheaper =
+        sines.score.excess <= plain.score.excess && sines.score.seconds < plain.score.seconds;
+    let loses = plain.approximation.is_good_enough() && !sines.approximation.is_good_enough();
+    if is_cheaper && !loses { sines } else { plain }
 }
 
 /// Compiles for approximate numbers. Where nobody asked for degrees, and those that the network's behavior asks for let errors grow

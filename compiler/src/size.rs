@@ -36,6 +36,18 @@ pub fn check(model: &Model) -> Result<(), CompileError> {
     Ok(())
 }
 
+/// Levels that a network takes at least, whatever the polynomials are: two for an activation and one for the map that follows.
+pub fn least_levels(model: &Model) -> usize {
+    let mut depths: Vec<usize> = Vec::with_capacity(model.nodes.len());
+    for node in &model.nodes {
+        let is_activation = matches!(node.op, Op::Activation { .. });
+        let own = if is_activation { 3 } else { usize::from(takes_a_level(&node.op)) };
+        let before = node.op.operands().into_iter().map(|operand| depths[operand.index()]);
+        depths.push(before.max().unwrap_or(0) + own);
+    }
+    depths.into_iter().max().unwrap_or(0)
+}
+
 fn takes_a_level(op: &Op) -> bool {
     match op {
         Op::Mul(..)

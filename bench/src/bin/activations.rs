@@ -10,7 +10,6 @@ use clap::Parser;
 use hecc_bench::{Measured, array, class, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
-use hecc_compiler::poly::Variable;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::model::Model;
 use ndarray::{ArrayD, Axis, Slice};
@@ -22,9 +21,9 @@ struct Arguments {
     /// Degrees to choose from; those of `hecc compile` if it is not said.
     #[arg(long, value_delimiter = ',')]
     degrees: Vec<usize>,
-    /// Polynomials are in the sine of their argument, with this period in units of its range.
+    /// Polynomials are in the sines that bootstraps leave of their arguments.
     #[arg(long)]
-    sine: Option<f64>,
+    sines: bool,
     /// Test inputs that are looked at.
     #[arg(long, default_value_t = 5_000)]
     count: usize,
@@ -43,8 +42,8 @@ fn main() -> Result<()> {
         config.approximate.degrees = arguments.degrees;
         config.approximate.more_degrees.clear();
     }
-    if let Some(ratio) = arguments.sine {
-        config.approximate.fit.variable = Variable::Sine(ratio);
+    if arguments.sines {
+        config.approximate = config.approximate.through_sines();
     }
     let start = Instant::now();
     let shipped = pipeline::approximate(&model, &calibration, &config)?;

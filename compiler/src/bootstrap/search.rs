@@ -33,6 +33,12 @@ const TRANSFORM_MARGIN: f64 = 17.0;
 /// By how many bits primes of CoeffsToSlots are smaller than those of the sine, and where that does.
 const SMALLER_TRANSFORM: (f64, f64) = (1.5, 3.0);
 
+/// What takes up to so many times as long as the fastest is as good.
+const NEARLY: f64 = 1.01;
+
+/// By how many bits scales that are tried are above the smallest that is enough for bootstrapping.
+const LARGER_SCALES: [f64; 3] = [1.0, 2.0, 4.0];
+
 /// log2 of the largest primes of CoeffsToSlots.
 const MOST_TRANSFORM_BITS: f64 = 48.0;
 
@@ -146,11 +152,20 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
     });
     let mut found: Vec<(Chain, f64)> = found.collect();
     found.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    // Among those that take the same time, keys are smallest with the fewest primes, and layers are most precise with the largest
+    // scale.
+    let fastest = found.first().map_or(0.0, |(_, seconds)| *seconds);
+    let n_nearly = found.partition_point(|(_, seconds)| *seconds <= NEARLY * fastest);
+    let n_primes = |chain: &Chain| chain.ladder.params.q.len() + chain.ladder.params.p.len();
+    let scale = |chain: &Chain| chain.parameters.scale_bits;
+    found[..n_nearly].sort_by(|(a, _), (b, _)| {
+        n_primes(a).cmp(&n_primes(b)).then_with(|| scale(b).total_cmp(&scale(a)))
+    });
     found
 }
 
 /// The bootstrapping parameters with the smallest primes of the sine that give the precision: with the largest scale between
-/// layers, and with the smallest; with primes of CoeffsToSlots that are smaller yet, if these do.
+/// layers, with the smallest and some above it; with primes of CoeffsToSlots that are smaller yet, if these do.
 fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapParams>> {
     let gives = |parameters: &BootstrapParams| {
         let chain = parameters.chain_with(&form.sine.1);
@@ -177,7 +192,10 @@ fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapPa
         let scaled = |scale_bits| BootstrapParams { scale_bits, ..parameters.clone() };
         let below = |scale: &f64| *scale < parameters.scale_bits;
         let smallest = scales(wish).take_while(below).map(scaled).find(is_enough);
-        std::iter::once(parameters.clone()).chain(smallest).collect::<Vec<_>>()
+        let larger =
+            smallest.iter().flat_map(|one| LARGER_SCALES.map(|more| one.scale_bits + more));
+        let larger: Vec<_> = larger.filter(below).map(scaled).collect();
+        std::iter::once(parameters.clone()).chain(smallest).chain(larger).collect::<Vec<_>>()
     };
     Some(std::iter::once(first).chain(smaller).flat_map(with_scales).collect())
 }

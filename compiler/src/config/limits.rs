@@ -44,6 +44,9 @@ limits! {
     /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
     /// reach the results.
     BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";
+    /// Levels that the smallest of large rings has without bootstraps: networks with more than these are compiled with sines, and
+    /// not in any other way first.
+    LEVELS_WITHOUT_BOOTSTRAPS: usize = 34, "levels beyond which activations are fitted through sines at once";
     /// −log2 of the largest error of a bootstrap, relative to the range of its values, that is first tried where polynomials are in
     /// its sine: ResNets decide alike with all that is left from 9.5 on.
     SINE_BITS: f64 = 10.0, "bits of precision of a bootstrap that leaves a sine, at first";

@@ -1,6 +1,7 @@
 //! Chooses ring, levels, bootstraps and their places: the cheapest in all.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::plan::TypeError;
@@ -8,7 +9,7 @@ use hecc_grammar::plan::TypeError;
 use crate::bootstrap::{self, Chain, Considered, Wish};
 use crate::config::limits;
 use crate::error::CompileError;
-use crate::graph::NodeId;
+use crate::graph::{Graph, NodeId};
 use crate::lower::{Bootstraps, Choice, Method};
 use crate::pack::{PackConfig, Packing};
 use crate::passes::Decided;
@@ -30,12 +31,16 @@ pub struct BootstrapReport {
 }
 
 /// Finds the cheapest plan with bootstraps so precise that results are as wanted, or the most precise one; `None` if there is
-/// none.
-pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileError> {
+/// none. `levels` are those of a plan that bootstraps nothing but sines.
+pub(super) fn search(
+    problem: &Problem<'_>,
+    levels: &[usize],
+) -> Result<Option<Found>, CompileError> {
     let (mut bits, enough) = precision(problem);
+    let levels = levels_between(problem.graph, levels);
     let mut best = None::<Found>;
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
-        let Some(found) = search_reliable(problem, bits)? else { break };
+        let Some(found) = search_reliable(problem, &levels, bits)? else { break };
         let lacks = enough - found.precision;
         let improves = best.as_ref().is_none_or(|best| found.score.is_better(&best.score));
         if improves {
@@ -49,8 +54,22 @@ pub(super) fn search(problem: &Problem<'_>) -> Result<Option<Found>, CompileErro
     Ok(best)
 }
 
+/// How many levels there may be between two bootstraps. Where only sines are bootstrapped, more than any step needs are of no use.
+fn levels_between(graph: &Graph, levels: &[usize]) -> RangeInclusive<usize> {
+    match graph.sine_ratio() {
+        Some(_) => {
+            let most = levels.iter().copied().max().unwrap_or(0).max(1);
+            most..=most
+        }
+        None => {
+            let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
+            deepest..=deepest + limits::SPARE_LEVELS
+        }
+    }
+}
+
 /// The bits of bootstraps that are tried first, and those of results that are enough. Where polynomials are in sines they were fitted
-/// roughly, and results are as precise as is acceptable at all.
+/// roughly, and as many bits fewer are enough as are given up before others are bootstrapped at all.
 fn precision(problem: &Problem<'_>) -> (f64, f64) {
     let wanted = problem.objective.precision;
     let first = (wanted + limits::BOOTSTRAP_MORE_BITS).min(limits::BOOTSTRAP_BITS);
@@ -63,13 +82,17 @@ fn precision(problem: &Problem<'_>) -> (f64, f64) {
 
 /// The cheapest plan whose bootstraps have `bits` bits and fail as seldom as is allowed: never, if there are too many of them for
 /// anything else.
-fn search_reliable(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, CompileError> {
+fn search_reliable(
+    problem: &Problem<'_>,
+    levels: &RangeInclusive<usize>,
+    bits: f64,
+) -> Result<Option<Found>, CompileError> {
     let of_one = limits::BOOTSTRAP_FAILURE - limits::MOST_BOOTSTRAPS.log2();
-    let found = search_with(problem, (bits, of_one))?;
+    let found = search_with(problem, levels, (bits, of_one))?;
     let fails = |found: &Found| found.bootstraps.as_ref().map_or(f64::NEG_INFINITY, |b| b.failure);
     match found {
         Some(found) if fails(&found) > limits::BOOTSTRAP_FAILURE => {
-            search_with(problem, (bits, f64::NEG_INFINITY))
+            search_with(problem, levels, (bits, f64::NEG_INFINITY))
         }
         found => Ok(found),
     }
@@ -78,14 +101,14 @@ fn search_reliable(problem: &Problem<'_>, bits: f64) -> Result<Option<Found>, Co
 /// The cheapest plan whose bootstraps have so many bits, and each may fail with a probability of 2^`failure`.
 fn search_with(
     problem: &Problem<'_>,
+    between: &RangeInclusive<usize>,
     (bits, failure): (f64, f64),
 ) -> Result<Option<Found>, CompileError> {
     let Problem { graph, config, .. } = *problem;
-    let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
     let mut best: Option<(Chain, Placements)> = None;
     let mut candidates = vec![];
     for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
-        for levels in deepest..=deepest + limits::SPARE_LEVELS {
+        for levels in between.clone() {
             let wish = Wish { bits, failure, ..wish(problem, log_n, levels) };
             let found = bootstrap::fastest(&wish, &config.costs);
             let Some(Considered { chain, .. }) = found else { continue };

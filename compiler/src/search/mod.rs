@@ -58,7 +58,7 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
     let (wanted, wish) = (problem.objective.precision, problem.config.precision);
     let enough = wish.unwrap_or((wanted - limits::SPARE_BITS).max(limits::LEAST_BITS));
     if problem.graph.sine_ratio().is_some() {
-        let best = bootstrapped::search(problem)?.ok_or(CompileError::NoBootstraps)?;
+        let best = bootstrapped::search(problem, levels)?.ok_or(CompileError::NoBootstraps)?;
         return precise_enough(problem, best);
     }
     let leveled = match leveled::search(problem, levels) {
@@ -70,7 +70,8 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
     };
     let capped = |found: &Found| Score { precision: found.precision.min(enough), ..found.score };
     // Bootstrapping moves slots, which the inputs of a batch must not.
-    let bootstrapped = if problem.config.batch { None } else { bootstrapped::search(problem)? };
+    let bootstrapped =
+        if problem.config.batch { None } else { bootstrapped::search(problem, levels)? };
     let best = match (leveled, bootstrapped) {
         (Ok(one), Some(other)) if !capped(&other).is_better(&capped(&one)) => one,
         (_, Some(other)) => other,

@@ -18,9 +18,9 @@ const LEAST_DEPTH: usize = 2;
 
 /// The highest degree for every number of levels, ascending: lower ones save products, but no level.
 pub(super) fn highest_by_depth(config: &ApproximateConfig) -> VecDeque<usize> {
-    let degrees = config.degrees.iter().chain(&config.more_degrees);
-    let by_depth: BTreeMap<usize, usize> =
-        degrees.map(|&degree| (polynomial_depth(degree).max(LEAST_DEPTH), degree)).collect();
+    let by_depth: BTreeMap<usize, usize> = (config.degrees_alike())
+        .map(|degree| (polynomial_depth(degree).max(LEAST_DEPTH), degree))
+        .collect();
     by_depth.into_values().collect()
 }
 

@@ -72,7 +72,7 @@ impl Seen<'_> {
             Variable::Sine(_) => Some(FIT_OF_SINES),
         }
         .expect("the last has no limit");
-        experiment(FitConfig { margin, floor: floor.max(self.floor), variable })
+        FitConfig { margin, floor: floor.max(self.floor), variable }
     }
 
     fn range(&self, channel: usize) -> (f64, f64) {
@@ -101,15 +101,5 @@ impl Seen<'_> {
             Point { x: sum / count, weight: count / total, wanted: wanted / count }
         };
         Observed { lo, hi, points: used.map(point).collect() }
-    }
-}
-
-fn experiment(config: FitConfig) -> FitConfig {
-    let of =
-        |name: &str, x: f64| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(x);
-    FitConfig {
-        margin: of("X_MARGIN", config.margin),
-        floor: of("X_FLOOR", config.floor),
-        ..config
     }
 }

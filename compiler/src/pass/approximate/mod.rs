@@ -30,6 +30,9 @@ pub use sequential::LayerFit;
 /// The period of sines, arguments in [−1, 1]: all of these, with their margin, are told apart.
 pub const SINE_RATIO: f64 = 4.0;
 
+/// Higher degrees gain nothing any more where channels have polynomials in sines of their own.
+const MOST_DEGREE_IN_SINES: usize = 15;
+
 /// The margin of arguments whose sines polynomials are in: what is beyond folds back.
 pub const SINE_MARGIN: f64 = 1.2;
 
@@ -73,8 +76,19 @@ impl ApproximateConfig {
 
     /// With polynomials in the sines that bootstraps leave of their arguments.
     pub fn through_sines(&self) -> ApproximateConfig {
-        let fit = FitConfig { variable: Variable::Sine(SINE_RATIO), ..self.fit };
-        ApproximateConfig { fit: FitConfig { margin: SINE_MARGIN, ..fit }, ..self.clone() }
+        let variable = Variable::Sine(SINE_RATIO);
+        let fit = FitConfig { variable, margin: SINE_MARGIN, ..self.fit };
+        ApproximateConfig { fit, ..self.clone() }
+    }
+
+    /// Degrees that are tried where all layers have the same: in sines those of a level more than a few would cost every bootstrap.
+    fn degrees_alike(&self) -> impl Iterator<Item = usize> {
+        let all = self.degrees.iter().chain(&self.more_degrees).copied();
+        let most = match self.fit.variable {
+            Variable::Argument => usize::MAX,
+            Variable::Sine(_) => MOST_DEGREE_IN_SINES,
+        };
+        all.filter(move |&degree| degree <= most)
     }
 
     /// With degrees of half as many levels at most; `None` if there are none.
