@@ -6,7 +6,10 @@ use hecc_grammar::plan::{PlanError, TypeError};
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// No ring carries bootstraps with as many levels as the network has between two activations.
-    #[error("no ring carries bootstraps with the levels between two activations")]
+    #[error(
+        "no ring carries bootstraps with as many levels as the network has between two activations; lower degrees (--degrees) \
+         take fewer"
+    )]
     NoBootstraps,
     /// An activation reached packing without a polynomial.
     #[error("node `{node}`: {function} was not approximated by a polynomial")]

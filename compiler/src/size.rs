@@ -89,6 +89,15 @@ mod tests {
     }
 
     #[test]
+    fn activations_take_two_levels_and_a_map() {
+        let mut model = squares(2, 4);
+        let function = hecc_grammar::model::Function::Relu;
+        let x = hecc_grammar::model::Tensor(2);
+        model.push(Op::Activation { x, function }, "relu", vec![1, 4]);
+        assert_eq!(least_levels(&model), 5);
+    }
+
+    #[test]
     fn networks_that_no_plan_holds_are_refused() {
         assert!(check(&squares(MAX_DEPTH, MAX_ENCRYPTED)).is_ok());
         let error = check(&squares(20_000, 4)).unwrap_err().to_string();

@@ -127,7 +127,7 @@ fn plans_of_every_kind_are_generated() {
 #[test]
 fn models_of_every_operation_are_generated() {
     let of_models = "add average_pool clip concat conv cos elu erf exp expand fake_quant gather gelu hard_sigmoid hard_swish \
-        input leaky_relu log matmul mish mul pad polynomial polynomials relu reshape selu sigmoid sin slice softplus softsign sqrt sum swish tanh transpose";
+        input leaky_relu log matmul mish mul pad polynomial polynomials relu reshape selu sigmoid sin sine slice softplus softsign sqrt sum swish tanh transpose";
     let expected: BTreeSet<String> = of_models.split_whitespace().map(str::to_owned).collect();
     let mut found = BTreeSet::new();
     for model in samples(models()) {

@@ -17,3 +17,28 @@ pub fn assign_levels(graph: &Graph) -> Vec<usize> {
     }
     levels
 }
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::Tensor;
+
+    use super::*;
+    use crate::graph::{GraphOutput, Node};
+
+    #[test]
+    fn sines_have_new_levels_for_what_follows() {
+        let node = |step| {
+            let (name, shape) = (String::new(), vec![1]);
+            Node { step, name, tensor: Tensor(0), shape, factor: 1.0, offset: 0.0 }
+        };
+        let mut graph = Graph::default();
+        let input = graph.push(node(Step::Input(0)));
+        let square = graph.push(node(Step::Mul(input, input)));
+        let sine = graph.push(node(Step::Sine(square, 4.0)));
+        let fourth = graph.push(node(Step::Mul(sine, sine)));
+        let last = graph.push(node(Step::Mul(fourth, fourth)));
+        let (name, shape, client) = (String::new(), vec![1], vec![]);
+        graph.outputs.push(GraphOutput { name, node: last, shape, client });
+        assert_eq!(assign_levels(&graph), [1, 0, 2, 1, 0]);
+    }
+}

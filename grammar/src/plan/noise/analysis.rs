@@ -6,7 +6,7 @@
 
 use crate::plan::{Constant, ConstantId, Input, Key, Op, Plan, Ranges, Value, View};
 
-use super::content::{Content, grid, raised_samples, scatter, spread};
+use super::content::{Content, grid, mean_of_raised, raised_samples, scatter, spread};
 use super::errors::Errors;
 use super::factors::Factors;
 use super::formulas::{
@@ -107,7 +107,7 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     let variances = known.errors.variances();
     // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
     let variance = match known.is_bootstrapped {
-        true => variances.mean() + scatter(&known.content.samples()),
+        true => mean_of_raised(&variances) + scatter(&known.content.samples()),
         false => variances.largest(),
     };
     let deviation = Samples::All(variance.sqrt());

@@ -10,8 +10,8 @@ use super::samples::{EXTREMES, SAMPLES, Samples};
 /// Multiples of the prime, on both sides of none, that samples of a raised value hold: all alike, though the largest are rare.
 const MULTIPLES: i32 = 5;
 
-/// Messages that they hold besides.
-const MESSAGES: [f64; 3] = [-1.0, 0.3, 1.0];
+/// Messages that they hold besides: most values are small against their range, and there the sine is steepest.
+const MESSAGES: [f64; 3] = [-0.3, 0.0, 0.3];
 
 /// How many times their root mean square the largest of raised values are.
 const LARGEST_RAISED: f64 = 6.0;
@@ -155,16 +155,27 @@ fn shuffled(i: usize, n: usize, value: Value) -> usize {
     (i * STRIDES[value.index() % STRIDES.len()] + value.index()) % n
 }
 
+/// The mean over the samples of a raised value, each multiple of the prime as often as it comes: for each message, the largest.
+pub(super) fn mean_of_raised(samples: &Samples) -> f64 {
+    let weight = |multiple: i32| (-0.5 * (f64::from(multiple) / overflow()).powi(2)).exp();
+    let total: f64 = (-MULTIPLES..=MULTIPLES).map(weight).sum();
+    let of_message = |message: usize| {
+        let at = |(i, multiple)| weight(multiple) * samples.at(i * MESSAGES.len() + message);
+        (0..).zip(-MULTIPLES..=MULTIPLES).map(at).sum::<f64>() / total
+    };
+    (0..MESSAGES.len()).map(of_message).fold(f64::NEG_INFINITY, f64::max)
+}
+
 /// The variance of what bootstrapping makes of one message, by which multiple of the prime comes with it: what polynomials of the sine
 /// are off.
 pub(super) fn scatter(results: &Samples) -> f64 {
-    let n = 2 * MULTIPLES as usize + 1;
-    let of_message = |message: usize| {
-        let of = |i: usize| results.at(i * MESSAGES.len() + message);
-        let mean = (0..n).map(of).sum::<f64>() / n as f64;
-        (0..n).map(|i| (of(i) - mean).powi(2)).sum::<f64>() / n as f64
+    let (n, n_messages) = (2 * MULTIPLES as usize + 1, MESSAGES.len());
+    let mean = |message: usize| {
+        (0..n).map(|i| results.at(i * n_messages + message)).sum::<f64>() / n as f64
     };
-    (0..MESSAGES.len()).map(of_message).fold(0.0, f64::max)
+    let means: Vec<f64> = (0..n_messages).map(mean).collect();
+    let square = |s: usize| (results.at(s) - means[s % n_messages]).powi(2);
+    mean_of_raised(&Samples::Each((0..n * n_messages).map(square).collect()))
 }
 
 /// Twice the real part of a value whose slots hold multiples of a unit and messages smaller by the factor `unit`.
@@ -189,5 +200,10 @@ mod tests {
         assert_eq!(scatter(&of(&|_, message| message as f64)), 0.0);
         let alternating = of(&|multiple, _| if multiple % 2 == 0 { 0.1 } else { -0.1 });
         assert!((scatter(&alternating) - 0.01).abs() < 1e-3);
+        // The rare multiples hardly count.
+        let rare = of(&|multiple, _| if multiple == 0 { 1.0 } else { 0.0 });
+        assert!(mean_of_raised(&rare) < 0.005, "{}", mean_of_raised(&rare));
+        let common = of(&|multiple, _| if multiple == 5 { 1.0 } else { 0.0 });
+        assert!((mean_of_raised(&common) - 0.24).abs() < 0.01, "{}", mean_of_raised(&common));
     }
 }
