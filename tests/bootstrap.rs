@@ -134,7 +134,7 @@ fn sines_are_left_where_they_are_wanted() {
     };
     let plan = plan(&BootstrapParams { scale_bits: sine.max_scale(), ..sine }, 10, 1);
     let tensors: Vec<f64> = (0..1024).map(|i| f64::from(i) / 511.5 - 1.0).collect();
-    let Outputs { clear, simulated, encrypted } = run_all(&plan, &[tensors.clone()], 3);
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, std::slice::from_ref(&tensors), 3);
     let bound = noise::analyze(&plan)[plan.output_values().next().unwrap().index()].bound;
     for (x, i) in tensors.iter().zip(0..) {
         let expected = (std::f64::consts::FRAC_PI_2 * x).sin();

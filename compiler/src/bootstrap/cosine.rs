@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn fits_gain_bits_on_the_interpolation() {
         for (degree, doublings, overflow_bound, least) in
-            [(15, 2, 13, 13.0), (31, 1, 13, 25.0), (15, 3, 13, 40.0), (15, 3, 16, 33.0)]
+            [(15, 2, 13, 13.0), (31, 1, 13, 25.0), (15, 3, 13, 40.0), (15, 3, 16, 32.5)]
         {
             let params = CosineParams { degree, doublings, overflow_bound, ratio: 8.0 };
             let bits = bits(degree, doublings, overflow_bound, 8.0);

@@ -294,7 +294,7 @@ mod tests {
         let observed = observed();
         for degree in [3, 5, 7] {
             let plain = FitConfig { margin: 1.2, floor: 1e-4, variable: Variable::Argument };
-            let through = FitConfig { variable: Variable::Sine(8.0), ..plain };
+            let through = FitConfig { variable: Variable::Sine(4.0), ..plain };
             let plain = fit(relu, &observed, degree, plain);
             let through = fit(relu, &observed, degree, through);
             assert!(through.mean_squared_error < plain.mean_squared_error, "degree {degree}");
