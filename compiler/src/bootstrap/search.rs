@@ -295,6 +295,7 @@ mod tests {
     /// Prints the table of docs/results/bootstrapping.md.
     #[test]
     #[ignore = "half a minute of search"]
+    #[expect(clippy::print_stdout, reason = "it prints a table")]
     fn table_of_few_bits() {
         for (bits, sine) in [(14.5, None), (12.0, None), (10.0, None), (10.0, Some(8.0))] {
             for levels in 2..=8 {
