@@ -14,10 +14,6 @@ use crate::measure::tracer::Tracer;
 /// most of that. What a wrong plan computes is off by more.
 const TOLERANCE: f64 = 1.0 / 128.0;
 
-/// As [`TOLERANCE`], where sines are left by bootstraps: these are as exact as their precision, and channels of small range magnify
-/// what others are off.
-const SINE_TOLERANCE: f64 = 1.0 / 32.0;
-
 /// As [`TOLERANCE`], over integers, where biases and ratios of quantization scales are rounded.
 const INTEGER_TOLERANCE: f64 = 1.0 / 16.0;
 
@@ -67,9 +63,7 @@ pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()
 }
 
 fn tolerance(compiled: &Compiled) -> f64 {
-    let has_sines = compiled.graph.sine_ratio().is_some();
-    let usual = if has_sines { SINE_TOLERANCE } else { TOLERANCE };
-    let Some(report) = &compiled.integers else { return usual };
+    let Some(report) = &compiled.integers else { return TOLERANCE };
     let ratios = report.approximations.iter().map(|(_, error)| error);
     INTEGER_TOLERANCE + 4.0 * ratios.sum::<f64>()
 }

@@ -75,9 +75,10 @@ impl Bootstrap<'_> {
     fn slots_to_coeffs(&self, emit: &mut Emit<'_>, value: Value) -> Result<Value, TypeError> {
         let groups = groups(self.log_slots, self.chain.parameters.slots_to_coeffs);
         let mut value = skip(emit, value, self.chain.parameters.slots_to_coeffs - groups.len())?;
+        let mut factor = self.chain.to_period();
         for bits in groups {
-            let transform =
-                Transform { log_slots: self.log_slots, inverse: false, bits, factor: 1.0 };
+            let transform = Transform { log_slots: self.log_slots, inverse: false, bits, factor };
+            factor = 1.0;
             let scale = self.chain.ladder.scale(0);
             value = transform.emit(emit, value, scale, self.costs)?;
         }

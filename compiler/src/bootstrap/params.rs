@@ -147,6 +147,14 @@ impl Chain {
         (self.ladder.params.log_q(0) - self.ladder.scale(0)).exp2()
     }
 
+    /// What messages are multiplied by so that sines of them have the period that was asked for: no prime is q_0 exactly.
+    pub(super) fn to_period(&self) -> f64 {
+        match self.parameters.recovered {
+            Recovered::Message => 1.0,
+            Recovered::Sine => self.ratio() / self.parameters.ratio_bits.exp2(),
+        }
+    }
+
     /// Largest argument of the sine before it is divided to be within [−1, 1], in message units.
     pub fn argument_range(&self) -> f64 {
         self.ratio() * self.sine.range()

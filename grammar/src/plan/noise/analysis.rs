@@ -17,7 +17,7 @@ use super::lineage::{Line, Lineage, Root};
 use super::mixture::At;
 use super::prints::names;
 use super::samples::Samples;
-use super::shifts::{Moves, Shifts};
+use super::shifts::Moves;
 
 /// Smaller parts of a deviation are not followed on their own.
 pub(super) const NEGLIGIBLE: f64 = 1e-4;
@@ -191,8 +191,10 @@ impl Analysis<'_> {
                 let unit = (params.log_q(limb) - ty.scale).exp2();
                 let size = unit * overflow() * (params.n_slots() as f64).sqrt();
                 let raised = self.of(*a);
-                let kin = raised.errors.lineage(raised.of, self.at.moves).kin();
-                let line = Line::mixed(Root::Whole(self.value), kin, Shifts::NONE);
+                // What repeats with a period of the slots does so in the trace as well.
+                let lineage = raised.errors.lineage(raised.of, self.at.moves);
+                let period = lineage.all_shifts(self.at.moves);
+                let line = Line::mixed(Root::Whole(self.value), lineage.kin(), period);
                 let deviation = Samples::All(raised.largest().sqrt());
                 let errors = Errors::mixed(self.at, (deviation, 1.0), Lineage::of(line), None);
                 Known::new(self.value, Content::Raised { size, unit }, errors)

@@ -219,6 +219,12 @@ impl Lineage {
         &self.0
     }
 
+    /// The shifts of all roots.
+    pub(super) fn all_shifts(&self, moves: Moves) -> Shifts {
+        let shifts = self.0.iter().map(|line| line.shifts.clone());
+        shifts.reduce(|all, one| all.union(&one, moves)).unwrap_or(Shifts::NONE)
+    }
+
     /// The most shifts of a root that differ modulo a power of two.
     pub(super) fn most_shifts(&self, period: u32) -> usize {
         self.0.iter().map(|line| line.shifts.count_modulo(period)).max().unwrap_or(0)
