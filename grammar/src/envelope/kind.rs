@@ -68,7 +68,7 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
-    /// The first byte of the payload: a page boundary for evaluation keys, which are memory-mapped.
+    /// The first byte of the payload: a page boundary for evaluation keys, so that they may be mapped.
     pub fn payload_offset(self) -> usize {
         match self {
             Kind::Plan
