@@ -212,7 +212,7 @@ fn poor_agreement_is_warned_of_and_wishes_are_kept() {
 fn the_bound_on_noise_is_near_what_is_simulated() {
     let workshop = Workshop::empty();
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    for network in ["mnist/square", "mnist/lenet_relu", "deep/residual"] {
+    for network in ["mnist/square", "mnist/lenet_relu", "deep/deep", "deep/residual"] {
         let sheet = workshop.json(&format!(
             "compile {examples}/{network}.onnx --calibration {examples}/mnist/calibration.npz -o p.bin"
         ));

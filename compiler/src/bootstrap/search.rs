@@ -291,20 +291,4 @@ mod tests {
         }
         assert!(sine.seconds < 0.95 * message.seconds, "{}, {}", sine.seconds, message.seconds);
     }
-
-    /// Prints the table of docs/results/bootstrapping.md.
-    #[test]
-    #[ignore = "half a minute of search"]
-    #[expect(clippy::print_stdout, reason = "it prints a table")]
-    fn table_of_few_bits() {
-        for (bits, sine) in [(14.5, None), (12.0, None), (10.0, None), (10.0, Some(8.0))] {
-            for levels in 2..=8 {
-                let found = fastest(&Wish { bits, sine, ..wish(levels) }, &DEFAULT);
-                let Some(Considered { chain, seconds, key_bytes, .. }) = found else { continue };
-                let gigabytes = key_bytes as f64 / 1e9;
-                let parameters = chain.parameters;
-                println!("{levels} levels: {seconds:.3} s, {gigabytes:.2} GB, {parameters:?}");
-            }
-        }
-    }
 }

@@ -269,20 +269,11 @@ impl Errors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Params, Scheme};
-    use crate::security::Security;
+    use crate::noise::testing::params;
+    use crate::plan::Scheme;
 
     fn at(value: u32) -> At {
-        let params = Params {
-            scheme: Scheme::Ckks,
-            log_n: 8,
-            q: vec![],
-            t: vec![],
-            p: vec![],
-            input_level: 0,
-            top_scale: 40.0,
-            security: Security::insecure_for_tests(),
-        };
+        let params = params(Scheme::Ckks);
         At { name: name(value), moves: Moves::new(&params), is_layered: false }
     }
 

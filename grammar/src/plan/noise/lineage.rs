@@ -243,20 +243,11 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Params, Scheme};
-    use crate::security::Security;
+    use crate::noise::testing::params;
+    use crate::plan::Scheme;
 
     fn moves() -> Moves {
-        Moves::new(&Params {
-            scheme: Scheme::Ckks,
-            log_n: 8,
-            q: vec![],
-            t: vec![],
-            p: vec![],
-            input_level: 0,
-            top_scale: 40.0,
-            security: Security::insecure_for_tests(),
-        })
+        Moves::new(&params(Scheme::Ckks))
     }
 
     fn root(i: usize) -> Root {

@@ -20,6 +20,8 @@ mod sizes;
 mod slot_sums;
 mod spectrum;
 mod summands;
+#[cfg(test)]
+mod testing;
 mod variance;
 
 pub use analysis::{Deviation, analyze};

@@ -186,20 +186,11 @@ fn odd(print: u64, of: impl Fn(u64) -> u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Key, Params, Scheme};
-    use crate::security::Security;
+    use crate::noise::testing::params;
+    use crate::plan::{Key, Scheme};
 
     fn plan(ops: Vec<Op>) -> Plan {
-        let params = Params {
-            scheme: Scheme::Ckks,
-            log_n: 8,
-            q: vec![],
-            t: vec![],
-            p: vec![],
-            input_level: 0,
-            top_scale: 40.0,
-            security: Security::insecure_for_tests(),
-        };
+        let params = params(Scheme::Ckks);
         let constants = [2.0, -1.0].map(|x| Constant { view: View::Splat(x), scale: 0.0 });
         Plan { ops, constants: constants.to_vec(), ..Plan::new(params, "test") }
     }

@@ -139,20 +139,11 @@ impl Marked {
 mod tests {
     use super::*;
     use crate::noise::lineage::{Line, Root};
-    use crate::plan::{Params, Scheme, Value};
-    use crate::security::Security;
+    use crate::noise::testing::params;
+    use crate::plan::{Scheme, Value};
 
     fn moves() -> Moves {
-        Moves::new(&Params {
-            scheme: Scheme::Bfv,
-            log_n: 8,
-            q: vec![],
-            t: vec![],
-            p: vec![],
-            input_level: 0,
-            top_scale: 0.0,
-            security: Security::insecure_for_tests(),
-        })
+        Moves::new(&params(Scheme::Bfv))
     }
 
     fn of(root: u32) -> Summand {
