@@ -11,10 +11,11 @@ use serde_json::{Value as Json, json};
 
 use crate::files::memory::MemoryLimit;
 use crate::files::plan_file::{self, LoadedPlan};
+use crate::files::run_profile::RunProfile;
 use crate::files::stream::input_name;
 use crate::files::{bytes_file, costs, refusal};
 use crate::report::cost_sheet::{CostSheet, params_json, params_lines};
-use crate::report::layers::{layer_costs, layer_table, layers_json};
+use crate::report::layers::{LayerCost, layer_costs, layer_table, layers_json};
 use crate::report::parts::{ClientSheet, ServerSheet};
 use crate::report::tensors;
 use crate::terminal::console::Console;
@@ -41,7 +42,12 @@ pub(crate) fn inspect(args: &Args, console: &Console) -> Result<()> {
     match kind_of(&bytes).map_err(refused)? {
         Kind::Plan => {
             let (loaded, costs) = (plan_file::open(path, bytes)?, costs::load()?);
-            return console.result(plan_text(path, &loaded, &costs), plan_json(&loaded, &costs));
+            let n_instructions = loaded.plan.ops.len();
+            let profile = RunProfile::read(path, loaded.fingerprint, n_instructions)?;
+            let measured = profile.as_ref().map(|profile| &profile.instructions[..]);
+            let layers = layer_costs(&loaded.plan, &costs, measured);
+            let sheet = PlanSheet { path, loaded: &loaded, costs: &costs, layers, profile };
+            return console.result(sheet.text(), sheet.json());
         }
         Kind::ClientPart => {
             let part = ClientSheet { path, size, loaded: plan_file::open_client(path, bytes)? };
@@ -106,32 +112,49 @@ fn direction(kind: Kind) -> Option<&'static str> {
     }
 }
 
-fn plan_text(path: &Path, loaded: &LoadedPlan, costs: &Costs) -> String {
-    let plan = &loaded.plan;
-    let mut sheet = Sheet::default();
-    sheet.line("file", format!("{}: a plan", input_name(path)));
-    sheet.line("network", plan.name.clone());
-    sheet.line("fingerprint", loaded.fingerprint.to_string());
-    tensors::lines(&plan.inputs, &plan.outputs, &mut sheet);
-    let source = if loaded.source.is_some() { "stored" } else { "not stored" };
-    sheet.line("original network", source);
-    sheet.line("instructions", units::grouped(plan.ops.len() as u64));
-    let cost_sheet = CostSheet::new(plan, loaded.bytes, costs);
-    let costs = layer_costs(plan, costs);
-    format!("{sheet}{cost_sheet}\n{}", layer_table(plan, &costs))
+/// What there is to say of a plan.
+struct PlanSheet<'a> {
+    path: &'a Path,
+    loaded: &'a LoadedPlan,
+    costs: &'a Costs,
+    layers: Vec<LayerCost>,
+    profile: Option<RunProfile>,
 }
 
-fn plan_json(loaded: &LoadedPlan, costs: &Costs) -> Json {
-    let plan: &Plan = &loaded.plan;
-    let mut json = CostSheet::new(&loaded.plan, loaded.bytes, costs).json();
-    json["kind"] = "plan".into();
-    json["plan"] = loaded.fingerprint.to_string().into();
-    json["name"] = plan.name.clone().into();
-    tensors::json(&plan.inputs, &plan.outputs, &mut json);
-    json["instructions"] = plan.ops.len().into();
-    json["has_original_network"] = loaded.source.is_some().into();
-    json["layers"] = layers_json(plan, &layer_costs(plan, costs));
-    json
+impl PlanSheet<'_> {
+    /// For people.
+    fn text(&self) -> String {
+        let (loaded, plan) = (self.loaded, &self.loaded.plan);
+        let mut sheet = Sheet::default();
+        sheet.line("file", format!("{}: a plan", input_name(self.path)));
+        sheet.line("network", plan.name.clone());
+        sheet.line("fingerprint", loaded.fingerprint.to_string());
+        tensors::lines(&plan.inputs, &plan.outputs, &mut sheet);
+        let source = if loaded.source.is_some() { "stored" } else { "not stored" };
+        sheet.line("original network", source);
+        sheet.line("instructions", units::grouped(plan.ops.len() as u64));
+        let cost_sheet = CostSheet::new(plan, loaded.bytes, self.costs);
+        let mut measured = Sheet::default();
+        if let Some(profile) = &self.profile {
+            measured.line("measured", profile.to_string());
+        }
+        format!("{sheet}{cost_sheet}{measured}\n{}", layer_table(plan, &self.layers))
+    }
+
+    /// For scripts.
+    fn json(&self) -> Json {
+        let (loaded, plan): (_, &Plan) = (self.loaded, &self.loaded.plan);
+        let mut json = CostSheet::new(&loaded.plan, loaded.bytes, self.costs).json();
+        json["kind"] = "plan".into();
+        json["plan"] = loaded.fingerprint.to_string().into();
+        json["name"] = plan.name.clone().into();
+        tensors::json(&plan.inputs, &plan.outputs, &mut json);
+        json["instructions"] = plan.ops.len().into();
+        json["has_original_network"] = loaded.source.is_some().into();
+        json["layers"] = layers_json(plan, &self.layers);
+        json["measured"] = self.profile.as_ref().map_or(Json::Null, RunProfile::json);
+        json
+    }
 }
 
 fn contents_lines(contents: &Contents, kind: Kind, sheet: &mut Sheet) {

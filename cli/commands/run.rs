@@ -1,12 +1,13 @@
 //! `hecc run`: a plan on encrypted inputs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use hecc_grammar::cost;
+use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::envelope::{Fingerprint, Kind, Origin, ReadError, checksum};
-use hecc_grammar::plan::Interface;
+use hecc_grammar::plan::{Interface, Plan};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{
     Ciphertexts, RunSource, read_evaluation_keys, read_inputs, write_outputs,
@@ -18,7 +19,9 @@ use crate::commands::runs::{Ran, Runs};
 use crate::files::checkpoint::{CheckpointFolder, Subject};
 use crate::files::memory::MemoryLimit;
 use crate::files::output::{Content, Output};
+use crate::files::run_profile::RunProfile;
 use crate::files::{bytes_file, companions, costs, memory, plan_file, refusal, stream};
+use crate::report::kinds::{KindTime, by_kind, kinds_json, kinds_table};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::units;
@@ -58,6 +61,11 @@ pub(crate) struct Args {
     /// Seconds between checkpoints; more where writing one takes long. With 0 there is one after each instruction.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "checkpoint")]
     checkpoint_every: u32,
+    /// Measure how long each layer takes, and write it next to the plan, where `hecc inspect` finds it: `plan.profile.json`.
+    ///
+    /// Times add up to what a core works only with --threads 1: of several, one that waits for its part may do another's.
+    #[arg(long, conflicts_with = "checkpoint")]
+    profile: bool,
     #[command(flatten)]
     pub(crate) memory: MemoryLimit,
 }
@@ -106,13 +114,21 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     if let Some(folder) = folder {
         folder.clear()?;
     }
-    let predicted = cost::plan_seconds(&costs::load()?, plan);
+    let table = costs::load()?;
+    let profile = args.profile.then(|| profile(evaluator, &seconds, threads));
+    if let Some(profile) = &profile {
+        profile.write(&args.plan, loaded.fingerprint)?;
+    }
+    let kinds = profile.as_ref().map(|profile| kinds(profile, plan, &table, cache));
+    let kinds_text =
+        kinds.as_ref().map_or_else(String::new, |kinds| format!("\n\n{}", kinds_table(kinds)));
+    let predicted = cost::run_seconds(&table, plan, cache);
     let peak = memory::peak_bytes();
     let memory =
         peak.map_or_else(String::new, |peak| format!(", {} of memory", units::bytes(peak)));
     console.summary(
         format!(
-            "{}: {} in {} with {} (predicted for one core: {} a run){memory}",
+            "{}: {} in {} with {} (predicted for one core: {} a run){memory}{kinds_text}",
             output.name(),
             units::count(n_examples, "input"),
             units::duration(Duration::from_secs_f64(total)),
@@ -132,6 +148,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
             "input_seconds": seconds,
             "predicted_seconds_one_core": predicted * n_runs as f64,
             "peak_memory_bytes": peak,
+            "profile": profile.as_ref().map(RunProfile::json),
+            "instructions": kinds.as_ref().map(kinds_json),
         }),
     )
 }
@@ -151,6 +169,34 @@ fn read_keys(
         ReadError::File(error) => refusal::mismatched(path, error, &args.input),
         ReadError::Io(error) => bytes_file::unreadable(path, error),
     })
+}
+
+/// How long instructions took, a run.
+fn profile(evaluator: &Evaluator<'_>, seconds: &[f64], threads: usize) -> RunProfile {
+    let n_runs = seconds.len();
+    let of_run = |time: Duration| time.as_secs_f64() / n_runs as f64;
+    RunProfile {
+        n_runs,
+        threads,
+        run: seconds.iter().sum::<f64>() / n_runs as f64,
+        encoding: of_run(evaluator.encoding_time()),
+        instructions: evaluator.times().into_iter().map(of_run).collect(),
+    }
+}
+
+/// What was measured and what the cost table says, by kind of instruction.
+fn kinds(
+    profile: &RunProfile,
+    plan: &Plan,
+    costs: &Costs,
+    kept_bytes: u64,
+) -> BTreeMap<String, KindTime> {
+    let mut predicted = cost::seconds_of_each(costs, plan);
+    if cost::plaintext_bytes(plan) > kept_bytes {
+        let encoding = cost::encode_seconds_of_each(costs, plan);
+        predicted.iter_mut().zip(encoding).for_each(|(seconds, more)| *seconds += more);
+    }
+    by_kind(plan, &profile.instructions, &predicted)
 }
 
 /// Where the result goes.

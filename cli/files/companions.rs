@@ -23,6 +23,11 @@ pub(crate) fn public_key(plan: &Path, folder: Option<&Path>) -> PathBuf {
     in_folder(of_plan(plan, "pk"), folder)
 }
 
+/// The file of how long runs of a plan took, next to the plan: `plan.bin` has `plan.profile.json`, as have its parts.
+pub(crate) fn run_profile(plan: &Path) -> PathBuf {
+    of_plan(plan, "profile.json")
+}
+
 /// Words before the extension of a part: `plan.bin` has the parts `plan.client.bin` and `plan.server.bin`.
 const CLIENT: &str = "client";
 const SERVER: &str = "server";

@@ -10,6 +10,7 @@ pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod plan_file;
 pub(crate) mod refusal;
+pub(crate) mod run_profile;
 pub(crate) mod save;
 pub(crate) mod security;
 pub(crate) mod signals;

@@ -20,12 +20,18 @@ pub(crate) struct LayerCost {
     pub(crate) products: usize,
     /// Products of a ciphertext and a plaintext.
     pub(crate) plain_products: usize,
-    /// Predicted seconds on one core.
+    /// Predicted seconds on one core, weights encoded.
     pub(crate) seconds: f64,
+    /// Predicted seconds on one core to encode the weights that it is the first to use.
+    pub(crate) encode_seconds: f64,
+    /// Measured seconds, encoding included, if a profile was taken.
+    pub(crate) measured_seconds: Option<f64>,
 }
 
-/// The costs of all layers, in the plan's order.
-pub(crate) fn layer_costs(plan: &Plan, costs: &Costs) -> Vec<LayerCost> {
+/// The costs of all layers, in the plan's order; `measured` are seconds of each instruction.
+pub(crate) fn layer_costs(plan: &Plan, costs: &Costs, measured: Option<&[f64]>) -> Vec<LayerCost> {
+    let (run, encode) =
+        (cost::seconds_of_each(costs, plan), cost::encode_seconds_of_each(costs, plan));
     let mut layers = vec![LayerCost::default(); plan.layers.len()];
     let level = |value: Value| plan.ty(value).limbs.len().saturating_sub(1);
     for (value, op) in plan.values() {
@@ -41,7 +47,11 @@ pub(crate) fn layer_costs(plan: &Plan, costs: &Costs) -> Vec<LayerCost> {
         layer.rotations += rotations;
         layer.products += products;
         layer.plain_products += plain_products;
-        layer.seconds += cost::instruction(costs, plan, value);
+        layer.seconds += run[value.index()];
+        layer.encode_seconds += encode[value.index()];
+        if let Some(measured) = measured {
+            *layer.measured_seconds.get_or_insert(0.0) += measured[value.index()];
+        }
     }
     for (layer, described) in layers.iter_mut().zip(&plan.layers) {
         // Where the result can be observed, that is its level; instructions may be in any order.
@@ -70,7 +80,7 @@ fn counts(op: &Op) -> (usize, usize, usize) {
 
 /// The layers as a table.
 pub(crate) fn layer_table(plan: &Plan, costs: &[LayerCost]) -> Table {
-    let mut table = Table::new(&[
+    let mut heads = vec![
         ("layer (ONNX nodes)", Align::Left),
         ("kind", Align::Left),
         ("shape", Align::Left),
@@ -82,9 +92,14 @@ pub(crate) fn layer_table(plan: &Plan, costs: &[LayerCost]) -> Table {
         ("products", Align::Right),
         ("with weights", Align::Right),
         ("time, 1 core", Align::Right),
-    ]);
+        ("encoding", Align::Right),
+    ];
+    let is_measured = costs.iter().any(|cost| cost.measured_seconds.is_some());
+    heads.extend(is_measured.then_some(("measured", Align::Right)));
+    let mut table = Table::new(&heads);
     for (layer, cost) in plan.layers.iter().zip(costs) {
-        table.row(vec![
+        let measured = is_measured.then(|| units::seconds(cost.measured_seconds.unwrap_or(0.0)));
+        let mut cells = vec![
             layer.name.clone(),
             layer.kind.clone(),
             shape(&layer.shape),
@@ -96,7 +111,10 @@ pub(crate) fn layer_table(plan: &Plan, costs: &[LayerCost]) -> Table {
             cost.products.to_string(),
             cost.plain_products.to_string(),
             units::seconds(cost.seconds),
-        ]);
+            units::seconds(cost.encode_seconds),
+        ];
+        cells.extend(measured);
+        table.row(cells);
     }
     table
 }
@@ -117,6 +135,8 @@ pub(crate) fn layers_json(plan: &Plan, costs: &[LayerCost]) -> Json {
             "products": cost.products,
             "plaintext_products": cost.plain_products,
             "predicted_seconds": cost.seconds,
+            "predicted_encode_seconds": cost.encode_seconds,
+            "measured_seconds": cost.measured_seconds,
         })
     };
     plan.layers.iter().zip(costs).map(layer).collect()

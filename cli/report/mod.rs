@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod fidelity;
 pub(crate) mod file_sizes;
 pub(crate) mod integer_results;
+pub(crate) mod kinds;
 pub(crate) mod layers;
 pub(crate) mod parts;
 pub(crate) mod run_cost;

@@ -150,8 +150,8 @@ impl Shape {
     }
 }
 
-/// Seconds that one instruction takes on one core, plaintexts already encoded.
-pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
+/// Seconds that one instruction takes on one core, for one plaintext prime, plaintexts already encoded.
+fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
     let ty = plan.ty(value);
     let shape = Shape::new(&plan.params, ty.limbs.len());
     let polys = usize::from(ty.degree) + 1;
@@ -187,40 +187,61 @@ pub fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
 
 /// Seconds to run a plan on one core, plaintexts already encoded.
 pub fn plan_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    let once: f64 = plan.values().map(|(value, _)| instruction(costs, plan, value)).sum();
-    once * plan.params.n_instances() as f64
+    seconds_of_each(costs, plan).iter().sum()
+}
+
+/// Of each instruction, seconds in a run on one core, plaintexts already encoded.
+pub fn seconds_of_each(costs: &Costs, plan: &Plan) -> Vec<f64> {
+    let times = plan.params.n_instances() as f64;
+    plan.values().map(|(value, _)| times * instruction(costs, plan, value)).collect()
 }
 
 /// Seconds to encode every plaintext of a plan once, on one core.
 pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    let each = encodings(plan).map(|(shape, extended)| shape.encode(costs, extended));
-    each.fold(0.0, |sum, seconds| sum + seconds) * plan.params.n_instances() as f64
+    encode_seconds_of_each(costs, plan).iter().fold(0.0, |sum, seconds| sum + seconds)
+}
+
+/// Of each instruction, seconds to encode the plaintexts that it is the first to use, on one core.
+pub fn encode_seconds_of_each(costs: &Costs, plan: &Plan) -> Vec<f64> {
+    let mut seconds = vec![0.0; plan.ops.len()];
+    for (value, shape, extended) in encodings(plan) {
+        let of_all = shape.encode(costs, extended) * plan.params.n_instances() as f64;
+        seconds[value.index()] += of_all;
+    }
+    seconds
 }
 
 /// Seconds of each of many runs on one core: weights that are too many to keep are encoded every time.
 pub fn repeated_seconds(costs: &Costs, plan: &Plan) -> f64 {
-    let keeps = plaintext_bytes(plan) <= KEPT_BYTES;
+    run_seconds(costs, plan, KEPT_BYTES)
+}
+
+/// Seconds of a run on one core where encoded weights are kept if they take no more than `kept_bytes`.
+pub fn run_seconds(costs: &Costs, plan: &Plan, kept_bytes: u64) -> f64 {
+    let keeps = plaintext_bytes(plan) <= kept_bytes;
     plan_seconds(costs, plan) + if keeps { 0.0 } else { encode_seconds(costs, plan) }
 }
 
 /// Bytes of all plaintexts of a plan when encoded.
 pub fn plaintext_bytes(plan: &Plan) -> u64 {
     let of_one: u64 =
-        encodings(plan).map(|(shape, extended)| shape.plaintext_bytes(extended)).sum();
+        encodings(plan).map(|(_, shape, extended)| shape.plaintext_bytes(extended)).sum();
     of_one * plan.params.n_instances() as u64
 }
 
-/// One (shape, whether on QP) for each plaintext that is not one number.
-fn encodings(plan: &Plan) -> impl Iterator<Item = (Shape, bool)> {
-    let factors = plan.factors().into_keys().map(|factor| (factor.limbs, factor.form));
+/// The first use, the shape and whether it is on QP, of each plaintext that is not one number.
+fn encodings(plan: &Plan) -> impl Iterator<Item = (Value, Shape, bool)> {
+    let factors = plan.factors().into_iter();
+    let factors = factors.map(|(factor, uses)| (uses.first, factor.limbs, factor.form));
     let summands = plan.values().flat_map(|(value, op)| {
         let is_full = |c: &ConstantId| !matches!(plan.constants[c.index()].view, View::Splat(_));
         let constants = if let Op::AddPlain(..) = op { op.constants() } else { vec![] };
         let (limbs, form) = (plan.ty(value).limbs, plan.ty(value).form);
-        constants.into_iter().filter(is_full).map(move |_| (limbs, form))
+        constants.into_iter().filter(is_full).map(move |_| (value, limbs, form))
     });
-    let shape =
-        |(limbs, form): (LimbSet, Form)| (Shape::new(&plan.params, limbs.len()), form == Form::QP);
+    let shape = |(value, limbs, form): (Value, LimbSet, Form)| {
+        (value, Shape::new(&plan.params, limbs.len()), form == Form::QP)
+    };
     factors.chain(summands).map(shape)
 }
 

@@ -9,10 +9,10 @@ use hecc_grammar::security::Security;
 use hecc_runtime::file::evaluation_keys_bytes;
 use serde_json::{Value as Json, json};
 
-use super::kinds::{by_kind, kinds_json, kinds_table};
 use super::session::measure;
 use crate::files::costs;
 use crate::files::memory;
+use crate::report::kinds::{by_kind, kinds_json, kinds_table};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 use crate::terminal::table::{Align, Table};
@@ -72,7 +72,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
     let square = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
     let (bits, mean_bits) = (-largest.log2(), -square.sqrt().log2());
     let (keys, log_qp) = (evaluation_keys_bytes(&plan.interface()), plan.params.log_qp());
-    let kinds = by_kind(&plan, &measured.instructions, &table);
+    let kinds = by_kind(&plan, &measured.instructions, &cost::seconds_of_each(&table, &plan));
     let traffic = KeyTraffic::of(&plan, &measured.instructions);
     let text = format!(
         "{} values in {} with {}: {bits:.1} bits ({mean_bits:.1} root mean square), {} levels\n\

@@ -98,7 +98,7 @@ fn measure() -> Costs {
     let embedding = Embedding::new(n / 2);
     let slots = Slots::real((0..n / 2).map(|i| (i as f64).sin()).collect());
     let encode = time(|| {
-        std::hint::black_box(embedding.to_coefficients(&slots));
+        std::hint::black_box(embedding.to_coefficients(slots.clone(), 1.0));
     });
     let each = |seconds: f64, count: usize| seconds / (count * n) as f64;
     Costs {

@@ -2,7 +2,6 @@
 
 mod bootstrap;
 mod calibrate;
-mod kinds;
 mod ops;
 mod session;
 

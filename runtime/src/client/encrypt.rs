@@ -113,7 +113,7 @@ fn messages<'a>(
             let embedding = Embedding::new(params.n_slots());
             let scale = params.top_scale;
             Box::new(slots.into_iter().map(move |slots| {
-                SecretPoly(encode_slots(ring, &embedding, &Slots::real(slots), scale, limbs))
+                SecretPoly(encode_slots(ring, &embedding, Slots::real(slots), scale, limbs))
             }))
         }
         Scheme::Bfv => Box::new(params.t.iter().flat_map(move |&t| {

@@ -36,13 +36,37 @@ impl PlaintextCache {
             return plaintext;
         }
         let plaintext = Arc::new(encode());
+        self.hold(encoding, &plaintext);
+        plaintext
+    }
+
+    /// Two plaintexts, encoded now, together, unless both are held: each is always encoded with the same other one, so that
+    /// it is the same, bit by bit.
+    pub(super) fn pair(
+        &self,
+        encodings: [Encoding; 2],
+        encode: impl FnOnce() -> [Plaintext; 2],
+    ) -> [Arc<Plaintext>; 2] {
+        let held = {
+            let held = self.held.read().expect("no panic under this lock");
+            encodings.map(|encoding| held.plaintexts.get(&encoding).cloned())
+        };
+        if let [Some(a), Some(b)] = held {
+            return [a, b];
+        }
+        let pair = encode().map(Arc::new);
+        encodings.iter().zip(&pair).for_each(|(encoding, made)| self.hold(*encoding, made));
+        pair
+    }
+
+    /// Keeps a plaintext if there is room.
+    fn hold(&self, encoding: Encoding, plaintext: &Arc<Plaintext>) {
         let mut held = self.held.write().expect("no panic under this lock");
         let bytes = held.bytes.saturating_add(plaintext.bytes());
         if bytes <= self.budget && !held.plaintexts.contains_key(&encoding) {
             held.bytes = bytes;
             held.plaintexts.insert(encoding, plaintext.clone());
         }
-        plaintext
     }
 }
 

@@ -1,32 +1,30 @@
 //! Runs a plan on ciphertexts.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{ConstantId, Op, Scheme, Value, VerifiedPlan, View};
+use hecc_grammar::plan::{ConstantId, Key, Op, Scheme, Value, VerifiedPlan};
 use rayon::prelude::*;
 
 use crate::error::RunError;
-use crate::kernel::{Multiple, Term, active};
+use crate::kernel::active;
 use crate::rlwe::{
-    BLOCK, Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly,
-    by_blocks, limb_indices,
+    Ciphertext, Context, Digits, EvaluationKeys, FreshCiphertext, Plaintext, Poly, limb_indices,
 };
+use crate::scheme::Use;
 use crate::scheme::bfv::Multiplier;
-use crate::scheme::{Encoder, Encoding, Use};
 
-use super::cache::PlaintextCache;
+use super::dots::{Dot, dots};
 use super::executor::{Computed, Execution, Progress, Saver, execute};
+use super::factors::{Factors, Reader};
 use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
-use super::reused::Reused;
 use super::snapshot::{self, Keeper, Snapshot, Snapshots};
 use super::sums::{Product, sums_of_multiples};
 use super::units::{is_sum_of_multiples, units};
 
-/// Plaintexts that are encoded before they are multiplied by: so few are still in the caches then.
-const PLAINTEXTS_AT_ONCE: usize = 16;
+/// Plaintexts of a sum that are encoded before they are multiplied by.
+const FACTORS_AT_ONCE: usize = 16;
 
 /// How a plan is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +42,11 @@ pub struct Evaluator<'a> {
     units: Vec<Vec<Value>>,
     keys: &'a EvaluationKeys,
     context: Context,
-    encoder: Encoder,
+    factors: Factors,
     multiplier: Option<Multiplier>,
     /// BFV: for each plaintext prime, the correction factor of each value.
     correction_factors: Vec<Vec<u64>>,
     pool: rayon::ThreadPool,
-    cache: PlaintextCache,
-    reused: Reused,
     /// Nanoseconds spent on each instruction, in all runs.
     spent: Vec<AtomicU64>,
 }
@@ -100,21 +96,19 @@ impl<'a> Evaluator<'a> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
         let pool = pool.map_err(|error| RunError::Threads { wanted: options.threads, error })?;
         let context = pool.install(|| Context::new(plan));
-        let encoder = pool.install(|| Encoder::new(&plan.params));
+        let factors = pool.install(|| Factors::new(plan, options.cache_bytes));
         let multiplier = (plan.params.scheme == Scheme::Bfv)
             .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
-        let factors = |&t: &u64| plan.correction_factors(t).expect("a verified plan has them");
+        let corrections = |&t: &u64| plan.correction_factors(t).expect("a verified plan has them");
         Ok(Evaluator {
             plan,
             units: units(plan),
             keys,
             context,
-            encoder,
+            factors,
             multiplier,
-            correction_factors: plan.params.t.iter().map(factors).collect(),
+            correction_factors: plan.params.t.iter().map(corrections).collect(),
             pool,
-            cache: PlaintextCache::new(options.cache_bytes),
-            reused: Reused::new(plan),
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -213,9 +207,9 @@ impl<'a> Evaluator<'a> {
             let start = Instant::now();
             let results = match (values, operands) {
                 ([value], [operands]) => vec![self.result(*value, operands, run)],
-                _ => self.sums(values, operands, run.instance),
+                _ => self.results(values, operands, run.instance),
             };
-            // Sums in one pass take about as long each.
+            // What is computed in one pass takes about as long each.
             let nanoseconds = start.elapsed().as_nanos() as u64 / values.len() as u64;
             for value in values {
                 self.spent[value.index()].fetch_add(nanoseconds, Ordering::Relaxed);
@@ -229,6 +223,11 @@ impl<'a> Evaluator<'a> {
     /// instruction may work on those of another, which counts for both.
     pub fn times(&self) -> Vec<Duration> {
         self.spent.iter().map(|spent| Duration::from_nanos(spent.load(Ordering::Relaxed))).collect()
+    }
+
+    /// The part of [`times`](Self::times) that encoding plaintexts took, summed over threads.
+    pub fn encoding_time(&self) -> Duration {
+        self.factors.time()
     }
 
     /// The result of one instruction.
@@ -250,21 +249,12 @@ impl<'a> Evaluator<'a> {
             Op::AddPlain(_, c) => {
                 let factor =
                     self.correction_factors.get(instance).map_or(1, |of| of[value.index()]);
-                add_plain(
-                    ring,
-                    ct(0),
-                    &self.plaintext(*c, value, Use::Summand(factor), instance),
-                    ty,
-                )
+                let reader = self.reader(value, instance);
+                let plaintext = self.factors.one(reader, *c, Use::Summand(factor));
+                add_plain(ring, ct(0), &plaintext, ty)
             }
-            Op::MulPlain(_, c) => self.dot_plain(&[(ct(0), *c)], value, instance),
-            op if is_sum_of_multiples(self.plan, op) => {
-                return self.sums(&[value], &[operands.to_vec()], instance).remove(0);
-            }
-            Op::DotPlain(terms) => {
-                let pairs: Vec<(&Arc<Ciphertext>, ConstantId)> =
-                    terms.iter().enumerate().map(|(i, (_, c))| (ct(i), *c)).collect();
-                self.dot_plain(&pairs, value, instance)
+            Op::MulPlain(..) | Op::DotPlain(_) | Op::ApplyKey(..) => {
+                return self.results(&[value], &[operands.to_vec()], instance).remove(0);
             }
             Op::Mul(..) => match &self.multiplier {
                 Some(multiplier) => multiplier.mul(ring, [ct(0), ct(1)], instance),
@@ -279,14 +269,34 @@ impl<'a> Evaluator<'a> {
             Op::Rescale(_) | Op::ModSwitch(..) | Op::ModDown(_) => context.divide(ct(0), ty),
             Op::Drop(..) => drop_limbs(ct(0), ty),
             Op::Decompose(_) => return Data::Digits(context.decompose(ct(0).clone())),
-            Op::ApplyKey(_, key) => match &*operands[0] {
-                Data::Digits(digits) => context.apply_key(digits, *key, self.keys),
-                Data::Ciphertext(_) => unreachable!("verified operands have their form"),
-            },
             Op::ModUp(_) => context.mod_up(ct(0)),
             Op::ModRaise(..) => context.mod_raise(ct(0), ty),
         };
         Data::Ciphertext(Arc::new(Ciphertext { ty, ..result }))
+    }
+
+    /// The results of instructions that are executed at once.
+    fn results(&self, values: &[Value], operands: &[Vec<Arc<Data>>], instance: usize) -> Vec<Data> {
+        match &self.plan.ops[values[0].index()] {
+            Op::ApplyKey(..) => self.key_products(values, &operands[0][0]),
+            op if is_sum_of_multiples(self.plan, op) => self.sums(values, operands, instance),
+            _ => self.dots(values, operands, instance),
+        }
+    }
+
+    /// The inner products of digits with the keys of some instructions.
+    fn key_products(&self, values: &[Value], digits: &Data) -> Vec<Data> {
+        let Data::Digits(digits) = digits else {
+            unreachable!("verified operands have their form");
+        };
+        let keys: Vec<Key> =
+            values.iter().filter_map(|value| self.plan.ops[value.index()].key()).collect();
+        let products = self.context.apply_keys(digits, &keys, self.keys).into_iter();
+        let typed = products.zip(values).map(|(product, &value)| {
+            let ty = self.plan.ty(value);
+            Data::Ciphertext(Arc::new(Ciphertext { ty, ..product }))
+        });
+        typed.collect()
     }
 
     /// Sums of ciphertexts times numbers, of one type.
@@ -294,7 +304,8 @@ impl<'a> Evaluator<'a> {
         let ring = &self.context.ring;
         let ty = self.plan.ty(values[0]);
         let products = values.iter().zip(operands).map(|(value, operands)| {
-            let plain = |c: ConstantId| self.plaintext(c, *value, Use::Factor, instance);
+            let reader = self.reader(*value, instance);
+            let plain = |c: ConstantId| self.factors.one(reader, c, Use::Factor);
             let numbers = self.plan.ops[value.index()].constants().into_iter().map(plain);
             operands.iter().map(|operand| &**operand.ciphertext()).zip(numbers).collect()
         });
@@ -305,98 +316,41 @@ impl<'a> Evaluator<'a> {
         results.map(|polys| Data::Ciphertext(Arc::new(Ciphertext { polys, ty }))).collect()
     }
 
-    fn dot_plain(
-        &self,
-        terms: &[(&Arc<Ciphertext>, ConstantId)],
-        value: Value,
-        instance: usize,
-    ) -> Ciphertext {
-        let is_scalar = |(_, c): &&(_, ConstantId)| {
-            matches!(self.plan.constants[c.index()].view, View::Splat(_))
-        };
-        let (scalar, full): (Vec<_>, Vec<_>) = terms.iter().partition(is_scalar);
-        let groups = full.chunks(PLAINTEXTS_AT_ONCE);
-        let groups = (!scalar.is_empty()).then_some(&scalar[..]).into_iter().chain(groups);
-        let add = |sum, group: &[_]| Some(self.add_products(sum, group, value, instance));
-        let polys = groups.fold(None, add).expect("verified sums have terms");
-        Ciphertext { polys, ty: self.plan.ty(value) }
-    }
-
-    /// The products of some terms, added to a sum if there is one.
-    fn add_products(
-        &self,
-        sum: Option<Vec<Poly>>,
-        terms: &[(&Arc<Ciphertext>, ConstantId)],
-        value: Value,
-        instance: usize,
-    ) -> Vec<Poly> {
+    /// Sums of ciphertexts times plaintexts, of one type, a few terms of each at a time: so few plaintexts need no more
+    /// room than a ciphertext, and the operands that sums share are still in the caches.
+    fn dots(&self, values: &[Value], operands: &[Vec<Arc<Data>>], instance: usize) -> Vec<Data> {
         let ring = &self.context.ring;
-        let limbs = terms[0].0.limb_indices(ring);
-        let plain = |(_, c): &(_, ConstantId)| self.plaintext(*c, value, Use::Factor, instance);
-        let plains: Vec<Arc<Plaintext>> = terms.par_iter().map(plain).collect();
-        let (mut full, mut scalar) = (vec![], vec![]);
-        for ((ciphertext, _), plain) in terms.iter().zip(&plains) {
-            match &**plain {
-                Plaintext::Full(blocks) => full.push((&ciphertext.polys, blocks)),
-                Plaintext::Scalar(residues) => scalar.push((&ciphertext.polys, residues)),
-            }
-        }
-        let multiples = |part: usize, k: usize, range: Range<usize>| -> Vec<Multiple<'_>> {
-            let scalar = scalar.iter();
-            scalar.map(|(polys, c)| (&polys[part].limb(k)[range.clone()], c[k])).collect()
-        };
-        let pair = Poly::build_pair(ring.n(), limbs.len(), |k, out| {
-            let modulus = ring.modulus(limbs[k]);
-            let mut scratch = vec![0; full.len() * BLOCK.min(ring.n())];
-            by_blocks(out, |range, mut sums| {
-                let products: Vec<Term<'_>> = full
-                    .iter()
-                    .zip(scratch.chunks_mut(range.len()))
-                    .map(|((polys, blocks), scratch)| {
-                        let own = [0, 1].map(|part: usize| &polys[part].limb(k)[range.clone()]);
-                        (blocks.part(k, range.clone(), scratch), own)
-                    })
-                    .collect();
-                (active().dot_pair)(sums.each_mut().map(|sum| &mut **sum), &products, modulus);
-                for (part, out) in sums.iter_mut().enumerate() {
-                    (active().add_multiples)(out, &multiples(part, k, range.clone()), modulus);
-                    if let Some(sum) = &sum {
-                        let products = out.to_vec();
-                        (active().add)(out, &products, &sum[part].limb(k)[range.clone()], modulus);
-                    }
-                }
+        let ty = self.plan.ty(values[0]);
+        let (limbs, n_polys) = (limb_indices(ring, ty.limbs, ty.form), usize::from(ty.degree) + 1);
+        let mut sums: Vec<Option<Vec<Poly>>> = values.iter().map(|_| None).collect();
+        let most = operands.iter().map(Vec::len).max().unwrap_or(0);
+        for first in (0..most).step_by(FACTORS_AT_ONCE) {
+            let taken: Vec<usize> =
+                (0..values.len()).filter(|&i| first < operands[i].len()).collect();
+            let range = |i: usize| first..operands[i].len().min(first + FACTORS_AT_ONCE);
+            let plaintexts: Vec<Vec<Arc<Plaintext>>> = taken
+                .iter()
+                .map(|&i| {
+                    let constants = self.plan.ops[values[i].index()].constants();
+                    self.factors.all(self.reader(values[i], instance), &constants[range(i)])
+                })
+                .collect();
+            let parts = taken.iter().zip(&plaintexts).map(|(&i, plaintexts)| {
+                let ciphertexts = operands[i][range(i)].iter().map(|data| data.ciphertext());
+                Dot::new(ciphertexts, plaintexts, sums[i].as_deref())
             });
-        });
-        // Sums of products that are not relinearized yet: numbers times ciphertexts, seldom anything else.
-        let third = (self.plan.ty(value).degree == 2).then(|| {
-            Poly::build(ring.n(), limbs.len(), |k, out| {
-                let modulus = ring.modulus(limbs[k]);
-                match &sum {
-                    Some(sum) => out.copy_from_slice(sum[2].limb(k)),
-                    None => out.fill(0),
-                }
-                for (polys, blocks) in &full {
-                    let mut scratch = vec![0; ring.n()];
-                    let plain = blocks.part(k, 0..ring.n(), &mut scratch);
-                    (active().mul_add)(out, polys[2].limb(k), plain, modulus);
-                }
-                (active().add_multiples)(out, &multiples(2, k, 0..ring.n()), modulus);
-            })
-        });
-        pair.into_iter().chain(third).collect()
+            let parts: Vec<Dot<'_>> = parts.collect();
+            let results = dots(ring, &limbs, n_polys, &parts);
+            taken.into_iter().zip(results).for_each(|(i, result)| sums[i] = Some(result));
+        }
+        let ciphertext = |polys: Option<Vec<Poly>>| {
+            let polys = polys.expect("verified sums have terms");
+            Data::Ciphertext(Arc::new(Ciphertext { polys, ty }))
+        };
+        sums.into_iter().map(ciphertext).collect()
     }
 
-    /// The encoded form of a constant for an instruction, on its limbs.
-    fn plaintext(
-        &self,
-        constant: ConstantId,
-        value: Value,
-        used_as: Use,
-        instance: usize,
-    ) -> Arc<Plaintext> {
-        let ty = self.plan.ty(value);
-        let encoding = Encoding { constant, limbs: ty.limbs, form: ty.form, used_as, instance };
-        let encode = || self.encoder.plaintext(self.plan, &self.context.ring, encoding);
-        self.reused.get(encoding, value, || self.cache.get(encoding, encode))
+    fn reader(&self, value: Value, instance: usize) -> Reader<'_> {
+        Reader { plan: self.plan, ring: &self.context.ring, value, instance }
     }
 }

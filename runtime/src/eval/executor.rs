@@ -6,8 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use hecc_grammar::plan::{Plan, Value};
+
+/// How long a thread without work looks for some again and again, before it pauses in between.
+const PATIENCE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_micros(20);
 
 /// Called after each instruction with the numbers done and in total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -49,6 +54,7 @@ pub(super) fn execute<T: Send + Sync>(
     let state = Mutex::new(State::new(plan, units, start));
     let total = plan.ops.len();
     pool.broadcast(|_| {
+        let mut idle_since = None;
         loop {
             let next = state
                 .lock()
@@ -57,12 +63,18 @@ pub(super) fn execute<T: Send + Sync>(
             match next {
                 Next::Done => return,
                 Next::Wait => {
-                    // Help with the limbs of an instruction that another thread works on, or let it work.
-                    if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                        std::thread::sleep(std::time::Duration::from_micros(20));
+                    // Help with the limbs of an instruction that another thread works on. They come any moment, and are
+                    // done in less time than it takes to wake up.
+                    if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                        idle_since = None;
+                    } else if idle_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+                        std::thread::yield_now();
+                    } else {
+                        std::thread::sleep(PAUSE);
                     }
                 }
                 Next::Run(unit, operands) => {
+                    idle_since = None;
                     let working = Working { state: &state, finished: false };
                     let results = f(&units[unit], &operands);
                     working.finish();

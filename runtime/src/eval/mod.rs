@@ -5,9 +5,11 @@
 mod approximate;
 mod cache;
 mod clear;
+mod dots;
 mod encrypted;
 mod exact;
 mod executor;
+mod factors;
 mod limbwise;
 mod reused;
 mod slots;

@@ -35,6 +35,11 @@ impl Reused {
         Reused(Mutex::new(entries))
     }
 
+    /// Whether a plaintext is used more than once.
+    pub(super) fn contains(&self, encoding: &Encoding) -> bool {
+        self.entries().contains_key(encoding)
+    }
+
     /// A plaintext for an instruction, from `make` if it is not held. Instructions near each other may run side by side: what
     /// one of them still needs when the last is through is made anew.
     pub(super) fn get(

@@ -1,14 +1,18 @@
-//! What is executed at once: mostly single instructions, but in a batch sums of multiples that share operands.
+//! What is executed at once: mostly single instructions, but also those that read the same, which is then read once.
 //!
-//! A batch keeps every element in a ciphertext of its own, and sums read hundreds of them, each for a single product with a
-//! number: read from memory for every sum anew, operands would take longer than the arithmetic.
+//! Rotations by baby steps multiply the same digits by one key after the other, and the sums before giant steps are of the same
+//! rotated ciphertexts: megabytes that no cache holds from one instruction to the next. A batch keeps every element in a
+//! ciphertext of its own, and sums read hundreds of them, each for a single product with a number.
 
 use std::collections::HashMap;
 
 use hecc_grammar::plan::{Op, Plan, Value, View};
 
-/// Sums taken together at most: all their operands and results are held until the last is done.
+/// Sums of numbers times ciphertexts taken together at most: all their operands and results are held until the last is done.
 const MAX_SUMS: usize = 128;
+
+/// Other sums, and products with keys, taken together at most: blocks of all their results are held in the caches at once.
+const MAX_PRODUCTS: usize = 8;
 
 /// The instructions of a plan, each in one unit. Units are in the order of their first instructions, and none needs what
 /// itself computes.
@@ -16,27 +20,37 @@ pub(super) fn units(plan: &Plan) -> Vec<Vec<Value>> {
     let mut units: Vec<Vec<Value>> = vec![];
     // How many sums lie on the longest way to a value: sums with the same number before them cannot need each other.
     let mut ranks: Vec<usize> = vec![];
-    let mut readers: HashMap<(Value, usize), usize> = HashMap::new();
+    // The last unit that reads a value, of instructions with a rank and a number that may be taken together.
+    let mut readers: HashMap<(Value, usize, usize), usize> = HashMap::new();
     for (value, op) in plan.values() {
         let operands = op.operands();
         let rank = operands.iter().map(|operand| ranks[operand.index()]).max().unwrap_or(0);
-        let is_sum = plan.batch > 1 && is_sum_of_multiples(plan, op);
-        ranks.push(rank + usize::from(is_sum));
+        ranks.push(rank + usize::from(matches!(op, Op::DotPlain(_))));
+        let most = most_at_once(plan, op);
         let fits = |&unit: &usize| {
-            let sums: &Vec<Value> = &units[unit];
-            sums.len() < MAX_SUMS && plan.ty(sums[0]) == plan.ty(value)
+            let taken: &Vec<Value> = &units[unit];
+            taken.len() < most && plan.ty(taken[0]) == plan.ty(value)
         };
-        let unit = operands.iter().filter_map(|x| readers.get(&(*x, rank)).copied()).find(fits);
-        let unit = unit.filter(|_| is_sum).unwrap_or_else(|| {
+        let started = operands.iter().filter_map(|x| readers.get(&(*x, rank, most)).copied());
+        let unit = started.filter(fits).next().unwrap_or_else(|| {
             units.push(vec![]);
             units.len() - 1
         });
         units[unit].push(value);
-        if is_sum {
-            readers.extend(operands.iter().map(|&operand| ((operand, rank), unit)));
+        if most > 1 {
+            readers.extend(operands.iter().map(|&operand| ((operand, rank, most), unit)));
         }
     }
     units
+}
+
+/// How many instructions such as this one are taken together at most.
+fn most_at_once(plan: &Plan, op: &Op) -> usize {
+    let is_sum = matches!(op, Op::DotPlain(_));
+    if is_sum && is_sum_of_multiples(plan, op) {
+        return if plan.batch > 1 { MAX_SUMS } else { 1 };
+    }
+    if is_sum || matches!(op, Op::ApplyKey(..)) { MAX_PRODUCTS } else { 1 }
 }
 
 /// Whether an instruction is a sum of ciphertexts times numbers.

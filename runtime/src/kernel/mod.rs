@@ -5,6 +5,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod embedding;
 mod portable;
 mod table;
 
@@ -60,7 +61,9 @@ pub fn active() -> &'static Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{BaseConverter, Modulus, NttTable, expand_uniform, permutation};
+    use crate::ring::{
+        BaseConverter, EmbeddingTable, Modulus, NttTable, expand_uniform, permutation,
+    };
 
     /// Primes ≡ 1 mod 2^18 near 2^50, so that bounds are tight.
     const LARGE: [u64; 4] =
@@ -143,6 +146,46 @@ mod tests {
             let mut out = vec![0; limb.len()];
             (portable::TABLE.lift)(&mut out, &limb, &from, &to);
             assert_eq!(out, expected, "{} to {}", from.value(), to.value());
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_mirrored_limbs() {
+        for (q, n) in primes().flat_map(|q| [2, 4, 8, 64, 4096].map(|n| (q.clone(), n))) {
+            let limbs = limbs(&q, n, 3);
+            for (x, factors) in limbs.iter().flat_map(|x| limbs.iter().map(move |f| (x, f))) {
+                let factors = [factors[0], factors[n - 1]];
+                agree(&vec![7; n], "split_mirrored", |kernels, out| {
+                    (kernels.split_mirrored)(out.split_at_mut(n / 2).into(), x, factors, &q);
+                });
+            }
+            let mut out = vec![0; n];
+            let x = &limbs[6];
+            (portable::TABLE.split_mirrored)(out.split_at_mut(n / 2).into(), x, [1, 1], &q);
+            for i in 0..n / 2 {
+                assert_eq!(q.add(out[i], out[n / 2 + i]), q.add(x[i], x[i]));
+                assert_eq!(q.sub(out[i], out[n / 2 + i]), q.add(x[n - 1 - i], x[n - 1 - i]));
+            }
+        }
+    }
+
+    #[test]
+    fn tables_agree_on_the_embedding() {
+        for log in 0..=14 {
+            let n = 1usize << log;
+            let table = EmbeddingTable::new(n);
+            let part = |factor: f64| (0..n).map(|i| (i as f64 * factor).sin()).collect::<Vec<_>>();
+            let results = available().into_iter().map(|kernels| {
+                let (mut re, mut im, mut out) = (part(0.7), part(1.3), vec![0.0; 2 * n]);
+                let halves = out.split_at_mut(n).into();
+                (kernels.embed)([&mut re, &mut im], halves, 3.0 / n as f64, &table);
+                (kernels.name, out)
+            });
+            let mut results: Vec<_> = results.collect();
+            let (_, expected) = results.pop().expect("portable is there");
+            for (name, result) in results {
+                assert_eq!(result, expected, "{name}, {n} slots");
+            }
         }
     }
 

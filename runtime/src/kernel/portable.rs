@@ -1,7 +1,8 @@
 //! The reference kernels: plain integer arithmetic, one residue at a time.
 
+use super::embedding;
 use super::table::{Kernels, Limbs, Multiple, Pair, Term};
-use crate::ring::{BaseConverter, Modulus, NttTable, reduce_once, sign_mask};
+use crate::ring::{BaseConverter, EmbeddingTable, Modulus, NttTable, reduce_once, sign_mask};
 
 /// Products of two residues whose sum `Modulus::reduce_wide` takes.
 const MAX_TERMS: usize = 1 << 14;
@@ -24,6 +25,8 @@ pub(super) static TABLE: Kernels = Kernels {
     dot,
     dot_pair,
     base_convert,
+    embed,
+    split_mirrored,
     permute,
 };
 
@@ -46,6 +49,25 @@ pub(super) fn ntt(x: &mut [u64], table: &NttTable) {
     }
     x.iter_mut().for_each(|a| *a = table.modulus().reduce(*a));
     swap_within_blocks(x);
+}
+
+fn embed(slots: [&mut [f64]; 2], out: [&mut [f64]; 2], factor: f64, table: &EmbeddingTable) {
+    embedding::to_coefficients(slots, out, factor, table);
+}
+
+pub(super) fn split_mirrored(
+    [sums, differences]: [&mut [u64]; 2],
+    x: &[u64],
+    factors: [u64; 2],
+    q: &Modulus,
+) {
+    let (low, high) = x.split_at(x.len() / 2);
+    assert!(sums.len() == low.len() && differences.len() == low.len());
+    let pairs = low.iter().zip(high.iter().rev());
+    for ((sum, difference), (&a, &b)) in sums.iter_mut().zip(differences).zip(pairs) {
+        *sum = q.mul(q.add(a, b), factors[0]);
+        *difference = q.mul(q.sub(a, b), factors[1]);
+    }
 }
 
 pub(super) fn intt(x: &mut [u64], table: &NttTable) {

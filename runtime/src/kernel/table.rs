@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::ring::{BaseConverter, Modulus, NttTable};
+use crate::ring::{BaseConverter, EmbeddingTable, Modulus, NttTable};
 
 /// Coefficients that one thread takes at a time.
 const BLOCK: usize = 2048;
@@ -53,6 +53,13 @@ pub struct Kernels {
     pub dot_pair: fn(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus),
     /// What [`Kernels::convert`] says, on equally long parts of all limbs.
     pub base_convert: fn(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter),
+    /// Slots, real and imaginary parts, to the lower and the upper half of the coefficients, times a factor. Slots are
+    /// overwritten.
+    pub embed:
+        fn(slots: [&mut [f64]; 2], out: [&mut [f64]; 2], factor: f64, table: &EmbeddingTable),
+    /// `out[0][i] = (x[i] + x[N−1−i])·factors[0]` and `out[1][i] = (x[i] − x[N−1−i])·factors[1]` for the lower half of
+    /// the indices, factors in `[0, q)`.
+    pub split_mirrored: fn(out: [&mut [u64]; 2], x: &[u64], factors: [u64; 2], q: &Modulus),
     /// `out[i] = a[index[i]]`.
     pub permute: fn(out: &mut [u64], a: &[u64], index: &[u32]),
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 mod automorphism;
 mod basis;
+mod embedding_table;
 mod mixed_radix;
 mod modulus;
 mod ntt;
@@ -14,6 +15,8 @@ mod sample;
 
 pub use automorphism::{galois_element, permutation};
 pub use basis::BaseConverter;
+pub(crate) use embedding_table::reverse;
+pub use embedding_table::{Complex, EmbeddingTable};
 pub use mixed_radix::MixedRadix;
 pub use modulus::Modulus;
 pub(crate) use modulus::{reduce_once, sign_mask};

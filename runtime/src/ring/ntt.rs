@@ -49,6 +49,11 @@ impl NttTable {
         self.n_inverse
     }
 
+    /// 1/ψ^(N/2), a square root of −1: ψ^(e·N/2) is its inverse or, in the upper half of [`Self::exponents`], the negative of that.
+    pub fn inverse_of_i(&self) -> u64 {
+        self.inverse.shoup[1].0
+    }
+
     /// Powers of the root, centered, and their quotients by q. Group `i` of the level of `m` groups takes entry `m + i`.
     pub(crate) fn forward(&self) -> &[(f64, f64)] {
         &self.forward.doubles

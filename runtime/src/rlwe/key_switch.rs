@@ -67,6 +67,64 @@ impl Digits {
     }
 }
 
+/// A key whose inner products are computed, and where their words go.
+struct KeyProduct<'a> {
+    key: &'a KeySwitchKey,
+    /// The limbs of the ring that it holds.
+    held: Vec<usize>,
+    /// The automorphism's permutation, and for each block of its operand the block of its result that takes its words.
+    ///
+    /// A block of the result takes its words from one block of the operand: indices share their high bits exactly if exponents
+    /// share their low bits, and these are multiplied by g among themselves.
+    moved: Option<(&'a [u32], Vec<usize>)>,
+}
+
+impl<'a> KeyProduct<'a> {
+    fn new(key: &'a KeySwitchKey, permutation: Option<&'a [u32]>, ring: &Ring) -> KeyProduct<'a> {
+        let special = ring.n_q..ring.n_q + key.n_special;
+        let targets = |index: &'a [u32]| {
+            let block = BLOCK.min(index.len());
+            let mut targets = vec![0; index.len() / block];
+            for (target, words) in index.chunks_exact(block).enumerate() {
+                targets[words[0] as usize / block] = target;
+            }
+            (index, targets)
+        };
+        KeyProduct {
+            key,
+            held: key.limbs.iter().chain(special).collect(),
+            moved: permutation.map(targets),
+        }
+    }
+
+    /// Each digit with both halves of the key on a limb of the ring.
+    fn terms(&self, digits: &'a Digits, limb: usize) -> Vec<Term<'a>> {
+        let in_key = place(&self.held, limb);
+        let term = |digit: &'a Digit| {
+            let key = &self.key.digits[&digit.index];
+            (digits.limb(digit, limb), [0, 1].map(|part: usize| key[part].limb(in_key)))
+        };
+        digits.digits.iter().map(term).collect()
+    }
+
+    /// Writes a block of the inner product, words `range`, where it goes.
+    fn place(&self, range: &Range<usize>, sums: &[&mut [u64]; 2], out: &mut [&mut [u64]; 2]) {
+        let length = range.len();
+        let Some((index, targets)) = &self.moved else {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                out[range.clone()].copy_from_slice(sum);
+            }
+            return;
+        };
+        let start = targets[range.start / length] * length;
+        let index = &index[start..start + length];
+        for (out, sum) in out.iter_mut().zip(sums) {
+            let words = index.iter().map(|&i| sum[i as usize - range.start]);
+            out[start..start + length].iter_mut().zip(words).for_each(|(out, word)| *out = word);
+        }
+    }
+}
+
 impl KeySwitchKey {
     /// The uniform half `a_j` of a digit on some limbs of the ring.
     pub fn uniform_half(ring: &Ring, seed: &Seed, key: Key, digit: usize, limbs: &[usize]) -> Poly {
@@ -147,65 +205,60 @@ impl Context {
         result
     }
 
-    /// The inner product of digits with a key, plus P times the other polynomials, moved by the key's automorphism.
+    /// The inner products of digits with some keys, each plus P times the other polynomials, moved by the key's automorphism.
+    /// Digits are read once for all keys.
     ///
     /// In:    form Digits. Out: form QP, degree 1.
-    /// Noise: `noise::key_product`, in units of P. Cost: 2β(ℓ + α) products of limbs.
-    pub fn apply_key(&self, digits: &Digits, key: Key, keys: &EvaluationKeys) -> Ciphertext {
-        let switch = &keys.keys[&key];
+    /// Noise: `noise::key_product`, in units of P. Cost: 2β(ℓ + α) products of limbs for each key.
+    pub fn apply_keys(
+        &self,
+        digits: &Digits,
+        keys: &[Key],
+        held: &EvaluationKeys,
+    ) -> Vec<Ciphertext> {
         let source = &digits.source;
         let ring = &self.ring;
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
-        let special = ring.n_q..ring.n_q + switch.n_special;
-        let held: Vec<usize> = switch.limbs.iter().chain(special).collect();
-        let permutation = self.permutation(key);
-        let polys = Poly::build_pair(ring.n(), all.len(), |k, out| {
-            let in_key = place(&held, all[k]);
-            let modulus = ring.modulus(all[k]);
-            let terms: Vec<Term<'_>> = digits
-                .digits
-                .iter()
-                .map(|digit| {
-                    let key = &switch.digits[&digit.index];
-                    (digits.limb(digit, all[k]), [0, 1].map(|part: usize| key[part].limb(in_key)))
-                })
-                .collect();
+        let n = ring.n();
+        let switches: Vec<KeyProduct<'_>> = keys
+            .iter()
+            .map(|&key| KeyProduct::new(&held.keys[&key], self.permutation(key), ring))
+            .collect();
+        let poly = || Poly::uninitialized(n, all.len());
+        let mut results: Vec<[Poly; 2]> = keys.iter().map(|_| [poly(), poly()]).collect();
+        // For each limb, those of all results.
+        let mut limbs: Vec<Vec<[&mut [u64]; 2]>> = all.iter().map(|_| vec![]).collect();
+        for [a, b] in &mut results {
+            let pairs = a.limbs_mut().into_iter().zip(b.limbs_mut());
+            limbs.iter_mut().zip(pairs).for_each(|(limb, (a, b))| limb.push([a, b]));
+        }
+        limbs.par_iter_mut().zip(&all).enumerate().for_each(|(k, (outs, &limb))| {
+            let modulus = ring.modulus(limb);
             let special = ring.product(ring.special(source.ty.limbs), modulus);
-            let rest = |part: usize| {
+            let rest = [0, 1].map(|part: usize| {
                 let poly = source.polys.get(part).filter(|_| part + 1 < source.polys.len());
                 poly.filter(|poly| k < poly.n_limbs()).map(|poly| poly.limb(k))
-            };
-            let rest = [rest(0), rest(1)];
-            let sum = |range: Range<usize>, mut sums: [&mut [u64]; 2]| {
-                (active().dot_pair)(
-                    sums.each_mut().map(|half| &mut **half),
-                    &parts(&terms, range.clone()),
-                    modulus,
-                );
-                for (half, rest) in sums.into_iter().zip(rest) {
-                    if let Some(rest) = rest {
-                        (active().scale_add)(half, &rest[range.clone()], special, modulus);
-                    }
-                }
-            };
-            by_blocks(out, |range, block| match permutation {
-                None => sum(range, block),
-                Some(index) => {
-                    // A block of the result takes its values from one block of the operand: indices share their high
-                    // bits exactly if exponents share their low bits, and these are multiplied by g among themselves.
-                    let length = range.len();
-                    let first = index[range.start] as usize / length * length;
-                    let mut sums = [[0; BLOCK]; 2];
-                    sum(first..first + length, sums.each_mut().map(|half| &mut half[..length]));
-                    for (out, sum) in block.into_iter().zip(&sums) {
-                        let source = index[range.clone()].iter().map(|&i| sum[i as usize - first]);
-                        out.iter_mut().zip(source).for_each(|(out, value)| *out = value);
-                    }
-                }
             });
+            let terms: Vec<Vec<Term<'_>>> =
+                switches.iter().map(|switch| switch.terms(digits, limb)).collect();
+            let mut sums = [[0; BLOCK]; 2];
+            for first in (0..n).step_by(BLOCK) {
+                let range = first..n.min(first + BLOCK);
+                let mut sums = sums.each_mut().map(|half| &mut half[..range.len()]);
+                for ((switch, terms), out) in switches.iter().zip(&terms).zip(outs.iter_mut()) {
+                    let halves = sums.each_mut().map(|half| &mut **half);
+                    (active().dot_pair)(halves, &parts(terms, range.clone()), modulus);
+                    for (half, rest) in sums.iter_mut().zip(rest) {
+                        if let Some(rest) = rest {
+                            (active().scale_add)(half, &rest[range.clone()], special, modulus);
+                        }
+                    }
+                    switch.place(&range, &sums, out);
+                }
+            }
         });
         let ty = Type { form: Form::QP, degree: 1, ..source.ty };
-        Ciphertext { polys: polys.into(), ty }
+        results.into_iter().map(|polys| Ciphertext { polys: polys.into(), ty }).collect()
     }
 
     /// Multiplies by P and extends to the special primes, where the result is zero.

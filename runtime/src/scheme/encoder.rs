@@ -7,7 +7,7 @@ use crate::ring::Ring;
 use crate::rlwe::{Blocks, Plaintext, limb_indices};
 
 use super::bfv::Batch;
-use super::ckks::{Embedding, encode_slots, encode_splat};
+use super::ckks::{Embedding, encode_real_pair, encode_slots, encode_splat};
 
 /// What a plaintext is to a ciphertext. In CKKS all are encoded alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,27 @@ impl Encoder {
         }
     }
 
+    /// Encodes two constants that [`takes_pairs`](Self::takes_pairs) of, of one scale and on the same primes, in the time of one.
+    pub fn pair(&self, plan: &Plan, ring: &Ring, encodings: [Encoding; 2]) -> [Plaintext; 2] {
+        let Encoder::Ckks(embedding) = self else {
+            unreachable!("integers are not encoded in pairs");
+        };
+        let [Encoding { constant, limbs, form, .. }, _] = encodings;
+        let limbs = limb_indices(ring, limbs, form);
+        let scale = plan.constants[constant.index()].scale;
+        let slots = encodings.map(|encoding| plan.real_slots(encoding.constant, |x| x));
+        encode_real_pair(ring, embedding, slots, scale, &limbs)
+            .map(|poly| Plaintext::Full(Blocks::new(poly)))
+    }
+
+    /// Whether a constant may be one of a pair: its slots are real, and there are such pairs.
+    pub fn takes_pairs(&self, constant: &Constant) -> bool {
+        match self {
+            Encoder::Ckks(_) => matches!(constant.view, View::Table { .. }),
+            Encoder::Bfv(_) => false,
+        }
+    }
+
     /// Encodes a constant.
     pub fn plaintext(&self, plan: &Plan, ring: &Ring, encoding: Encoding) -> Plaintext {
         let Encoding { constant, limbs, form, used_as, instance } = encoding;
@@ -62,8 +83,13 @@ impl Encoder {
             }
             (Encoder::Ckks(embedding), _) => {
                 let slots = plan.slots_of(constant);
-                let poly = encode_slots(ring, embedding, &slots, *scale, &limbs);
-                Plaintext::Full(Blocks::new(ring.n(), poly))
+                if slots.im.is_some() {
+                    let poly = encode_slots(ring, embedding, slots, *scale, &limbs);
+                    return Plaintext::Full(Blocks::new(poly));
+                }
+                let pair = [slots.re, vec![0.0; embedding.n_slots()]];
+                let [poly, _] = encode_real_pair(ring, embedding, pair, *scale, &limbs);
+                Plaintext::Full(Blocks::new(poly))
             }
             (Encoder::Bfv(batches), View::Splat(x)) => {
                 let batch = &batches[instance];
@@ -86,7 +112,7 @@ impl Encoder {
                     Use::Summand(factor) => batch.as_summand(ring, &coefficients, factor, &limbs),
                     Use::Factor => batch.as_factor(ring, &coefficients, &limbs),
                 };
-                Plaintext::Full(Blocks::new(ring.n(), poly))
+                Plaintext::Full(Blocks::new(poly))
             }
         }
     }

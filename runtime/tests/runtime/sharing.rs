@@ -25,7 +25,7 @@ fn solved(plan: &VerifiedPlan, ciphertexts: &[Ciphertext], known: &[Vec<f64>]) -
         .zip(ciphertexts)
         .map(|(slots, ciphertext)| {
             let twice = Slots::real(slots.iter().map(|x| 2.0 * x).collect());
-            encode_slots(&ring, &embedding, &twice, ciphertext.ty.scale, &[0])
+            encode_slots(&ring, &embedding, twice.clone(), ciphertext.ty.scale, &[0])
         })
         .collect();
     let mut secret: Vec<u64> = (0..n)

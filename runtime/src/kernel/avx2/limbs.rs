@@ -92,3 +92,28 @@ pub(super) fn sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus) {
     }
     portable::sub_scale(out_rest, a_rest, factor, q);
 }
+
+/// Sum and difference have bounds 2 and 1, their products 3/4 and 5/8.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn split_mirrored(
+    [sums, differences]: [&mut [u64]; 2],
+    x: &[u64],
+    factors: [u64; 2],
+    q: &Modulus,
+) {
+    let (low, high) = x.split_at(x.len() / 2);
+    assert!(sums.len() == low.len() && differences.len() == low.len());
+    if !low.len().is_multiple_of(4) {
+        return portable::split_mirrored([sums, differences], x, factors, q);
+    }
+    let (lanes, w) = (Q::new(q), factors.map(|factor| W::from_residue(factor, q)));
+    let ((low, _), (high, _)) = (low.as_chunks::<4>(), high.as_chunks::<4>());
+    let ((sums, _), (differences, _)) =
+        (sums.as_chunks_mut::<4>(), differences.as_chunks_mut::<4>());
+    let pairs = low.iter().zip(high.iter().rev());
+    for ((sum, difference), (a, b)) in sums.iter_mut().zip(differences).zip(pairs) {
+        let (a, b) = (load_residues(a), _mm256_permute4x64_pd::<0b00_01_10_11>(load_residues(b)));
+        store_canonical(sum, times(_mm256_add_pd(a, b), w[0], lanes), lanes);
+        store_canonical(difference, times(_mm256_sub_pd(a, b), w[1], lanes), lanes);
+    }
+}

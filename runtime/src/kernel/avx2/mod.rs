@@ -9,7 +9,7 @@ mod transform;
 
 use super::portable;
 use super::table::{Kernels, Limbs, Multiple, Pair, Term};
-use crate::ring::{BaseConverter, Modulus, NttTable};
+use crate::ring::{BaseConverter, EmbeddingTable, Modulus, NttTable};
 
 /// `None` where the processor lacks AVX2 or FMA; the only way to reach the functions below.
 pub(super) fn table() -> Option<&'static Kernels> {
@@ -30,6 +30,8 @@ pub(super) fn table() -> Option<&'static Kernels> {
         dot,
         dot_pair,
         base_convert,
+        embed,
+        split_mirrored,
         permute: portable::permute,
     };
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&TABLE)
@@ -62,4 +64,11 @@ entry!(limbs::sub_scale(out: &mut [u64], a: &[u64], factor: u64, q: &Modulus));
 entry!(sums::add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus));
 entry!(sums::dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus));
 entry!(sums::dot_pair(out: [&mut [u64]; 2], terms: &[Term<'_>], q: &Modulus));
+entry!(transform::embed(
+    slots: [&mut [f64]; 2],
+    out: [&mut [f64]; 2],
+    factor: f64,
+    table: &EmbeddingTable
+));
+entry!(limbs::split_mirrored(out: [&mut [u64]; 2], x: &[u64], factors: [u64; 2], q: &Modulus));
 entry!(sums::base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter));

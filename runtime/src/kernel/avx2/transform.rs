@@ -11,8 +11,8 @@ use std::arch::x86_64::*;
 use super::lanes::{
     Q, Quad, W, load, load_doubles, load_residues, product, reduce, store, store_canonical, times,
 };
-use crate::kernel::portable;
-use crate::ring::{LastTwiddles, NttTable};
+use crate::kernel::{embedding, portable};
+use crate::ring::{EmbeddingTable, LastTwiddles, NttTable};
 
 /// Groups of this many quads finish all their passes before the next: they fit the first-level cache.
 const BLOCK: usize = 1024;
@@ -54,6 +54,17 @@ pub(super) fn ntt(x: &mut [u64], table: &NttTable) {
         }
         forward_last(block, last, q);
     }
+}
+
+/// What the compiler vectorizes by itself, given the instructions.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn embed(
+    slots: [&mut [f64]; 2],
+    out: [&mut [f64]; 2],
+    factor: f64,
+    table: &EmbeddingTable,
+) {
+    embedding::to_coefficients(slots, out, factor, table);
 }
 
 /// NTT domain to coefficients: the passes of `ntt` in reverse.

@@ -3,106 +3,67 @@
 //! Slot j of a polynomial m is m(ζ^(5^j)), ζ = e^(πi/N). The
 //! transform works on the N/2 complex numbers `m_k + i·m_(k+N/2)`, since ζ^(N/2·5^j) = i.
 
-use std::f64::consts::PI;
-
 use hecc_grammar::plan::Slots;
 
-/// Roots for transforms of N/2 slots.
-pub struct Embedding {
-    n_slots: usize,
-    /// For each length 2·len of a group, the len roots e^(2πi·(5^j mod 8len)/(8len)), real and imaginary parts.
-    roots: Vec<Complex>,
-    /// The bit reversal of the indices of slots.
-    reversed: Vec<u32>,
-}
+use crate::kernel::active;
+use crate::ring::EmbeddingTable;
 
-/// Complex numbers, parts apart: loops over them compile to vector instructions.
-struct Complex {
-    re: Vec<f64>,
-    im: Vec<f64>,
+/// Transforms of N/2 slots.
+pub struct Embedding {
+    table: EmbeddingTable,
 }
 
 impl Embedding {
     /// Roots for a ring of degree `2·n_slots`.
     pub fn new(n_slots: usize) -> Embedding {
-        let level = |log: u32| {
-            let order = 4usize << log;
-            let powers = std::iter::successors(Some(1usize), |g| Some(g * 5 % order));
-            let angles = powers.take(1 << log >> 1).map(|g| 2.0 * PI * g as f64 / order as f64);
-            let (re, im) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
-            Complex { re, im }
-        };
-        let bits = n_slots.trailing_zeros();
-        let reverse = |i: u32| i.reverse_bits().checked_shr(u32::BITS - bits).unwrap_or(0);
-        Embedding {
-            n_slots,
-            roots: (1..=bits).map(level).collect(),
-            reversed: (0..n_slots as u32).map(reverse).collect(),
-        }
+        Embedding { table: EmbeddingTable::new(n_slots) }
     }
 
-    /// Slots to the N real coefficients.
-    pub fn to_coefficients(&self, slots: &Slots) -> Vec<f64> {
-        assert_eq!(slots.re.len(), self.n_slots);
-        let im = slots.im.clone().unwrap_or_else(|| vec![0.0; self.n_slots]);
-        let mut values = Complex { re: slots.re.clone(), im };
-        for roots in self.roots.iter().rev() {
-            values.each_group(roots, |(a_re, a_im), (b_re, b_im), (w_re, w_im)| {
-                let (re, im) = (*a_re - *b_re, *a_im - *b_im);
-                (*a_re, *a_im) = (*a_re + *b_re, *a_im + *b_im);
-                (*b_re, *b_im) = (re * w_re + im * w_im, im * w_re - re * w_im);
-            });
-        }
-        let scale = 1.0 / self.n_slots as f64;
-        let reversed = |part: &[f64]| -> Vec<f64> {
-            self.reversed.iter().map(|&i| part[i as usize] * scale).collect()
-        };
-        let mut coefficients = reversed(&values.re);
-        coefficients.extend(reversed(&values.im));
+    /// The number of slots.
+    pub fn n_slots(&self) -> usize {
+        self.table.n_slots()
+    }
+
+    /// Slots to the N real coefficients, times `factor`.
+    pub fn to_coefficients(&self, slots: Slots, factor: f64) -> Vec<f64> {
+        let n = self.n_slots();
+        let Slots { mut re, im } = slots;
+        let mut im = im.unwrap_or_else(|| vec![0.0; n]);
+        let mut coefficients = vec![0.0; 2 * n];
+        let halves = coefficients.split_at_mut(n).into();
+        (active().embed)([&mut re, &mut im], halves, factor / n as f64, &self.table);
         coefficients
     }
 
     /// The N real coefficients to slots.
     pub fn to_slots(&self, coefficients: &[f64]) -> Slots {
-        assert_eq!(coefficients.len(), 2 * self.n_slots);
-        let (re, im) = coefficients.split_at(self.n_slots);
+        let n = self.n_slots();
+        assert_eq!(coefficients.len(), 2 * n);
         let reversed =
-            |part: &[f64]| self.reversed.iter().map(|&i| part[i as usize]).collect::<Vec<f64>>();
-        let mut values = Complex { re: reversed(re), im: reversed(im) };
-        for roots in &self.roots {
-            values.each_group(roots, |(a_re, a_im), (b_re, b_im), (w_re, w_im)| {
-                let (re, im) = (*b_re * w_re - *b_im * w_im, *b_re * w_im + *b_im * w_re);
-                (*b_re, *b_im) = (*a_re - re, *a_im - im);
-                (*a_re, *a_im) = (*a_re + re, *a_im + im);
-            });
-        }
-        Slots { re: values.re, im: Some(values.im) }
-    }
-}
-
-impl Complex {
-    /// Calls `butterfly(low, high, root)` for all pairs of the two halves of each group.
-    fn each_group(
-        &mut self,
-        roots: &Complex,
-        butterfly: impl Fn((&mut f64, &mut f64), (&mut f64, &mut f64), (f64, f64)),
-    ) {
-        let half = roots.re.len();
-        let groups = self.re.chunks_exact_mut(2 * half).zip(self.im.chunks_exact_mut(2 * half));
-        for (re, im) in groups {
-            let ((a_re, b_re), (a_im, b_im)) = (re.split_at_mut(half), im.split_at_mut(half));
-            let a = a_re.iter_mut().zip(a_im);
-            let b = b_re.iter_mut().zip(b_im);
-            let w = roots.re.iter().zip(&roots.im);
-            for ((a, b), (&w_re, &w_im)) in a.zip(b).zip(w) {
-                butterfly(a, b, (w_re, w_im));
+            |part: &[f64]| -> Vec<f64> { (0..n).map(|i| part[self.table.reversed(i)]).collect() };
+        let (low, high) = coefficients.split_at(n);
+        let (mut re, mut im) = (reversed(low), reversed(high));
+        for roots in self.table.levels() {
+            let half = roots.re.len();
+            for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
+                let ((a_re, b_re), (a_im, b_im)) = (re.split_at_mut(half), im.split_at_mut(half));
+                let a = a_re.iter_mut().zip(a_im);
+                let b = b_re.iter_mut().zip(b_im);
+                for ((a, b), (w_re, w_im)) in a.zip(b).zip(roots.re.iter().zip(&roots.im)) {
+                    let (re, im) = (*b.0 * w_re - *b.1 * w_im, *b.0 * w_im + *b.1 * w_re);
+                    (*b.0, *b.1) = (*a.0 - re, *a.1 - im);
+                    (*a.0, *a.1) = (*a.0 + re, *a.1 + im);
+                }
             }
         }
+        Slots { re, im: Some(im) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     #[test]
@@ -121,12 +82,12 @@ mod tests {
 
     #[test]
     fn round_trips_to_double_precision() {
-        for log in [0, 1, 5, 13] {
+        for log in [0, 1, 5, 6, 7, 12, 13] {
             let n = 1 << log;
             let embedding = Embedding::new(n);
             let slots: Vec<f64> = (0..n).map(|i| ((i * 37 % 101) as f64 - 50.0) / 50.0).collect();
             let slots = Slots { im: Some(slots.iter().map(|x| x * x).collect()), re: slots };
-            let back = embedding.to_slots(&embedding.to_coefficients(&slots));
+            let back = embedding.to_slots(&embedding.to_coefficients(slots.clone(), 1.0));
             let (im, back_im) = (slots.im.unwrap(), back.im.unwrap());
             let pairs = slots.re.iter().zip(&back.re).chain(im.iter().zip(&back_im));
             let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

@@ -19,23 +19,66 @@ const TWO_51: f64 = (1u64 << 51) as f64;
 pub fn encode_slots(
     ring: &Ring,
     embedding: &Embedding,
-    slots: &Slots,
+    slots: Slots,
     scale: f64,
     limbs: &[usize],
 ) -> Poly {
-    let factor = scale.exp2();
-    let mut coefficients = embedding.to_coefficients(slots);
-    coefficients.iter_mut().for_each(|c| *c *= factor);
-    let largest = coefficients.iter().fold(0.0f64, |largest, c| largest.max(c.abs()));
-    if largest < TWO_51 {
-        coefficients.iter_mut().for_each(|c| *c = (*c + 3.0 * TWO_51) - 3.0 * TWO_51);
-    } else {
-        coefficients.iter_mut().for_each(|c| *c = c.round_ties_even());
+    let mut coefficients = embedding.to_coefficients(slots, scale.exp2());
+    round(&mut coefficients);
+    transformed(ring, &coefficients, limbs)
+}
+
+/// Encodes two vectors of real slots at scale 2^scale on some limbs, in one transform: the lower halves of two polynomials in
+/// the NTT domain, whose upper halves are their mirror images.
+///
+/// Real slots a have a polynomial that X → X^−1 leaves as it is, A, and i·b has X^(N/2)·B, which it negates. Both are found in
+/// their sum by these symmetries, before rounding among coefficients, after the transforms among values at ψ^e and ψ^−e,
+/// where X^(N/2) is a square root of −1.
+pub fn encode_real_pair(
+    ring: &Ring,
+    embedding: &Embedding,
+    [re, im]: [Vec<f64>; 2],
+    scale: f64,
+    limbs: &[usize],
+) -> [Poly; 2] {
+    let n = ring.n();
+    let slots = Slots { re, im: Some(im) };
+    let mut coefficients = embedding.to_coefficients(slots, scale.exp2());
+    // Of X^k and X^(N−k): that of A changes its sign from one to the other, that of X^(N/2)·B does not.
+    let (low, high) = coefficients.split_at_mut(n / 2);
+    round(&mut low[..1]);
+    round(&mut high[..1]);
+    for (x, mirrored) in low[1..].iter_mut().zip(high[1..].iter_mut().rev()) {
+        let mut parts = [0.5 * (*x - *mirrored), 0.5 * (*x + *mirrored)];
+        round(&mut parts);
+        (*x, *mirrored) = (parts[1] + parts[0], parts[1] - parts[0]);
     }
+    let sum = transformed(ring, &coefficients, limbs);
+    Poly::build_pair(n / 2, limbs.len(), |k, out| {
+        let table = &ring.tables[limbs[k]];
+        let q = table.modulus();
+        let half = q.inverse(2);
+        (active().split_mirrored)(out, sum.limb(k), [half, q.mul(half, table.inverse_of_i())], q);
+    })
+}
+
+/// Rounds to integers.
+fn round(numbers: &mut [f64]) {
+    let largest = numbers.iter().fold(0.0f64, |largest, c| largest.max(c.abs()));
+    if largest < TWO_51 {
+        numbers.iter_mut().for_each(|c| *c = (*c + 3.0 * TWO_51) - 3.0 * TWO_51);
+    } else {
+        numbers.iter_mut().for_each(|c| *c = c.round_ties_even());
+    }
+}
+
+/// The polynomial with these integer coefficients.
+fn transformed(ring: &Ring, coefficients: &[f64], limbs: &[usize]) -> Poly {
+    let largest = coefficients.iter().fold(0.0f64, |largest, c| largest.max(c.abs()));
     Poly::build(ring.n(), limbs.len(), |k, out| {
         let table = &ring.tables[limbs[k]];
         let modulus = table.modulus();
-        let pairs = out.iter_mut().zip(&coefficients);
+        let pairs = out.iter_mut().zip(coefficients);
         if largest < modulus.value() as f64 - 1.0 {
             let q = modulus.value() as f64;
             let mask = (1u64 << 52) - 1;
@@ -113,10 +156,23 @@ mod tests {
         let slots: Vec<f64> = (0..32).map(|i| (i as f64 - 15.5) / 8.0).collect();
         for (limbs, scale) in [(vec![0], 40.0), (vec![0, 2], 80.5), (vec![0, 1, 2], 120.25)] {
             let real = Slots::real(slots.clone());
-            let poly = encode_slots(&ring, &embedding, &real, scale, &limbs);
+            let poly = encode_slots(&ring, &embedding, real, scale, &limbs);
             let back = decode(&ring, &embedding, &poly, &limbs, scale);
             let error = slots.iter().zip(&back).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(error < 1e-10, "{scale}: {error}");
+            let squares: Vec<f64> = slots.iter().map(|x| x * x).collect();
+            let pair = [slots.clone(), squares.clone()];
+            let halves = encode_real_pair(&ring, &embedding, pair, scale, &limbs);
+            for (half, expected) in halves.iter().zip([&slots, &squares]) {
+                let mirrored = |k: usize, out: &mut [u64]| {
+                    let words = half.limb(k).iter();
+                    out.iter_mut().zip(words.clone().chain(words.rev())).for_each(|(o, &w)| *o = w);
+                };
+                let whole = Poly::build(64, limbs.len(), mirrored);
+                let back = decode(&ring, &embedding, &whole, &limbs, scale);
+                let error = back.iter().zip(expected).map(|(a, b)| (a - b).abs());
+                assert!(error.fold(0.0, f64::max) < 1e-10, "{scale}");
+            }
             let splat = encode_splat(&ring, -1.75, scale, &limbs);
             let constant = Poly::build(64, limbs.len(), |k, out| out.fill(splat[k]));
             let back = decode(&ring, &embedding, &constant, &limbs, scale);

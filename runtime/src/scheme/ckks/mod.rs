@@ -4,4 +4,4 @@ mod embedding;
 mod encode;
 
 pub use embedding::Embedding;
-pub use encode::{decode, encode_slots, encode_splat};
+pub use encode::{decode, encode_real_pair, encode_slots, encode_splat};

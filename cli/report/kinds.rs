@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hecc_grammar::cost::{Costs, instruction};
 use hecc_grammar::plan::Plan;
 use serde_json::{Value as Json, json};
 
@@ -11,7 +10,7 @@ use crate::terminal::units;
 
 /// Instructions of one kind.
 #[derive(Default)]
-pub(crate) struct Kind {
+pub(crate) struct KindTime {
     /// How many.
     count: usize,
     /// Seconds that they took, together.
@@ -20,21 +19,25 @@ pub(crate) struct Kind {
     predicted: f64,
 }
 
-/// By name, as plan texts spell it.
-pub(crate) fn by_kind(plan: &Plan, measured: &[f64], costs: &Costs) -> BTreeMap<String, Kind> {
-    let mut kinds = BTreeMap::<String, Kind>::new();
+/// By name, as plan texts spell it; `measured` and `predicted` are seconds of each instruction.
+pub(crate) fn by_kind(
+    plan: &Plan,
+    measured: &[f64],
+    predicted: &[f64],
+) -> BTreeMap<String, KindTime> {
+    let mut kinds = BTreeMap::<String, KindTime>::new();
     for (value, op) in plan.values() {
         let text = op.to_string();
         let name = text.split(' ').next().unwrap_or_default();
         let kind = kinds.entry(name.to_owned()).or_default();
         kind.count += 1;
         kind.measured += measured[value.index()];
-        kind.predicted += instruction(costs, plan, value);
+        kind.predicted += predicted[value.index()];
     }
     kinds
 }
 
-pub(crate) fn kinds_table(kinds: &BTreeMap<String, Kind>) -> Table {
+pub(crate) fn kinds_table(kinds: &BTreeMap<String, KindTime>) -> Table {
     let mut table = Table::new(&[
         ("instruction", Align::Left),
         ("count", Align::Right),
@@ -52,8 +55,8 @@ pub(crate) fn kinds_table(kinds: &BTreeMap<String, Kind>) -> Table {
     table
 }
 
-pub(crate) fn kinds_json(kinds: &BTreeMap<String, Kind>) -> Json {
-    let json = |kind: &Kind| json!({ "count": kind.count, "seconds": kind.measured, "predicted_seconds": kind.predicted });
+pub(crate) fn kinds_json(kinds: &BTreeMap<String, KindTime>) -> Json {
+    let json = |kind: &KindTime| json!({ "count": kind.count, "seconds": kind.measured, "predicted_seconds": kind.predicted });
     kinds
         .iter()
         .map(|(name, kind)| (name.clone(), json(kind)))
