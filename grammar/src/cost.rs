@@ -16,13 +16,13 @@ pub struct Costs {
     pub convert: f64,
     /// One pass over a coefficient: addition, scaling, permutation.
     pub pass: f64,
-    /// Encoding one slot to an integer coefficient (the complex transform), before the limb transforms.
+    /// Encoding one complex slot to two integer coefficients, before the limb transforms.
     pub encode: f64,
 }
 
 /// The shipped table.
 pub const DEFAULT: Costs =
-    Costs { butterfly: 0.53e-9, mul_add: 0.57e-9, convert: 0.29e-9, pass: 0.75e-9, encode: 35e-9 };
+    Costs { butterfly: 0.53e-9, mul_add: 0.57e-9, convert: 0.29e-9, pass: 0.75e-9, encode: 18e-9 };
 
 /// Share of a multiply-add with two streamed operands that one with a small number takes, where its operand is read once for
 /// many sums, as in batches.
@@ -30,6 +30,33 @@ const MULTIPLE: f64 = 0.4;
 
 /// Encoded weights are kept from run to run while they take no more bytes than this, unless a user says otherwise.
 pub const KEPT_BYTES: u64 = 2_000_000_000;
+
+/// How the slots of a plaintext are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// By themselves: complex numbers, or integers.
+    Alone,
+    /// Real numbers: two vectors in one transform. The upper half of each limb is the mirror image of the lower one.
+    InPairs,
+}
+
+impl Encoding {
+    /// That of the weights of linear maps.
+    pub fn of_weights(scheme: Scheme) -> Encoding {
+        match scheme {
+            Scheme::Ckks => Encoding::InPairs,
+            Scheme::Bfv => Encoding::Alone,
+        }
+    }
+
+    /// That of a constant.
+    fn of(plan: &Plan, constant: ConstantId) -> Encoding {
+        match &plan.constants[constant.index()].view {
+            View::Table { .. } => Encoding::of_weights(plan.params.scheme),
+            View::Splat(_) | View::Imaginary(_) | View::Embedding(_) => Encoding::Alone,
+        }
+    }
+}
 
 /// What the cost of an instruction depends on.
 #[derive(Clone, Copy, Debug)]
@@ -130,18 +157,27 @@ impl Shape {
         MULTIPLE * self.dot_term(costs, false)
     }
 
-    /// Bytes of an encoded plaintext.
-    pub fn plaintext_bytes(self, extended: bool) -> u64 {
+    /// Bytes of an encoded plaintext, on QP if `extended`.
+    pub fn plaintext_bytes(self, extended: bool, encoding: Encoding) -> u64 {
         let limbs = if extended { self.n_extended() } else { self.n_limbs };
-        limbs as u64 * (8 << self.log_n)
+        let whole = limbs as u64 * (8 << self.log_n);
+        match encoding {
+            Encoding::Alone => whole,
+            Encoding::InPairs => whole / 2,
+        }
     }
 
-    /// Encoding one plaintext.
-    pub fn encode(self, costs: &Costs, extended: bool) -> f64 {
+    /// Encoding one plaintext, on QP if `extended`.
+    pub fn encode(self, costs: &Costs, extended: bool, encoding: Encoding) -> f64 {
         let limbs = if extended { self.n_extended() } else { self.n_limbs };
-        self.n() / 2.0 * costs.encode
+        let once = self.n() / 2.0 * costs.encode
             + self.passes(costs.pass, limbs)
-            + self.transforms(costs, limbs)
+            + self.transforms(costs, limbs);
+        match encoding {
+            Encoding::Alone => once,
+            // Besides, two are told apart.
+            Encoding::InPairs => once / 2.0 + self.passes(costs.pass, limbs) / 2.0,
+        }
     }
 
     /// A rotation or relinearization, all steps.
@@ -204,9 +240,9 @@ pub fn encode_seconds(costs: &Costs, plan: &Plan) -> f64 {
 /// Of each instruction, seconds to encode the plaintexts that it is the first to use, on one core.
 pub fn encode_seconds_of_each(costs: &Costs, plan: &Plan) -> Vec<f64> {
     let mut seconds = vec![0.0; plan.ops.len()];
-    for (value, shape, extended) in encodings(plan) {
-        let of_all = shape.encode(costs, extended) * plan.params.n_instances() as f64;
-        seconds[value.index()] += of_all;
+    for Encoded { first, shape, extended, encoding } in encodings(plan) {
+        let once = shape.encode(costs, extended, encoding);
+        seconds[first.index()] += once * plan.params.n_instances() as f64;
     }
     seconds
 }
@@ -224,25 +260,37 @@ pub fn run_seconds(costs: &Costs, plan: &Plan, kept_bytes: u64) -> f64 {
 
 /// Bytes of all plaintexts of a plan when encoded.
 pub fn plaintext_bytes(plan: &Plan) -> u64 {
-    let of_one: u64 =
-        encodings(plan).map(|(_, shape, extended)| shape.plaintext_bytes(extended)).sum();
-    of_one * plan.params.n_instances() as u64
+    let bytes = |of: Encoded| of.shape.plaintext_bytes(of.extended, of.encoding);
+    encodings(plan).map(bytes).sum::<u64>() * plan.params.n_instances() as u64
 }
 
-/// The first use, the shape and whether it is on QP, of each plaintext that is not one number.
-fn encodings(plan: &Plan) -> impl Iterator<Item = (Value, Shape, bool)> {
+/// A plaintext that is not one number.
+struct Encoded {
+    /// The first instruction that uses it.
+    first: Value,
+    shape: Shape,
+    /// Whether it is on QP.
+    extended: bool,
+    encoding: Encoding,
+}
+
+fn encodings(plan: &Plan) -> impl Iterator<Item = Encoded> {
+    let encoded = |first: Value, constant: ConstantId, limbs: LimbSet, form: Form| Encoded {
+        first,
+        shape: Shape::new(&plan.params, limbs.len()),
+        extended: form == Form::QP,
+        encoding: Encoding::of(plan, constant),
+    };
     let factors = plan.factors().into_iter();
-    let factors = factors.map(|(factor, uses)| (uses.first, factor.limbs, factor.form));
-    let summands = plan.values().flat_map(|(value, op)| {
+    let factors =
+        factors.map(move |(of, uses)| encoded(uses.first, of.constant, of.limbs, of.form));
+    let summands = plan.values().flat_map(move |(value, op)| {
         let is_full = |c: &ConstantId| !matches!(plan.constants[c.index()].view, View::Splat(_));
         let constants = if let Op::AddPlain(..) = op { op.constants() } else { vec![] };
-        let (limbs, form) = (plan.ty(value).limbs, plan.ty(value).form);
-        constants.into_iter().filter(is_full).map(move |_| (value, limbs, form))
+        let ty = plan.ty(value);
+        constants.into_iter().filter(is_full).map(move |c| encoded(value, c, ty.limbs, ty.form))
     });
-    let shape = |(value, limbs, form): (Value, LimbSet, Form)| {
-        (value, Shape::new(&plan.params, limbs.len()), form == Form::QP)
-    };
-    factors.chain(summands).map(shape)
+    factors.chain(summands)
 }
 
 /// Bytes of a value while the plan runs.
@@ -271,7 +319,8 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
     let (mut born, mut dead) = (vec![0; plan.ops.len()], vec![0; plan.ops.len()]);
     for (factor, uses) in plan.factors().into_iter().filter(|(_, uses)| uses.count > 1) {
         let shape = Shape::new(&plan.params, factor.limbs.len());
-        let bytes = shape.plaintext_bytes(factor.form == Form::QP);
+        let encoding = Encoding::of(plan, factor.constant);
+        let bytes = shape.plaintext_bytes(factor.form == Form::QP, encoding);
         born[uses.first.index()] += bytes;
         dead[uses.last.index()] += bytes;
     }

@@ -34,7 +34,7 @@ impl Transform {
         let splits = Splits::new(&[ScheduleTerm { operand: 0, shifts: &shifts, period }], 0);
         let limbs = emit.plan.ty(value).limbs;
         let shape = Shape::new(&emit.plan.params, limbs.len());
-        let mut sum = RotationSum::new(splits.cheapest(shape, costs, false));
+        let mut sum = RotationSum::new(splits.cheapest(shape, costs, None));
         let last = limbs.last().expect("limb sets are not empty");
         let scale = scale + emit.plan.params.log_q(last) - emit.scale(value);
         for rotation in rotations {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use hecc_grammar::cost::{Costs, Shape};
+use hecc_grammar::cost::{Costs, Encoding, Shape};
 
 use super::{Shift, Shifts};
 
@@ -74,13 +74,14 @@ impl Splits {
         Splits(counted.collect())
     }
 
-    /// The cheapest schedule where operands have `shape.n_limbs` limbs, plaintexts encoded anew if `encodes`.
-    pub fn cheapest(&self, shape: Shape, costs: &Costs, encodes: bool) -> Schedule {
+    /// The cheapest schedule where operands have `shape.n_limbs` limbs; the time of `encoding` is that of plaintexts which are
+    /// not kept.
+    pub fn cheapest(&self, shape: Shape, costs: &Costs, encoding: Option<Encoding>) -> Schedule {
         let timed = self.0.iter().flat_map(|(split, counts)| {
             [false, true].map(|extended| {
                 let mut seconds = counts.seconds(extended, shape, costs);
-                if encodes {
-                    seconds += counts.products as f64 * shape.encode(costs, extended);
+                if let Some(encoding) = encoding {
+                    seconds += counts.products as f64 * shape.encode(costs, extended, encoding);
                 }
                 Schedule { extended, seconds, n_products: counts.products, ..*split }
             })
@@ -201,7 +202,7 @@ mod tests {
         let shifts = Shifts::from([((0, 0), (0..256).map(Shift::rotation).collect())]);
         let terms = [ScheduleTerm { operand: 0, shifts: &shifts, period: 256 }];
         let shape = Shape { log_n: 14, n_special: 2, n_limbs: 6 };
-        let best = Splits::new(&terms, 0).cheapest(shape, &DEFAULT, false);
+        let best = Splits::new(&terms, 0).cheapest(shape, &DEFAULT, None);
         assert!((16..=128).contains(&best.stride), "{best:?}");
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use hecc_grammar::cost::{Costs, KEPT_BYTES, Shape};
+use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
+use hecc_grammar::plan::Scheme;
 
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
@@ -75,6 +76,16 @@ impl PackConfig<'_> {
     fn shape(&self, level: usize) -> Shape {
         let PackConfig { log_n, n_special, n_lowest, .. } = *self;
         Shape { log_n, n_special, n_limbs: n_lowest + level }
+    }
+
+    /// How weights are encoded.
+    fn encoding(&self) -> Encoding {
+        Encoding::of_weights(if self.two_rows { Scheme::Bfv } else { Scheme::Ckks })
+    }
+
+    /// The same if they are encoded in every run.
+    fn encoded(&self) -> Option<Encoding> {
+        self.encodes.then(|| self.encoding())
     }
 
     /// Seconds of `count` products on each ciphertext of a step, spread over `depth` levels.
@@ -157,7 +168,10 @@ impl Packer {
         let bytes = |(schedule, id): (&Option<Schedule>, NodeId)| {
             let schedule = (*schedule)?;
             let shape = config.shape(config.levels[id.0] + 1);
-            Some(schedule.n_products as u64 * shape.plaintext_bytes(schedule.extended))
+            Some(
+                schedule.n_products as u64
+                    * shape.plaintext_bytes(schedule.extended, config.encoding()),
+            )
         };
         let bytes: u64 = kept.schedules.iter().zip(graph.ids()).filter_map(bytes).sum();
         if bytes <= KEPT_BYTES {
@@ -224,7 +238,7 @@ impl Packer {
                 Step::Input(_) | Step::Sine(..) => 0.0,
                 Step::Affine { .. } => {
                     let splits = self.splits(graph, id, &sources, layouts[id.0]);
-                    splits.cheapest(config.shape(level + 1), config.costs, config.encodes).seconds
+                    splits.cheapest(config.shape(level + 1), config.costs, config.encoded()).seconds
                 }
                 Step::Mul(..) => config.products(level, n_ciphertexts, 1, 1),
                 Step::Polynomial(_, coefficients) => {
@@ -272,8 +286,11 @@ impl Packer {
                     .map(|layout| {
                         let layout = self.intern(layout);
                         let splits = self.splits(graph, id, &sources, layout);
-                        let schedule =
-                            splits.cheapest(config.shape(level + 1), config.costs, config.encodes);
+                        let schedule = splits.cheapest(
+                            config.shape(level + 1),
+                            config.costs,
+                            config.encoded(),
+                        );
                         (layout, Some(schedule), schedule.seconds)
                     })
                     .collect()

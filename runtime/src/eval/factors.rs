@@ -126,4 +126,3 @@ enum Job {
     Alone(usize),
     Pair(usize, usize),
 }
-
