@@ -3,8 +3,8 @@
 mod evaluators;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Config, SchemeChoice, Wishes};
-use hecc_compiler::pass::approximate::ApproximateConfig;
+use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
+use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
 use hecc_compiler::pipeline::{Compiled, approximate as approximate_only, compile};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Op;
@@ -84,6 +84,39 @@ fn activations_are_fitted_through_the_sines_of_bootstraps() {
         let pairs = expected.iter().zip(&result[0]);
         let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 0.03 * largest, "{name}: {result:?}, expected {expected:?}");
+    }
+}
+
+/// The baseline: fourteen levels a rectifier, and the same modulus after each bootstrap.
+#[test]
+fn rectifiers_are_compositions_of_minimax_polynomials() {
+    let (model, calibration) = (rectified(3), calibration());
+    let config = Config {
+        security: Security::insecure_for_tests(),
+        log_n: Some(11),
+        max_levels: Some(20),
+        scheme: SchemeChoice::Ckks,
+        approximate: ApproximateConfig { recipe: Recipe::Minimax, ..ApproximateConfig::standard() },
+        moduli: Moduli::Consistent,
+        ..Config::standard()
+    };
+    let Compiled { plan, bootstraps, approximation, .. } =
+        compile(&model, &calibration, &config).unwrap();
+    let bootstraps = bootstraps.expect("three rectifiers have 45 levels");
+    let levels: Vec<usize> = bootstraps.steps.iter().map(|&(_, _, to)| to).collect();
+    assert!(levels.len() >= 2 && levels.iter().all(|&to| to == levels[0]), "{levels:?}");
+    assert!((15..=16).contains(&levels[0]), "{levels:?}");
+    assert!(approximation.minimax.is_some_and(|report| report.error.log2() < -13.0));
+
+    let tensors = vec![vec![0.6, -0.9, 0.3, 0.8]];
+    let Outputs { clear, simulated, encrypted } = run_all(&plan, &tensors, 5);
+    let input = ndarray::ArrayD::from_shape_vec(vec![1, 4], tensors[0].clone()).unwrap();
+    let expected = hecc_compiler::interpret::run(&model, &[input]).unwrap().remove(0);
+    for (name, result) in [("clear", &clear), ("simulated", &simulated), ("encrypted", &encrypted)]
+    {
+        let pairs = expected.iter().zip(&result[0]);
+        let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 0.02, "{name}: {result:?}, expected {expected:?}");
     }
 }
 

@@ -190,6 +190,9 @@ fn size(ErrorSize { largest, rms }: ErrorSize) -> String {
     if largest == 0.0 {
         return "none".to_owned();
     }
+    if !largest.is_finite() {
+        return "not known: `hecc simulate` measures it".to_owned();
+    }
     format!("at most {}, rms {}", relative(largest), relative(rms))
 }
 

@@ -13,7 +13,9 @@ use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds, results};
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
-use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Beyond, Observed, Replaced};
+use crate::pass::approximate::{
+    ApproximateConfig, ApproximateReport, Beyond, Observed, Recipe, Replaced,
+};
 use crate::pass::assign_levels::assign_levels;
 use crate::pass::integers::integers;
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
@@ -214,6 +216,7 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     // Bootstrapping moves slots, which the inputs of a batch must not.
     let has_sines = model.nodes.iter().any(is_activation)
         && !config.batch
+        && config.approximate.recipe != Recipe::Minimax
         && config.approximate != through_sines;
     if !has_sines {
         return compile_plain(task);

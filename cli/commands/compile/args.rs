@@ -96,6 +96,13 @@ pub(crate) struct Args {
     /// highest, `31`, or one for each in order, `15:7:2`.
     #[arg(long, value_name = "LIST", value_parser = parse_degrees)]
     pub(super) degrees: Option<Degrees>,
+    /// How activations become polynomials: `minimax` is the rectifier that others compare with, for comparison.
+    #[arg(long, value_enum, default_value_t = Activation::Sequential)]
+    pub(super) activation: Activation,
+    /// Whether all bootstraps raise to the same level, or each to what is needed until the next one. By default they do so with
+    /// `--activation minimax` only.
+    #[arg(long, value_enum)]
+    pub(super) moduli: Option<LevelsRaised>,
     /// The network decides: the largest of its results is the class, or the sign of a single one. Otherwise a final softmax or
     /// argmax, or labels `y` in the calibration data, say so.
     #[arg(long)]
@@ -126,6 +133,24 @@ pub(super) enum Scheme {
     Bfv,
     /// Approximate numbers.
     Ckks,
+}
+
+/// What `--activation` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Activation {
+    /// x·(1 + sign(x))/2, the sign composed of minimax polynomials of degrees 15, 15 and 27.
+    Minimax,
+    /// Polynomials for each channel, fitted one layer after the other.
+    Sequential,
+}
+
+/// What `--moduli` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LevelsRaised {
+    /// The same everywhere.
+    Consistent,
+    /// What is needed until the next bootstrap.
+    Layerwise,
 }
 
 /// A stage whose text can be printed.

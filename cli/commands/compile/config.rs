@@ -1,12 +1,12 @@
 //! The compiler's configuration, as the options of `hecc compile` say it.
 
 use anyhow::Result;
-use hecc_compiler::config::{Config, SchemeChoice, Wishes};
+use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
-use hecc_compiler::pass::approximate::ApproximateConfig;
+use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
 use hecc_grammar::security::Security;
 
-use super::args::{Args, Scheme};
+use super::args::{Activation, Args, LevelsRaised, Scheme};
 use super::values::Degrees;
 use crate::files::costs;
 
@@ -30,6 +30,12 @@ pub(super) fn config(args: &Args) -> Result<Config> {
         certify: args.certify,
         check_wrap: args.check_wrap,
         approximate: approximate_config(args),
+        moduli: match (args.moduli, args.activation) {
+            (Some(LevelsRaised::Consistent), _) | (None, Activation::Minimax) => Moduli::Consistent,
+            (Some(LevelsRaised::Layerwise), _) | (None, Activation::Sequential) => {
+                Moduli::Layerwise
+            }
+        },
         wishes: Wishes { min_agreement: args.min_agreement, max_error: args.max_error },
         outputs: match (args.classifier, args.regression) {
             (true, _) => OutputWish::Classes,
@@ -43,6 +49,10 @@ pub(super) fn config(args: &Args) -> Result<Config> {
 
 fn approximate_config(args: &Args) -> ApproximateConfig {
     let mut config = ApproximateConfig::standard();
+    config.recipe = match args.activation {
+        Activation::Minimax => Recipe::Minimax,
+        Activation::Sequential => Recipe::Sequential,
+    };
     match &args.degrees {
         None => {}
         Some(Degrees::Highest(highest)) => {

@@ -6,7 +6,7 @@ mod parameters;
 use std::fmt::Write as _;
 
 use hecc_compiler::config::limits;
-use hecc_compiler::pass::approximate::LayerReport;
+use hecc_compiler::pass::approximate::{LayerReport, MinimaxReport};
 use hecc_compiler::pipeline::Compiled;
 use hecc_compiler::search::BootstrapReport;
 use hecc_compiler::search::place_bootstraps::Placements;
@@ -28,6 +28,17 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             degrees(&report.layers),
             units::number(report.loss),
             units::count(report.n_inputs, "input")
+        );
+    }
+    if let Some(MinimaxReport { degrees, bound, error }) = &report.minimax {
+        let degrees: Vec<String> = degrees.iter().map(usize::to_string).collect();
+        let _ = write!(
+            text,
+            "Rectifiers are x·(1 + sign(x/B))/2 with B = {}, the sign composed of minimax polynomials of degrees {}; \
+             they are off by at most {} of B.\n\n",
+            units::number(*bound),
+            degrees.join(", "),
+            units::number(*error)
         );
     }
     if let Some(report) = &compiled.integers {

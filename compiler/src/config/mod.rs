@@ -32,6 +32,8 @@ pub struct Config {
     pub margin: f64,
     /// How activations become polynomials.
     pub approximate: ApproximateConfig,
+    /// Which levels bootstraps raise to.
+    pub moduli: Moduli,
     /// How good results must be.
     pub wishes: Wishes,
     /// What outputs are for.
@@ -48,6 +50,15 @@ pub struct Config {
     pub batch: bool,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
+}
+
+/// Which levels bootstraps raise to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moduli {
+    /// Those that are needed until the next one (OLA, arXiv 2310.10349).
+    Layerwise,
+    /// The same everywhere.
+    Consistent,
 }
 
 /// What a user may ask of results.
@@ -83,6 +94,7 @@ impl Config {
             normalization: None,
             margin: 1.25,
             approximate: ApproximateConfig::standard(),
+            moduli: Moduli::Layerwise,
             wishes: Wishes::default(),
             outputs: OutputWish::default(),
             scheme: SchemeChoice::Auto,

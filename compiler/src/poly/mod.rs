@@ -3,9 +3,11 @@
 mod circuit;
 mod coefficients;
 mod fit;
+mod minimax;
 mod series;
 
 pub use circuit::{evaluate, multiplications, one_number};
 pub use coefficients::{Coefficients, Row};
 pub use fit::{Fit, FitConfig, Observed, Point, Variable, fit};
+pub use minimax::CompositeSign;
 pub use series::{apply, chebyshev, value};

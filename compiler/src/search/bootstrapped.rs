@@ -7,15 +7,16 @@ use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::plan::TypeError;
 
 use crate::bootstrap::{self, Chain, Considered, Wish};
-use crate::config::limits;
+use crate::config::{Moduli, limits};
 use crate::error::CompileError;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Step};
 use crate::lower::{Bootstraps, Choice, Method};
 use crate::pack::{PackConfig, Packing};
+use crate::pass::approximate::Recipe;
 use crate::passes::Decided;
 
 use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
-use super::{Candidate, Found, OfScheme, Problem, precision_of};
+use super::{Candidate, Found, OfScheme, Problem, least_precision, precision_of};
 
 /// Where values are bootstrapped.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub(super) fn search(
     levels: &[usize],
 ) -> Result<Option<Found>, CompileError> {
     let (mut bits, enough) = precision(problem);
-    let levels = levels_between(problem.graph, levels);
+    let levels = levels_between(problem.graph, levels, problem.config.moduli);
     let mut best = None::<Found>;
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
         let Some(found) = search_reliable(problem, &levels, bits)? else { break };
@@ -54,18 +55,37 @@ pub(super) fn search(
     Ok(best)
 }
 
-/// How many levels there may be between two bootstraps. Where only sines are bootstrapped, more than any step needs are of no use.
-fn levels_between(graph: &Graph, levels: &[usize]) -> RangeInclusive<usize> {
-    match graph.sine_ratio() {
-        Some(_) => {
+/// How many levels there may be between two bootstraps. Where only sines are bootstrapped, more than any step needs are of no use;
+/// where all bootstraps are alike, an activation and the map after it do with one, perhaps with a last map.
+fn levels_between(graph: &Graph, levels: &[usize], moduli: Moduli) -> RangeInclusive<usize> {
+    match (graph.sine_ratio(), moduli) {
+        (Some(_), _) => {
             let most = levels.iter().copied().max().unwrap_or(0).max(1);
             most..=most
         }
-        None => {
+        (None, Moduli::Consistent) => {
+            let most = deepest_layer(graph).max(1);
+            most..=most + 1
+        }
+        (None, Moduli::Layerwise) => {
             let deepest = graph.ids().map(|id| graph.node(id).step.depth()).max().unwrap_or(0);
             deepest..=deepest + limits::SPARE_LEVELS
         }
     }
+}
+
+/// The most levels from one affine map to the next, included.
+fn deepest_layer(graph: &Graph) -> usize {
+    let mut depths: Vec<usize> = vec![];
+    let mut deepest = 0;
+    for id in graph.ids() {
+        let step = &graph.node(id).step;
+        let before = step.operands().iter().map(|operand| depths[operand.0]).max().unwrap_or(0);
+        deepest = deepest.max(before + step.depth());
+        let begins = matches!(step, Step::Affine { .. } | Step::Input(_));
+        depths.push(if begins { 0 } else { before + step.depth() });
+    }
+    deepest
 }
 
 /// The bits of bootstraps that are tried first, and those of results that are enough. Where polynomials are in sines they were fitted
@@ -74,7 +94,9 @@ fn precision(problem: &Problem<'_>) -> (f64, f64) {
     let wanted = problem.objective.precision;
     let first = (wanted + limits::BOOTSTRAP_MORE_BITS).min(limits::BOOTSTRAP_BITS);
     let least = || (wanted - limits::SPARE_BITS).max(limits::LEAST_BITS);
+    let is_minimax = problem.config.approximate.recipe == Recipe::Minimax;
     match problem.graph.sine_ratio() {
+        None if is_minimax => (first, least_precision(problem)),
         None => (first, wanted),
         Some(_) => (first.min(limits::SINE_BITS), problem.config.precision.unwrap_or_else(least)),
     }
@@ -201,7 +223,8 @@ fn place(problem: &Problem<'_>, chain: &Chain) -> Result<Option<Placements>, Com
         .map(|id| (0..=top).map(|level| costs.of_step(&packing, id, level)).collect())
         .collect::<Result<Vec<Vec<f64>>, TypeError>>()?;
     let sines_only = graph.sine_ratio().is_some();
-    let place = PlaceConfig { top, seconds: &seconds, bootstrap: &bootstrap, sines_only };
+    let to_top = problem.config.moduli == Moduli::Consistent;
+    let place = PlaceConfig { top, seconds: &seconds, bootstrap: &bootstrap, sines_only, to_top };
     Ok(problem.passes.try_out("place_bootstraps", || Decided(place_bootstraps(graph, &place))).0)
 }
 

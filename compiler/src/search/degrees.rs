@@ -8,7 +8,8 @@ use crate::analysis::validate::HeldOut;
 use crate::config::Wishes;
 use crate::error::CompileError;
 use crate::pass::approximate::{
-    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Observed, Replaced,
+    ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Observed, Recipe,
+    Replaced, minimax,
 };
 use crate::passes::{Artifact, Made};
 
@@ -46,6 +47,12 @@ pub fn choose_degrees(
     config: &ApproximateConfig,
     wishes: &Wishes,
 ) -> Result<Shipped, CompileError> {
+    if config.recipe == Recipe::Minimax {
+        let (replaced, report) = minimax(observed)?;
+        let report = ApproximateReport { minimax: Some(report), ..ApproximateReport::default() };
+        let validation = validated(&replaced, &report, held_out, wishes)?;
+        return Ok(Shipped { replaced, report, validation, beyond: None });
+    }
     let config = wishes.aim(config);
     let mut search = DegreeSearch::new(observed, &config)?;
     let mut best: Option<(Attempt, Validation)> = None;
@@ -60,13 +67,24 @@ pub fn choose_degrees(
         }
     }
     let (Attempt { replaced, report }, _) = best.expect("there is a first attempt");
-    let validation = held_out.validate(&replaced.model)?;
-    let useless = wishes.useless(&validation, Some(&report));
-    if let Some(why) = useless.or_else(|| wishes.unmet(&validation, Some(&report))) {
-        return Err(CompileError::Approximation(why));
-    }
+    let validation = validated(&replaced, &report, held_out, wishes)?;
     let beyond = search.beyond(&report)?;
     Ok(Shipped { replaced, report, validation, beyond })
+}
+
+/// How good the model is that is to be shipped, if it is as good as is wished for.
+fn validated(
+    replaced: &Replaced,
+    report: &ApproximateReport,
+    held_out: &HeldOut<'_>,
+    wishes: &Wishes,
+) -> Result<Validation, CompileError> {
+    let validation = held_out.validate(&replaced.model)?;
+    let useless = wishes.useless(&validation, Some(report));
+    match useless.or_else(|| wishes.unmet(&validation, Some(report))) {
+        Some(why) => Err(CompileError::Approximation(why)),
+        None => Ok(validation),
+    }
 }
 
 impl Wishes {

@@ -19,6 +19,7 @@ use hecc_grammar::plan::{Layer, Plan};
 use crate::config::limits;
 use crate::error::CompileError;
 use crate::lower::Choice;
+use crate::pass::approximate::Recipe;
 
 pub use bootstrapped::BootstrapReport;
 pub use candidate::{Candidate, OfScheme};
@@ -81,10 +82,19 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
 }
 
 fn precise_enough(problem: &Problem<'_>, best: Found) -> Result<Found, CompileError> {
-    if best.precision >= problem.config.precision.unwrap_or(limits::LEAST_BITS) {
+    if best.precision >= least_precision(problem) {
         return Ok(best);
     }
     Err(too_imprecise(problem, &best))
+}
+
+/// The fewest bits of precision that a plan may have. Minimax compositions amplify errors of arguments next to zero, where the
+/// rectifier that they are part of is small: a bound that takes the worst argument of every layer says nothing of them.
+fn least_precision(problem: &Problem<'_>) -> f64 {
+    match problem.config.approximate.recipe {
+        Recipe::Minimax => f64::NEG_INFINITY,
+        Recipe::Sequential => problem.config.precision.unwrap_or(limits::LEAST_BITS),
+    }
 }
 
 /// Whether the ring is so large that bootstrapping on a smaller one may be cheaper.

@@ -5,6 +5,7 @@
 //! and joins need no special treatment, because the values alive at the same time are in the state together.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use petgraph::algo::astar;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -32,6 +33,8 @@ pub struct PlaceConfig<'a> {
     pub bootstrap: &'a [Vec<f64>],
     /// Whether only sines are bootstrapped.
     pub sines_only: bool,
+    /// Whether all bootstraps raise to the highest level.
+    pub to_top: bool,
 }
 
 /// The cheapest placement, and the cheapest with one bootstrap more and one fewer.
@@ -144,13 +147,19 @@ impl<'a> States<'a> {
             if operands.is_empty() || self.config.sines_only {
                 continue;
             }
-            choices.extend((level + 1..=self.config.top).map(|to| Choice {
+            choices.extend(self.raised(level + 1).map(|to| Choice {
                 level,
                 bootstrapped: Some(to),
                 seconds: seconds + self.config.bootstrap[id.0][to],
             }));
         }
         choices
+    }
+
+    /// Levels that a bootstrap may raise to, from `least` on.
+    fn raised(&self, least: usize) -> RangeInclusive<usize> {
+        let top = self.config.top;
+        if self.config.to_top { least.max(top)..=top } else { least..=top }
     }
 
     /// A sine is a bootstrap to any level.
@@ -160,7 +169,7 @@ impl<'a> States<'a> {
             bootstrapped: Some(to),
             seconds: self.config.bootstrap[id.0][to],
         };
-        (1..=self.config.top).map(to_level).collect()
+        self.raised(1).map(to_level).collect()
     }
 
     fn after(&self, id: NodeId, state: &State, choice: Choice) -> State {
@@ -262,10 +271,19 @@ mod tests {
             let bootstrap: Vec<Vec<f64>> = (0..n)
                 .map(|id| (0..4).map(|level| (10 + id % 3 + 2 * level) as f64).collect())
                 .collect();
-            let config =
-                PlaceConfig { top: 3, seconds: &seconds, bootstrap: &bootstrap, sines_only: false };
+            let costs = |to_top| PlaceConfig {
+                top: 3,
+                seconds: &seconds,
+                bootstrap: &bootstrap,
+                sines_only: false,
+                to_top,
+            };
+            let config = costs(false);
             let found = place_bootstraps(&graph, &config).unwrap();
             assert_eq!(found.best.seconds, naive(&graph, &config, &mut vec![]));
+            let alike = place_bootstraps(&graph, &costs(true)).unwrap();
+            assert!(alike.best.bootstrapped.iter().flatten().all(|&to| to == 3));
+            assert!(alike.best.seconds >= found.best.seconds);
             assert!(found.one_more.is_none_or(|more| more >= found.best.seconds));
             assert!(found.one_fewer.is_none_or(|fewer| fewer >= found.best.seconds));
         }
@@ -275,7 +293,13 @@ mod tests {
     fn a_step_that_is_too_deep_has_no_placement() {
         let graph = network(1, false);
         let zero = vec![vec![0.0; 1]; graph.nodes.len()];
-        let config = PlaceConfig { top: 0, seconds: &zero, bootstrap: &zero, sines_only: false };
+        let config = PlaceConfig {
+            top: 0,
+            seconds: &zero,
+            bootstrap: &zero,
+            sines_only: false,
+            to_top: false,
+        };
         assert_eq!(place_bootstraps(&graph, &config), None);
     }
 
@@ -291,7 +315,13 @@ mod tests {
         graph.outputs.push(output);
         let zero = vec![vec![0.0; 3]; 5];
         let seconds = vec![vec![0.0, 1.0, 2.0]; 5];
-        let config = PlaceConfig { top: 2, seconds: &zero, bootstrap: &seconds, sines_only: true };
+        let config = PlaceConfig {
+            top: 2,
+            seconds: &zero,
+            bootstrap: &seconds,
+            sines_only: true,
+            to_top: false,
+        };
         let best = place_bootstraps(&graph, &config).unwrap().best;
         assert_eq!(best.bootstrapped, [None, Some(1), None, Some(1), None]);
         assert_eq!((best.levels[1], best.levels[2], best.seconds), (0, 0, 2.0));

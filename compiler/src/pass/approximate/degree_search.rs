@@ -328,7 +328,8 @@ impl<'a> DegreeSearch<'a> {
                 shipped,
             };
         let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
-        let report = ApproximateReport { layers, loss: best.loss, n_inputs: self.expected.len() };
+        let n_inputs = self.expected.len();
+        let report = ApproximateReport { layers, loss: best.loss, n_inputs, minimax: None };
         Ok(Attempt { replaced, report })
     }
 }

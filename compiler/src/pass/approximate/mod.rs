@@ -13,6 +13,7 @@ mod channels;
 mod choose;
 mod degree_search;
 mod goal;
+mod minimax;
 mod replaced;
 mod sensitivity;
 mod sequential;
@@ -24,6 +25,7 @@ use crate::poly::{Fit, FitConfig, Variable};
 
 pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed};
 pub use goal::Goal;
+pub use minimax::{MinimaxReport, minimax};
 pub use replaced::Replaced;
 pub use sequential::LayerFit;
 
@@ -36,9 +38,20 @@ const MOST_DEGREE_IN_SINES: usize = 15;
 /// The margin of arguments whose sines polynomials are in: what is beyond folds back.
 pub const SINE_MARGIN: f64 = 1.2;
 
+/// How activations become polynomials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recipe {
+    /// Rectifiers are products with a sign, which is a composition of minimax polynomials: what hecc is compared with.
+    Minimax,
+    /// Polynomials of channels are fitted one layer after the other.
+    Sequential,
+}
+
 /// How activations are approximated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApproximateConfig {
+    /// How they become polynomials; what follows is for those that are fitted.
+    pub recipe: Recipe,
     /// Degrees considered, ascending.
     pub degrees: Vec<usize>,
     /// Degrees considered where those are not enough, ascending.
@@ -59,6 +72,7 @@ impl ApproximateConfig {
     /// The settings of `hecc compile` without flags; margin and floor as measured on ResNet-20 (docs/design).
     pub fn standard() -> ApproximateConfig {
         ApproximateConfig {
+            recipe: Recipe::Sequential,
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
             more_degrees: vec![127],
             degree_of_layers: None,
@@ -71,7 +85,8 @@ impl ApproximateConfig {
 
     /// Whether degrees are left to be chosen from all that are usual.
     pub fn is_free(&self) -> bool {
-        self.degree_of_layers.is_none() && !self.more_degrees.is_empty()
+        let is_fitted = self.recipe != Recipe::Minimax;
+        is_fitted && self.degree_of_layers.is_none() && !self.more_degrees.is_empty()
     }
 
     /// With polynomials in the sines that bootstraps leave of their arguments.
@@ -137,6 +152,8 @@ pub struct ApproximateReport {
     pub loss: f64,
     /// Number of inputs that degrees were chosen by.
     pub n_inputs: usize,
+    /// How rectifiers were replaced where nothing was fitted.
+    pub minimax: Option<MinimaxReport>,
 }
 
 impl ApproximateReport {

@@ -19,14 +19,27 @@ pub struct Replaced {
 
 /// The model with polynomials for its activations. Before those of channels stands what takes their arguments to [−1, 1].
 pub(super) fn replaced(model: &Model, layers: &[Layer], fits: &[LayerFit]) -> Replaced {
+    let of = |tensor: Tensor| layers.iter().position(|layer| layer.tensor == tensor);
+    with_activations(model, |new, tensor, x| {
+        let k = of(tensor).expect("every activation is a layer");
+        polynomials(new, x, &fits[k])
+    })
+}
+
+/// The model with something else for its activations: `make` appends it, all but the last operation, given the activation that it
+/// stands for and its argument.
+pub(super) fn with_activations(
+    model: &Model,
+    make: impl Fn(&mut Model, Tensor, Tensor) -> Op,
+) -> Replaced {
     let mut new = Model { nodes: vec![], outputs: vec![], ..model.clone() };
     let mut origins = vec![];
     let mut places: Vec<Tensor> = vec![];
     for (tensor, node) in model.tensors() {
         let mut node = node.clone();
         node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
-        if let Some(k) = layers.iter().position(|layer| layer.tensor == tensor) {
-            node.op = polynomials(&mut new, places[layers[k].x.index()], &fits[k]);
+        if let Op::Activation { x, .. } = node.op {
+            node.op = make(&mut new, tensor, x);
         }
         places.push(new.push(node.op, &node.name, node.shape));
         origins.resize(new.nodes.len() - 1, None);

@@ -42,9 +42,10 @@ impl Samples {
         }
     }
 
-    /// The largest number.
+    /// The largest number; infinite if there is one that is none: nothing is known then.
     pub(super) fn largest(&self) -> f64 {
-        (0..SAMPLES).map(|s| self.at(s)).fold(f64::NEG_INFINITY, f64::max)
+        let larger = |most: f64, x: f64| if x.is_nan() { f64::INFINITY } else { most.max(x) };
+        (0..SAMPLES).map(|s| self.at(s)).fold(f64::NEG_INFINITY, larger)
     }
 
     /// The mean of all but the extremes.
