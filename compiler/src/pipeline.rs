@@ -240,10 +240,11 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     }
 }
 
-/// The one with sines if it is cheaper and loses nothing.
+/// The one with sines if it is cheaper, or hardly dearer, and loses nothing: with sines no argument of a polynomial is out of
+/// range, whatever the input.
 fn cheaper_and_good_enough(plain: Compiled, sines: Compiled) -> Compiled {
-    let is_cheaper =
-        sines.score.excess <= plain.score.excess && sines.score.seconds < plain.score.seconds;
+    let is_cheaper = sines.score.excess <= plain.score.excess
+        && sines.score.seconds < limits::SINES_FAVOR * plain.score.seconds;
     let loses = plain.approximation.is_good_enough() && !sines.approximation.is_good_enough();
     if is_cheaper && !loses { sines } else { plain }
 }

@@ -17,10 +17,11 @@ use hecc_grammar::cost;
 use hecc_grammar::plan::{Scheme, VerifiedPlan};
 use hecc_grammar::security::max_log_qp;
 use hecc_runtime::client::{
-    EncryptionKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys, place_inputs,
-    read_outputs,
+    EncryptionKey, Precision, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
+    place_inputs, read_outputs,
 };
 use hecc_runtime::eval::{ClearEvaluator, Evaluator, Noise, Options};
+use hecc_runtime::file::evaluation_keys_bytes;
 use hecc_runtime::ring::SecretRng;
 use hecc_runtime::rlwe::EvaluationKeys;
 use ndarray::{ArrayD, Axis, Slice};
@@ -51,6 +52,9 @@ struct Arguments {
     /// Bytes of encoded plaintexts kept from run to run.
     #[arg(long, default_value_t = 4 << 30)]
     cache: usize,
+    /// Numbers of threads that encrypted inputs are run with, one after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+    threads: Vec<usize>,
 }
 
 fn main() -> Result<()> {
@@ -96,10 +100,16 @@ fn main() -> Result<()> {
             }
         }
     }
-    row("keys", format!("{}", plan.keys().len()));
+    let keys_bytes = evaluation_keys_bytes(&plan.interface());
+    row("keys", format!("{}, {}", plan.keys().len(), mib(keys_bytes)));
+    row("plan", mib(hecc_grammar::plan::to_bytes(plan, Some(&model)).len() as u64));
     row(
         "predicted: one thread, plaintexts encoded",
         format!("{:.3} s", cost::plan_seconds(&config.costs, plan)),
+    );
+    row(
+        "predicted: one thread, encoding what is not kept",
+        format!("{:.3} s", cost::run_seconds(&config.costs, plan, arguments.cache as u64)),
     );
     row("predicted: values + keys", mib(cost::peak_value_bytes(plan) + cost::key_bytes(plan)));
     row("predicted: plaintexts", mib(cost::plaintext_bytes(plan)));
@@ -134,7 +144,7 @@ fn main() -> Result<()> {
         Noise::None,
     )?;
     let expected = Expected { inputs: &test, labels: &labels, clear: &clear };
-    for threads in [1, 2] {
+    for threads in arguments.threads {
         let options = Options { threads, cache_bytes: arguments.cache };
         measure(plan, &keys, &secret, &expected, options)?;
     }
@@ -185,6 +195,10 @@ fn measure(
         percent(correct(&results, labels), results.len()),
     );
     row("largest difference, encrypted to clear", format!("{:.3e}", difference(&results, clear)));
+    let alike = results.iter().zip(clear).filter(|(a, b)| class(*a) == class(*b)).count();
+    row("same class as in the clear", format!("{alike} of {}", clear.len()));
+    let bound = Precision::of(&client).largest_bound();
+    row("bound of the difference", format!("{bound:.3e}"));
     let equal = results.iter().zip(clear).filter(|(a, b)| a == b).count();
     row("equal to clear bit for bit", format!("{equal} of {}", clear.len()));
     Ok(())

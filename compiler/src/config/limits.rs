@@ -44,6 +44,8 @@ limits! {
     /// Bits that a bootstrap is more precise than what results are wanted to be, at first: its errors add up, and only part of them
     /// reach the results.
     BOOTSTRAP_MORE_BITS: f64 = 2.5, "bits that a bootstrap is more precise than results at first";
+    /// How much longer a plan may take that fits activations through sines than one that does not.
+    SINES_FAVOR: f64 = 1.1, "time, of a plan without sines, up to which one with sines is taken";
     /// Levels that the smallest of large rings has without bootstraps: networks with more than these are compiled with sines, and
     /// not in any other way first.
     LEVELS_WITHOUT_BOOTSTRAPS: usize = 34, "levels beyond which activations are fitted through sines at once";
