@@ -29,7 +29,7 @@ pub type Pair = (usize, usize);
 /// For each pair of ciphertexts, the shifts of diagonals that are not zero, ascending.
 pub type Shifts = BTreeMap<Pair, Vec<Shift>>;
 
-/// The entries of the diagonals: for each pair and shift, (first slot, number of the entry in row-major order), by slot.
+/// The entries of the diagonals: for each pair and shift, (first slot, number of the entry in row-major order).
 pub type Diagonals = BTreeMap<Pair, BTreeMap<Shift, Vec<(u32, u32)>>>;
 
 /// The period of the operands of one sum together.
@@ -43,7 +43,7 @@ pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let moves = match map.structure() {
         Some(structure) => moves(structure, input, output),
         None => {
-            let (in_positions, mut moves) = (input.positions(), Moves::default());
+            let (in_positions, mut moves) = (input.positions(), Moves::new(geometry.n_steps()));
             for (o, out) in output.positions().into_iter().enumerate() {
                 map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
             }
@@ -81,9 +81,7 @@ pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals 
     let mut diagonals = Diagonals::new();
     for (pair, lists) in by_pair {
         for (swap, lists) in [false, true].into_iter().zip(lists) {
-            for (steps, mut entries) in (0..).zip(lists).filter(|(_, entries)| !entries.is_empty())
-            {
-                entries.sort_unstable();
+            for (steps, entries) in (0..).zip(lists).filter(|(_, entries)| !entries.is_empty()) {
                 diagonals.entry(pair).or_default().insert(Shift { swap, steps }, entries);
             }
         }

@@ -8,6 +8,7 @@ mod moves;
 mod rotation_sum;
 mod schedule;
 mod slots;
+mod step_set;
 
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};

@@ -1,7 +1,10 @@
 //! How far entries of a linear map move slots, entry by entry or dimension by dimension.
 
+use std::collections::BTreeMap;
+
 use crate::linear::{Product, Relation, Structure};
 
+use super::step_set::StepSet;
 use super::{Layout, Pair, Period, Shift, SlotSpace};
 
 /// How entries of a map fall on diagonals.
@@ -48,55 +51,42 @@ impl Geometry {
     }
 }
 
-/// Bits of the number of a ciphertext, and of steps.
-const CIPHERTEXT_BITS: u32 = 23;
-
-/// See [`CIPHERTEXT_BITS`].
-const STEP_BITS: u32 = 17;
-
-/// Pairs of ciphertexts with shifts, each in one word.
-#[derive(Default)]
+/// Pairs of ciphertexts with shifts.
 pub(super) struct Moves {
-    words: Vec<u64>,
-    /// How many were distinct when they were last counted.
-    known: usize,
+    n_steps: usize,
+    /// Of each pair the steps, and beyond them those after which rows change places.
+    by_pair: BTreeMap<Pair, StepSet>,
 }
 
 impl Moves {
-    /// Adds a move.
-    pub(super) fn push(&mut self, (pair, shift): (Pair, Shift)) {
-        let ciphertexts = (pair.0 as u64) << CIPHERTEXT_BITS | pair.1 as u64;
-        let move_ = u64::from(shift.swap) << STEP_BITS | u64::from(shift.steps);
-        self.words.push(ciphertexts << (STEP_BITS + 1) | move_);
-        if self.words.len() > 2 * self.known + (1 << 14) {
-            self.dedup();
-        }
+    /// None, of steps below `n_steps`.
+    pub(super) fn new(n_steps: usize) -> Moves {
+        Moves { n_steps, by_pair: BTreeMap::new() }
     }
 
-    fn dedup(&mut self) {
-        self.words.sort_unstable();
-        self.words.dedup();
-        self.known = self.words.len();
+    /// Adds a move.
+    pub(super) fn push(&mut self, (pair, shift): (Pair, Shift)) {
+        let n_steps = self.n_steps;
+        let steps = self.by_pair.entry(pair).or_insert_with(|| StepSet::new(2 * n_steps));
+        steps.insert(if shift.swap { n_steps } else { 0 } + shift.steps as usize);
     }
 
     /// The moves, each once, in order.
-    pub(super) fn distinct(mut self) -> Vec<(Pair, Shift)> {
-        self.dedup();
-        let low = |word: u64, bits: u32| word & ((1 << bits) - 1);
-        let of = |word: u64| {
-            let pair = word >> (STEP_BITS + 1);
-            let pair = ((pair >> CIPHERTEXT_BITS) as usize, low(pair, CIPHERTEXT_BITS) as usize);
-            let steps = low(word, STEP_BITS) as u32;
-            (pair, Shift { swap: word >> STEP_BITS & 1 == 1, steps })
+    pub(super) fn distinct(self) -> Vec<(Pair, Shift)> {
+        let n_steps = self.n_steps;
+        let of_pair = |(pair, steps): (Pair, StepSet)| {
+            let shift =
+                |step: usize| Shift { swap: step >= n_steps, steps: (step % n_steps) as u32 };
+            steps.iter().map(|step| (pair, shift(step))).collect::<Vec<_>>()
         };
-        self.words.into_iter().map(of).collect()
+        self.by_pair.into_iter().flat_map(of_pair).collect()
     }
 }
 
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
     let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
-    let mut all = Moves::default();
+    let mut all = Moves::new(by_dimension.geometry.n_steps());
     for product in &structure.0 {
         by_dimension.of_product(product).into_iter().for_each(|one| all.push(one));
     }
@@ -111,14 +101,14 @@ struct ByDimension<'a> {
 
 impl ByDimension<'_> {
     fn of_product(&self, product: &Product) -> Vec<(Pair, Shift)> {
-        let n_steps = self.geometry.n_steps() as u32;
+        let n_steps = self.geometry.n_steps();
         let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let own = self.of_relation(relation);
-            let mut together = Moves::default();
+            let mut together = Moves::new(n_steps);
             for &(pair, shift) in &all {
                 for &(p, s) in &own {
-                    let steps = (shift.steps + s.steps) % n_steps;
+                    let steps = (shift.steps + s.steps) % n_steps as u32;
                     let shift = Shift { swap: shift.swap ^ s.swap, steps };
                     together.push(((pair.0 + p.0, pair.1 + p.1), shift));
                 }
@@ -134,7 +124,7 @@ impl ByDimension<'_> {
             dim.map_or(vec![0], all)
         };
         let (to, from) = (offsets(self.output, relation.to), offsets(self.input, relation.from));
-        let mut moves = Moves::default();
+        let mut moves = Moves::new(self.geometry.n_steps());
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
         moves.distinct()
     }

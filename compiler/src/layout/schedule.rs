@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use hecc_grammar::cost::{Costs, Encoding, Shape};
 
+use super::step_set::StepSet;
 use super::{Shift, Shifts};
 
 /// One term of an affine map: its diagonals and the period of its operand.
@@ -108,44 +109,38 @@ struct Counts {
     n_collect: usize,
 }
 
-/// The giant steps of a result.
-#[derive(Default)]
-struct Giants {
-    in_place: Vec<u32>,
-    /// Those after which rows change places.
-    swapped: Vec<u32>,
-}
-
 impl Counts {
     fn new(schedule: &Schedule, terms: &[ScheduleTerm<'_>]) -> Counts {
         let mut counts = Counts::default();
-        let mut babies: BTreeMap<(usize, usize), Vec<u32>> = BTreeMap::new();
-        let mut giants: BTreeMap<usize, Giants> = BTreeMap::new();
+        let mut babies: BTreeMap<(usize, usize), StepSet> = BTreeMap::new();
+        // Of each result: in place, and those after which rows change places.
+        let mut giants: BTreeMap<usize, [StepSet; 2]> = BTreeMap::new();
+        let largest = terms.iter().map(|term| term.period).max().unwrap_or(1);
         for term in terms {
             for (&(out, input), shifts) in term.shifts {
                 counts.products += shifts.len();
-                let babies = babies.entry((term.operand, input)).or_default();
-                let giants = giants.entry(out).or_default();
+                let none = || StepSet::new(largest);
+                let babies = babies.entry((term.operand, input)).or_insert_with(none);
+                let giants = giants.entry(out).or_insert_with(|| [none(), none()]);
                 for &shift in shifts {
                     let (baby, giant) = schedule.split(shift, term.period);
-                    babies.push(baby);
-                    let rows = if giant.swap { &mut giants.swapped } else { &mut giants.in_place };
-                    rows.push(giant.steps);
+                    babies.insert(baby as usize);
+                    giants[usize::from(giant.swap)].insert(giant.steps as usize);
                 }
             }
         }
-        for taken in babies.values_mut() {
+        for taken in babies.values() {
             let rotated = n_rotations(taken);
             counts.babies += rotated;
             counts.hoisted += usize::from(rotated > 0);
-            counts.in_place += usize::from(taken.first() == Some(&0));
+            counts.in_place += usize::from(taken.contains(0));
         }
-        for Giants { in_place, swapped } in giants.values_mut() {
+        for [in_place, swapped] in giants.values() {
             let rotated = n_rotations(in_place) + n_rotations(swapped);
             counts.results += 1;
             counts.giants += rotated;
             counts.moved += usize::from(rotated > 0);
-            counts.swapped += usize::from(!swapped.is_empty());
+            counts.swapped += usize::from(swapped.len() > 0);
         }
         counts
     }
@@ -171,11 +166,9 @@ impl Counts {
     }
 }
 
-/// How many different steps move anything; they are sorted.
-fn n_rotations(steps: &mut Vec<u32>) -> usize {
-    steps.sort_unstable();
-    steps.dedup();
-    steps.len() - usize::from(steps.first() == Some(&0))
+/// How many steps move anything.
+fn n_rotations(steps: &StepSet) -> usize {
+    steps.len() - usize::from(steps.contains(0))
 }
 
 #[cfg(test)]

@@ -83,6 +83,19 @@ pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
 }
 
+/// Pairs of different slots and elements, by slot.
+fn by_slot(mut pairs: Vec<(u32, u32)>, n_slots: usize) -> Vec<(u32, u32)> {
+    const FEW: usize = 32;
+    if pairs.len() < n_slots / FEW {
+        pairs.sort_unstable();
+        return pairs;
+    }
+    // So many are told apart by their places.
+    let mut elements = vec![None; n_slots];
+    pairs.iter().for_each(|&(slot, element)| elements[slot as usize] = Some(element));
+    (0..).zip(elements).filter_map(|(slot, element)| Some((slot, element?))).collect()
+}
+
 struct Lowering<'a> {
     graph: &'a Graph,
     choice: &'a Choice,
@@ -299,14 +312,14 @@ impl Lowering<'_> {
                     let slot = space.source(slot as usize, factor.giant);
                     (space.first(slot, window) as u32, elements[number as usize])
                 };
-                let mut pairs: Vec<(u32, u32)> = entries.iter().map(place).collect();
+                let pairs: Vec<(u32, u32)> = entries.iter().map(place).collect();
                 let view = match pairs[..] {
                     // One number in all slots.
                     [(_, element)] if window == Period::ONE => {
                         View::Splat(self.tables.number(table, element))
                     }
                     _ => {
-                        pairs.sort_unstable();
+                        let pairs = by_slot(pairs, space.n_slots());
                         let runs = Runs::from_pairs(&pairs).repeated(&space.repeats(window));
                         View::Table { table, factor: 1.0, runs }
                     }
