@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use hecc_compiler::search::BootstrapReport;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::noise;
-use hecc_grammar::plan::{Params, Scheme, VerifiedPlan};
+use hecc_grammar::plan::{Op, Params, Scheme, VerifiedPlan};
 use hecc_grammar::security::{TABLE, max_log_qp};
 use serde_json::{Value as Json, json};
 
@@ -21,6 +22,9 @@ pub(crate) struct CostSheet {
     /// How good it is, if that was measured.
     pub(crate) fidelity: Option<Fidelity>,
     params: Params,
+    /// How many bootstraps a run has; of a plan that was just compiled, how they may fail.
+    n_bootstraps: usize,
+    failure: Option<Failure>,
     /// Exact size of the plan's file.
     plan_bytes: u64,
     files: FileSizes,
@@ -34,6 +38,15 @@ pub(crate) struct CostSheet {
     integers: Vec<IntegerResult>,
 }
 
+/// How bootstraps may fail.
+#[derive(Clone, Debug, PartialEq)]
+struct Failure {
+    /// log2 of the probability that one of a run does.
+    log2: f64,
+    /// Multiples of q_0 that are taken away.
+    overflow_bound: u32,
+}
+
 impl CostSheet {
     /// The numbers of a plan whose file has `plan_bytes` bytes.
     pub(crate) fn new(plan: &VerifiedPlan, plan_bytes: u64, costs: &Costs) -> CostSheet {
@@ -42,6 +55,8 @@ impl CostSheet {
         CostSheet {
             fidelity: Fidelity::of(plan),
             params: plan.params.clone(),
+            n_bootstraps: n_bootstraps(plan),
+            failure: None,
             plan_bytes,
             files: FileSizes::of(&plan.interface()),
             run: RunCost::of(plan, costs),
@@ -52,12 +67,34 @@ impl CostSheet {
         }
     }
 
+    /// The same, with how bootstraps may fail.
+    pub(crate) fn with_failure(self, report: &BootstrapReport) -> CostSheet {
+        let overflow_bound = report.chain.parameters.overflow_bound;
+        CostSheet { failure: Some(Failure { log2: report.failure, overflow_bound }), ..self }
+    }
+
+    fn bootstraps(&self) -> String {
+        let count = units::count(self.n_bootstraps, "bootstrap");
+        match &self.failure {
+            None => format!("{count} a run"),
+            Some(Failure { log2, overflow_bound }) => format!(
+                "{count} a run, which fails with {}: multiples of q_0 up to {overflow_bound} are taken away",
+                units::probability(*log2)
+            ),
+        }
+    }
+
     /// The numbers for scripts.
     pub(crate) fn json(&self) -> Json {
         let mut json = params_json(&self.params);
         json["fidelity"] = self.fidelity.as_ref().map_or(Json::Null, Fidelity::json);
         self.files.json(&mut json);
         json["file_bytes"]["plan"] = self.plan_bytes.into();
+        json["bootstraps"] = self.n_bootstraps.into();
+        if let Some(Failure { log2, overflow_bound }) = &self.failure {
+            json["log2_failure"] = log2.is_finite().then_some(*log2).into();
+            json["overflow_bound"] = (*overflow_bound).into();
+        }
         self.run.json(&mut json);
         match self.noise_budget {
             Some(budget) => {
@@ -78,6 +115,9 @@ impl fmt::Display for CostSheet {
         let mut sheet = Sheet::default();
         self.fidelity.iter().for_each(|fidelity| fidelity.lines(&mut sheet));
         params_lines(&self.params, &mut sheet);
+        if self.n_bootstraps > 0 {
+            sheet.line("bootstraps", self.bootstraps());
+        }
         sheet.line("plan", units::exact_bytes(self.plan_bytes));
         self.files.lines(&mut sheet);
         self.run.lines(&mut sheet);
@@ -171,6 +211,11 @@ pub(crate) fn params_json(params: &Params) -> Json {
         "levels": params.q.len() - 1,
         "top_scale_bits": params.top_scale,
     })
+}
+
+/// Each raises a ciphertext to a larger modulus.
+fn n_bootstraps(plan: &VerifiedPlan) -> usize {
+    plan.ops.iter().filter(|op| matches!(op, Op::ModRaise(..))).count()
 }
 
 /// Bits that the noise of the results may grow before they are wrong.

@@ -83,7 +83,10 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         let json = stage_json(stage, &text);
         return console.result(text, json);
     }
-    let sheet = CostSheet::new(&compiled.plan, file.len() as u64, &config.costs);
+    let mut sheet = CostSheet::new(&compiled.plan, file.len() as u64, &config.costs);
+    if let Some(report) = &compiled.bootstraps {
+        sheet = sheet.with_failure(report);
+    }
     let mut text = sheet.to_string();
     let mut json = sheet.json();
     if args.explain {
