@@ -216,3 +216,29 @@ fn shells_are_completed() {
         assert!(workshop.ok(&format!("completions {shell}")).contains("simulate"));
     }
 }
+
+#[test]
+fn a_profile_is_shown_next_to_what_was_predicted() {
+    let workshop = Workshop::full();
+    assert!(workshop.json("inspect plan.bin")["measured"].is_null());
+    let text = workshop.ok("run plan.bin --input x.ct -o y.ct --threads 1 --profile");
+    assert!(text.contains("dot_plain") && text.contains("predicted, 1 core"), "{text}");
+    let json = workshop.json("inspect plan.bin");
+    let measured = &json["measured"];
+    let run = measured["seconds"].as_f64().unwrap();
+    let layers = json["layers"].as_array().unwrap().iter();
+    let sum: f64 = layers.map(|layer| layer["measured_seconds"].as_f64().unwrap()).sum();
+    assert!(sum > 0.0 && sum <= run, "layers take {sum} s of {run} s");
+    assert!(measured["encoding_seconds"].as_f64().unwrap() < run);
+    assert_eq!((&measured["runs"], &measured["threads"]), (&1.into(), &1.into()));
+    let text = workshop.ok("inspect plan.bin");
+    assert!(text.contains("measured") && text.contains("(1 run with 1 thread)"), "{text}");
+    // Of another plan it says nothing.
+    workshop.ok("compile tiny.hecc -o plan.bin --calibration data.npz --precision 12");
+    assert!(workshop.json("inspect plan.bin")["measured"].is_null());
+    std::fs::write(workshop.path("plan.profile.json"), "[]").unwrap();
+    let error = workshop.fails("inspect plan.bin");
+    assert!(error.contains("`plan.profile.json` is no profile of a run"), "{error}");
+    let error = workshop.fails("run plan.bin --input x.ct --profile --checkpoint c");
+    assert!(error.contains("cannot be used with"), "{error}");
+}
