@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod bootstrap;
 pub mod calibrate;
 pub mod config;
+pub mod differentiate;
 pub mod emit;
 pub mod error;
 pub mod graph;

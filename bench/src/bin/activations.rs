@@ -6,12 +6,15 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use hecc_bench::{Measured, array, class, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
+use hecc_compiler::graph::polynomial_depth;
+use hecc_compiler::judge::OutputWish;
+use hecc_compiler::pass::approximate::Recipe;
 use hecc_compiler::{interpret, onnx, pipeline};
-use hecc_grammar::model::Model;
+use hecc_grammar::model::{Model, Op};
 use ndarray::{ArrayD, Axis, Slice};
 
 #[derive(Parser)]
@@ -21,12 +24,29 @@ struct Arguments {
     /// Degrees to choose from; those of `hecc compile` if it is not said.
     #[arg(long, value_delimiter = ',')]
     degrees: Vec<usize>,
+    /// How activations become polynomials, as `hecc compile --activation` says it.
+    #[arg(long, value_enum, default_value_t = Activation::Tuned)]
+    activation: Activation,
+    /// The network decides: only its decisions count.
+    #[arg(long)]
+    classifier: bool,
     /// Polynomials are in the sines that bootstraps leave of their arguments.
     #[arg(long)]
     sines: bool,
     /// Test inputs that are looked at.
     #[arg(long, default_value_t = 5_000)]
     count: usize,
+}
+
+/// What `--activation` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum Activation {
+    Minimax,
+    Uniform,
+    Layerwise,
+    Channels,
+    Sequential,
+    Tuned,
 }
 
 /// Scores beyond this multiple of the largest of the network that was given are garbage.
@@ -41,6 +61,17 @@ fn main() -> Result<()> {
     if !arguments.degrees.is_empty() {
         config.approximate.degrees = arguments.degrees;
         config.approximate.more_degrees.clear();
+    }
+    config.approximate.recipe = match arguments.activation {
+        Activation::Minimax => Recipe::Minimax,
+        Activation::Uniform => Recipe::Uniform,
+        Activation::Layerwise => Recipe::Layerwise,
+        Activation::Channels => Recipe::Channels,
+        Activation::Sequential => Recipe::Sequential,
+        Activation::Tuned => Recipe::Tuned,
+    };
+    if arguments.classifier {
+        config.outputs = OutputWish::Classes;
     }
     if arguments.sines {
         config.approximate = config.approximate.through_sines();
@@ -70,12 +101,27 @@ fn main() -> Result<()> {
     let degrees =
         shipped.report.layers.iter().map(|layer| layer.choices[layer.chosen].degree.to_string());
     println!(
-        "degrees {}: {:.2} % of {} right ({:.2} % with the activations), {:.2} % alike, {destroyed} destroyed; {seconds:.1} s",
+        "degrees {}, {} levels: {:.2} % of {} right ({:.2} % with the activations), {:.2} % alike, {destroyed} destroyed; {seconds:.1} s",
         degrees.collect::<Vec<_>>().join(","),
+        levels(&shipped.replaced.model),
         share(right(&found)),
         y.len(),
         share(right(&given)),
         share(alike),
     );
     Ok(())
+}
+
+/// Levels of all activations together.
+fn levels(model: &Model) -> usize {
+    let of = |op: &Op| {
+        if let Op::Polynomial { polynomial, .. } = op {
+            polynomial_depth(polynomial.coefficients.len() - 1)
+        } else if let Op::ChannelPolynomials { coefficients, .. } = op {
+            polynomial_depth(model.array(*coefficients).shape()[1] - 1)
+        } else {
+            usize::from(matches!(op, Op::Mul(..)))
+        }
+    };
+    model.nodes.iter().map(|node| of(&node.op)).sum()
 }

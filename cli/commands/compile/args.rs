@@ -96,8 +96,8 @@ pub(crate) struct Args {
     /// highest, `31`, or one for each in order, `15:7:2`.
     #[arg(long, value_name = "LIST", value_parser = parse_degrees)]
     pub(super) degrees: Option<Degrees>,
-    /// How activations become polynomials: `minimax` is the rectifier that others compare with, for comparison.
-    #[arg(long, value_enum, default_value_t = Activation::Sequential)]
+    /// How activations become polynomials. `minimax` is what others compare with; each of those that follow adds to the one before.
+    #[arg(long, value_enum, default_value_t = Activation::Tuned)]
     pub(super) activation: Activation,
     /// Whether all bootstraps raise to the same level, or each to what is needed until the next one. By default they do so with
     /// `--activation minimax` only.
@@ -140,8 +140,16 @@ pub(super) enum Scheme {
 pub(super) enum Activation {
     /// x·(1 + sign(x))/2, the sign composed of minimax polynomials of degrees 15, 15 and 27.
     Minimax,
-    /// Polynomials for each channel, fitted one layer after the other.
+    /// A polynomial for each layer, fitted where its arguments fall, of the same degree for all.
+    Uniform,
+    /// Degrees of their own for layers, by their measured effect.
+    Layerwise,
+    /// Polynomials of their own for channels.
+    Channels,
+    /// Fitted one layer after the other, to what the layers before make of the inputs.
     Sequential,
+    /// Coefficients of deep networks are tuned all together, by gradient.
+    Tuned,
 }
 
 /// What `--moduli` takes.

@@ -30,11 +30,10 @@ pub(super) fn config(args: &Args) -> Result<Config> {
         certify: args.certify,
         check_wrap: args.check_wrap,
         approximate: approximate_config(args),
-        moduli: match (args.moduli, args.activation) {
-            (Some(LevelsRaised::Consistent), _) | (None, Activation::Minimax) => Moduli::Consistent,
-            (Some(LevelsRaised::Layerwise), _) | (None, Activation::Sequential) => {
-                Moduli::Layerwise
-            }
+        moduli: match args.moduli {
+            Some(LevelsRaised::Consistent) => Moduli::Consistent,
+            None if args.activation == Activation::Minimax => Moduli::Consistent,
+            Some(LevelsRaised::Layerwise) | None => Moduli::Layerwise,
         },
         wishes: Wishes { min_agreement: args.min_agreement, max_error: args.max_error },
         outputs: match (args.classifier, args.regression) {
@@ -51,7 +50,11 @@ fn approximate_config(args: &Args) -> ApproximateConfig {
     let mut config = ApproximateConfig::standard();
     config.recipe = match args.activation {
         Activation::Minimax => Recipe::Minimax,
+        Activation::Uniform => Recipe::Uniform,
+        Activation::Layerwise => Recipe::Layerwise,
+        Activation::Channels => Recipe::Channels,
         Activation::Sequential => Recipe::Sequential,
+        Activation::Tuned => Recipe::Tuned,
     };
     match &args.degrees {
         None => {}

@@ -6,7 +6,7 @@ mod parameters;
 use std::fmt::Write as _;
 
 use hecc_compiler::config::limits;
-use hecc_compiler::pass::approximate::{LayerReport, MinimaxReport};
+use hecc_compiler::pass::approximate::{LayerReport, MinimaxReport, TuneReport};
 use hecc_compiler::pipeline::Compiled;
 use hecc_compiler::search::BootstrapReport;
 use hecc_compiler::search::place_bootstraps::Placements;
@@ -28,6 +28,13 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             degrees(&report.layers),
             units::number(report.loss),
             units::count(report.n_inputs, "input")
+        );
+    }
+    if let Some(TuneReport { before }) = report.tuned {
+        let _ = write!(
+            text,
+            "Coefficients were tuned together; before, the loss was {}.\n\n",
+            units::number(before)
         );
     }
     if let Some(MinimaxReport { degrees, bound, error }) = &report.minimax {

@@ -6,6 +6,7 @@ use hecc_grammar::model::Window;
 use ndarray::{
     Array2, ArrayD, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul, s,
 };
+use num_traits::Zero;
 
 /// `[n, c_in, spatial..]` with `[c_out, c_in / groups, kernel..]` to `[n, c_out, spatial..]`.
 pub(super) fn conv(
@@ -17,7 +18,8 @@ pub(super) fn conv(
 ) -> ArrayD<f64> {
     let (x4, w4) = (as_images(x), as_images(weight));
     let (c_out, c_in) = (w4.shape()[0], w4.shape()[1]);
-    let grid = Grid::new(&x4, &[w4.shape()[2], w4.shape()[3]], window);
+    let size = [x4.shape()[2], x4.shape()[3]];
+    let grid = Grid::new(size, [w4.shape()[2], w4.shape()[3]], window);
     let w = w4.as_standard_layout().into_owned().into_shape_with_order((c_out, c_in * grid.taps()));
     let w = w.expect("one row for each output channel");
     let per_group = c_out / groups;
@@ -48,7 +50,7 @@ pub(super) fn average_pool(
     let x4 = as_images(x);
     let channels = x4.shape()[1];
     let kernel = if let [k] = *kernel { [1, k] } else { [kernel[0], kernel[1]] };
-    let grid = Grid::new(&x4, &kernel, window);
+    let grid = Grid::new([x4.shape()[2], x4.shape()[3]], kernel, window);
     let inside = grid.columns(
         ArrayView3::from_shape(
             (1, x4.shape()[2], x4.shape()[3]),
@@ -75,7 +77,7 @@ fn as_images(x: &ArrayD<f64>) -> ArrayView4<'_, f64> {
 }
 
 /// Where a window's elements lie, in two spatial dimensions.
-struct Grid {
+pub(crate) struct Grid {
     kernel: [usize; 2],
     strides: [usize; 2],
     pads: [usize; 2],
@@ -84,23 +86,26 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(x: &ArrayView4<'_, f64>, kernel: &[usize; 2], window: &Window) -> Grid {
+    /// Of an operand of some height and width.
+    pub(crate) fn new(size: [usize; 2], kernel: [usize; 2], window: &Window) -> Grid {
         let two =
             |v: &[usize], first: usize| if let [only] = *v { [first, only] } else { [v[0], v[1]] };
         let (strides, dilations) = (two(&window.strides, 1), two(&window.dilations, 1));
         let (begin, end) = (two(&window.pads_begin, 0), two(&window.pads_end, 0));
         let out = [0, 1].map(|d| {
-            let padded = x.shape()[d + 2] + begin[d] + end[d];
+            let padded = size[d] + begin[d] + end[d];
             (padded - dilations[d] * (kernel[d] - 1) - 1) / strides[d] + 1
         });
-        Grid { kernel: *kernel, strides, pads: begin, dilations, out }
+        Grid { kernel, strides, pads: begin, dilations, out }
     }
 
-    fn taps(&self) -> usize {
+    /// Elements of the window.
+    pub(crate) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
 
-    fn pixels(&self) -> usize {
+    /// Elements of a channel of the result.
+    pub(crate) fn pixels(&self) -> usize {
         self.out[0] * self.out[1]
     }
 
@@ -111,13 +116,13 @@ impl Grid {
     }
 
     /// `[c, h, w]` to `[c·kh·kw, pixels]`: every window as a column (im2col). Padding gives zeros.
-    fn columns(&self, x: ArrayView3<'_, f64>) -> Array2<f64> {
+    pub(crate) fn columns<T: Copy + Zero>(&self, x: ArrayView3<'_, T>) -> Array2<T> {
         let (channels, h, w) = x.dim();
         let mut columns = Array2::zeros((channels * self.taps(), self.pixels()));
         for (row, mut target) in columns.outer_iter_mut().enumerate() {
             let (channel, ky, kx) =
                 (row / self.taps(), row % self.taps() / self.kernel[1], row % self.kernel[1]);
-            let image: ArrayView2<'_, f64> = x.index_axis(Axis(0), channel);
+            let image: ArrayView2<'_, T> = x.index_axis(Axis(0), channel);
             let target = target.as_slice_mut().expect("a row of a new matrix is contiguous");
             for (oy, line) in target.chunks_exact_mut(self.out[1]).enumerate() {
                 let y = oy * self.strides[0] + ky * self.dilations[0];
@@ -144,6 +149,30 @@ impl Grid {
             }
         }
         columns
+    }
+
+    /// Adds to the elements of an operand, `[c, h, w]`, what stands in their places in `columns`: the transpose of
+    /// [`Grid::columns`].
+    pub(crate) fn add_columns(&self, columns: &Array2<f32>, [h, w]: [usize; 2], x: &mut [f32]) {
+        for (row, source) in columns.outer_iter().enumerate() {
+            let (channel, ky, kx) =
+                (row / self.taps(), row % self.taps() / self.kernel[1], row % self.kernel[1]);
+            let image = &mut x[channel * h * w..(channel + 1) * h * w];
+            let source = source.to_slice().expect("a row of a matrix is contiguous");
+            for (oy, line) in source.chunks_exact(self.out[1]).enumerate() {
+                let y = oy * self.strides[0] + ky * self.dilations[0];
+                let Some(y) = y.checked_sub(self.pads[0]).filter(|&y| y < h) else { continue };
+                let target = &mut image[y * w..(y + 1) * w];
+                let offset = kx * self.dilations[1];
+                let first = self.pads[1].saturating_sub(offset).div_ceil(self.strides[1]);
+                if first >= line.len() {
+                    continue;
+                }
+                let from = first * self.strides[1] + offset - self.pads[1];
+                let places = target.iter_mut().skip(from).step_by(self.strides[1]);
+                places.zip(&line[first..]).for_each(|(x, value)| *x += value);
+            }
+        }
     }
 }
 

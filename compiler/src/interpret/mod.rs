@@ -14,6 +14,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
 pub use client::apply_client_ops;
+pub(crate) use convolve::Grid;
 pub use lockstep::{Lockstep, most_alive};
 
 /// Why a model cannot run on the arrays given.

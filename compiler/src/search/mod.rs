@@ -93,7 +93,11 @@ fn precise_enough(problem: &Problem<'_>, best: Found) -> Result<Found, CompileEr
 fn least_precision(problem: &Problem<'_>) -> f64 {
     match problem.config.approximate.recipe {
         Recipe::Minimax => f64::NEG_INFINITY,
-        Recipe::Sequential => problem.config.precision.unwrap_or(limits::LEAST_BITS),
+        Recipe::Uniform
+        | Recipe::Layerwise
+        | Recipe::Channels
+        | Recipe::Sequential
+        | Recipe::Tuned => problem.config.precision.unwrap_or(limits::LEAST_BITS),
     }
 }
 

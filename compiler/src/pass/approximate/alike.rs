@@ -13,13 +13,16 @@ use super::{ApproximateConfig, Choice};
 use crate::error::CompileError;
 use crate::graph::polynomial_depth;
 
+/// Tuning takes so much of the loss at most: what is further from enough is not tuned.
+const TUNED_AWAY: f64 = 0.5;
+
 /// The lowest depth that is tried: below it a network of many layers is never good enough.
 const LEAST_DEPTH: usize = 2;
 
 /// The highest degree for every number of levels, ascending: lower ones save products, but no level.
 pub(super) fn highest_by_depth(config: &ApproximateConfig) -> VecDeque<usize> {
-    let by_depth: BTreeMap<usize, usize> = (config.degrees_alike())
-        .map(|degree| (polynomial_depth(degree).max(LEAST_DEPTH), degree))
+    let by_depth: BTreeMap<usize, usize> = (config.degrees.iter().chain(&config.more_degrees))
+        .map(|&degree| (polynomial_depth(degree).max(LEAST_DEPTH), degree))
         .collect();
     by_depth.into_values().collect()
 }
@@ -33,7 +36,10 @@ impl DegreeSearch<'_> {
         let (is_last, mixes, n_layers) = (degrees.is_empty(), *mixes, self.layers.len());
         self.add(&vec![vec![degree]; n_layers]);
         let last = self.choices[0].len() - 1;
-        let found = self.attempted(vec![last; n_layers])?;
+        let mut found = self.attempted(vec![last; n_layers])?;
+        if !found.is_enough && found.loss * TUNED_AWAY <= SLACK {
+            found = self.tuned(found)?;
+        }
         if mixes && (found.is_enough || is_last) {
             self.measure(last.saturating_sub(1))?;
         }

@@ -1,11 +1,11 @@
 //! The arguments of one activation, channel by channel, and the polynomials that are fitted to them.
 
-use hecc_grammar::model::Function;
+use hecc_grammar::model::{Function, Polynomial};
 use ndarray::{ArrayD, Axis};
 use rayon::prelude::*;
 
 use super::{LayerFit, SINE_MARGIN};
-use crate::poly::{FitConfig, Observed, Point, Variable, fit};
+use crate::poly::{Fit, FitConfig, Observed, Point, Variable, fit};
 
 /// Channels have polynomials of their own where as many arguments of each are observed.
 const LEAST_ARGUMENTS: usize = 2000;
@@ -16,6 +16,9 @@ const N_BINS: usize = 512;
 /// The interval of a channel is at least this part of its layer's median: a channel that hardly moved on the calibration data may
 /// move more on other data.
 const LEAST_SHARE: f64 = 0.05;
+
+/// A channel whose interval is below this part of its layer's median is a constant.
+const DEAD_SHARE: f64 = 0.03;
 
 /// Margin and floor of fits up to a degree: the fewer coefficients, the more each of the interval's ends costs.
 const FITS: [(usize, f64, f64); 3] = [(3, 1.1, 1e-4), (5, 1.2, 1e-4), (usize::MAX, 1.5, 1e-3)];
@@ -46,6 +49,22 @@ pub(super) fn are_many(shape: &[usize], n_inputs: usize) -> bool {
     }
 }
 
+/// The mean of what is wanted.
+fn constant(observed: &Observed, degree: usize, variable: Variable) -> Fit {
+    let points = || observed.points.iter();
+    let mean: f64 = points().map(|point| point.weight * point.wanted).sum();
+    let error = |point: &Point| (point.wanted - mean).abs();
+    let mut coefficients = vec![0.0; degree + 1];
+    coefficients[0] = mean;
+    Fit {
+        polynomial: Polynomial { lo: observed.lo, hi: observed.hi, coefficients },
+        variable,
+        mean_squared_error: points().map(|point| point.weight * error(point).powi(2)).sum(),
+        max_error: points().map(error).fold(0.0, f64::max),
+        max_error_beyond: 0.0,
+    }
+}
+
 impl Seen<'_> {
     /// A polynomial for each channel.
     pub(super) fn fit(&self, degree: usize, variable: Variable) -> LayerFit {
@@ -59,6 +78,10 @@ impl Seen<'_> {
         let config = self.config(degree, variable);
         let of_channel = |(channel, &(lo, hi)): (usize, &(f64, f64))| {
             let (middle, half) = ((lo + hi) / 2.0, ((hi - lo) / 2.0).max(least));
+            if (hi - lo) / 2.0 < DEAD_SHARE * median {
+                let observed = self.observed(channel, (middle - median, middle + median));
+                return constant(&observed, degree, variable);
+            }
             let observed = self.observed(channel, (middle - half, middle + half));
             fit(|x| self.function.eval(x), &observed, degree, config)
         };
@@ -101,5 +124,26 @@ impl Seen<'_> {
             Point { x: sum / count, weight: count / total, wanted: wanted / count }
         };
         Observed { lo, hi, points: used.map(point).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_that_hardly_move_are_constants() {
+        let x = ArrayD::from_shape_fn(vec![1, 3, 8, 8], |at| {
+            let place = (at[2] * 8 + at[3]) as f64 / 63.0;
+            [place * 2.0 - 1.0, 0.7 + 1e-2 * place, place - 0.3][at[1]]
+        });
+        let seen =
+            Seen { function: Function::Relu, arguments: vec![&x], clean: vec![&x], floor: 0.0 };
+        let LayerFit::Channels(fits) = seen.fit(3, Variable::Sine(4.0)) else { panic!("channels") };
+        let coefficients = |k: usize| &fits[k].polynomial.coefficients;
+        assert!((coefficients(1)[0] - 0.705).abs() < 1e-3 && fits[1].max_error < 6e-3);
+        assert!(coefficients(1)[1..].iter().all(|&c| c == 0.0) && coefficients(0)[1] != 0.0);
+        let width = |k: usize| fits[k].polynomial.hi - fits[k].polynomial.lo;
+        assert!(width(1) > 0.5 * width(2), "noise is not magnified");
     }
 }

@@ -9,9 +9,10 @@ use super::alike::highest_by_depth;
 use super::channels::are_many;
 use super::replaced::replaced;
 use super::sequential::{fit_each, fit_in_sequence, n_inputs};
+use super::tune::Tuning;
 use super::{
-    ApproximateConfig, ApproximateReport, Choice, Goal, LayerFit, LayerReport, Replaced,
-    sensitivity,
+    ApproximateConfig, ApproximateReport, Choice, Goal, LayerFit, LayerReport, Recipe, Replaced,
+    TuneReport, sensitivity,
 };
 use crate::calibrate::{Calibration, Histogram, Split, histograms};
 use crate::error::CompileError;
@@ -66,7 +67,13 @@ pub struct DegreeSearch<'a> {
     pub(super) choices: Vec<Vec<Choice>>,
     pub(super) order: Order,
     best: Option<Try>,
+    /// Tunes coefficients, if that is wanted and possible, so many times.
+    tuning: Option<Tuning<'a>>,
+    tunings_left: usize,
 }
+
+/// Times that coefficients are tuned at most: a minute each.
+const MOST_TUNINGS: usize = 2;
 
 /// What is tried after what.
 #[derive(Clone, Debug)]
@@ -100,6 +107,8 @@ pub(super) struct Try {
     pub(super) loss: f64,
     distances: Vec<Distance>,
     pub(super) is_enough: bool,
+    /// Tuned polynomials, and the loss before.
+    tuned: Option<(Vec<LayerFit>, f64)>,
 }
 
 /// A model with polynomials.
@@ -134,8 +143,12 @@ impl<'a> DegreeSearch<'a> {
         let seen = |of: &Calibration| {
             histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
         };
-        let layers = layers(model, &split.fitted);
+        let mut layers = layers(model, &split.fitted);
         let has_channels = layers.iter().any(|layer| layer.by_channel);
+        if config.recipe < Recipe::Channels {
+            layers.iter_mut().for_each(|layer| layer.by_channel = false);
+        }
+        let tunes = has_channels && config.tunes();
         let mut search = DegreeSearch {
             model,
             split,
@@ -149,12 +162,19 @@ impl<'a> DegreeSearch<'a> {
             choices: vec![],
             order: Order::Given,
             best: None,
+            tuning: None,
+            tunings_left: MOST_TUNINGS,
         };
+        if tunes {
+            search.tuning = Tuning::new(model, &search.layers, judge);
+        }
+        let in_sequence = has_channels && config.recipe >= Recipe::Sequential;
         let n_layers = search.layers.len();
         search.choices = vec![vec![]; n_layers];
         let considered = match &config.degree_of_layers {
-            None if has_channels => {
-                search.order = Order::Alike { degrees: highest_by_depth(config), mixes: true };
+            None if n_layers > 0 && (in_sequence || config.recipe == Recipe::Uniform) => {
+                let degrees = highest_by_depth(config);
+                search.order = Order::Alike { degrees, mixes: in_sequence };
                 return Ok(search);
             }
             None if n_layers > 0 => {
@@ -188,9 +208,17 @@ impl<'a> DegreeSearch<'a> {
                 break;
             }
         }
-        match &self.best {
-            Some(best) if improved => self.attempt(best).map(Some),
-            Some(_) | None => Ok(None),
+        match self.best.take() {
+            Some(best) if improved => {
+                let best = self.tuned(best)?;
+                let attempt = self.attempt(&best);
+                self.best = Some(best);
+                attempt.map(Some)
+            }
+            best => {
+                self.best = best;
+                Ok(None)
+            }
         }
     }
 
@@ -243,12 +271,36 @@ impl<'a> DegreeSearch<'a> {
         let choices = self.choices.iter().zip(&chosen);
         let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
         let fits = self.fit_all(ones, &self.split.fitted)?;
-        let model = replaced(self.model, &self.layers, &fits).model;
+        self.judged(chosen, &fits)
+    }
+
+    /// What polynomials of these degrees do to the results.
+    fn judged(&self, chosen: Vec<usize>, fits: &[LayerFit]) -> Result<Try, CompileError> {
+        let model = replaced(self.model, &self.layers, fits).model;
         let found = results(&model, &self.split.chosen.inputs)?;
         let distances = self.judge.compare_all(&self.expected, &found);
         let (goal, kinds) = (&self.goal, &self.judge.kinds);
         let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
-        Ok(Try { chosen, loss, distances, is_enough })
+        Ok(Try { chosen, loss, distances, is_enough, tuned: None })
+    }
+
+    /// The same degrees with tuned coefficients, if that is better. They are tuned on what polynomials are fitted to before they are
+    /// chosen, so that the other inputs tell whether it is.
+    pub(super) fn tuned(&mut self, found: Try) -> Result<Try, CompileError> {
+        let Some(tuning) = self.tuning.as_ref().filter(|_| self.tunings_left > 0) else {
+            return Ok(found);
+        };
+        if found.tuned.is_some() {
+            return Ok(found);
+        }
+        self.tunings_left -= 1;
+        let choices = self.choices.iter().zip(&found.chosen);
+        let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
+        let fits = self.fit_all(ones, &self.split.fitted)?;
+        let fits = tuning.tuned(&fits, &self.split.fitted);
+        let tuned = self.judged(found.chosen.clone(), &fits)?;
+        let is_better = tuned.loss < found.loss;
+        Ok(if is_better { Try { tuned: Some((fits, found.loss)), ..tuned } } else { found })
     }
 
     /// Adds degrees to what is considered for each layer, and measures what each costs alone.
@@ -306,18 +358,28 @@ impl<'a> DegreeSearch<'a> {
     /// The polynomials of all layers together, given one for each.
     fn fit_all(&self, ones: Vec<Fit>, inputs: &Calibration) -> Result<Vec<LayerFit>, CompileError> {
         let floor = self.least_floor();
-        let fits = fit_in_sequence(self.model, &self.layers, ones, inputs, floor);
+        let (model, layers) = (self.model, &self.layers);
+        let fits = match self.config.recipe >= Recipe::Sequential {
+            true => fit_in_sequence(model, layers, ones, inputs, floor),
+            false => {
+                let each = ones.into_iter().map(|one| vec![one]).collect();
+                fit_each(model, layers, each, inputs, floor).map(|fits| fits.concat())
+            }
+        };
         fits.map_err(|error| CompileError::Calibration(error.to_string()))
     }
 
-    /// The model with polynomials fitted on all inputs that are not held out.
+    /// The model with polynomials fitted on all inputs that are not held out, or with tuned ones.
     fn attempt(&self, best: &Try) -> Result<Attempt, CompileError> {
         let refit = |(layer, (choices, &i)): (&Layer, (&Vec<Choice>, &usize))| {
             self.fit(&self.kept, layer, choices[i].degree)
         };
         let chosen = self.choices.iter().zip(&best.chosen);
         let ones = self.layers.iter().zip(chosen.clone()).map(refit).collect();
-        let fits = self.fit_all(ones, &self.split.kept)?;
+        let fits = match &best.tuned {
+            Some((fits, _)) => fits.clone(),
+            None => self.fit_all(ones, &self.split.kept)?,
+        };
         let replaced = replaced(self.model, &self.layers, &fits);
         let report =
             |((layer, shipped), (choices, &chosen)): ((&Layer, _), (_, &usize))| LayerReport {
@@ -329,7 +391,8 @@ impl<'a> DegreeSearch<'a> {
             };
         let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
         let n_inputs = self.expected.len();
-        let report = ApproximateReport { layers, loss: best.loss, n_inputs, minimax: None };
+        let tuned = best.tuned.as_ref().map(|&(_, before)| TuneReport { before });
+        let report = ApproximateReport { layers, loss: best.loss, n_inputs, tuned, minimax: None };
         Ok(Attempt { replaced, report })
     }
 }

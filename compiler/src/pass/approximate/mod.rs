@@ -17,6 +17,7 @@ mod minimax;
 mod replaced;
 mod sensitivity;
 mod sequential;
+mod tune;
 
 use hecc_grammar::model::Function;
 
@@ -38,13 +39,21 @@ const MOST_DEGREE_IN_SINES: usize = 15;
 /// The margin of arguments whose sines polynomials are in: what is beyond folds back.
 pub const SINE_MARGIN: f64 = 1.2;
 
-/// How activations become polynomials.
+/// How activations become polynomials: each way from the second on adds to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recipe {
     /// Rectifiers are products with a sign, which is a composition of minimax polynomials: what hecc is compared with.
     Minimax,
-    /// Polynomials of channels are fitted one layer after the other.
+    /// A polynomial for each layer is fitted where its arguments fall, of the same degree for all.
+    Uniform,
+    /// Degrees of their own for layers, by their measured effect (OLA).
+    Layerwise,
+    /// Polynomials of their own for channels.
+    Channels,
+    /// They are fitted one layer after the other, to what the layers before make of the inputs.
     Sequential,
+    /// Their coefficients are tuned all together.
+    Tuned,
 }
 
 /// How activations are approximated.
@@ -72,7 +81,7 @@ impl ApproximateConfig {
     /// The settings of `hecc compile` without flags; margin and floor as measured on ResNet-20 (docs/design).
     pub fn standard() -> ApproximateConfig {
         ApproximateConfig {
-            recipe: Recipe::Sequential,
+            recipe: Recipe::Tuned,
             degrees: vec![2, 3, 5, 7, 11, 15, 23, 31, 63],
             more_degrees: vec![127],
             degree_of_layers: None,
@@ -93,17 +102,19 @@ impl ApproximateConfig {
     pub fn through_sines(&self) -> ApproximateConfig {
         let variable = Variable::Sine(SINE_RATIO);
         let fit = FitConfig { variable, margin: SINE_MARGIN, ..self.fit };
-        ApproximateConfig { fit, ..self.clone() }
+        let mut config = ApproximateConfig { fit, ..self.clone() };
+        // A level more than a few would cost every bootstrap; but what was asked for is tried.
+        let is_low = |degree: &usize| *degree <= MOST_DEGREE_IN_SINES;
+        if config.degrees.iter().any(is_low) {
+            config.degrees.retain(is_low);
+            config.more_degrees.retain(is_low);
+        }
+        config
     }
 
-    /// Degrees that are tried where all layers have the same: in sines those of a level more than a few would cost every bootstrap.
-    fn degrees_alike(&self) -> impl Iterator<Item = usize> {
-        let all = self.degrees.iter().chain(&self.more_degrees).copied();
-        let most = match self.fit.variable {
-            Variable::Argument => usize::MAX,
-            Variable::Sine(_) => MOST_DEGREE_IN_SINES,
-        };
-        all.filter(move |&degree| degree <= most)
+    /// Whether coefficients are tuned: where polynomials are in sines, so that no argument is beyond what they were fitted on.
+    fn tunes(&self) -> bool {
+        self.recipe == Recipe::Tuned && matches!(self.fit.variable, Variable::Sine(_))
     }
 
     /// With degrees of half as many levels at most; `None` if there are none.
@@ -143,6 +154,13 @@ pub struct LayerReport {
     pub shipped: LayerFit,
 }
 
+/// What tuning did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TuneReport {
+    /// The loss before.
+    pub before: f64,
+}
+
 /// What was decided for all activations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApproximateReport {
@@ -152,6 +170,8 @@ pub struct ApproximateReport {
     pub loss: f64,
     /// Number of inputs that degrees were chosen by.
     pub n_inputs: usize,
+    /// Whether coefficients were tuned.
+    pub tuned: Option<TuneReport>,
     /// How rectifiers were replaced where nothing was fitted.
     pub minimax: Option<MinimaxReport>,
 }

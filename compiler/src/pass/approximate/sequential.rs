@@ -55,6 +55,13 @@ impl LayerFit {
         }
     }
 
+    pub(super) fn fits_mut(&mut self) -> &mut [Fit] {
+        match self {
+            LayerFit::One(fit) => std::slice::from_mut(fit),
+            LayerFit::Channels(fits) => fits,
+        }
+    }
+
     pub(super) fn apply(&self, x: &ArrayD<f64>) -> ArrayD<f64> {
         let mut y = x.clone();
         match self {
