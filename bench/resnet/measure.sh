@@ -34,7 +34,7 @@ cold default
 
 section "Fifty images, one process"
 "$bin/networks" "$model" --calibration "$data/calibration.npz" --test "$data/test.npz" \
-    --simulate 50 --encrypt 50 --threads 2 --cache 2000000000
+    --plan "$work/default.bin" --simulate 50 --encrypt 50 --threads 2 --cache 2000000000
 
 section "The baseline"
 cold minimax --activation minimax

@@ -3,6 +3,7 @@
 //! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::cost;
-use hecc_grammar::plan::{Scheme, VerifiedPlan};
+use hecc_grammar::plan::{Scheme, VerifiedPlan, from_bytes, to_bytes};
 use hecc_grammar::security::max_log_qp;
 use hecc_runtime::client::{
     EncryptionKey, Precision, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
@@ -31,6 +32,9 @@ use rayon::prelude::*;
 struct Arguments {
     #[command(flatten)]
     measured: Measured,
+    /// A plan of the network, from `hecc compile`, instead of one that is compiled now for its classes.
+    #[arg(long, conflicts_with_all = ["precision", "scheme", "quantize"])]
+    plan: Option<PathBuf>,
     /// Wanted precision in bits.
     #[arg(long)]
     precision: Option<f64>,
@@ -76,15 +80,21 @@ fn main() -> Result<()> {
     // There are labels: the largest result is the class.
     let outputs = OutputWish::Classes;
     let config = Config { precision, scheme, margin_bits, quantize, outputs, ..Config::standard() };
-    let start = Instant::now();
-    let compiled = pipeline::compile(&model, &calibration, &config)?;
-    row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
-    let plan = &compiled.plan;
+    let (plan, integers) = match &arguments.plan {
+        Some(path) => (read_plan(path)?, None),
+        None => {
+            let start = Instant::now();
+            let compiled = pipeline::compile(&model, &calibration, &config)?;
+            row("compile", format!("{:.1} s", start.elapsed().as_secs_f64()));
+            (compiled.plan, compiled.integers)
+        }
+    };
+    let plan = &plan;
     let params = &plan.params;
     row("ring degree", format!("2^{}", params.log_n));
     let allowed = max_log_qp(params.log_n, params.security).unwrap_or(0);
     row("log2 QP", format!("{:.0} of {allowed}", params.log_qp()));
-    match &compiled.integers {
+    match &integers {
         None => row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale)),
         Some(report) => {
             row("message and special primes", format!("{}, {}", params.q.len(), params.p.len()));
@@ -102,7 +112,7 @@ fn main() -> Result<()> {
     }
     let keys_bytes = evaluation_keys_bytes(&plan.interface());
     row("keys", format!("{}, {}", plan.keys().len(), mib(keys_bytes)));
-    row("plan", mib(hecc_grammar::plan::to_bytes(plan, Some(&model)).len() as u64));
+    row("plan", mib(to_bytes(plan, Some(&model)).len() as u64));
     row(
         "predicted: one thread, plaintexts encoded",
         format!("{:.3} s", cost::plan_seconds(&config.costs, plan)),
@@ -150,6 +160,11 @@ fn main() -> Result<()> {
     }
     row("peak memory of this process", mib(peak_memory()? << 10));
     Ok(())
+}
+
+fn read_plan(path: &Path) -> Result<VerifiedPlan> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(from_bytes(bytes.into())?.plan)
 }
 
 /// Inputs to run encrypted, and what comes out of them otherwise.

@@ -210,7 +210,8 @@ impl<'a> DegreeSearch<'a> {
         }
         match self.best.take() {
             Some(best) if improved => {
-                let best = self.tuned(best)?;
+                // What is enough is not worth a minute more.
+                let best = if best.is_enough { best } else { self.tuned(best)? };
                 let attempt = self.attempt(&best);
                 self.best = Some(best);
                 attempt.map(Some)
