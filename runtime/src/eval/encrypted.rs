@@ -277,10 +277,13 @@ impl<'a> Evaluator<'a> {
 
     /// The results of instructions that are executed at once.
     fn results(&self, values: &[Value], operands: &[Vec<Arc<Data>>], instance: usize) -> Vec<Data> {
-        match &self.plan.ops[values[0].index()] {
-            Op::ApplyKey(..) => self.key_products(values, &operands[0][0]),
-            op if is_sum_of_multiples(self.plan, op) => self.sums(values, operands, instance),
-            _ => self.dots(values, operands, instance),
+        let op = &self.plan.ops[values[0].index()];
+        if matches!(op, Op::ApplyKey(..)) {
+            self.key_products(values, &operands[0][0])
+        } else if is_sum_of_multiples(self.plan, op) {
+            self.sums(values, operands, instance)
+        } else {
+            self.dots(values, operands, instance)
         }
     }
 

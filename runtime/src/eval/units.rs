@@ -31,8 +31,8 @@ pub(super) fn units(plan: &Plan) -> Vec<Vec<Value>> {
             let taken: &Vec<Value> = &units[unit];
             taken.len() < most && plan.ty(taken[0]) == plan.ty(value)
         };
-        let started = operands.iter().filter_map(|x| readers.get(&(*x, rank, most)).copied());
-        let unit = started.filter(fits).next().unwrap_or_else(|| {
+        let mut started = operands.iter().filter_map(|x| readers.get(&(*x, rank, most)).copied());
+        let unit = started.find(fits).unwrap_or_else(|| {
             units.push(vec![]);
             units.len() - 1
         });
@@ -61,7 +61,9 @@ pub(super) fn is_sum_of_multiples(plan: &Plan, op: &Op) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Constant, ConstantId, Input, Params, Profile, Ranges, Runs, Scheme};
+    use hecc_grammar::plan::{
+        Constant, ConstantId, Input, Key, Params, Profile, Ranges, Runs, Scheme,
+    };
     use hecc_grammar::security::Security;
 
     use super::*;
@@ -103,6 +105,37 @@ mod tests {
         }
         push(sum(y, y));
         plan
+    }
+
+    /// Ten rotations of one input, and two sums of them.
+    fn rotations() -> Plan {
+        let mut plan = plan(1);
+        plan.ops.truncate(1);
+        plan.types.truncate(1);
+        plan.origins.truncate(1);
+        plan.params.p = vec![193];
+        plan.params.log_n = 6;
+        plan.tables.push(vec![1.0, 2.0]);
+        let runs = Runs::from_pairs(&[(0, 0), (1, 1)]);
+        let view = View::Table { table: 0, factor: 1.0, runs };
+        plan.constants.push(Constant { view, scale: 0.0 });
+        let digits = plan.push(Op::Decompose(Value(0)), 0).unwrap();
+        let rotated: Vec<Value> = (1..=10)
+            .map(|steps| plan.push(Op::ApplyKey(digits, Key::Rotate(steps)), 0).unwrap())
+            .collect();
+        for _ in 0..2 {
+            let terms = rotated.iter().map(|&x| (x, ConstantId(1))).collect();
+            plan.push(Op::DotPlain(terms), 0).unwrap();
+        }
+        plan
+    }
+
+    #[test]
+    fn rotations_of_the_same_digits_are_units_of_eight() {
+        let numbers: Vec<Vec<u32>> =
+            units(&rotations()).iter().map(|unit| unit.iter().map(|x| x.0).collect()).collect();
+        let expected = [vec![0], vec![1], (2..10).collect(), vec![10, 11], vec![12, 13]];
+        assert_eq!(numbers, expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod table;
 
 use std::sync::OnceLock;
 
-pub use table::{Kernels, Limbs, Multiple, Pair, Term};
+pub use table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {

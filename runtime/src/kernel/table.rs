@@ -16,6 +16,9 @@ pub type Term<'a> = (&'a [u64], [&'a [u64]; 2]);
 /// A limb, and a number in `[0, q)` that it is to be multiplied by.
 pub type Multiple<'a> = (&'a [u64], u64);
 
+/// Two equally long lists to be written.
+pub type Two<'a, T> = [&'a mut [T]; 2];
+
 /// Limbs to be written.
 pub type Limbs<'a, 'limb> = &'a mut [&'limb mut [u64]];
 
@@ -55,11 +58,10 @@ pub struct Kernels {
     pub base_convert: fn(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter),
     /// Slots, real and imaginary parts, to the lower and the upper half of the coefficients, times a factor. Slots are
     /// overwritten.
-    pub embed:
-        fn(slots: [&mut [f64]; 2], out: [&mut [f64]; 2], factor: f64, table: &EmbeddingTable),
+    pub embed: fn(slots: Two<'_, f64>, out: Two<'_, f64>, factor: f64, table: &EmbeddingTable),
     /// `out[0][i] = (x[i] + x[N−1−i])·factors[0]` and `out[1][i] = (x[i] − x[N−1−i])·factors[1]` for the lower half of
     /// the indices, factors in `[0, q)`.
-    pub split_mirrored: fn(out: [&mut [u64]; 2], x: &[u64], factors: [u64; 2], q: &Modulus),
+    pub split_mirrored: fn(out: Two<'_, u64>, x: &[u64], factors: [u64; 2], q: &Modulus),
     /// `out[i] = a[index[i]]`.
     pub permute: fn(out: &mut [u64], a: &[u64], index: &[u32]),
 }

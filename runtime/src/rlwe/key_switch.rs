@@ -342,14 +342,6 @@ fn place(limbs: &[usize], limb: usize) -> usize {
 /// Coefficients taken at a time by sums of products: the results of a block stay in the first-level cache.
 pub const BLOCK: usize = 1024;
 
-/// Calls `f` for each block of two limbs.
-pub fn by_blocks(out: [&mut [u64]; 2], mut f: impl FnMut(Range<usize>, [&mut [u64]; 2])) {
-    let [first, second] = out.map(|half| half.chunks_mut(BLOCK));
-    for (i, (a, b)) in first.zip(second).enumerate() {
-        f(i * BLOCK..i * BLOCK + a.len(), [a, b]);
-    }
-}
-
 /// The terms on a range of their coefficients.
 fn parts<'a>(terms: &[Term<'a>], range: Range<usize>) -> Vec<Term<'a>> {
     let part = |(shared, [a, b]): &Term<'a>| {
