@@ -14,9 +14,6 @@ const TEMPERATURE: f64 = 3.0;
 /// An input whose decisions diverge by more is lost, and pulls no more.
 const MOST_DIVERGENCE: f64 = 5.0;
 
-/// Weight of squared errors of what may be scores or not, next to their decisions.
-const WEIGHT_OF_SCORES: f32 = 10.0;
-
 /// Weight of all forks together, the square of the size of their values being 1.
 const WEIGHT_OF_FORKS: f64 = 2.0;
 
@@ -59,20 +56,14 @@ impl<'a> Wanted<'a> {
         let outputs = self.model.outputs.iter().zip(of_outputs).enumerate();
         let of_output = |(k, (output, wanted)): (usize, (&Output, &Vec<f32>))| {
             let (tensor, found) = (output.tensor, &values[output.tensor.index()]);
-            let shape = self.model.shape(tensor);
-            let of_numbers = || {
-                let spread = self.judge.spread(k).1;
-                squares(wanted, found, spread * spread * found.len() as f64)
-            };
             let gradient = match self.judge.kinds[k] {
-                OutputKind::Classes { axis } => divergence(shape, axis, wanted, found),
-                // They may be read as numbers as well.
-                OutputKind::Scores { axis } => {
-                    let of_decisions = divergence(shape, axis, wanted, found);
-                    let both = of_decisions.into_iter().zip(of_numbers());
-                    both.map(|(a, b)| a + WEIGHT_OF_SCORES * b).collect()
+                OutputKind::Classes { axis } | OutputKind::Scores { axis } => {
+                    divergence(self.model.shape(tensor), axis, wanted, found)
                 }
-                OutputKind::Values | OutputKind::Threshold { .. } => of_numbers(),
+                OutputKind::Values | OutputKind::Threshold { .. } => {
+                    let spread = self.judge.spread(k).1;
+                    squares(wanted, found, spread * spread * found.len() as f64)
+                }
             };
             (tensor, gradient)
         };
