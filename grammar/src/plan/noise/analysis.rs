@@ -64,6 +64,8 @@ pub fn analyze(plan: &Plan) -> Vec<Deviation> {
         let total = next.largest().sqrt();
         next.total = total;
         let bound = total * tail(next.errors.concentration());
+        // What is no number is not known.
+        let bound = if bound.is_nan() { f64::INFINITY } else { bound };
         deviations.push(Deviation { total, added: next.added.sqrt(), bound });
         known.push(Some(next));
         for operand in op.operands() {
