@@ -81,6 +81,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let key_path = companions::find_evaluation_keys(args.keys.as_deref(), &args.plan)?;
     let output_path = output_path(args)?;
     let output = check_files(args, &key_path, &output_path)?;
+    if args.profile {
+        RunProfile::check_place(&args.plan)?;
+    }
     let console = &output.console(console);
     let folder = args.checkpoint.as_deref().map(CheckpointFolder::open).transpose()?;
     let input_checksum = checksum(&input_file);

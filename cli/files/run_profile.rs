@@ -8,8 +8,10 @@ use hecc_grammar::envelope::Fingerprint;
 use serde_json::{Value as Json, json};
 
 use crate::files::companions;
-use crate::files::output::write_file;
-use crate::files::stream;
+use crate::files::output::{cannot_write, write_file};
+use crate::files::save::check_place;
+use crate::files::stream::{self, check_named};
+use crate::terminal::failure::hinted;
 use crate::terminal::units;
 
 /// Measured seconds.
@@ -38,6 +40,22 @@ impl RunProfile {
         })
     }
 
+    /// Checks, before the work, that it can be written next to its plan, and that nothing but an older one would be lost.
+    pub(crate) fn check_place(plan: &Path) -> Result<()> {
+        check_named(plan, "--profile writes next to the file of the plan")?;
+        let path = companions::run_profile(plan);
+        if path.exists() {
+            of_file(&path).map_err(|_| {
+                let name = stream::name(&path);
+                hinted(
+                    format!("`{name}` exists and is no profile of a run: it is not overwritten"),
+                    "--profile writes there: move the file first",
+                )
+            })?;
+        }
+        check_place(&path).with_context(|| cannot_write(&path))
+    }
+
     /// Writes it next to its plan.
     pub(crate) fn write(&self, plan: &Path, fingerprint: Fingerprint) -> Result<()> {
         let mut json = self.json();
@@ -56,12 +74,10 @@ impl RunProfile {
         n_instructions: usize,
     ) -> Result<Option<RunProfile>> {
         let path = companions::run_profile(plan);
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-        let profile = parse(&text).with_context(|| {
-            let name = stream::name(&path);
-            format!("`{name}` is no profile of a run; `hecc run --profile` writes one")
-        })?;
-        let (of, profile) = profile;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let (of, profile) = of_file(&path)?;
         let is_of_plan =
             of == fingerprint.to_string() && profile.instructions.len() == n_instructions;
         Ok(is_of_plan.then_some(profile))
@@ -75,6 +91,15 @@ impl fmt::Display for RunProfile {
         let (run, encoding) = (units::seconds(self.run), units::seconds(self.encoding));
         write!(f, "{run} a run, {encoding} of it to encode weights ({runs} with {threads})")
     }
+}
+
+/// The profile in a file, and the fingerprint of its plan.
+fn of_file(path: &Path) -> Result<(String, RunProfile)> {
+    let text = std::fs::read_to_string(path).map_err(anyhow::Error::from);
+    text.and_then(|text| parse(&text)).with_context(|| {
+        let name = stream::name(path);
+        format!("`{name}` is no profile of a run; `hecc run --profile` writes one")
+    })
 }
 
 /// A profile, and the fingerprint of its plan.

@@ -239,6 +239,11 @@ fn a_profile_is_shown_next_to_what_was_predicted() {
     std::fs::write(workshop.path("plan.profile.json"), "[]").unwrap();
     let error = workshop.fails("inspect plan.bin");
     assert!(error.contains("`plan.profile.json` is no profile of a run"), "{error}");
+    workshop.ok("keygen plan.bin --force");
+    workshop.ok("encrypt plan.bin --input x.npy -o x.ct");
+    let error = workshop.fails("run plan.bin --input x.ct -o z.ct --profile");
+    assert!(error.contains("is no profile of a run: it is not overwritten"), "{error}");
+    assert!(!workshop.path("z.ct").exists());
     let error = workshop.fails("run plan.bin --input x.ct --profile --checkpoint c");
     assert!(error.contains("cannot be used with"), "{error}");
 }

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use hecc_bench::{Measured, array, class, labels};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
@@ -25,8 +25,8 @@ struct Arguments {
     #[arg(long, value_delimiter = ',')]
     degrees: Vec<usize>,
     /// How activations become polynomials, as `hecc compile --activation` says it.
-    #[arg(long, value_enum, default_value_t = Activation::Tuned)]
-    activation: Activation,
+    #[arg(long, default_value = "tuned")]
+    activation: Recipe,
     /// The network decides: only its decisions count.
     #[arg(long)]
     classifier: bool,
@@ -36,17 +36,6 @@ struct Arguments {
     /// Test inputs that are looked at.
     #[arg(long, default_value_t = 5_000)]
     count: usize,
-}
-
-/// What `--activation` takes.
-#[derive(Clone, Copy, ValueEnum)]
-enum Activation {
-    Minimax,
-    Uniform,
-    Layerwise,
-    Channels,
-    Sequential,
-    Tuned,
 }
 
 /// Scores beyond this multiple of the largest of the network that was given are garbage.
@@ -62,14 +51,7 @@ fn main() -> Result<()> {
         config.approximate.degrees = arguments.degrees;
         config.approximate.more_degrees.clear();
     }
-    config.approximate.recipe = match arguments.activation {
-        Activation::Minimax => Recipe::Minimax,
-        Activation::Uniform => Recipe::Uniform,
-        Activation::Layerwise => Recipe::Layerwise,
-        Activation::Channels => Recipe::Channels,
-        Activation::Sequential => Recipe::Sequential,
-        Activation::Tuned => Recipe::Tuned,
-    };
+    config.approximate.recipe = arguments.activation;
     if arguments.classifier {
         config.outputs = OutputWish::Classes;
     }

@@ -19,6 +19,8 @@ mod sensitivity;
 mod sequential;
 mod tune;
 
+use std::str::FromStr;
+
 use hecc_grammar::model::Function;
 
 use crate::graph::polynomial_depth;
@@ -54,6 +56,25 @@ pub enum Recipe {
     Sequential,
     /// Their coefficients are tuned all together.
     Tuned,
+}
+
+impl FromStr for Recipe {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Recipe, String> {
+        match name {
+            "minimax" => Ok(Recipe::Minimax),
+            "uniform" => Ok(Recipe::Uniform),
+            "layerwise" => Ok(Recipe::Layerwise),
+            "channels" => Ok(Recipe::Channels),
+            "sequential" => Ok(Recipe::Sequential),
+            "tuned" => Ok(Recipe::Tuned),
+            _ => {
+                Err("expected minimax, uniform, layerwise, channels, sequential or tuned"
+                    .to_owned())
+            }
+        }
+    }
 }
 
 /// How activations are approximated.
