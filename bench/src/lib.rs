@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use hecc_grammar::plan::{VerifiedPlan, from_bytes};
 use ndarray::ArrayD;
 use ndarray_npy::NpzReader;
 
@@ -39,6 +40,15 @@ pub fn labels(path: &Path) -> Result<Vec<i64>> {
     let mut file = NpzReader::new(File::open(path).with_context(|| path.display().to_string())?)?;
     let labels: ArrayD<i64> = file.by_name("y")?;
     Ok(labels.into_iter().collect())
+}
+
+/// A plan, from its file.
+///
+/// # Errors
+/// If there is none.
+pub fn read_plan(path: &Path) -> Result<VerifiedPlan> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(from_bytes(bytes.into())?.plan)
 }
 
 /// The index of the largest score.

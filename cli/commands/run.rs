@@ -10,7 +10,7 @@ use hecc_grammar::envelope::{Fingerprint, Kind, Origin, ReadError, checksum};
 use hecc_grammar::plan::{Interface, Plan};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{
-    Ciphertexts, RunSource, read_evaluation_keys, read_inputs, write_outputs,
+    Ciphertexts, RunSource, UniformHalves, read_evaluation_keys, read_inputs, write_outputs,
 };
 use hecc_runtime::rlwe::EvaluationKeys;
 use serde_json::json;
@@ -90,10 +90,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let Ciphertexts { key, n_examples, sets } =
         read_inputs(interface, loaded.fingerprint, input_file)
             .map_err(|error| refusal::refused(&args.input, error))?;
-    let need = cost::key_bytes(plan) + cost::peak_value_bytes(plan);
-    memory::require(need, "the keys and values of this run")?;
+    let halves = halves(plan, console)?;
     let origin = Origin { plan: loaded.fingerprint, key };
-    let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, console)?;
+    let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, halves, console)?;
 
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
@@ -157,18 +156,30 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     )
 }
 
+/// Whether uniform halves of keys are held: if there is memory for them.
+fn halves(plan: &Plan, console: &Console) -> Result<UniformHalves> {
+    let values = cost::peak_value_bytes(plan);
+    if memory::allows(cost::key_bytes(plan) + values) {
+        return Ok(UniformHalves::Held);
+    }
+    memory::require(cost::stored_key_bytes(plan) + values, "the keys and values of this run")?;
+    console.note("memory is short: keys are expanded whenever they are used, which takes longer");
+    Ok(UniformHalves::Expanded)
+}
+
 /// The evaluation keys, and the checksum of their file.
 fn read_keys(
     args: &Args,
     path: &Path,
     interface: &Interface,
     origin: Origin,
+    halves: UniformHalves,
     console: &Console,
 ) -> Result<(EvaluationKeys, Fingerprint)> {
     let _working = Progress::spinner(console, "reading evaluation keys");
     let bytes_file::Opened { from, len } =
         bytes_file::open_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
-    read_evaluation_keys(interface, origin, from, len).map_err(|error| match error {
+    read_evaluation_keys(interface, origin, from, len, halves).map_err(|error| match error {
         ReadError::File(error) => refusal::mismatched(path, error, &args.input),
         ReadError::Io(error) => bytes_file::unreadable(path, error),
     })

@@ -63,10 +63,15 @@ pub(crate) fn watch(wanted: Option<u64>, console: Console) -> std::io::Result<()
     std::thread::Builder::new().spawn(watch).map(drop)
 }
 
+/// Whether there is memory for so many bytes.
+pub(crate) fn allows(bytes: u64) -> bool {
+    LIMIT.get().is_none_or(|limit| bytes <= limit.bytes)
+}
+
 /// Checks that there is memory for something, before it is made.
 pub(crate) fn require(bytes: u64, what: &str) -> Result<()> {
     match LIMIT.get() {
-        Some(limit) if bytes > limit.bytes => Err(limit.exceeded(what, Some(bytes))),
+        Some(limit) if !allows(bytes) => Err(limit.exceeded(what, Some(bytes))),
         Some(_) | None => Ok(()),
     }
 }

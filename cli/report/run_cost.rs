@@ -10,8 +10,10 @@ use crate::terminal::units;
 /// Memory and time of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunCost {
-    /// Bytes: evaluation keys, values alive at once; and encoded weights, if they are kept between runs.
+    /// Bytes: evaluation keys, the halves of them that are not expanded where memory is short, values alive at once; and encoded
+    /// weights, if they are kept between runs.
     key_memory: u64,
+    stored_key_memory: u64,
     value_memory: u64,
     weight_memory: u64,
     /// Predicted seconds on one core: a run; encoding the weights, before the first.
@@ -24,6 +26,7 @@ impl RunCost {
     pub(crate) fn of(plan: &Plan, costs: &Costs) -> RunCost {
         RunCost {
             key_memory: cost::key_bytes(plan),
+            stored_key_memory: cost::stored_key_bytes(plan),
             value_memory: cost::peak_value_bytes(plan),
             weight_memory: cost::plaintext_bytes(plan),
             run_seconds: cost::plan_seconds(costs, plan),
@@ -35,6 +38,7 @@ impl RunCost {
     pub(crate) fn json(&self, json: &mut Json) {
         json["memory_bytes"] = json!({
             "keys": self.key_memory,
+            "keys_at_least": self.stored_key_memory,
             "values": self.value_memory,
             "encoded_weights": self.weight_memory,
         });
@@ -49,11 +53,12 @@ impl RunCost {
         sheet.line(
             "memory of a run",
             format!(
-                "{} (keys {}, values {}){}",
+                "{} (keys {}, values {}){}; {} where memory is short",
                 units::bytes(self.key_memory + self.value_memory),
                 units::bytes(self.key_memory),
                 units::bytes(self.value_memory),
-                self.memory_of_weights()
+                self.memory_of_weights(),
+                units::bytes(self.stored_key_memory + self.value_memory)
             ),
         );
         sheet.line(

@@ -347,7 +347,12 @@ pub fn key_bytes(plan: &Plan) -> u64 {
     bytes_of_keys(&plan.params, &plan.keys())
 }
 
-/// The same of some keys.
+/// Bytes of the halves of evaluation keys that are stored: the others can be expanded whenever they are used.
+pub fn stored_key_bytes(plan: &Plan) -> u64 {
+    key_bytes(plan) / 2
+}
+
+/// Bytes of both halves of some keys.
 pub fn bytes_of_keys(params: &Params, keys: &[KeyUse]) -> u64 {
     let of_key = |key: &KeyUse| {
         let polys = 2 * params.digits(key.limbs).len() * (key.limbs.len() + key.n_special);

@@ -1,5 +1,6 @@
 //! How good plans are, in any unit: what is shown, what is asked for, what outputs are for.
 
+use hecc_grammar::plan::{self, Ranges, VerifiedPlan};
 use ndarray::{Array1, Array2, ArrayD};
 use ndarray_npy::NpzWriter;
 use serde_json::Value as Json;
@@ -223,4 +224,24 @@ fn the_bound_on_noise_is_near_what_is_simulated() {
         let bits = (sheet["largest_error"].as_f64().unwrap() / largest).log2();
         assert!((0.0..4.0).contains(&bits), "{network}: {bits} bits above");
     }
+}
+
+/// A plan whose inputs may be so large that the square of one is no number any more.
+#[test]
+fn results_of_which_nothing_is_proven_are_shown_with_all_digits_only() {
+    let workshop = Workshop::full();
+    let file = std::fs::read(workshop.path("plan.bin")).unwrap();
+    let mut plan = (*plan::from_bytes(file.into()).unwrap().plan).clone();
+    plan.layers.clear();
+    plan.inputs[0].ranges = Ranges::all(-1e200, 1e200);
+    let file = plan::to_bytes(&VerifiedPlan::new(plan).unwrap(), None);
+    std::fs::write(workshop.path("huge.bin"), file).unwrap();
+    workshop.ok("keygen huge.bin");
+    workshop.ok("encrypt huge.bin -i x.npy -o huge.ct");
+    workshop.ok("run huge.bin -i huge.ct");
+    let error = workshop.fails("decrypt huge.bin -i huge.out.ct");
+    assert!(error.contains("nothing is proven of the plan's results"), "{error}");
+    assert!(error.contains("hint: --all-digits"), "{error}");
+    let json = workshop.json("decrypt huge.bin -i huge.out.ct --all-digits");
+    assert!(json["inputs"][0]["outputs"][0]["values"].is_array(), "{json}");
 }

@@ -3,19 +3,19 @@
 //! `cargo run --release -p hecc-bench --bin networks -- model.onnx --calibration c.npz --test t.npz`
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use hecc_bench::{Measured, array, class, labels};
+use hecc_bench::{Measured, array, class, labels, read_plan};
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::{interpret, onnx, pipeline};
 use hecc_grammar::cost;
-use hecc_grammar::plan::{Scheme, VerifiedPlan, from_bytes, to_bytes};
+use hecc_grammar::plan::{Scheme, VerifiedPlan, to_bytes};
 use hecc_grammar::security::max_log_qp;
 use hecc_runtime::client::{
     EncryptionKey, Precision, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
@@ -143,28 +143,34 @@ fn main() -> Result<()> {
         );
     }
 
-    let secret = SecretKey::generate()?;
-    let mut rng = SecretRng::from_os()?;
-    let start = Instant::now();
-    let keys = evaluation_keys(&plan.interface(), &secret, &mut rng, &|_, _| {});
-    row("key generation", format!("{:.2} s", start.elapsed().as_secs_f64()));
-    let clear = simulate(
-        plan,
-        &test.slice_axis(Axis(0), Slice::from(0..arguments.encrypt.min(n))).to_owned(),
-        Noise::None,
-    )?;
-    let expected = Expected { inputs: &test, labels: &labels, clear: &clear };
-    for threads in arguments.threads {
-        let options = Options { threads, cache_bytes: arguments.cache };
-        measure(plan, &keys, &secret, &expected, options)?;
+    if arguments.encrypt > 0 {
+        measure_encrypted(plan, &arguments, &test, &labels)?;
     }
     row("peak memory of this process", mib(peak_memory()? << 10));
     Ok(())
 }
 
-fn read_plan(path: &Path) -> Result<VerifiedPlan> {
-    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(from_bytes(bytes.into())?.plan)
+/// Runs the first inputs encrypted, with every number of threads.
+fn measure_encrypted(
+    plan: &VerifiedPlan,
+    arguments: &Arguments,
+    test: &ArrayD<f64>,
+    labels: &[i64],
+) -> Result<()> {
+    let secret = SecretKey::generate()?;
+    let mut rng = SecretRng::from_os()?;
+    let start = Instant::now();
+    let keys = evaluation_keys(&plan.interface(), &secret, &mut rng, &|_, _| {});
+    row("key generation", format!("{:.2} s", start.elapsed().as_secs_f64()));
+    let n = arguments.encrypt.min(test.len_of(Axis(0)));
+    let first = test.slice_axis(Axis(0), Slice::from(0..n)).to_owned();
+    let clear = simulate(plan, &first, Noise::None)?;
+    let expected = Expected { inputs: test, labels, clear: &clear };
+    for &threads in &arguments.threads {
+        let options = Options { threads, cache_bytes: arguments.cache };
+        measure(plan, &keys, &secret, &expected, options)?;
+    }
+    Ok(())
 }
 
 /// Inputs to run encrypted, and what comes out of them otherwise.

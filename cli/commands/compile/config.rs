@@ -36,6 +36,7 @@ pub(super) fn config(args: &Args) -> Result<Config> {
             Some(LevelsRaised::Layerwise) | None => Moduli::Layerwise,
         },
         wishes: Wishes { min_agreement: args.min_agreement, max_error: args.max_error },
+        explores: args.explain,
         outputs: match (args.classifier, args.regression) {
             (true, _) => OutputWish::Classes,
             (false, true) => OutputWish::Values,

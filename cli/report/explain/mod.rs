@@ -1,5 +1,6 @@
 //! `hecc compile --explain`: what was chosen, and what else was considered.
 
+mod curve;
 mod integers;
 mod parameters;
 
@@ -48,6 +49,7 @@ pub(crate) fn text(compiled: &Compiled) -> String {
             units::number(*error)
         );
     }
+    text += &curve::text(&compiled.curve);
     if let Some(report) = &compiled.integers {
         text += &integers::text(report, &compiled.dropped);
     }
@@ -143,6 +145,7 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
         "activations": report.layers.iter().map(layer).collect::<Vec<_>>(),
         "loss": report.loss,
         "choosing_inputs": report.n_inputs,
+        "curve": compiled.curve.iter().map(curve::json).collect::<Vec<_>>(),
         "parameters": compiled.candidates.iter().map(parameters::json).collect::<Vec<Json>>(),
         "integers": compiled.integers.as_ref().map(integers::json),
         "other_scheme": integers::scheme_json(compiled),

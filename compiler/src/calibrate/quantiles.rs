@@ -1,15 +1,60 @@
 //! What the elements of a tensor are like, in a few numbers.
 
-use ndarray::ArrayD;
+use hecc_grammar::noise::{class_of, count_classes};
+use hecc_grammar::plan::QUANTILES_OF_CLASS;
+use ndarray::{ArrayD, Axis};
 
 /// How many numbers there are.
-pub const N_QUANTILES: usize = 33;
+pub const N_QUANTILES: usize = QUANTILES_OF_CLASS;
 
 /// Ascending: the smallest element, what the elements of parts of equal size are like, the largest.
 pub type Quantiles = [f64; N_QUANTILES];
 
 /// Elements taken of a tensor for one input: so few of many inputs say enough.
 const MOST_ELEMENTS: usize = 64;
+
+/// Elements taken of each channel for one input.
+const MOST_OF_CHANNEL: usize = 4;
+
+/// What is seen of the classes of channels of a tensor (`noise::class_of`).
+#[derive(Clone, Debug)]
+pub(super) struct OfClasses(Vec<OfClass>);
+
+/// The range of some channels, and elements of them.
+#[derive(Clone, Debug)]
+struct OfClass {
+    range: (f64, f64),
+    sample: Vec<f64>,
+}
+
+impl OfClasses {
+    /// Of a tensor of one example, whose channels are its second dimension.
+    pub(super) fn of(value: &ArrayD<f64>) -> OfClasses {
+        let n_channels = value.len_of(Axis(1));
+        let nothing = OfClass { range: (f64::INFINITY, f64::NEG_INFINITY), sample: vec![] };
+        let mut classes = vec![nothing; count_classes(n_channels)];
+        for (i, channel) in value.axis_iter(Axis(1)).enumerate() {
+            let OfClass { range, sample } = &mut classes[class_of(i, n_channels)];
+            *range = channel.iter().fold(*range, |(lo, hi), &x| (lo.min(x), hi.max(x)));
+            let distance = channel.len().div_ceil(MOST_OF_CHANNEL) | 1;
+            sample.extend(channel.iter().copied().step_by(distance));
+        }
+        OfClasses(classes)
+    }
+
+    /// With what was seen of the same tensor in another example.
+    pub(super) fn merge(&mut self, other: OfClasses) {
+        for (class, OfClass { range: (lo, hi), sample }) in self.0.iter_mut().zip(other.0) {
+            class.range = (class.range.0.min(lo), class.range.1.max(hi));
+            class.sample.extend(sample);
+        }
+    }
+
+    /// The quantiles of each class.
+    pub(super) fn quantiles(self) -> Vec<Quantiles> {
+        self.0.into_iter().map(|class| of(class.sample, class.range)).collect()
+    }
+}
 
 /// Elements spread over a tensor. Their distance is odd, so that they do not all lie in the same column of an image.
 pub(super) fn sample(value: &ArrayD<f64>) -> Vec<f64> {

@@ -8,7 +8,7 @@ use crate::interpret::{self, InterpretError};
 
 use super::data::Calibration;
 use super::histogram::Histogram;
-use super::quantiles::{self, Quantiles};
+use super::quantiles::{self, OfClasses, Quantiles};
 
 /// Bins of the distribution of an activation's operand.
 const N_BINS: usize = 2000;
@@ -18,8 +18,9 @@ const N_BINS: usize = 2000;
 pub struct Stats {
     /// Smallest and largest element of each tensor of the model.
     pub ranges: Vec<(f64, f64)>,
-    /// Quantiles of each tensor of the model.
-    pub quantiles: Vec<Quantiles>,
+    /// Quantiles of each tensor of the model: of all elements, or of each class of channels, if it is the argument of polynomials
+    /// of channels.
+    pub quantiles: Vec<Vec<Quantiles>>,
     /// Distributions of the operands of activations.
     pub histograms: BTreeMap<Tensor, Histogram>,
     /// Number of inputs observed.
@@ -31,6 +32,11 @@ pub struct Stats {
 impl Stats {
     /// Observes a model. The same for any number of threads: examples are merged in order.
     pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
+        let by_channel: Vec<Tensor> =
+            model.tensors().filter_map(|(_, node)| argument_of_channels(&node.op)).collect();
+        let of_channels = |values: &[ndarray::ArrayD<f64>]| -> Vec<OfClasses> {
+            by_channel.iter().map(|x| OfClasses::of(&values[x.index()])).collect()
+        };
         let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<((f64, f64), Vec<f64>)> {
             let fold = |(lo, hi): (f64, f64), &x: &f64| (lo.min(x), hi.max(x));
             let range = |value: &ndarray::ArrayD<f64>| {
@@ -42,13 +48,20 @@ impl Stats {
             let elements = |tensor: Tensor| values[tensor.index()].iter().copied().collect();
             model.outputs.iter().map(|output| elements(output.tensor)).collect()
         };
-        let both = |_, values: &[ndarray::ArrayD<f64>]| (bounds(values), results(values));
-        let per_example = interpret::visit(model, &calibration.inputs, both)?;
+        let seen = |_, values: &[ndarray::ArrayD<f64>]| {
+            ((bounds(values), of_channels(values)), results(values))
+        };
+        let per_example = interpret::visit(model, &calibration.inputs, seen)?;
         let n_examples = per_example.len();
         let (per_example, results): (Vec<_>, Vec<_>) = per_example.into_iter().unzip();
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
         let mut samples = vec![vec![]; model.nodes.len()];
-        for example in per_example {
+        let mut classes: Vec<OfClasses> = vec![];
+        for (example, of_classes) in per_example {
+            match classes.is_empty() {
+                true => classes = of_classes,
+                false => classes.iter_mut().zip(of_classes).for_each(|(all, one)| all.merge(one)),
+            }
             for (tensor, ((lo, hi), sample)) in example.into_iter().enumerate() {
                 let range = &mut ranges[tensor];
                 *range = (range.0.min(lo), range.1.max(hi));
@@ -64,8 +77,11 @@ impl Stats {
         if let Some(assumed) = calibration.assumed {
             model.inputs().for_each(|(tensor, _)| ranges[tensor.index()] = assumed);
         }
-        let quantiles =
-            samples.into_iter().zip(&ranges).map(|(s, r)| quantiles::of(s, *r)).collect();
+        let of_all = samples.into_iter().zip(&ranges).map(|(s, r)| vec![quantiles::of(s, *r)]);
+        let mut quantiles: Vec<Vec<Quantiles>> = of_all.collect();
+        for (x, of_classes) in by_channel.iter().zip(classes) {
+            quantiles[x.index()] = of_classes.quantiles();
+        }
         let histograms = histograms(model, calibration, &ranges)?;
         let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
         let outputs = (0..model.outputs.len()).map(of_output).collect();
@@ -95,6 +111,11 @@ pub fn histograms(
         histograms.iter_mut().zip(example.values()).for_each(|((_, sum), one)| sum.merge(one));
     }
     Ok(histograms)
+}
+
+/// The operand of polynomials of channels.
+fn argument_of_channels(op: &Op) -> Option<Tensor> {
+    if let Op::ChannelPolynomials { x, .. } = op { Some(*x) } else { None }
 }
 
 /// The operand of an activation.

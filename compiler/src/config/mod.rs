@@ -36,6 +36,8 @@ pub struct Config {
     pub moduli: Moduli,
     /// How good results must be.
     pub wishes: Wishes,
+    /// Whether other polynomials that were tried get plans as well, to compare.
+    pub explores: bool,
     /// What outputs are for.
     pub outputs: OutputWish,
     /// Whether numbers are integers or approximate.
@@ -96,6 +98,7 @@ impl Config {
             approximate: ApproximateConfig::standard(),
             moduli: Moduli::Layerwise,
             wishes: Wishes::default(),
+            explores: false,
             outputs: OutputWish::default(),
             scheme: SchemeChoice::Auto,
             certify: false,

@@ -29,8 +29,9 @@ pub struct Source<'a> {
 pub enum Numbers<'a> {
     /// Approximate numbers.
     Approximate {
-        /// Quantiles of every tensor on the calibration data; none if results are to be right for all inputs in range.
-        quantiles: &'a [Quantiles],
+        /// Quantiles of every tensor on the calibration data, see [`crate::calibrate::Stats`]; none if results are to be right for
+        /// all inputs in range.
+        quantiles: &'a [Vec<Quantiles>],
     },
     /// Integers.
     Integers {

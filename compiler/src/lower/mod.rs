@@ -15,6 +15,7 @@ use hecc_grammar::plan::{
 };
 
 use crate::bootstrap::Bootstrap;
+use crate::calibrate::Quantiles;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{Diagonals, Period, RotationSum, collect, diagonals, joint_period};
@@ -387,8 +388,12 @@ impl Lowering<'_> {
         let node = self.graph.node(id);
         let Numbers::Approximate { quantiles } = self.source.numbers else { return vec![] };
         let Some(quantiles) = quantiles.get(node.tensor.index()) else { return vec![] };
-        let mut slots: Vec<f64> = quantiles.iter().map(|x| node.factor * x + node.offset).collect();
-        slots.sort_by(f64::total_cmp);
+        let of_class = |quantiles: &Quantiles| {
+            let mut slots = quantiles.map(|x| node.factor * x + node.offset);
+            slots.sort_by(f64::total_cmp);
+            slots
+        };
+        let slots: Vec<f64> = quantiles.iter().flat_map(of_class).collect();
         if slots.iter().all(|x| x.is_finite()) { slots } else { vec![] }
     }
 }

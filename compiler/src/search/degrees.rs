@@ -66,9 +66,10 @@ pub fn choose_degrees(
             break;
         }
     }
-    let (Attempt { replaced, report }, _) = best.expect("there is a first attempt");
+    let (Attempt { replaced, mut report }, _) = best.expect("there is a first attempt");
     let validation = validated(&replaced, &report, held_out, wishes)?;
     let beyond = search.beyond(&report)?;
+    report.tried = search.tried();
     Ok(Shipped { replaced, report, validation, beyond })
 }
 

@@ -34,9 +34,9 @@ impl Objective<'_> {
         cost::repeated_seconds(self.costs, plan) / plan.batch as f64
     }
 
-    /// Predicted bytes of keys and of values alive at once.
+    /// Least bytes of keys and of values alive at once: where memory is short, half of each key is expanded when it is used.
     pub fn memory(&self, plan: &Plan) -> u64 {
-        cost::key_bytes(plan) + cost::peak_value_bytes(plan)
+        cost::stored_key_bytes(plan) + cost::peak_value_bytes(plan)
     }
 
     /// How good a plan with `precision` bits is.

@@ -143,9 +143,16 @@ pub struct Layer {
     /// Range of the result on the calibration data.
     pub range: (f64, f64),
     /// What slots hold on the calibration data, ascending: the least, what parts of equal size are like, the largest; none if
-    /// anything within [−1, 1] is to be expected.
+    /// anything within [−1, 1] is to be expected. These are up to [`MOST_QUANTILES`] for all slots; or, where the layer after it
+    /// treats channels apart, [`QUANTILES_OF_CLASS`] for each class of channels (`noise::class_of`), one class after the other.
     pub quantiles: Vec<f64>,
 }
+
+/// A layer has no more quantiles for all of its slots.
+pub const MOST_QUANTILES: usize = 64;
+
+/// Quantiles of each class of a layer's channels, if they are told apart.
+pub const QUANTILES_OF_CLASS: usize = 33;
 
 /// A compiled network. Values are indices of `ops`; operands precede their users.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use hecc_grammar::plan::{Interface, Key, KeyUse};
 
 use crate::kernel::active;
 use crate::ring::{Ring, SecretRng, galois_element};
-use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
+use crate::rlwe::{EvaluationKeys, KeyDigit, KeySwitchKey, Poly};
 
 use super::SecretKey;
 use super::secret_key::{Secret, SecretPoly};
@@ -67,7 +67,7 @@ fn key_switch_key(
                 (active().scale_add)(out, from.limb(k), p, q);
             }
         });
-        (digit, [body, uniform])
+        (digit, KeyDigit { body, uniform: Some(uniform) })
     });
     let KeyUse { limbs, n_special, .. } = *key_use;
     KeySwitchKey { limbs, n_special, digits: digits.collect() }

@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Constant, ConstantId, Meaning, Op, Slots, Value, VerifiedPlan, View};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::scheme::ckks::Embedding;
 
+use super::normal::Normal;
 use super::slots;
 
 /// What is added to the slots. Results of BFV are exact, whatever the noise.
@@ -29,6 +30,7 @@ pub(super) struct Approximate<'a> {
     last_uses: Vec<Option<usize>>,
     errors: Vec<noise::Deviation>,
     embedding: OnceLock<Embedding>,
+    normal: Normal,
 }
 
 /// The slots of a constant.
@@ -57,6 +59,7 @@ impl<'a> Approximate<'a> {
             last_uses: plan.last_uses(),
             errors: noise::analyze(plan),
             embedding: OnceLock::new(),
+            normal: Normal::new(),
         }
     }
 
@@ -92,7 +95,7 @@ impl<'a> Approximate<'a> {
         let deviation = self.errors[value.index()].added;
         if deviation > 0.0 {
             for part in [Some(&mut slots.re), slots.im.as_mut()].into_iter().flatten() {
-                part.iter_mut().for_each(|x| *x += deviation * normal(&mut rng));
+                self.normal.disturb(part, deviation, &mut rng);
             }
         }
         if let Op::ModRaise(raised, _) = op {
@@ -101,8 +104,9 @@ impl<'a> Approximate<'a> {
             let unit = (self.plan.params.log_q(limb) - ty.scale).exp2();
             let n_slots = self.plan.params.n_slots();
             let embedding = self.embedding.get_or_init(|| Embedding::new(n_slots));
-            let mut draw = || unit * (noise::overflow() * normal(&mut rng)).round();
-            let multiples: Vec<f64> = (0..2 * n_slots).map(|_| draw()).collect();
+            let mut multiples = vec![0.0; 2 * n_slots];
+            self.normal.disturb(&mut multiples, noise::overflow(), &mut rng);
+            multiples.iter_mut().for_each(|multiple| *multiple = unit * multiple.round());
             let added = embedding.to_slots(&multiples);
             *slots = slots::add(slots, &added, 1.0);
         }
@@ -151,28 +155,5 @@ impl<'a> Approximate<'a> {
             (_, Some(slots)) => Plain::Held(slots),
             (_, None) => Plain::Made(self.plan.slots_of(constant)),
         }
-    }
-}
-
-/// A nearly normal number of mean 0 and deviation 1, at most 7: a binomial of 48 bits, smoothed by a uniform number.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let word = rng.next_u64();
-    let binomial = f64::from((word >> 16).count_ones()) - 24.0;
-    let uniform = ((word & 0xffff) as f64 + 0.5) / 65536.0 - 0.5;
-    (binomial + uniform) / (12.0f64 + 1.0 / 12.0).sqrt()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_have_the_moments_of_the_normal_distribution() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let draws: Vec<f64> = (0..200_000).map(|_| normal(&mut rng)).collect();
-        let moment = |k: i32| draws.iter().map(|x| x.powi(k)).sum::<f64>() / draws.len() as f64;
-        assert!(moment(1).abs() < 0.01);
-        assert!((moment(2) - 1.0).abs() < 0.02);
-        assert!((moment(4) - 3.0).abs() < 0.1);
     }
 }

@@ -11,6 +11,7 @@ mod exact;
 mod executor;
 mod factors;
 mod limbwise;
+mod normal;
 mod reused;
 mod slots;
 mod snapshot;

@@ -11,7 +11,7 @@ use hecc_grammar::envelope::{self, FileError, Fingerprint, Kind, Origin, ReadErr
 use hecc_grammar::plan::{Interface, KeyUse, Params};
 
 use crate::ring::{Ring, Seed};
-use crate::rlwe::{EvaluationKeys, KeySwitchKey, Poly};
+use crate::rlwe::{EvaluationKeys, KeyDigit, KeySwitchKey, Poly};
 
 use super::key_section::{ENTRY_BYTES, KeySection};
 use super::{Reader, check_params, params_bytes, put_params};
@@ -48,7 +48,7 @@ pub fn write_evaluation_keys(
         end = section.offset + section.bytes;
         let key = &keys.keys[&section.key];
         assert_eq!(key.limbs, section.limbs, "the key has the limbs that the plan lists");
-        for [body, _] in key.digits.values() {
+        for KeyDigit { body, .. } in key.digits.values() {
             let words: Vec<u8> = body.data().iter().flat_map(|word| word.to_le_bytes()).collect();
             out.write_all(&words)?;
         }
@@ -56,8 +56,17 @@ pub fn write_evaluation_keys(
     out.finish().map(drop)
 }
 
+/// What becomes of the uniform halves of keys, which are not stored but expanded from a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UniformHalves {
+    /// They are expanded once, and held: twice the size of the file in all.
+    Held,
+    /// They are expanded whenever they are used: the size of the file, and more time.
+    Expanded,
+}
+
 /// Reads the evaluation keys of the plan and the key that `origin` names from a file of `len` bytes, and the file's checksum. Takes
-/// the stored halves into memory as they come, and expands the others meanwhile: twice the size of the file in all.
+/// the stored halves into memory as they come, and expands the others meanwhile if they are to be held.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
@@ -66,9 +75,10 @@ pub fn read_evaluation_keys(
     origin: Origin,
     file: impl Read + Send,
     len: u64,
+    halves: UniformHalves,
 ) -> Result<(EvaluationKeys, Fingerprint), ReadError> {
     let mut file = envelope::Reader::new(file, len, Kind::EvaluationKeys)?;
-    match read_payload(interface, origin, &mut file) {
+    match read_payload(interface, origin, &mut file, halves) {
         Ok(keys) => Ok((keys, file.finish()?)),
         Err(ReadError::File(error)) => Err(file.refuse(error)),
         Err(ReadError::Io(error)) => Err(ReadError::Io(error)),
@@ -79,6 +89,7 @@ fn read_payload(
     interface: &Interface,
     origin: Origin,
     file: &mut envelope::Reader<impl Read + Send>,
+    halves: UniformHalves,
 ) -> Result<EvaluationKeys, ReadError> {
     file.expect(origin)?;
     let layout = Layout::new(interface);
@@ -86,6 +97,7 @@ fn read_payload(
     file.fill(&mut head)?;
     let seed = check_head(&layout, interface, &head, file.payload_len())?;
     let ring = Ring::new(&interface.params);
+    let expanded = (halves == UniformHalves::Held).then_some(&seed);
     let (mut keys, mut end) = (BTreeMap::new(), layout.head_len);
     let mut read = |section: &KeySection| {
         let bodies = read_section(&ring, section, section.offset - end, file);
@@ -96,7 +108,7 @@ fn read_payload(
     let mut bodies = sections.peek().map(|first| read(first)).transpose()?;
     while let (Some(section), Some(read_before)) = (sections.next(), bodies.take()) {
         let (key, following) = rayon::join(
-            || complete(&ring, section, &seed, read_before),
+            || complete(&ring, section, expanded, read_before),
             || sections.peek().map(|next| read(next)).transpose(),
         );
         let key = key.map_err(malformed)?;
@@ -162,11 +174,11 @@ fn read_section(
     ring.params.digits(section.limbs).into_iter().map(body).collect()
 }
 
-/// The key of one section, or what is wrong with it.
+/// The key of one section, with uniform halves if it is given their seed, or what is wrong with it.
 fn complete(
     ring: &Ring,
     section: &KeySection,
-    seed: &Seed,
+    seed: Option<&Seed>,
     bodies: Vec<Poly>,
 ) -> Result<KeySwitchKey, String> {
     let special = ring.n_q..ring.n_q + section.n_special;
@@ -185,8 +197,8 @@ fn complete(
         if let Some(what) = problem.into_inner().expect("no panic under this lock") {
             return Err(what);
         }
-        let uniform = KeySwitchKey::uniform_half(ring, seed, section.key, digit, &limbs);
-        digits.insert(digit, [body, uniform]);
+        let expand = |seed| KeySwitchKey::uniform_half(ring, seed, section.key, digit, &limbs);
+        digits.insert(digit, KeyDigit { body, uniform: seed.map(expand) });
     }
     Ok(KeySwitchKey { limbs: section.limbs, n_special: section.n_special, digits })
 }

@@ -17,7 +17,9 @@ pub use ciphertexts::{
     Ciphertexts, input_bytes, output_bytes, read_inputs, read_outputs, write_inputs, write_outputs,
 };
 pub use describe::{Contents, describe};
-pub use evaluation_keys::{evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys};
+pub use evaluation_keys::{
+    UniformHalves, evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys,
+};
 pub(crate) use fields::{Reader, check_params, params_bytes, put_params};
 pub use key_section::KeySection;
 pub(crate) use pack::{packed_limbs_bytes, put_limbs, read_limbs};

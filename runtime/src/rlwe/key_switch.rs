@@ -1,5 +1,6 @@
 //! Hybrid key switching in separate steps (Han, Ki, CT-RSA 2020, eprint 2019/688).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,8 +24,16 @@ pub struct KeySwitchKey {
     pub limbs: LimbSet,
     /// How many of the special primes it holds.
     pub n_special: usize,
-    /// (b_j, a_j) by digit.
-    pub digits: BTreeMap<usize, [Poly; 2]>,
+    /// Its digits, by index.
+    pub digits: BTreeMap<usize, KeyDigit>,
+}
+
+/// A digit of an evaluation key.
+pub struct KeyDigit {
+    /// `b_j`.
+    pub body: Poly,
+    /// `a_j`; without it, it is expanded from the seed whenever it is used: half the memory, and more time.
+    pub uniform: Option<Poly>,
 }
 
 /// The keys that a plan needs, and no others.
@@ -69,7 +78,10 @@ impl Digits {
 
 /// A key whose inner products are computed, and where their words go.
 struct KeyProduct<'a> {
+    name: Key,
     key: &'a KeySwitchKey,
+    /// Of the uniform halves that are not held.
+    seed: &'a Seed,
     /// The limbs of the ring that it holds.
     held: Vec<usize>,
     /// The automorphism's permutation, and for each block of its operand the block of its result that takes its words.
@@ -80,7 +92,8 @@ struct KeyProduct<'a> {
 }
 
 impl<'a> KeyProduct<'a> {
-    fn new(key: &'a KeySwitchKey, permutation: Option<&'a [u32]>, ring: &Ring) -> KeyProduct<'a> {
+    fn new(context: &'a Context, name: Key, held: &'a EvaluationKeys) -> KeyProduct<'a> {
+        let (key, ring) = (&held.keys[&name], &context.ring);
         let special = ring.n_q..ring.n_q + key.n_special;
         let targets = |index: &'a [u32]| {
             let block = BLOCK.min(index.len());
@@ -91,20 +104,43 @@ impl<'a> KeyProduct<'a> {
             (index, targets)
         };
         KeyProduct {
+            name,
             key,
+            seed: &held.seed,
             held: key.limbs.iter().chain(special).collect(),
-            moved: permutation.map(targets),
+            moved: context.permutation(name).map(targets),
         }
     }
 
-    /// Each digit with both halves of the key on a limb of the ring.
-    fn terms(&self, digits: &'a Digits, limb: usize) -> Vec<Term<'a>> {
-        let in_key = place(&self.held, limb);
-        let term = |digit: &'a Digit| {
-            let key = &self.key.digits[&digit.index];
-            (digits.limb(digit, limb), [0, 1].map(|part: usize| key[part].limb(in_key)))
+    /// Of each digit the uniform half of the key on a limb of the ring.
+    fn uniform(&self, digits: &Digits, limb: usize, ring: &Ring) -> Vec<Cow<'a, [u64]>> {
+        let half = |digit: &Digit| match &self.key.digits[&digit.index].uniform {
+            Some(uniform) => Cow::Borrowed(uniform.limb(place(&self.held, limb))),
+            None => {
+                let mut out = vec![0; ring.n()];
+                expand_half(ring, self.seed, (self.name, digit.index), limb, &mut out);
+                Cow::Owned(out)
+            }
         };
-        digits.digits.iter().map(term).collect()
+        digits.digits.iter().map(half).collect()
+    }
+
+    /// Each digit with both halves of the key on a limb of the ring.
+    fn terms<'t>(
+        &self,
+        digits: &'t Digits,
+        limb: usize,
+        uniform: &'t [Cow<'a, [u64]>],
+    ) -> Vec<Term<'t>>
+    where
+        'a: 't,
+    {
+        let in_key = place(&self.held, limb);
+        let term = |(digit, uniform): (&'t Digit, &'t Cow<'a, [u64]>)| {
+            let body = self.key.digits[&digit.index].body.limb(in_key);
+            (digits.limb(digit, limb), [body, &**uniform])
+        };
+        digits.digits.iter().zip(uniform).map(term).collect()
     }
 
     /// Writes a block of the inner product, words `range`, where it goes.
@@ -128,23 +164,23 @@ impl<'a> KeyProduct<'a> {
 impl KeySwitchKey {
     /// The uniform half `a_j` of a digit on some limbs of the ring.
     pub fn uniform_half(ring: &Ring, seed: &Seed, key: Key, digit: usize, limbs: &[usize]) -> Poly {
-        let kind = match key {
-            Key::Relinearize => 0,
-            Key::Conjugate => 1,
-            Key::Encapsulate => 2,
-            Key::Decapsulate => 3,
-            Key::Rotate(steps) => 4 + u64::from(steps),
-        };
         Poly::build(ring.n(), limbs.len(), |k, out| {
-            expand_uniform(
-                seed,
-                kind << 16 | digit as u64,
-                limbs[k] as u32,
-                ring.modulus(limbs[k]).value(),
-                out,
-            );
+            expand_half(ring, seed, (key, digit), limbs[k], out);
         })
     }
+}
+
+/// One limb of the uniform half of a digit of a key.
+fn expand_half(ring: &Ring, seed: &Seed, (key, digit): (Key, usize), limb: usize, out: &mut [u64]) {
+    let kind = match key {
+        Key::Relinearize => 0,
+        Key::Conjugate => 1,
+        Key::Encapsulate => 2,
+        Key::Decapsulate => 3,
+        Key::Rotate(steps) => 4 + u64::from(steps),
+    };
+    let q = ring.modulus(limb).value();
+    expand_uniform(seed, kind << 16 | digit as u64, limb as u32, q, out);
 }
 
 impl EvaluationKeys {
@@ -220,10 +256,8 @@ impl Context {
         let ring = &self.ring;
         let all = limb_indices(ring, source.ty.limbs, Form::QP);
         let n = ring.n();
-        let switches: Vec<KeyProduct<'_>> = keys
-            .iter()
-            .map(|&key| KeyProduct::new(&held.keys[&key], self.permutation(key), ring))
-            .collect();
+        let switches: Vec<KeyProduct<'_>> =
+            keys.iter().map(|&key| KeyProduct::new(self, key, held)).collect();
         let poly = || Poly::uninitialized(n, all.len());
         let mut results: Vec<[Poly; 2]> = keys.iter().map(|_| [poly(), poly()]).collect();
         // For each limb, those of all results.
@@ -239,8 +273,11 @@ impl Context {
                 let poly = source.polys.get(part).filter(|_| part + 1 < source.polys.len());
                 poly.filter(|poly| k < poly.n_limbs()).map(|poly| poly.limb(k))
             });
+            let halves: Vec<Vec<Cow<'_, [u64]>>> =
+                switches.iter().map(|switch| switch.uniform(digits, limb, ring)).collect();
+            let pairs = switches.iter().zip(&halves);
             let terms: Vec<Vec<Term<'_>>> =
-                switches.iter().map(|switch| switch.terms(digits, limb)).collect();
+                pairs.map(|(switch, half)| switch.terms(digits, limb, half)).collect();
             let mut sums = [[0; BLOCK]; 2];
             for first in (0..n).step_by(BLOCK) {
                 let range = first..n.min(first + BLOCK);

@@ -10,6 +10,6 @@ mod poly;
 pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, Mask, limb_indices};
 pub use context::Context;
-pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeySwitchKey};
+pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeyDigit, KeySwitchKey};
 pub use plaintext::{Blocks, Plaintext};
 pub use poly::Poly;

@@ -11,12 +11,12 @@ use hecc_runtime::client::{
     read_secret_key, secret_key_bytes, write_public_key, write_secret_key,
 };
 use hecc_runtime::file::{
-    Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, output_bytes,
-    read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys, write_inputs,
-    write_outputs,
+    Ciphertexts, Contents, UniformHalves, describe, evaluation_keys_bytes, input_bytes,
+    output_bytes, read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys,
+    write_inputs, write_outputs,
 };
 use hecc_runtime::ring::SecretRng;
-use hecc_runtime::rlwe::{EvaluationKeys, FreshCiphertext};
+use hecc_runtime::rlwe::{EvaluationKeys, FreshCiphertext, KeySwitchKey};
 
 const PLAN: Fingerprint = Fingerprint([3; 32]);
 /// Those of a key of a seed alone.
@@ -52,8 +52,12 @@ fn public(
     (key, sent.expect("the test's inputs are in range"))
 }
 
-fn keys_from(interface: &Interface, file: &[u8]) -> Result<EvaluationKeys, FileError> {
-    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64) {
+fn keys_from(
+    interface: &Interface,
+    file: &[u8],
+    halves: UniformHalves,
+) -> Result<EvaluationKeys, FileError> {
+    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64, halves) {
         Ok((keys, _)) => Ok(keys),
         Err(ReadError::File(error)) => Err(error),
         Err(ReadError::Io(error)) => panic!("a slice is as long as it is: {error}"),
@@ -89,7 +93,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "evaluation keys",
             file: keys,
-            read: Box::new(move |file| keys_from(&b, &file).map(drop)),
+            read: Box::new(move |file| keys_from(&b, &file, UniformHalves::Held).map(drop)),
         },
         Case {
             name: "inputs",
@@ -130,7 +134,10 @@ fn files_round_trip_and_have_the_predicted_size() {
     assert_eq!(params, plan.params);
     assert_eq!(sections.len(), plan.keys().len());
     assert!(sections.iter().all(|section| section.offset % 4096 == 0));
-    let keys = keys_from(&interface, &file).unwrap();
+    let [held, expanded] = [UniformHalves::Held, UniformHalves::Expanded]
+        .map(|halves| keys_from(&interface, &file, halves).unwrap());
+    let is_held = |key: &KeySwitchKey| key.digits.values().all(|digit| digit.uniform.is_some());
+    assert!(held.keys.values().all(is_held) && !expanded.keys.values().any(is_held));
 
     let inputs_sent = sent(vec![setup.fresh.clone(), setup.fresh.clone()]);
     let file = write_inputs(&interface, PLAN, &inputs_sent);
@@ -150,8 +157,10 @@ fn files_round_trip_and_have_the_predicted_size() {
 
     // Keys and inputs that went through files give the same bits.
     let fresh = inputs.sets.into_iter().next_back().unwrap();
-    let outputs = run(&plan, &Setup { secret, keys, slots: vec![], fresh }, 2, 0);
+    let setup = Setup { secret, keys: held, slots: vec![], fresh };
+    let outputs = run(&plan, &setup, 2, 0);
     assert_eq!(outputs, expected);
+    assert_eq!(run(&plan, &Setup { keys: expanded, ..setup }, 2, 0), expected);
     let results = sent(vec![outputs]);
     let file = write_outputs(&interface, PLAN, &results);
     assert_eq!(file.len() as u64, output_bytes(&interface, 1));

@@ -47,9 +47,10 @@ impl DegreeSearch<'_> {
 
     /// The cheapest of the best choices where no budget can be kept to: then what layers cost one by one says little of what
     /// they cost together, so that many choices are tried.
-    fn best_of_the_rest(&self, least: f64) -> Result<Try, CompileError> {
+    fn best_of_the_rest(&mut self, least: f64) -> Result<Try, CompileError> {
         let n_degrees = self.choices.first().map_or(0, Vec::len);
-        let alike = (0..n_degrees).map(|i| vec![i; self.choices.len()]);
+        let n_layers = self.choices.len();
+        let alike = (0..n_degrees).map(|i| vec![i; n_layers]);
         let cheap = NEAR_LEAST.map(|factor| cheapest(&self.choices, least * factor).0);
         let tries: Vec<Try> =
             alike.chain(cheap).map(|chosen| self.attempted(chosen)).collect::<Result<_, _>>()?;

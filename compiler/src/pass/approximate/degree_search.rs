@@ -67,6 +67,7 @@ pub struct DegreeSearch<'a> {
     pub(super) choices: Vec<Vec<Choice>>,
     pub(super) order: Order,
     best: Option<Try>,
+    tried: Vec<Tried>,
     /// Tunes coefficients, if that is wanted and possible, so many times.
     tuning: Option<Tuning<'a>>,
     tunings_left: usize,
@@ -98,6 +99,19 @@ pub(super) enum Order {
     },
     /// Nothing is left.
     Done,
+}
+
+/// A choice of degrees that was judged, for the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// The degrees.
+    pub degrees: Vec<usize>,
+    /// Cost, in products of ciphertexts.
+    pub cost: usize,
+    /// Loss with all layers replaced.
+    pub loss: f64,
+    /// Whether coefficients were tuned.
+    pub is_tuned: bool,
 }
 
 /// Some choice of degrees, with all layers replaced.
@@ -162,6 +176,7 @@ impl<'a> DegreeSearch<'a> {
             choices: vec![],
             order: Order::Given,
             best: None,
+            tried: vec![],
             tuning: None,
             tunings_left: MOST_TUNINGS,
         };
@@ -223,6 +238,11 @@ impl<'a> DegreeSearch<'a> {
         }
     }
 
+    /// All choices that were judged.
+    pub fn tried(self) -> Vec<Tried> {
+        self.tried
+    }
+
     /// What the next better choice of degrees would do.
     pub fn beyond(&mut self, report: &ApproximateReport) -> Result<Option<Beyond>, CompileError> {
         // More would take long.
@@ -268,20 +288,32 @@ impl<'a> DegreeSearch<'a> {
     }
 
     /// What a choice does to the results.
-    pub(super) fn attempted(&self, chosen: Vec<usize>) -> Result<Try, CompileError> {
+    pub(super) fn attempted(&mut self, chosen: Vec<usize>) -> Result<Try, CompileError> {
         let choices = self.choices.iter().zip(&chosen);
         let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
         let fits = self.fit_all(ones, &self.split.fitted)?;
-        self.judged(chosen, &fits)
+        self.judged(chosen, &fits, false)
     }
 
     /// What polynomials of these degrees do to the results.
-    fn judged(&self, chosen: Vec<usize>, fits: &[LayerFit]) -> Result<Try, CompileError> {
+    fn judged(
+        &mut self,
+        chosen: Vec<usize>,
+        fits: &[LayerFit],
+        is_tuned: bool,
+    ) -> Result<Try, CompileError> {
         let model = replaced(self.model, &self.layers, fits).model;
         let found = results(&model, &self.split.chosen.inputs)?;
         let distances = self.judge.compare_all(&self.expected, &found);
         let (goal, kinds) = (&self.goal, &self.judge.kinds);
         let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
+        let choices = self.choices.iter().zip(&chosen).map(|(choices, &i)| &choices[i]);
+        self.tried.push(Tried {
+            degrees: choices.clone().map(|choice| choice.degree).collect(),
+            cost: choices.map(|choice| choice.cost).sum(),
+            loss,
+            is_tuned,
+        });
         Ok(Try { chosen, loss, distances, is_enough, tuned: None })
     }
 
@@ -299,7 +331,7 @@ impl<'a> DegreeSearch<'a> {
         let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
         let fits = self.fit_all(ones, &self.split.fitted)?;
         let fits = tuning.tuned(&fits, &self.split.fitted);
-        let tuned = self.judged(found.chosen.clone(), &fits)?;
+        let tuned = self.judged(found.chosen.clone(), &fits, true)?;
         let is_better = tuned.loss < found.loss;
         Ok(if is_better { Try { tuned: Some((fits, found.loss)), ..tuned } } else { found })
     }
@@ -393,7 +425,8 @@ impl<'a> DegreeSearch<'a> {
         let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
         let n_inputs = self.expected.len();
         let tuned = best.tuned.as_ref().map(|&(_, before)| TuneReport { before });
-        let report = ApproximateReport { layers, loss: best.loss, n_inputs, tuned, minimax: None };
+        let (loss, tried, minimax) = (best.loss, vec![], None);
+        let report = ApproximateReport { layers, loss, n_inputs, tuned, tried, minimax };
         Ok(Attempt { replaced, report })
     }
 }

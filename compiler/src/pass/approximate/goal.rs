@@ -43,12 +43,12 @@ impl Goal {
         }
     }
 
-    /// For a network with this many activations, fitted in sequence: each of them may change as many decisions as in a small one.
+    /// For a network with this many activations, fitted in sequence: their errors add up as independent ones do.
     pub(super) fn for_layers(&self, n: usize) -> Goal {
-        let times = if self.grows { (n as f64 / FEW_LAYERS as f64).max(1.0) } else { 1.0 };
+        let times = if self.grows { (n as f64 / FEW_LAYERS as f64).max(1.0).sqrt() } else { 1.0 };
         Goal {
             risk: self.risk * times,
-            error_of_classes: self.error_of_classes * times.sqrt(),
+            error_of_classes: self.error_of_classes * times,
             agreement: 1.0 - (1.0 - self.agreement) * times,
             ..self.clone()
         }

@@ -26,7 +26,7 @@ use hecc_grammar::model::Function;
 use crate::graph::polynomial_depth;
 use crate::poly::{Fit, FitConfig, Variable};
 
-pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed};
+pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed, Tried};
 pub use goal::Goal;
 pub use minimax::{MinimaxReport, minimax};
 pub use replaced::Replaced;
@@ -193,6 +193,8 @@ pub struct ApproximateReport {
     pub n_inputs: usize,
     /// Whether coefficients were tuned.
     pub tuned: Option<TuneReport>,
+    /// All choices of degrees that were judged with all layers replaced.
+    pub tried: Vec<Tried>,
     /// How rectifiers were replaced where nothing was fitted.
     pub minimax: Option<MinimaxReport>,
 }

@@ -6,6 +6,7 @@
 
 use crate::plan::{Constant, ConstantId, Input, Key, Op, Plan, Ranges, Value, View};
 
+use super::classes::Classes;
 use super::content::{Content, grid, mean_of_raised, raised_samples, scatter, spread};
 use super::errors::Errors;
 use super::factors::Factors;
@@ -16,6 +17,7 @@ use super::known::Known;
 use super::lineage::{Line, Lineage, Root};
 use super::mixture::At;
 use super::prints::names;
+use super::profile::Profile;
 use super::samples::Samples;
 use super::shifts::Moves;
 
@@ -48,24 +50,38 @@ pub fn analyze(plan: &Plan) -> Vec<Deviation> {
     let layers = layer_of_values(plan);
     let (last_uses, fan_ins) = (plan.last_uses(), fan_ins(plan));
     let ((names, constants), moves) = (names(plan), Moves::new(&plan.params));
-    let plan_wide =
-        PlanWide { plan, layers: &layers, fan_ins, constants, is_layered: !plan.layers.is_empty() };
+    let plan_wide = PlanWide {
+        plan,
+        layers: &layers,
+        fan_ins,
+        classes: Classes::of_layers(plan),
+        constants,
+        is_layered: !plan.layers.is_empty(),
+    };
     let mut known: Vec<Option<Known>> = Vec::with_capacity(plan.ops.len());
-    let mut deviations = Vec::with_capacity(plan.ops.len());
+    let mut deviations: Vec<Deviation> = Vec::with_capacity(plan.ops.len());
     for (value, op) in plan.values() {
         let at = At { name: names[value.index()], moves, is_layered: plan_wide.is_layered };
         let mut next = Analysis { of_plan: &plan_wide, value, at, known: &known }.step(op);
         if let (true, Content::Bounded(size)) = (plan_wide.is_layered, &mut next.content) {
             *size = 1.0;
         }
+        let mut total = next.largest().sqrt();
         if let Some(layer) = layers[value.index()] {
             next = settled(next, value, &plan.layers[layer].quantiles);
+            next = match &plan_wide.classes[layer] {
+                Some(classes) => unclassed(next, classes, plan.params.n_slots()),
+                None => next,
+            };
+            total = next.largest().sqrt();
         }
-        let total = next.largest().sqrt();
+        let mut bound = total * tail(next.errors.concentration());
+        // What is no number is not known, nor is what comes of it.
+        let is_known = |operand: Value| deviations[operand.index()].bound.is_finite();
+        if !(bound.is_finite() && op.operands().into_iter().all(is_known)) {
+            (total, bound) = (f64::INFINITY, f64::INFINITY);
+        }
         next.total = total;
-        let bound = total * tail(next.errors.concentration());
-        // What is no number is not known.
-        let bound = if bound.is_nan() { f64::INFINITY } else { bound };
         deviations.push(Deviation { total, added: next.added.sqrt(), bound });
         known.push(Some(next));
         for operand in op.operands() {
@@ -124,6 +140,31 @@ fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     }
 }
 
+/// The result of a layer of which channels were told apart: their errors become those of their slots.
+fn unclassed(known: Known, classes: &Classes<'_>, n_slots: usize) -> Known {
+    let variances = known.errors.variances();
+    let largest = known.largest();
+    let of_class = |samples: &[f64]| match known.is_worst {
+        true => samples.iter().copied().fold(0.0, f64::max),
+        false => Samples::mean_of_class(samples),
+    };
+    let of_classes = variances.of_classes(of_class);
+    let mean = of_classes.iter().sum::<f64>() / of_classes.len() as f64;
+    if of_classes.len() < 2 || mean.is_nan() || mean <= 0.0 {
+        return known;
+    }
+    let relative: Vec<f64> = of_classes.iter().map(|variance| variance / mean).collect();
+    let slots = classes.spread(&relative, n_slots, 0.0);
+    let profile = match &known.profile {
+        Some(profile) => profile.times(|slot| slots[slot]),
+        None => Profile::new(slots.into_iter(), 1.0),
+    };
+    let errors = known.errors.without_classes();
+    // The largest stays what it is.
+    let unevenness = largest / errors.variances().largest();
+    Known { errors, profile, unevenness, ..known }
+}
+
 /// What is the same for all values.
 pub(super) struct PlanWide<'a> {
     pub(super) plan: &'a Plan,
@@ -131,6 +172,8 @@ pub(super) struct PlanWide<'a> {
     pub(super) layers: &'a [Option<usize>],
     /// See [`fan_ins`].
     pub(super) fan_ins: Vec<usize>,
+    /// By layer.
+    classes: Vec<Option<Classes<'a>>>,
     /// For each constant the first that is the same.
     pub(super) constants: Vec<ConstantId>,
     /// Whether the plan says what its layers are: then what no instruction tells is within [−1, 1].
@@ -171,7 +214,7 @@ impl Analysis<'_> {
             Op::Mul(a, b) | Op::MulBgv(a, b) => self.product(*a, *b),
             Op::ApplyKey(a, key) => {
                 let moved = match key {
-                    Key::Rotate(_) => self.moved(*a, *key),
+                    Key::Rotate(steps) => self.moved(*a, *key, *steps),
                     Key::Conjugate => {
                         let decomposed = &self.plan().ops[a.index()];
                         let of = if let Op::Decompose(source) = decomposed { source } else { a };
@@ -228,10 +271,11 @@ impl Analysis<'_> {
     }
 
     /// Slots that came from elsewhere: their errors are those of other slots.
-    fn moved(&self, a: Value, key: Key) -> Known {
-        let known = self.of(a);
+    fn moved(&self, a: Value, key: Key, steps: u32) -> Known {
+        let known = self.of(a).clone();
         let errors = known.errors.moved(key, known.of, self.at);
-        Known { errors, of: self.value, conjugate_of: None, is_moved: true, ..known.clone() }
+        let profile = known.profile.map(|profile| profile.moved(steps));
+        Known { errors, profile, of: self.value, conjugate_of: None, is_moved: true, ..known }
     }
 
     fn conjugate(&self, a: Value, of: Value) -> Known {
@@ -249,7 +293,7 @@ impl Analysis<'_> {
             of: self.value,
             added: 0.0,
             conjugate_of: None,
-            ..*known
+            ..known.clone()
         }
     }
 
@@ -311,12 +355,13 @@ impl Analysis<'_> {
             (errors, others) = (errors.unsigned(), others.unsigned());
         }
         errors = errors.plus(&others, self.at);
-        let of_both = LARGEST_TAIL * x.total * y.total;
-        if of_both > NEGLIGIBLE * x.total.max(y.total) {
-            errors = errors.plus(&Errors::own(self.at.name, Samples::All(of_both)), self.at);
+        let of_both = product_of_errors(x, y);
+        if of_both.largest() > NEGLIGIBLE * x.total.max(y.total) {
+            errors = errors.plus(&Errors::own(self.at.name, of_both), self.at);
         }
         Known {
             unevenness: x.unevenness.max(y.unevenness),
+            profile: x.profile_with(y),
             is_worst: x.is_worst || y.is_worst,
             is_bootstrapped: x.is_bootstrapped || y.is_bootstrapped,
             is_moved: x.is_moved || y.is_moved,
@@ -376,8 +421,21 @@ impl Analysis<'_> {
             return None;
         }
         let table = &self.plan().tables[*table as usize];
-        let number = |(_, element): &(u32, u32)| f64::from(table[*element as usize]) * factor;
-        Factors::new(runs.pairs().iter().map(number).collect())
+        let number = |element: usize| f64::from(table[element]) * factor;
+        let classes =
+            self.of_plan.classes[self.plan().origins[self.value.index()] as usize].as_ref();
+        let of_all =
+            || Factors::new(runs.pairs().iter().map(|&(_, of)| number(of as usize)).collect());
+        match classes {
+            Some(classes) if classes.are_channels() => {
+                Some(Factors { samples: classes.samples(number), unevenness: 1.0 })
+            }
+            Some(classes) => {
+                let factors = of_all()?;
+                Some(Factors { samples: classes.samples(number), ..factors })
+            }
+            None => of_all(),
+        }
     }
 
     /// Errors and those of constants, given as their sum and one by one; the sum is one more error if it is small.
@@ -396,6 +454,16 @@ impl Analysis<'_> {
             errors.plus(&Errors::encoded(root, self.value, deviations), self.at)
         })
     }
+}
+
+/// The deviation of a single error that stays as far below its tail as the product of two errors stays below theirs.
+fn product_of_errors(x: &Known, y: &Known) -> Samples {
+    let tail_of = |known: &Known| tail(known.errors.concentration());
+    let tails = tail_of(x) * tail_of(y) / LARGEST_TAIL;
+    // The variance where errors are largest is as many times as large in each, and counted once.
+    let uneven = x.unevenness.max(y.unevenness).sqrt();
+    let deviation = |a: f64, b: f64| tails * uneven * (a * b).sqrt();
+    x.errors.variances().zip(&y.errors.variances(), deviation)
 }
 
 /// By how much an encoded number is off: one coefficient is rounded, and seen alike in all slots.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::plan::Value;
+use crate::plan::{MOST_QUANTILES, QUANTILES_OF_CLASS, Value};
 
 use super::formulas::overflow;
 use super::samples::{EXTREMES, SAMPLES, Samples};
@@ -132,21 +132,34 @@ impl Content {
 /// All of [−1, 1].
 pub(super) fn grid(value: Value) -> Samples {
     let inner = (SAMPLES - EXTREMES) as f64;
-    samples(value, (-1.0, 1.0), |i| -((i as f64 + 0.5) / inner * std::f64::consts::PI).cos())
+    let inside = |i| -((i as f64 + 0.5) / inner * std::f64::consts::PI).cos();
+    Samples::Each(samples(value, (-1.0, 1.0), inside).collect())
 }
 
-/// What calibration saw: the smallest, what parts of equal size are like, the largest.
+/// What calibration saw: the smallest, what parts of equal size are like, the largest; of each class, if they are told apart.
 pub(super) fn spread(quantiles: &[f64], value: Value) -> Samples {
+    if quantiles.len() <= MOST_QUANTILES {
+        return Samples::Each(spread_of_class(quantiles, value).collect());
+    }
+    let classes = quantiles.chunks(QUANTILES_OF_CLASS);
+    Samples::Each(classes.flat_map(|quantiles| spread_of_class(quantiles, value)).collect())
+}
+
+fn spread_of_class(quantiles: &[f64], value: Value) -> impl Iterator<Item = f64> {
     let inner = &quantiles[1..quantiles.len() - 1];
     let ends = (quantiles[0], quantiles[quantiles.len() - 1]);
     let part = |i: usize| inner.get(i * inner.len() / (SAMPLES - EXTREMES)).copied();
-    samples(value, ends, |i| part(i).unwrap_or(ends.1))
+    samples(value, ends, move |i| part(i).unwrap_or(ends.1))
 }
 
 /// The ends, which are the first samples of all values, and others, which meet those of other values as if at random.
-fn samples(value: Value, (lo, hi): (f64, f64), inner: impl Fn(usize) -> f64) -> Samples {
-    let inner = (0..SAMPLES - EXTREMES).map(|i| inner(shuffled(i, SAMPLES - EXTREMES, value)));
-    Samples::Each([lo, hi].into_iter().chain(inner).collect())
+fn samples(
+    value: Value,
+    (lo, hi): (f64, f64),
+    inner: impl Fn(usize) -> f64,
+) -> impl Iterator<Item = f64> {
+    let inner = (0..SAMPLES - EXTREMES).map(move |i| inner(shuffled(i, SAMPLES - EXTREMES, value)));
+    [lo, hi].into_iter().chain(inner)
 }
 
 /// The place of sample `i` of `n` in an order of the value's own, so that samples of different values meet as if at random.

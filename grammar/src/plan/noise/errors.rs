@@ -166,6 +166,20 @@ impl Errors {
         Errors::mixed(at, part, lineage, transform)
     }
 
+    /// With the mean of all classes of slots.
+    pub(super) fn without_classes(&self) -> Errors {
+        let of_part = |part: &Part| {
+            let variances = part.deviations.map(|x| x * x).without_classes();
+            Part { deviations: variances.map(f64::sqrt), ..*part }
+        };
+        let of_mixture =
+            |mixture: &Mixture| Mixture { part: of_part(&mixture.part), ..mixture.clone() };
+        Errors {
+            sources: self.sources.iter().map(|(source, part)| (*source, of_part(part))).collect(),
+            mixture: self.mixture.as_ref().map(of_mixture),
+        }
+    }
+
     /// With what was mixed taken to be independent of all else.
     pub(super) fn settled(mut self, value: Value) -> Errors {
         if let Some(mixture) = &mut self.mixture {

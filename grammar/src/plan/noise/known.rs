@@ -3,6 +3,7 @@
 use super::content::Content;
 use super::errors::Errors;
 use super::mixture::At;
+use super::profile::Profile;
 use crate::plan::Value;
 
 /// What is known of a value without running the plan.
@@ -15,6 +16,8 @@ pub(super) struct Known {
     pub(super) of: Value,
     /// How many times as large the variance is in the slot where it is largest.
     pub(super) unevenness: f64,
+    /// How it differs from slot to slot, if that is known.
+    pub(super) profile: Option<Profile>,
     /// Standard deviation of the slot and the sample where it is largest.
     pub(super) total: f64,
     /// Variance that its instruction adds to what the operands bring.
@@ -42,6 +45,16 @@ impl Known {
         if total > 0.0 { (this * self.unevenness + that * other.unevenness) / total } else { 1.0 }
     }
 
+    /// The profile of a sum.
+    pub(super) fn profile_with(&self, other: &Known) -> Option<Profile> {
+        let of = |known: &Known| known.errors.variances().mean();
+        let (a, b) = (self.profile.as_ref(), other.profile.as_ref());
+        match (a, b) {
+            (None, None) => None,
+            _ => Profile::of_sum((a, of(self)), (b, of(other))),
+        }
+    }
+
     /// The variance of the slot and the sample where it is largest.
     pub(super) fn largest(&self) -> f64 {
         self.errors.variances().largest() * self.unevenness
@@ -54,6 +67,7 @@ impl Known {
             errors,
             of,
             unevenness: 1.0,
+            profile: None,
             total: 0.0,
             added: 0.0,
             is_worst: false,
@@ -72,6 +86,7 @@ impl Known {
         };
         Known {
             unevenness,
+            profile: self.profile_with(other),
             is_worst: self.is_worst || other.is_worst,
             is_bootstrapped: self.is_bootstrapped || other.is_bootstrapped,
             is_moved: self.is_moved || other.is_moved,

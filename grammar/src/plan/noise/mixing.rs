@@ -12,6 +12,7 @@ use super::groups::related;
 use super::known::Known;
 use super::lineage::{Lineage, Root};
 use super::mixture::Transform;
+use super::profile::Profile;
 use super::samples::Samples;
 use super::slot_sums::{SlotSums, Term};
 
@@ -58,6 +59,11 @@ impl Analysis<'_> {
         }
         Known {
             added: rounding,
+            // Sums of what has something in common could be larger in a slot where only one summand is.
+            profile: summed
+                .profile
+                .filter(|_| self.at.is_layered)
+                .and_then(|profile| Profile::of_sum((Some(&profile), summed.mean), (None, within))),
             is_worst: terms.iter().any(|(value, _)| self.of(*value).is_worst),
             unevenness: match summed.mean + rounding > 0.0 {
                 true => (summed.most + rounding) / (summed.mean + rounding),
@@ -88,6 +94,7 @@ impl Analysis<'_> {
             view: &self.of_plan.plan.constants[constant.index()].view,
             variance,
             beyond,
+            profile: operand.profile.as_ref(),
             concentration: operand.errors.concentration(),
             size: operand.content.size(),
         }

@@ -2,6 +2,7 @@
 //! and through plans of integers (`exact`).
 
 mod analysis;
+mod classes;
 mod content;
 mod errors;
 mod exact;
@@ -14,6 +15,7 @@ mod marks;
 mod mixing;
 mod mixture;
 mod prints;
+mod profile;
 mod samples;
 mod shifts;
 mod sizes;
@@ -25,6 +27,7 @@ mod testing;
 mod variance;
 
 pub use analysis::{Deviation, analyze};
+pub use classes::{MOST_CLASSES, class_of, count_classes};
 pub use exact::{EXACT_TAIL, HEADROOM_BITS, analyze_exact, budget, rounding_variance};
 pub use formulas::{
     SIGMA, encode, fresh, fresh_public, fresh_secret, key_product, overflow, rounding,

@@ -2,17 +2,28 @@
 
 use crate::plan::{ConstantId, Plan, View};
 
+use super::profile::Profile;
+
 /// What is known of one term of a sum.
 pub(super) struct Term<'a> {
     pub(super) constant: ConstantId,
     pub(super) view: &'a View,
     /// Of the operand's error.
     pub(super) variance: f64,
+    /// How that differs from slot to slot.
+    pub(super) profile: Option<&'a Profile>,
     /// By how much that may be larger in some slot.
     pub(super) beyond: f64,
     pub(super) concentration: f64,
     /// The largest number that the operand holds.
     pub(super) size: f64,
+}
+
+impl Term<'_> {
+    /// The variance in a slot.
+    fn variance_at(&self, slot: usize) -> f64 {
+        self.variance * self.profile.map_or(1.0, |profile| profile.at(slot))
+    }
 }
 
 /// What is carried to the slots of a sum.
@@ -49,6 +60,8 @@ pub(super) struct Summed {
     pub(super) most: f64,
     /// Its mean.
     pub(super) mean: f64,
+    /// How it differs from slot to slot, if it does.
+    pub(super) profile: Option<Profile>,
     /// See [`super::errors::Errors::concentration`].
     pub(super) squares: f64,
     /// The largest number; none if sizes are not wanted.
@@ -106,7 +119,7 @@ impl<'a> SlotSums<'a> {
                     run.for_each(|slot, element| {
                         let weight = (f64::from(table[element as usize]) * factor).powi(2);
                         let carried = &mut self.slots[slot as usize];
-                        carried.add(weight * variance, concentration);
+                        carried.add(weight * term.variance_at(slot as usize), concentration);
                         carried.worst = carried.worst.max(weight * beyond);
                     });
                 }
@@ -130,7 +143,10 @@ impl<'a> SlotSums<'a> {
             if !self.sizes.is_empty() {
                 self.add_size(term);
             }
-            let mut add = |slot: i64, x: f64| slots[slot as usize] += x.abs() * deviation;
+            let mut add = |slot: i64, x: f64| {
+                let variance = term.variance_at(slot as usize) + term.beyond;
+                slots[slot as usize] += x.abs() * variance.sqrt();
+            };
             match term.view {
                 View::Splat(x) | View::Imaginary(x) => {
                     everywhere += x.abs() * deviation;
@@ -160,9 +176,16 @@ impl<'a> SlotSums<'a> {
         let largest = |of: fn(&Carried) -> f64| self.slots.iter().map(of).fold(0.0, f64::max);
         let used = self.slots.iter().map(|c| c.variance).filter(|&variance| variance > 0.0);
         let (sum, count) = used.fold((0.0, 0), |(sum, count), x| (sum + x, count + 1));
+        let everywhere = self.everywhere.variance;
+        let mean = sum / f64::from(count.max(1)) + everywhere;
+        let profile = match self.slots.is_empty() {
+            true => None,
+            false => Profile::new(self.slots.iter().map(|c| c.variance + everywhere), mean),
+        };
         Summed {
-            most: largest(|c| c.variance + c.worst) + self.everywhere.variance,
-            mean: sum / f64::from(count.max(1)) + self.everywhere.variance,
+            most: largest(|c| c.variance + c.worst) + everywhere,
+            mean,
+            profile,
             squares: largest(|c| c.squares + c.worst * c.worst) + self.everywhere.squares,
             size: self.sizes.iter().copied().fold(0.0, f64::max) + self.size_everywhere,
         }

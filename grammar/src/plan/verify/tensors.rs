@@ -2,11 +2,11 @@
 
 use super::runs::{self, fail};
 use super::{MAX_TENSORS, PlanError};
+use crate::noise::MOST_CLASSES;
 use crate::plan::profile::summary_len;
-use crate::plan::{Input, Layer, Normalization, Output, Plan, Runs, Value};
-
-/// No layer names more quantiles.
-const MAX_QUANTILES: usize = 64;
+use crate::plan::{
+    Input, Layer, MOST_QUANTILES, Normalization, Output, Plan, QUANTILES_OF_CLASS, Runs, Value,
+};
 
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
     let n_slots = plan.params.n_slots();
@@ -74,12 +74,27 @@ fn check_layer(place: &str, layer: &Layer) -> Result<(), PlanError> {
     if numbers.iter().any(|x| !x.is_finite()) {
         return fail(place, "factor, offset or range is not finite");
     }
-    let quantiles = &layer.quantiles;
-    let is_ascending = quantiles.is_sorted() && quantiles.iter().all(|x| x.is_finite());
-    if !is_ascending || quantiles.len() == 1 || quantiles.len() > MAX_QUANTILES {
-        return fail(place, "quantiles are not none or some, at most 64, finite and ascending");
+    if !are_quantiles(&layer.quantiles) {
+        return fail(
+            place,
+            "quantiles are not none or some, at most 64 or 33 a class, finite and ascending",
+        );
     }
     Ok(())
+}
+
+fn are_quantiles(quantiles: &[f64]) -> bool {
+    let is_ascending = |list: &[f64]| list.is_sorted() && list.iter().all(|x| x.is_finite());
+    match quantiles.len() {
+        0 => true,
+        1 => false,
+        2..=MOST_QUANTILES => is_ascending(quantiles),
+        n => {
+            n % QUANTILES_OF_CLASS == 0
+                && n <= MOST_CLASSES * QUANTILES_OF_CLASS
+                && quantiles.chunks(QUANTILES_OF_CLASS).all(is_ascending)
+        }
+    }
 }
 
 fn check_values(place: &str, slots: &[(Value, Runs)], plan: &Plan) -> Result<(), PlanError> {

@@ -1,5 +1,7 @@
 //! The compiler, read from the top: every pass, in order.
 
+mod curve;
+
 use hecc_grammar::model::{Model, Node, Op as ModelOp, Tensor};
 use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
 
@@ -30,6 +32,9 @@ use crate::search::{
 };
 use crate::size;
 
+pub use curve::CurvePoint;
+use curve::curve;
+
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
     /// The plan.
@@ -38,6 +43,8 @@ pub struct Compiled {
     pub approximated: Model,
     /// Degrees chosen and considered.
     pub approximation: ApproximateReport,
+    /// Other choices of degrees with their plans, if they were asked for.
+    pub curve: Vec<CurvePoint>,
     /// Affine maps, products and polynomials.
     pub graph: Graph,
     /// Layouts and schedules.
@@ -106,6 +113,9 @@ pub fn compile_observed(
             SchemeChoice::Auto => cheaper(compile_bfv(task), compile_ckks(task))?,
         };
         compiled.dropped = task.lifted.dropped.clone();
+        if config.explores {
+            compiled.curve = curve(task, &compiled);
+        }
         check_memory(&compiled.score, config)?;
         Ok(compiled)
     })
@@ -121,7 +131,9 @@ pub fn approximate(
     config: &Config,
 ) -> Result<Shipped, CompileError> {
     let passes = Passes::unobserved();
-    with_task(model, calibration, config, &passes, |task| shipped(task, &config.approximate))
+    with_task(model, calibration, config, &passes, |task| {
+        shipped(task, &config.approximate, &config.wishes)
+    })
 }
 
 /// Prepares a network, and hands it on.
@@ -223,7 +235,7 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     }
     let with_sines = || {
         task.passes.show("through_sines", Made::Decision);
-        compile_with(task, &through_sines)
+        compile_with(task, &through_sines, &config.wishes)
     };
     if size::least_levels(model) > limits::LEVELS_WITHOUT_BOOTSTRAPS {
         return with_sines().or_else(|_| compile_plain(task));
@@ -252,13 +264,13 @@ fn cheaper_and_good_enough(plain: Compiled, sines: Compiled) -> Compiled {
 /// Compiles for approximate numbers. Where nobody asked for degrees, and those that the network's behavior asks for let errors grow
 /// beyond what any parameters hold, polynomials of half the depth are tried.
 fn compile_plain(task: &Task<'_>) -> Result<Compiled, CompileError> {
-    let approximate = &task.config.approximate;
-    let is_free = approximate.is_free() && task.config.wishes == Wishes::default();
-    match compile_with(task, approximate) {
+    let Config { approximate, wishes, .. } = task.config;
+    let is_free = approximate.is_free() && *wishes == Wishes::default();
+    match compile_with(task, approximate, wishes) {
         Err(error @ CompileError::Precision { .. }) if is_free => {
             let Some(shallower) = approximate.of_half_depth() else { return Err(error) };
             task.passes.show("halve_depth", Made::Decision);
-            compile_with(task, &shallower)
+            compile_with(task, &shallower, wishes)
         }
         result => result,
     }
@@ -268,10 +280,11 @@ fn compile_plain(task: &Task<'_>) -> Result<Compiled, CompileError> {
 fn compile_with(
     task: &Task<'_>,
     approximate: &ApproximateConfig,
+    wishes: &Wishes,
 ) -> Result<Compiled, CompileError> {
     let Task { lifted, calibration, seen, judge, config, passes, .. } = task;
     let Shipped { replaced, report: approximation, mut validation, beyond } =
-        shipped(task, approximate)?;
+        shipped(task, approximate, wishes)?;
     let Replaced { model: approximated, origins } = replaced;
     let observed = observe(&approximated, calibration)?;
     let inputs: Vec<Tensor> = approximated.inputs().map(|(input, _)| input).collect();
@@ -315,6 +328,7 @@ fn compile_with(
         plan,
         approximated,
         approximation,
+        curve: vec![],
         graph,
         packing: choice.packing,
         candidates,
@@ -327,12 +341,16 @@ fn compile_with(
 }
 
 /// The model with polynomials, of degrees from a list.
-fn shipped(task: &Task<'_>, approximate: &ApproximateConfig) -> Result<Shipped, CompileError> {
-    let Task { lifted, split, judge, chosen, held_out, config, passes, .. } = task;
+fn shipped(
+    task: &Task<'_>,
+    approximate: &ApproximateConfig,
+    wishes: &Wishes,
+) -> Result<Shipped, CompileError> {
+    let Task { lifted, split, judge, chosen, held_out, passes, .. } = task;
     let ranges = observe(&lifted.model, &split.kept)?.ranges;
     passes.run("approximate", || {
         let observed = Observed { model: &lifted.model, ranges: &ranges, split, judge };
-        choose_degrees(observed, chosen, held_out, approximate, &config.wishes)
+        choose_degrees(observed, chosen, held_out, approximate, wishes)
     })
 }
 
@@ -429,6 +447,7 @@ fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
         plan: finished(plan, judge, validation)?,
         approximated: lifted.model.clone(),
         approximation: ApproximateReport::default(),
+        curve: vec![],
         graph: integers.graph,
         packing: found.choice.packing,
         candidates: found.candidates,
