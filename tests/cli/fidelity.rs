@@ -233,6 +233,7 @@ fn results_of_which_nothing_is_proven_are_shown_with_all_digits_only() {
     let file = std::fs::read(workshop.path("plan.bin")).unwrap();
     let mut plan = (*plan::from_bytes(file.into()).unwrap().plan).clone();
     plan.layers.clear();
+    plan.origins.fill(0);
     plan.inputs[0].ranges = Ranges::all(-1e200, 1e200);
     let file = plan::to_bytes(&VerifiedPlan::new(plan).unwrap(), None);
     std::fs::write(workshop.path("huge.bin"), file).unwrap();
