@@ -34,6 +34,11 @@ impl Progress {
         Progress(bar)
     }
 
+    /// Says what is being done.
+    pub(crate) fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+
     /// `done` of them are done.
     pub(crate) fn set(&self, done: usize) {
         self.0.set_position(done as u64);

@@ -1,4 +1,4 @@
-//! Passes can be watched: their time, and what they made.
+//! Passes can be watched: which one is running and how far it is, their time, and what they made.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -83,18 +83,38 @@ impl<T: Artifact, E> Artifact for Result<T, E> {
     }
 }
 
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doing {
+    /// A pass, or a long part of one: a verb.
+    pub name: &'static str,
+    /// How much of it is done, of how much, if that is known.
+    pub progress: Option<(usize, usize)>,
+}
+
 /// Who is told of passes.
 type Observer = dyn FnMut(Pass<'_>);
 
 /// Runs passes and tells an observer.
 pub struct Passes {
     observer: RefCell<Box<Observer>>,
+    follower: Box<dyn Fn(Doing)>,
 }
 
 impl Passes {
     /// Tells `observer` of every pass after it has run.
     pub fn observed(observer: impl FnMut(Pass<'_>) + 'static) -> Passes {
-        Passes { observer: RefCell::new(Box::new(observer)) }
+        Passes { observer: RefCell::new(Box::new(observer)), follower: Box::new(|_| {}) }
+    }
+
+    /// Tells `follower` as well of what is being done.
+    pub fn followed(self, follower: impl Fn(Doing) + 'static) -> Passes {
+        Passes { follower: Box::new(follower), ..self }
+    }
+
+    /// Tells how far a long part of a pass is.
+    pub fn advance(&self, name: &'static str, done: usize, of: usize) {
+        (self.follower)(Doing { name, progress: Some((done, of)) });
     }
 
     /// Nobody watches.
@@ -136,6 +156,7 @@ impl Passes {
         is_trial: bool,
         pass: impl FnOnce() -> T,
     ) -> T {
+        (self.follower)(Doing { name, progress: None });
         let start = Instant::now();
         let result = pass();
         let elapsed = start.elapsed();
@@ -143,5 +164,30 @@ impl Passes {
             (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn followers_hear_of_passes_before_they_run_and_observers_after() {
+        let heard = Rc::new(RefCell::new(vec![]));
+        let (observed, followed) = (heard.clone(), heard.clone());
+        let passes = Passes::observed(move |pass| {
+            observed.borrow_mut().push(format!("{} has run", pass.name));
+        });
+        let passes = passes.followed(move |Doing { name, progress }| {
+            followed.borrow_mut().push(format!("{name} {progress:?}"));
+        });
+        let result = passes.decide("choose", || {
+            passes.advance("weigh", 1, 2);
+            Ok::<_, ()>(7)
+        });
+        assert_eq!(result, Ok(7));
+        assert_eq!(*heard.borrow(), ["choose None", "weigh Some((1, 2))", "choose has run"]);
     }
 }

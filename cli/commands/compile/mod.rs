@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::ValueEnum;
 use hecc_compiler::error::CompileError;
+use hecc_compiler::passes::Doing;
 use hecc_compiler::pipeline::compile_observed;
 use hecc_compiler::size;
 use serde_json::{Value as Json, json};
@@ -52,7 +53,8 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     let config = config(args)?;
     let (passes, watch) = Watch::passes(args.emit);
     let compiled = {
-        let _working = Progress::spinner(console, "compiling");
+        let working = Progress::spinner(console, "compiling");
+        let passes = passes.followed(move |doing| working.say(said(doing)));
         let compiled = compile_observed(&model, &calibration, &config, &passes);
         let compiled = compiled.map_err(in_units)?;
         passes.decide("check_plan", || plan_check::check(&compiled, &calibration))?;
@@ -108,6 +110,15 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
     json["compile_seconds"] = seconds.as_secs_f64().into();
     console.note(format!("compiled in {}", units::duration(seconds)));
     console.summary(text, json)
+}
+
+/// `compiling: tune, 40 %`.
+fn said(Doing { name, progress }: Doing) -> String {
+    let name = name.replace('_', " ");
+    match progress {
+        Some((done, of)) => format!("compiling: {name}, {}", units::percent(done, of)),
+        None => format!("compiling: {name}"),
+    }
 }
 
 /// Checks that each file is used for one thing.

@@ -21,8 +21,6 @@ pub struct Stats {
     /// Quantiles of each tensor of the model: of all elements, or of each class of channels, if it is the argument of polynomials
     /// of channels.
     pub quantiles: Vec<Vec<Quantiles>>,
-    /// Distributions of the operands of activations.
-    pub histograms: BTreeMap<Tensor, Histogram>,
     /// Number of inputs observed.
     pub n_examples: usize,
     /// For each output its elements, a list for each input.
@@ -82,10 +80,9 @@ impl Stats {
         for (x, of_classes) in by_channel.iter().zip(classes) {
             quantiles[x.index()] = of_classes.quantiles();
         }
-        let histograms = histograms(model, calibration, &ranges)?;
         let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
         let outputs = (0..model.outputs.len()).map(of_output).collect();
-        Ok(Stats { ranges, quantiles, histograms, n_examples, outputs })
+        Ok(Stats { ranges, quantiles, n_examples, outputs })
     }
 }
 

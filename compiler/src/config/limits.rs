@@ -58,6 +58,8 @@ limits! {
     MOST_BOOTSTRAPS: f64 = 4096.0, "bootstraps of a run that may fail";
     /// Times that bootstraps are made more precise where results are not.
     MORE_PRECISE_BOOTSTRAPS: usize = 2, "times that bootstraps are made more precise";
+    /// By so many bits at most.
+    MORE_BITS_AT_ONCE: f64 = 2.5, "bits that bootstraps are made more precise by, at most";
     /// log2 of the ring degrees of plans over integers.
     INTEGER_RINGS: RangeInclusive<u32> = 12..=16, "rings of integers, log2";
     /// Most plaintext primes.

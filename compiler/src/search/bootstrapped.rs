@@ -50,7 +50,8 @@ pub(super) fn search(
         if lacks <= 0.0 || !improves {
             break;
         }
-        bits += lacks.max(0.5);
+        // Where nothing is known of results, errors of errors outgrow them: a little less of them may be much less.
+        bits += lacks.clamp(0.5, limits::MORE_BITS_AT_ONCE);
     }
     Ok(best)
 }

@@ -41,20 +41,28 @@ pub(super) fn product(a: &Slots, b: &Slots) -> Slots {
 
 /// `sum += a·b`.
 pub(super) fn add_product(sum: &mut Slots, a: &Slots, b: &Slots) {
-    accumulate(&mut sum.re, &a.re, &b.re, 1.0);
-    if let (Some(a), Some(b)) = (&a.im, &b.im) {
-        accumulate(&mut sum.re, a, b, -1.0);
+    if let (Some(a_im), Some(b_im)) = (&a.im, &b.im) {
+        sum.im_mut();
+        let Slots { re, im: Some(im) } = sum else { unreachable!("there is an imaginary part now") };
+        let (a, b) = (a.re.iter().zip(a_im), b.re.iter().zip(b_im));
+        // One pass: sums of this kind wait for memory.
+        for (((re, im), (a_re, a_im)), (b_re, b_im)) in re.iter_mut().zip(im).zip(a).zip(b) {
+            *re += a_re * b_re - a_im * b_im;
+            *im += a_re * b_im + a_im * b_re;
+        }
+        return;
     }
+    accumulate(&mut sum.re, &a.re, &b.re);
     if let Some(b) = &b.im {
-        accumulate(sum.im_mut(), &a.re, b, 1.0);
+        accumulate(sum.im_mut(), &a.re, b);
     }
     if let Some(a) = &a.im {
-        accumulate(sum.im_mut(), a, &b.re, 1.0);
+        accumulate(sum.im_mut(), a, &b.re);
     }
 }
 
-fn accumulate(sum: &mut [f64], a: &[f64], b: &[f64], sign: f64) {
-    sum.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += sign * a * b);
+fn accumulate(sum: &mut [f64], a: &[f64], b: &[f64]) {
+    sum.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += a * b);
 }
 
 /// `sum += c·a`, c real.

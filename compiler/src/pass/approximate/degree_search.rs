@@ -10,14 +10,12 @@ use super::channels::are_many;
 use super::replaced::replaced;
 use super::sequential::{fit_each, fit_in_sequence, n_inputs};
 use super::tune::Tuning;
-use super::{
-    ApproximateConfig, ApproximateReport, Choice, Goal, LayerFit, LayerReport, Recipe, Replaced,
-    TuneReport, sensitivity,
-};
+use super::{ApproximateConfig, Attempt, Choice, Goal, LayerFit, Recipe, Tried, sensitivity};
 use crate::calibrate::{Calibration, Histogram, Split, histograms};
 use crate::error::CompileError;
 use crate::graph::polynomial_depth;
 use crate::judge::{Distance, Judge, Results, results};
+use crate::passes::Passes;
 use crate::poly::{self, Coefficients, Fit, FitConfig, fit, multiplications};
 
 /// An activation.
@@ -35,7 +33,7 @@ pub(super) struct Layer {
 type Histograms = BTreeMap<Tensor, Histogram>;
 
 /// A better choice costs at most this part of the loss of another.
-const BETTER: f64 = 0.9;
+pub(super) const BETTER: f64 = 0.9;
 
 /// A model with what was seen of it.
 #[derive(Clone, Copy)]
@@ -49,25 +47,28 @@ pub struct Observed<'a> {
     pub split: &'a Split,
     /// What its results are compared by.
     pub judge: &'a Judge,
+    /// Who is told how far it is.
+    pub passes: &'a Passes,
 }
 
 /// Degrees for a model's activations, from the cheapest ones that seem good enough to the best.
 pub struct DegreeSearch<'a> {
-    model: &'a Model,
-    split: &'a Split,
+    pub(super) model: &'a Model,
+    pub(super) split: &'a Split,
     judge: &'a Judge,
+    passes: &'a Passes,
     config: &'a ApproximateConfig,
     goal: Goal,
     pub(super) layers: Vec<Layer>,
     /// What polynomials are fitted to before they are chosen, and afterwards.
     fitted: Histograms,
-    kept: Histograms,
+    pub(super) kept: Histograms,
     /// Results of the model on the inputs that degrees are chosen by.
-    expected: Vec<Results>,
+    pub(super) expected: Vec<Results>,
     pub(super) choices: Vec<Vec<Choice>>,
     pub(super) order: Order,
     best: Option<Try>,
-    tried: Vec<Tried>,
+    pub(super) tried: Vec<Tried>,
     /// Tunes coefficients, if that is wanted and possible, so many times.
     tuning: Option<Tuning<'a>>,
     tunings_left: usize,
@@ -101,50 +102,15 @@ pub(super) enum Order {
     Done,
 }
 
-/// A choice of degrees that was judged, for the report.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tried {
-    /// The degrees.
-    pub degrees: Vec<usize>,
-    /// Cost, in products of ciphertexts.
-    pub cost: usize,
-    /// Loss with all layers replaced.
-    pub loss: f64,
-    /// Whether coefficients were tuned.
-    pub is_tuned: bool,
-}
-
 /// Some choice of degrees, with all layers replaced.
 #[derive(Clone, Debug)]
 pub(super) struct Try {
     pub(super) chosen: Vec<usize>,
     pub(super) loss: f64,
-    distances: Vec<Distance>,
+    pub(super) distances: Vec<Distance>,
     pub(super) is_enough: bool,
     /// Tuned polynomials, and the loss before.
-    tuned: Option<(Vec<LayerFit>, f64)>,
-}
-
-/// A model with polynomials.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The model.
-    pub replaced: Replaced,
-    /// Its degrees.
-    pub report: ApproximateReport,
-}
-
-/// A choice of degrees beyond another.
-#[derive(Clone, Debug)]
-pub struct Beyond {
-    /// The degrees.
-    pub degrees: Vec<usize>,
-    /// How far results are, on the inputs that degrees are chosen by.
-    pub distances: Vec<Distance>,
-    /// Levels and cost more than the other's.
-    pub levels: usize,
-    /// Cost as a multiple of the other's.
-    pub cost: f64,
+    pub(super) tuned: Option<(Vec<LayerFit>, f64)>,
 }
 
 impl<'a> DegreeSearch<'a> {
@@ -153,7 +119,7 @@ impl<'a> DegreeSearch<'a> {
         observed: Observed<'a>,
         config: &'a ApproximateConfig,
     ) -> Result<DegreeSearch<'a>, CompileError> {
-        let Observed { model, ranges, split, judge } = observed;
+        let Observed { model, ranges, split, judge, passes } = observed;
         let seen = |of: &Calibration| {
             histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
         };
@@ -167,6 +133,7 @@ impl<'a> DegreeSearch<'a> {
             model,
             split,
             judge,
+            passes,
             config,
             goal: config.goal.for_layers(if has_channels { layers.len() } else { 0 }),
             layers,
@@ -238,44 +205,8 @@ impl<'a> DegreeSearch<'a> {
         }
     }
 
-    /// All choices that were judged.
-    pub fn tried(self) -> Vec<Tried> {
-        self.tried
-    }
-
-    /// What the next better choice of degrees would do.
-    pub fn beyond(&mut self, report: &ApproximateReport) -> Result<Option<Beyond>, CompileError> {
-        // More would take long.
-        match &mut self.order {
-            Order::ByBudget { more, .. } => more.clear(),
-            Order::Alike { mixes, .. } => *mixes = false,
-            Order::Given | Order::Done => {}
-        }
-        while let Some(found) = self.step()? {
-            if found.loss >= BETTER * report.loss {
-                continue;
-            }
-            let layers = self.choices.iter().zip(&found.chosen);
-            let new: Vec<&Choice> = layers.map(|(choices, &i)| &choices[i]).collect();
-            let old = report.layers.iter().map(|layer| &layer.choices[layer.chosen]);
-            let old: Vec<&Choice> = old.collect();
-            let sum = |of: &dyn Fn(&Choice) -> usize, choices: &[&Choice]| -> usize {
-                choices.iter().map(|choice| of(choice)).sum()
-            };
-            let depth = |choice: &Choice| polynomial_depth(choice.degree);
-            let cost = |choice: &Choice| choice.cost;
-            return Ok(Some(Beyond {
-                degrees: new.iter().map(|choice| choice.degree).collect(),
-                levels: sum(&depth, &new).saturating_sub(sum(&depth, &old)),
-                cost: sum(&cost, &new) as f64 / sum(&cost, &old).max(1) as f64,
-                distances: found.distances,
-            }));
-        }
-        Ok(None)
-    }
-
     /// Tries the next choice of degrees. `None` if there is nothing left to try.
-    fn step(&mut self) -> Result<Option<Try>, CompileError> {
+    pub(super) fn step(&mut self) -> Result<Option<Try>, CompileError> {
         match self.order {
             Order::Given => {
                 self.order = Order::Done;
@@ -330,7 +261,7 @@ impl<'a> DegreeSearch<'a> {
         let choices = self.choices.iter().zip(&found.chosen);
         let ones = choices.map(|(choices, &i)| choices[i].fit.clone()).collect();
         let fits = self.fit_all(ones, &self.split.fitted)?;
-        let fits = tuning.tuned(&fits, &self.split.fitted);
+        let fits = tuning.tuned(&fits, &self.split.fitted, self.passes);
         let tuned = self.judged(found.chosen.clone(), &fits, true)?;
         let is_better = tuned.loss < found.loss;
         Ok(if is_better { Try { tuned: Some((fits, found.loss)), ..tuned } } else { found })
@@ -374,7 +305,7 @@ impl<'a> DegreeSearch<'a> {
         Ok(())
     }
 
-    fn fit(&self, seen: &Histograms, layer: &Layer, degree: usize) -> Fit {
+    pub(super) fn fit(&self, seen: &Histograms, layer: &Layer, degree: usize) -> Fit {
         let given = self.config.fit;
         let config = FitConfig { floor: given.floor.max(self.least_floor()), ..given };
         let f = |v| layer.function.eval(v);
@@ -389,7 +320,11 @@ impl<'a> DegreeSearch<'a> {
     }
 
     /// The polynomials of all layers together, given one for each.
-    fn fit_all(&self, ones: Vec<Fit>, inputs: &Calibration) -> Result<Vec<LayerFit>, CompileError> {
+    pub(super) fn fit_all(
+        &self,
+        ones: Vec<Fit>,
+        inputs: &Calibration,
+    ) -> Result<Vec<LayerFit>, CompileError> {
         let floor = self.least_floor();
         let (model, layers) = (self.model, &self.layers);
         let fits = match self.config.recipe >= Recipe::Sequential {
@@ -400,34 +335,6 @@ impl<'a> DegreeSearch<'a> {
             }
         };
         fits.map_err(|error| CompileError::Calibration(error.to_string()))
-    }
-
-    /// The model with polynomials fitted on all inputs that are not held out, or with tuned ones.
-    fn attempt(&self, best: &Try) -> Result<Attempt, CompileError> {
-        let refit = |(layer, (choices, &i)): (&Layer, (&Vec<Choice>, &usize))| {
-            self.fit(&self.kept, layer, choices[i].degree)
-        };
-        let chosen = self.choices.iter().zip(&best.chosen);
-        let ones = self.layers.iter().zip(chosen.clone()).map(refit).collect();
-        let fits = match &best.tuned {
-            Some((fits, _)) => fits.clone(),
-            None => self.fit_all(ones, &self.split.kept)?,
-        };
-        let replaced = replaced(self.model, &self.layers, &fits);
-        let report =
-            |((layer, shipped), (choices, &chosen)): ((&Layer, _), (_, &usize))| LayerReport {
-                node: self.model.node(layer.tensor).name.clone(),
-                function: layer.function,
-                chosen,
-                choices: Vec::clone(choices),
-                shipped,
-            };
-        let layers = self.layers.iter().zip(fits).zip(chosen).map(report).collect();
-        let n_inputs = self.expected.len();
-        let tuned = best.tuned.as_ref().map(|&(_, before)| TuneReport { before });
-        let (loss, tried, minimax) = (best.loss, vec![], None);
-        let report = ApproximateReport { layers, loss, n_inputs, tuned, tried, minimax };
-        Ok(Attempt { replaced, report })
     }
 }
 

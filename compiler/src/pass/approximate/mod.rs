@@ -14,6 +14,7 @@ mod choose;
 mod degree_search;
 mod goal;
 mod minimax;
+mod outcome;
 mod replaced;
 mod sensitivity;
 mod sequential;
@@ -26,9 +27,10 @@ use hecc_grammar::model::Function;
 use crate::graph::polynomial_depth;
 use crate::poly::{Fit, FitConfig, Variable};
 
-pub use degree_search::{Attempt, Beyond, DegreeSearch, Observed, Tried};
+pub use degree_search::{DegreeSearch, Observed};
 pub use goal::Goal;
 pub use minimax::{MinimaxReport, minimax};
+pub use outcome::{Attempt, Beyond, Tried};
 pub use replaced::Replaced;
 pub use sequential::LayerFit;
 

@@ -7,17 +7,17 @@
 use crate::plan::{Constant, ConstantId, Input, Key, Op, Plan, Ranges, Value, View};
 
 use super::classes::Classes;
-use super::content::{Content, grid, mean_of_raised, raised_samples, scatter, spread};
+use super::content::{Content, raised_samples};
 use super::errors::Errors;
 use super::factors::Factors;
 use super::formulas::{
     LARGEST_TAIL, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,
 };
 use super::known::Known;
+use super::layers::{fan_ins, layer_of_values, settled, unclassed};
 use super::lineage::{Line, Lineage, Root};
 use super::mixture::At;
 use super::prints::names;
-use super::profile::Profile;
 use super::samples::Samples;
 use super::shifts::Moves;
 
@@ -91,78 +91,6 @@ pub fn analyze(plan: &Plan) -> Vec<Deviation> {
         }
     }
     deviations
-}
-
-/// The layer that a value is the result of.
-fn layer_of_values(plan: &Plan) -> Vec<Option<usize>> {
-    let mut layers = vec![None; plan.ops.len()];
-    for (layer, described) in plan.layers.iter().enumerate() {
-        described.slots.iter().for_each(|(value, _)| layers[value.index()] = Some(layer));
-    }
-    layers
-}
-
-/// How many products each result of a layer sums up, by layer.
-fn fan_ins(plan: &Plan) -> Vec<usize> {
-    let mut counts = vec![0; plan.layers.len().max(1)];
-    for (value, op) in plan.values() {
-        if let Op::DotPlain(terms) = op {
-            counts[plan.origins[value.index()] as usize] += terms.len();
-        }
-    }
-    let results = plan.layers.iter().map(|layer| layer.slots.len().max(1));
-    counts.iter_mut().zip(results).for_each(|(count, results)| *count /= results);
-    counts
-}
-
-/// The result of a layer: what it holds is known if its instructions do not tell.
-fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
-    if !matches!(known.content, Content::Bounded(_)) && !known.is_bootstrapped {
-        return Known { errors: known.errors.settled(value), ..known };
-    }
-    let is_worst = quantiles.is_empty();
-    let content = if is_worst { grid(value) } else { spread(quantiles, value) };
-    let variances = known.errors.variances();
-    // Bootstrapping brings a value to each slot by another multiple, without regard to what it is.
-    let variance = match known.is_bootstrapped {
-        true => mean_of_raised(&variances) + scatter(&known.content.samples()),
-        false => variances.largest(),
-    };
-    let deviation = Samples::All(variance.sqrt());
-    let errors = Errors::fresh(value, deviation, known.errors.concentration());
-    Known {
-        content: Content::real(content),
-        errors,
-        is_worst,
-        is_bootstrapped: false,
-        is_moved: false,
-        ..known
-    }
-}
-
-/// The result of a layer of which channels were told apart: their errors become those of their slots.
-fn unclassed(known: Known, classes: &Classes<'_>, n_slots: usize) -> Known {
-    let variances = known.errors.variances();
-    let largest = known.largest();
-    let of_class = |samples: &[f64]| match known.is_worst {
-        true => samples.iter().copied().fold(0.0, f64::max),
-        false => Samples::mean_of_class(samples),
-    };
-    let of_classes = variances.of_classes(of_class);
-    let mean = of_classes.iter().sum::<f64>() / of_classes.len() as f64;
-    if of_classes.len() < 2 || mean.is_nan() || mean <= 0.0 {
-        return known;
-    }
-    let relative: Vec<f64> = of_classes.iter().map(|variance| variance / mean).collect();
-    let slots = classes.spread(&relative, n_slots, 0.0);
-    let profile = match &known.profile {
-        Some(profile) => profile.times(|slot| slots[slot]),
-        None => Profile::new(slots.into_iter(), 1.0),
-    };
-    let errors = known.errors.without_classes();
-    // The largest stays what it is.
-    let unevenness = largest / errors.variances().largest();
-    Known { errors, profile, unevenness, ..known }
 }
 
 /// What is the same for all values.

@@ -10,6 +10,7 @@ mod factors;
 mod formulas;
 mod groups;
 mod known;
+mod layers;
 mod lineage;
 mod marks;
 mod mixing;

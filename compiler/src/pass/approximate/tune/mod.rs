@@ -15,6 +15,7 @@ use super::degree_search::Layer;
 use crate::calibrate::Calibration;
 use crate::differentiate::{Curve, Network};
 use crate::judge::Judge;
+use crate::passes::Passes;
 use coordinates::Adam;
 use wanted::Wanted;
 
@@ -58,7 +59,12 @@ impl<'a> Tuning<'a> {
     }
 
     /// Polynomials of the same degrees that are better on these inputs.
-    pub(super) fn tuned(&self, fits: &[LayerFit], inputs: &Calibration) -> Vec<LayerFit> {
+    pub(super) fn tuned(
+        &self,
+        fits: &[LayerFit],
+        inputs: &Calibration,
+        passes: &Passes,
+    ) -> Vec<LayerFit> {
         let mut curves: Vec<Curve> = (self.layers.iter().zip(fits))
             .map(|(layer, fit)| Curve::new(fit.fits(), self.model.shape(layer.x).iter().product()))
             .collect();
@@ -70,6 +76,7 @@ impl<'a> Tuning<'a> {
         let mut adam = Adam::new(&self.network, &curves, &images);
         let mut order = Order::new(images.len());
         for step in 0..self.n_steps {
+            passes.advance("tune", step, self.n_steps);
             let of_image = |&i: &usize| {
                 let values = self.network.values(&images[i], Some(&curves));
                 let seeds = wanted.gradients(&targets[i], &values);

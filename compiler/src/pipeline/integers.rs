@@ -1,0 +1,96 @@
+//! The passes over integers, in order.
+
+use hecc_grammar::model::Tensor;
+
+use super::{Compiled, Task, finished, objective, observe};
+use crate::analysis::widths::{Width, widths};
+use crate::error::CompileError;
+use crate::lower::{Numbers, Source};
+use crate::pass::approximate::ApproximateReport;
+use crate::pass::integers::integers;
+use crate::pass::record::record;
+use crate::passes::Made;
+use crate::search::{self, Candidate, FoundIntegers, Problem};
+
+/// What was decided for a network over integers.
+#[derive(Clone, Debug)]
+pub struct IntegerReport {
+    /// Bits of every step's integers.
+    pub widths: Vec<Width>,
+    /// Bits that the product of the plaintext primes must have.
+    pub required: f64,
+    /// Whether that is for every input in range.
+    pub certified: bool,
+    /// Sums of elements whose steps have no integer ratio, with the relative error of rounding it.
+    pub approximations: Vec<(String, f64)>,
+    /// How many bits fewer would make the plan notably cheaper, and with which parameters.
+    pub worth_training_away: Option<(u32, Candidate)>,
+}
+
+/// Bits that the plaintext primes have beyond what results need so that a result which wraps around is seen: it comes out
+/// within its limit with a probability of 2^-16.
+const CHECK_BITS: f64 = 16.0;
+
+/// Compiles for exact integers.
+pub(super) fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let Task { lifted, calibration, seen, judge, held_out, config, passes, .. } = task;
+    let validation = held_out.validate(&lifted.model)?;
+    if let Some(why) = config.wishes.unmet(&validation, None) {
+        return Err(CompileError::Quantization(why));
+    }
+    let integers = passes.decide("integers", || integers(&lifted.model, &lifted.inputs))?;
+    passes.show("linearize", Made::Graph(&integers.graph));
+    let computed = observe(&lifted.model, calibration)?;
+    let range = |tensor: Tensor| lifted.range(&computed.ranges, tensor);
+    let widths = widths(&integers, &lifted.inputs, &range);
+    let outputs = || integers.graph.outputs.iter().map(|output| &widths[output.node.0]);
+    let calibrated = outputs().map(|width| width.calibrated).fold(0.0, f64::max);
+    let certified = outputs().map(|width| width.certified).fold(0.0, f64::max);
+    let checked = if config.check_wrap { CHECK_BITS } else { 0.0 };
+    let wanted = calibrated + config.margin_bits + checked;
+    let is_certified = config.certify || wanted >= certified;
+    let required = if is_certified { certified } else { wanted };
+    // Beyond the calibrated range there is room for a quarter of the margin: the rest tells overflow from results.
+    let limit = (calibrated - 1.0 + config.margin_bits / 4.0).exp2();
+    let source = Source {
+        model: &lifted.model,
+        range: &range,
+        origin: &Some,
+        normalization: config.normalization.as_ref(),
+        quantizers: &lifted.inputs,
+        numbers: Numbers::Integers {
+            steps: &integers.steps,
+            limit: (!is_certified).then_some(limit),
+        },
+    };
+    let objective = objective(config, f64::INFINITY);
+    let problem = Problem::new(&integers.graph, &source, config, objective, passes);
+    let found = passes.decide("search", || search::integers(&problem, required))?;
+    let FoundIntegers { found, worth_training_away } = found;
+    let mut plan = found.stages.plan;
+    record(&mut plan, seen, &computed);
+    for (output, width) in plan.outputs.iter_mut().zip(outputs()) {
+        output.magnitude = Some(width.magnitude());
+    }
+    let report = IntegerReport {
+        widths,
+        required,
+        certified: is_certified,
+        approximations: integers.approximations,
+        worth_training_away,
+    };
+    Ok(Compiled {
+        plan: finished(plan, judge, validation)?,
+        approximated: lifted.model.clone(),
+        approximation: ApproximateReport::default(),
+        curve: vec![],
+        graph: integers.graph,
+        packing: found.choice.packing,
+        candidates: found.candidates,
+        score: found.score,
+        bootstraps: None,
+        dropped: vec![],
+        integers: Some(report),
+        other_scheme: None,
+    })
+}
