@@ -43,7 +43,9 @@ pub(super) fn product(a: &Slots, b: &Slots) -> Slots {
 pub(super) fn add_product(sum: &mut Slots, a: &Slots, b: &Slots) {
     if let (Some(a_im), Some(b_im)) = (&a.im, &b.im) {
         sum.im_mut();
-        let Slots { re, im: Some(im) } = sum else { unreachable!("there is an imaginary part now") };
+        let Slots { re, im: Some(im) } = sum else {
+            unreachable!("there is an imaginary part now")
+        };
         let (a, b) = (a.re.iter().zip(a_im), b.re.iter().zip(b_im));
         // One pass: sums of this kind wait for memory.
         for (((re, im), (a_re, a_im)), (b_re, b_im)) in re.iter_mut().zip(im).zip(a).zip(b) {

@@ -10,15 +10,14 @@ use super::classes::Classes;
 use super::content::{Content, raised_samples};
 use super::errors::Errors;
 use super::factors::Factors;
-use super::formulas::{
-    LARGEST_TAIL, encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail,
-};
+use super::formulas::{encode, fresh, key_product, overflow, rounding, rounding_ephemeral, tail};
 use super::known::Known;
 use super::layers::{fan_ins, layer_of_values, settled, unclassed};
 use super::lineage::{Line, Lineage, Root};
 use super::mixture::At;
 use super::prints::names;
 use super::samples::Samples;
+use super::second_order::{SecondOrder, Unevenness};
 use super::shifts::Moves;
 
 /// Smaller parts of a deviation are not followed on their own.
@@ -170,7 +169,8 @@ impl Analysis<'_> {
                 let line = Line::mixed(Root::Whole(self.value), lineage.kin(), period);
                 let deviation = Samples::All(raised.largest().sqrt());
                 let errors = Errors::mixed(self.at, (deviation, 1.0), Lineage::of(line), None);
-                Known::new(self.value, Content::Raised { size, unit }, errors)
+                let entered = raised.entering();
+                Known { entered, ..Known::new(self.value, Content::Raised { size, unit }, errors) }
             }
         }
     }
@@ -283,13 +283,17 @@ impl Analysis<'_> {
             (errors, others) = (errors.unsigned(), others.unsigned());
         }
         errors = errors.plus(&others, self.at);
-        let of_both = product_of_errors(x, y);
-        if of_both.largest() > NEGLIGIBLE * x.total.max(y.total) {
-            errors = errors.plus(&Errors::own(self.at.name, of_both), self.at);
+        let mut uneven =
+            Unevenness { most: x.unevenness.max(y.unevenness), profile: x.profile_with(y) };
+        let second = SecondOrder::new(x, y, &uneven);
+        if second.deviations.largest() > NEGLIGIBLE * x.total.max(y.total) {
+            uneven = uneven.with(errors.variances().mean(), &second);
+            errors = errors.plus(&Errors::own(self.at.name, second.deviations), self.at);
         }
         Known {
-            unevenness: x.unevenness.max(y.unevenness),
-            profile: x.profile_with(y),
+            unevenness: uneven.most,
+            profile: uneven.profile,
+            entered: x.entered_with(y),
             is_worst: x.is_worst || y.is_worst,
             is_bootstrapped: x.is_bootstrapped || y.is_bootstrapped,
             is_moved: x.is_moved || y.is_moved,
@@ -382,16 +386,6 @@ impl Analysis<'_> {
             errors.plus(&Errors::encoded(root, self.value, deviations), self.at)
         })
     }
-}
-
-/// The deviation of a single error that stays as far below its tail as the product of two errors stays below theirs.
-fn product_of_errors(x: &Known, y: &Known) -> Samples {
-    let tail_of = |known: &Known| tail(known.errors.concentration());
-    let tails = tail_of(x) * tail_of(y) / LARGEST_TAIL;
-    // The variance where errors are largest is as many times as large in each, and counted once.
-    let uneven = x.unevenness.max(y.unevenness).sqrt();
-    let deviation = |a: f64, b: f64| tails * uneven * (a * b).sqrt();
-    x.errors.variances().zip(&y.errors.variances(), deviation)
 }
 
 /// By how much an encoded number is off: one coefficient is rounded, and seen alike in all slots.

@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) unevenness: f64,
     /// How it differs from slot to slot, if that is known.
     pub(super) profile: Option<Profile>,
+    /// In a bootstrap: the profile and the mean variance of what was bootstrapped, whose slots are the result's.
+    pub(super) entered: Option<(Profile, f64)>,
     /// Standard deviation of the slot and the sample where it is largest.
     pub(super) total: f64,
     /// Variance that its instruction adds to what the operands bring.
@@ -55,6 +57,23 @@ impl Known {
         }
     }
 
+    /// What was bootstrapped, if this is in a bootstrap or goes into one now.
+    pub(super) fn entering(&self) -> Option<(Profile, f64)> {
+        let own = || Some((self.profile.clone()?, self.errors.variances().mean()));
+        self.entered.clone().or_else(own)
+    }
+
+    /// What was bootstrapped to give a sum or a product: the two of a pair, or twice the same.
+    pub(super) fn entered_with(&self, other: &Known) -> Option<(Profile, f64)> {
+        match (&self.entered, &other.entered) {
+            (Some((a, of_a)), Some((b, of_b))) if !a.is_same(b) => {
+                let profile = Profile::of_sum((Some(a), *of_a), (Some(b), *of_b))?;
+                Some((profile, of_a + of_b))
+            }
+            (a, b) => a.as_ref().or(b.as_ref()).cloned(),
+        }
+    }
+
     /// The variance of the slot and the sample where it is largest.
     pub(super) fn largest(&self) -> f64 {
         self.errors.variances().largest() * self.unevenness
@@ -68,6 +87,7 @@ impl Known {
             of,
             unevenness: 1.0,
             profile: None,
+            entered: None,
             total: 0.0,
             added: 0.0,
             is_worst: false,
@@ -87,6 +107,7 @@ impl Known {
         Known {
             unevenness,
             profile: self.profile_with(other),
+            entered: self.entered_with(other),
             is_worst: self.is_worst || other.is_worst,
             is_bootstrapped: self.is_bootstrapped || other.is_bootstrapped,
             is_moved: self.is_moved || other.is_moved,

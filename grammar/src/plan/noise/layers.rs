@@ -46,9 +46,24 @@ pub(super) fn settled(known: Known, value: Value, quantiles: &[f64]) -> Known {
     };
     let deviation = Samples::All(variance.sqrt());
     let errors = Errors::fresh(value, deviation, known.errors.concentration());
+    // What came with a slot is in it again; what bootstrapping adds is in all slots alike.
+    let profile = match &known.entered {
+        Some((profile, entered)) if known.is_bootstrapped => {
+            let carried = entered.min(variance);
+            Profile::of_sum((Some(profile), carried), (None, variance - carried))
+        }
+        _ => known.profile,
+    };
+    let unevenness = match &profile {
+        Some(profile) if known.is_bootstrapped => profile.largest().max(1.0),
+        _ => known.unevenness,
+    };
     Known {
         content: Content::real(content),
         errors,
+        profile,
+        entered: None,
+        unevenness,
         is_worst,
         is_bootstrapped: false,
         is_moved: false,

@@ -18,6 +18,7 @@ mod mixture;
 mod prints;
 mod profile;
 mod samples;
+mod second_order;
 mod shifts;
 mod sizes;
 mod slot_sums;

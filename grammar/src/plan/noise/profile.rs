@@ -55,7 +55,19 @@ impl Profile {
         Profile::new(variances.into_iter(), mean)
     }
 
-    fn is_same(&self, other: &Profile) -> bool {
+    /// The mean of squares, of slots that have any.
+    pub(super) fn mean_square(&self) -> f64 {
+        let used = self.relative.iter().map(|&x| f64::from(x)).filter(|&x| x > 0.0);
+        let (sum, count) = used.fold((0.0, 0), |(sum, count), x| (sum + x * x, count + 1));
+        sum / f64::from(count.max(1))
+    }
+
+    /// That of the slot where it is largest.
+    pub(super) fn largest(&self) -> f64 {
+        f64::from(self.relative.iter().copied().fold(0.0, f32::max))
+    }
+
+    pub(super) fn is_same(&self, other: &Profile) -> bool {
         Rc::ptr_eq(&self.relative, &other.relative) && self.shift == other.shift
     }
 }
@@ -81,6 +93,8 @@ mod tests {
         assert_eq!(all(&moved.clone().moved(3)), all(&one));
         let sum = Profile::of_sum((Some(&one), 1.0), (Some(&moved), 3.0)).unwrap();
         assert_eq!(all(&sum), [0.375, 0.875, 2.125, 0.625]);
+        assert_eq!(sum.largest(), 2.125);
+        assert_eq!(one.mean_square(), 2.5);
         let with_even = Profile::of_sum((None, 1.0), (Some(&one), 1.0)).unwrap();
         assert_eq!(all(&with_even), [0.5, 0.75, 1.0, 1.75]);
         assert_eq!(
