@@ -70,7 +70,7 @@ fn calibration() -> Calibration {
 
 fn report(config: ApproximateConfig) -> ApproximateReport {
     let config = Config { approximate: config, ..Config::standard() };
-    approximate(&network(), &calibration(), &config).unwrap().report
+    approximate(&network(), &calibration(), &config).expect("it can be approximated").report
 }
 
 fn degrees(report: &ApproximateReport) -> Vec<usize> {
