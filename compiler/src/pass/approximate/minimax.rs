@@ -79,6 +79,7 @@ mod tests {
     use crate::calibrate::{Calibration, Split};
     use crate::interpret;
     use crate::judge::{Judge, output_kinds, results};
+    use crate::passes::Passes;
 
     fn model(function: &str) -> Model {
         let text = format!(
@@ -94,7 +95,9 @@ mod tests {
         let judge = Judge::new(kinds, &results(model, &calibration.inputs).unwrap());
         let split = Split::new(model, &calibration);
         let ranges = [(-4.0, 3.9); 2];
-        minimax(Observed { model, ranges: &ranges, split: &split, judge: &judge })
+        let passes = Passes::unobserved();
+        let (ranges, split, judge) = (&ranges, &split, &judge);
+        minimax(Observed { model, ranges, split, judge, passes: &passes })
     }
 
     #[test]

@@ -213,14 +213,14 @@ mod tests {
             };
             let fits = vec![rough(); 3];
             let tuning = Tuning::new(&model, &layers, &judge).unwrap();
-            let tuned = tuning.tuned(&fits, &seen);
+            let tuned = tuning.tuned(&fits, &seen, &Passes::unobserved());
             assert!(
                 error(&tuned) < most * error(&fits),
                 "{kind:?}: {}, {}",
                 error(&tuned),
                 error(&fits)
             );
-            assert_eq!(tuned, tuning.tuned(&fits, &seen));
+            assert_eq!(tuned, tuning.tuned(&fits, &seen, &Passes::unobserved()));
         }
     }
 
