@@ -49,10 +49,11 @@ impl Analysis<'_> {
         let (most, mean) = (summed.most + within, summed.mean + within);
         let concentration = (summed.squares + within * within) / (most * most);
         let concentration = if most > 0.0 { concentration.min(1.0) } else { 1.0 };
-        let is_transform = self.transform(terms).is_some();
+        let transform = self.transform(terms);
+        let first = terms.first().filter(|_| transform.is_some());
         let lineage = Lineage::union(&lineages, self.at.moves);
         let part = (Samples::All(mean.sqrt()), concentration);
-        let mut errors = Errors::mixed(self.at, part, lineage, self.transform(terms));
+        let mut errors = Errors::mixed(self.at, part, lineage, transform);
         for (constant, deviation) in roundings.into_iter().filter(|_| is_apart) {
             let root = Root::Encoded(constant);
             let encoded = Errors::encoded(root, self.value, Samples::All(deviation));
@@ -65,10 +66,7 @@ impl Analysis<'_> {
                 .profile
                 .filter(|_| self.at.is_layered)
                 .and_then(|profile| Profile::of_sum((Some(&profile), summed.mean), (None, within))),
-            entered: terms
-                .first()
-                .filter(|_| is_transform)
-                .and_then(|(v, _)| self.of(*v).entering()),
+            entered: first.and_then(|(value, _)| self.of(*value).entering()),
             is_worst: terms.iter().any(|(value, _)| self.of(*value).is_worst),
             unevenness: match summed.mean + rounding > 0.0 {
                 true => (summed.most + rounding) / (summed.mean + rounding),
