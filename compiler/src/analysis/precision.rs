@@ -4,13 +4,10 @@
 //! The error of encryption is compared with the distance of the two largest scores of each decision on the calibration
 //! inputs, and with the spread of numbers.
 
-use hecc_grammar::model::Model;
 use hecc_grammar::plan::{OutputKind, lanes};
 use ndarray::ArrayD;
 
-use crate::calibrate::Calibration;
-use crate::error::CompileError;
-use crate::judge::{Judge, results};
+use crate::judge::{Judge, Results};
 
 /// Bits asked for at least: below, rounding would be visible in the numbers.
 const LEAST_BITS: f64 = 9.0;
@@ -27,14 +24,9 @@ const ERROR: f64 = 0.01;
 /// Calibration inputs looked at, at most.
 const MOST_INPUTS: usize = 1024;
 
-/// Bits of precision, as a fraction of the outputs' range, that are enough on the calibration inputs, within bounds.
-pub fn choose_precision(
-    model: &Model,
-    calibration: &Calibration,
-    judge: &Judge,
-) -> Result<f64, CompileError> {
-    let rows: Vec<usize> = (0..calibration.len(model).min(MOST_INPUTS)).collect();
-    let outputs = results(model, &calibration.rows(model, &rows).inputs)?;
+/// Bits of precision, as a fraction of the outputs' range, that are enough for results on the calibration inputs, within bounds.
+pub fn choose_precision(results: &[Results], judge: &Judge) -> f64 {
+    let outputs = &results[..results.len().min(MOST_INPUTS)];
     let of_output = |(k, kind): (usize, &OutputKind)| {
         let rows = || outputs.iter().map(|outputs| &outputs[k]);
         let range = rows().flatten().fold(0.0, |most: f64, x| most.max(x.abs()));
@@ -50,7 +42,7 @@ pub fn choose_precision(
             }
         }
     };
-    Ok(judge.kinds.iter().enumerate().map(of_output).fold(LEAST_BITS, f64::max))
+    judge.kinds.iter().enumerate().map(of_output).fold(LEAST_BITS, f64::max)
 }
 
 /// How far decisions are from others.
@@ -78,13 +70,16 @@ fn margin(lane: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use hecc_grammar::model::Model;
+
     use super::*;
+    use crate::judge::results;
 
     fn bits(rows: &str, kind: OutputKind, data: ArrayD<f64>) -> f64 {
         let text = format!("model 1 \"m\"\nt0 = input : [1,{rows}] \"x\"\noutput \"y\" t0\n");
         let model: Model = text.parse().unwrap();
-        let judge = Judge::new(vec![kind], &results(&model, std::slice::from_ref(&data)).unwrap());
-        choose_precision(&model, &Calibration::from_data(vec![data]), &judge).unwrap()
+        let seen = results(&model, &[data]).unwrap();
+        choose_precision(&seen, &Judge::new(vec![kind], &seen))
     }
 
     #[test]

@@ -24,10 +24,10 @@ pub struct HeldOut<'a> {
 }
 
 impl<'a> HeldOut<'a> {
-    /// Runs the networks before approximation.
+    /// Of inputs with what the network that was given says of them.
     pub fn new(
         original: &'a Model,
-        held_out: &Calibration,
+        (held_out, expected): (&Calibration, Vec<Results>),
         lifted: &Lifted,
         judge: &'a Judge,
     ) -> Result<HeldOut<'a>, CompileError> {
@@ -37,16 +37,21 @@ impl<'a> HeldOut<'a> {
             original,
             judge,
             targets: held_out.targets.clone(),
-            expected: results(original, &held_out.inputs)?,
+            expected,
             rounded: (!is_same).then(|| results(&lifted.model, &inputs)).transpose()?,
             inputs,
         })
     }
 
+    /// Results of the network that is approximated.
+    pub fn before(&self) -> &[Results] {
+        self.rounded.as_ref().unwrap_or(&self.expected)
+    }
+
     /// Compares the network that is shipped with the one that was given.
     pub fn validate(&self, shipped: &Model) -> Result<Validation, CompileError> {
         let found = results(shipped, &self.inputs)?;
-        let rounded = self.rounded.as_ref().unwrap_or(&self.expected);
+        let rounded = self.before();
         let total = self.judge.compare_all(&self.expected, &found);
         let approximation = self.judge.compare_all(rounded, &found);
         let rounding = self.judge.compare_all(&self.expected, rounded);

@@ -18,6 +18,19 @@ pub struct Split {
     pub kept: Calibration,
     /// The rest, which nothing is fitted to.
     pub held_out: Calibration,
+    /// Which inputs these are.
+    pub rows: Rows,
+}
+
+/// The numbers of the inputs in each part, ascending.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// See [`Split::chosen`].
+    pub chosen: Vec<usize>,
+    /// See [`Split::kept`].
+    pub kept: Vec<usize>,
+    /// See [`Split::held_out`].
+    pub held_out: Vec<usize>,
 }
 
 impl Split {
@@ -32,16 +45,24 @@ impl Split {
         let rows = |from: usize, to: usize| {
             let mut rows = order[from..to].to_vec();
             rows.sort_unstable();
-            calibration.rows(model, &rows)
+            rows
         };
+        let part = |rows: &[usize]| calibration.rows(model, rows);
         // A single input is all there is.
         let start = if n == 1 { 0 } else { n_held_out };
         let middle = start + n_chosen;
-        Split {
+        let fitted = if n > middle { rows(middle, n) } else { rows(start, n) };
+        let rows = Rows {
             held_out: rows(0, n_held_out.max(1)),
             chosen: rows(start, middle),
-            fitted: if n > middle { rows(middle, n) } else { rows(start, n) },
             kept: rows(start, n),
+        };
+        Split {
+            held_out: part(&rows.held_out),
+            chosen: part(&rows.chosen),
+            fitted: part(&fitted),
+            kept: part(&rows.kept),
+            rows,
         }
     }
 
@@ -52,6 +73,7 @@ impl Split {
             chosen: change(&self.chosen),
             kept: change(&self.kept),
             held_out: change(&self.held_out),
+            rows: self.rows.clone(),
         }
     }
 }

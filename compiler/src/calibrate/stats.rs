@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hecc_grammar::model::{Model, Op, Tensor};
+use ndarray::ArrayD;
 
 use crate::interpret::{self, InterpretError};
 
@@ -13,6 +14,15 @@ use super::quantiles::{self, OfClasses, Quantiles};
 /// Bins of the distribution of an activation's operand.
 const N_BINS: usize = 2000;
 
+/// The smallest and the largest element.
+type Range = (f64, f64);
+
+const NOTHING: Range = (f64::INFINITY, f64::NEG_INFINITY);
+
+fn hull(a: Range, b: Range) -> Range {
+    (a.0.min(b.0), a.1.max(b.1))
+}
+
 /// What was observed.
 #[derive(Clone, Debug)]
 pub struct Stats {
@@ -21,10 +31,12 @@ pub struct Stats {
     /// Quantiles of each tensor of the model: of all elements, or of each class of channels, if it is the argument of polynomials
     /// of channels.
     pub quantiles: Vec<Vec<Quantiles>>,
-    /// Number of inputs observed.
-    pub n_examples: usize,
-    /// For each output its elements, a list for each input.
-    pub outputs: Vec<Vec<Vec<f64>>>,
+    /// The outputs of the model for each input, before what is left to the client.
+    pub results: Vec<Vec<ArrayD<f64>>>,
+    /// Smallest and largest element of each tensor, by input.
+    of_inputs: Vec<Vec<Range>>,
+    /// What is the range of each tensor in any case: that of inputs which were made up.
+    assumed: Vec<Range>,
 }
 
 impl Stats {
@@ -32,58 +44,84 @@ impl Stats {
     pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
         let by_channel: Vec<Tensor> =
             model.tensors().filter_map(|(_, node)| argument_of_channels(&node.op)).collect();
-        let of_channels = |values: &[ndarray::ArrayD<f64>]| -> Vec<OfClasses> {
+        let of_channels = |values: &[ArrayD<f64>]| -> Vec<OfClasses> {
             by_channel.iter().map(|x| OfClasses::of(&values[x.index()])).collect()
         };
-        let bounds = |values: &[ndarray::ArrayD<f64>]| -> Vec<((f64, f64), Vec<f64>)> {
-            let fold = |(lo, hi): (f64, f64), &x: &f64| (lo.min(x), hi.max(x));
-            let range = |value: &ndarray::ArrayD<f64>| {
-                value.iter().fold((f64::INFINITY, f64::NEG_INFINITY), fold)
-            };
-            values.iter().map(|value| (range(value), quantiles::sample(value))).collect()
+        let range = |value: &ArrayD<f64>| value.iter().fold(NOTHING, |all, &x| hull(all, (x, x)));
+        let results = |values: &[ArrayD<f64>]| -> Vec<ArrayD<f64>> {
+            model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()
         };
-        let results = |values: &[ndarray::ArrayD<f64>]| -> Vec<Vec<f64>> {
-            let elements = |tensor: Tensor| values[tensor.index()].iter().copied().collect();
-            model.outputs.iter().map(|output| elements(output.tensor)).collect()
+        let seen = |_, values: &[ArrayD<f64>]| OfInput {
+            ranges: values.iter().map(range).collect(),
+            samples: values.iter().map(quantiles::sample).collect(),
+            classes: of_channels(values),
+            results: results(values),
         };
-        let seen = |_, values: &[ndarray::ArrayD<f64>]| {
-            ((bounds(values), of_channels(values)), results(values))
-        };
-        let per_example = interpret::visit(model, &calibration.inputs, seen)?;
-        let n_examples = per_example.len();
-        let (per_example, results): (Vec<_>, Vec<_>) = per_example.into_iter().unzip();
-        let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); model.nodes.len()];
+        let per_input = interpret::visit(model, &calibration.inputs, seen)?;
         let mut samples = vec![vec![]; model.nodes.len()];
         let mut classes: Vec<OfClasses> = vec![];
-        for (example, of_classes) in per_example {
+        let (mut of_inputs, mut results) = (vec![], vec![]);
+        for input in per_input {
             match classes.is_empty() {
-                true => classes = of_classes,
-                false => classes.iter_mut().zip(of_classes).for_each(|(all, one)| all.merge(one)),
+                true => classes = input.classes,
+                false => {
+                    classes.iter_mut().zip(input.classes).for_each(|(all, one)| all.merge(one));
+                }
             }
-            for (tensor, ((lo, hi), sample)) in example.into_iter().enumerate() {
-                let range = &mut ranges[tensor];
-                *range = (range.0.min(lo), range.1.max(hi));
-                samples[tensor].extend(sample);
-            }
+            samples.iter_mut().zip(input.samples).for_each(|(all, one)| all.extend(one));
+            of_inputs.push(input.ranges);
+            results.push(input.results);
         }
+        let mut assumed = vec![NOTHING; model.nodes.len()];
+        let ranges = hulls(&of_inputs, &assumed);
         let is_finite = |(lo, hi): &(f64, f64)| lo.is_finite() && hi.is_finite();
         if let Some((_, node)) =
             ranges.iter().zip(&model.nodes).find(|(range, _)| !is_finite(range))
         {
             return Err(InterpretError::NotFinite { name: node.name.clone() });
         }
-        if let Some(assumed) = calibration.assumed {
-            model.inputs().for_each(|(tensor, _)| ranges[tensor.index()] = assumed);
+        if let Some(range) = calibration.assumed {
+            model.inputs().for_each(|(tensor, _)| assumed[tensor.index()] = range);
         }
+        let ranges = hulls(&of_inputs, &assumed);
         let of_all = samples.into_iter().zip(&ranges).map(|(s, r)| vec![quantiles::of(s, *r)]);
         let mut quantiles: Vec<Vec<Quantiles>> = of_all.collect();
         for (x, of_classes) in by_channel.iter().zip(classes) {
             quantiles[x.index()] = of_classes.quantiles();
         }
-        let of_output = |i: usize| results.iter().map(|result| result[i].clone()).collect();
-        let outputs = (0..model.outputs.len()).map(of_output).collect();
-        Ok(Stats { ranges, quantiles, n_examples, outputs })
+        Ok(Stats { ranges, quantiles, results, of_inputs, assumed })
     }
+
+    /// Smallest and largest element of each tensor over some of the inputs.
+    pub fn ranges_over(&self, rows: &[usize]) -> Vec<(f64, f64)> {
+        let of_rows: Vec<Vec<Range>> =
+            rows.iter().map(|&row| self.of_inputs[row].clone()).collect();
+        hulls(&of_rows, &self.assumed)
+    }
+
+    /// The outputs for some of the inputs.
+    pub fn results_over(&self, rows: &[usize]) -> Vec<Vec<ArrayD<f64>>> {
+        rows.iter().map(|&row| self.results[row].clone()).collect()
+    }
+}
+
+/// What is seen of one input.
+struct OfInput {
+    ranges: Vec<Range>,
+    samples: Vec<Vec<f64>>,
+    classes: Vec<OfClasses>,
+    results: Vec<ArrayD<f64>>,
+}
+
+/// Smallest and largest element of each tensor, `assumed` where that is anything.
+fn hulls(of_inputs: &[Vec<Range>], assumed: &[Range]) -> Vec<Range> {
+    let of_tensor = |(tensor, &assumed): (usize, &Range)| match assumed {
+        nothing if nothing == NOTHING => {
+            of_inputs.iter().map(|ranges| ranges[tensor]).fold(NOTHING, hull)
+        }
+        range => range,
+    };
+    assumed.iter().enumerate().map(of_tensor).collect()
 }
 
 /// The distributions of the operands of activations over some inputs, in bins of the ranges given, which may be those over

@@ -51,8 +51,10 @@ pub fn record(plan: &mut Plan, inputs: &SeenInputs, computed: &Stats) {
         (input.ranges, input.seen) = (ranges.clone(), seen.clone());
     }
     if inputs.is_real {
-        for (output, results) in plan.outputs.iter_mut().zip(&computed.outputs) {
-            output.seen = profile(results);
+        for (k, output) in plan.outputs.iter_mut().enumerate() {
+            let elements = |results: &Vec<ArrayD<f64>>| results[k].iter().copied().collect();
+            let lists: Vec<Vec<f64>> = computed.results.iter().map(elements).collect();
+            output.seen = profile(&lists);
         }
     }
 }

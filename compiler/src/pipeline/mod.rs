@@ -12,7 +12,7 @@ use crate::calibrate::{Calibration, Split, Stats};
 use crate::config::{Config, SchemeChoice, Wishes, limits};
 use crate::error::CompileError;
 use crate::graph::Graph;
-use crate::judge::{Judge, output_kinds, results};
+use crate::judge::{Judge, output_kinds};
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
 use crate::pass::approximate::{
@@ -24,7 +24,7 @@ use crate::pass::linearize::linearize;
 use crate::pass::normalize::normalize;
 use crate::pass::quantize::quantize;
 use crate::pass::record::{SeenInputs, record};
-use crate::passes::{Made, Passes};
+use crate::passes::{Decided, Made, Passes};
 use crate::search::{
     self, BootstrapReport, Candidate, Found, Objective, OfScheme, Problem, Score, Shipped,
     choose_degrees,
@@ -131,7 +131,7 @@ fn with_task<T>(
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
-    let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
+    let judge = Judge::new(kinds, &stats.results_over(&split.rows.kept));
     let mut lifted = match config.quantize {
         None => passes.run("lift_quantizers", || lift_quantizers(model, &stats)),
         Some(bits) => {
@@ -145,10 +145,25 @@ fn with_task<T>(
     for ((_, range), ranges) in lifted.ranges.iter_mut().zip(&seen.ranges) {
         *range = ranges.hull();
     }
+    let with_results = |part, rows: &[usize]| (part, stats.results_over(rows));
     let task = Task {
         calibration: lifted.quantized(calibration),
-        chosen: HeldOut::new(model, &split.chosen, &lifted, &judge)?,
-        held_out: HeldOut::new(model, &split.held_out, &lifted, &judge)?,
+        chosen: HeldOut::new(
+            model,
+            with_results(&split.chosen, &split.rows.chosen),
+            &lifted,
+            &judge,
+        )?,
+        held_out: HeldOut::new(
+            model,
+            with_results(&split.held_out, &split.rows.held_out),
+            &lifted,
+            &judge,
+        )?,
+        ranges_kept: match *model == lifted.model {
+            true => stats.ranges_over(&split.rows.kept),
+            false => observe(&lifted.model, &split.map(|part| lifted.quantized(part)).kept)?.ranges,
+        },
         split: split.map(|part| lifted.quantized(part)),
         seen,
         judge: &judge,
@@ -166,6 +181,8 @@ struct Task<'a> {
     calibration: Calibration,
     /// The same in parts.
     split: Split,
+    /// The ranges of tensors over all inputs that are not held out.
+    ranges_kept: Vec<(f64, f64)>,
     seen: SeenInputs,
     judge: &'a Judge,
     /// The inputs that degrees are chosen by.
@@ -221,7 +238,8 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
         compile_with(task, &through_sines, &config.wishes)
     };
     if size::least_levels(model) > limits::LEVELS_WITHOUT_BOOTSTRAPS {
-        return with_sines().or_else(|_| compile_plain(task));
+        // If nothing does, what keeps from the plan that was to be expected is of interest.
+        return with_sines().or_else(|error| compile_plain(task).map_err(|_| error));
     }
     match compile_plain(task) {
         Ok(plain) if plain.bootstraps.is_some() => Ok(match with_sines() {
@@ -295,8 +313,10 @@ fn compile_with(
     };
     let precision = match config.precision {
         Some(wish) => wish,
-        None => passes
-            .decide("choose_precision", || choose_precision(&approximated, calibration, judge))?,
+        None => {
+            let choose = || Decided(choose_precision(&observed.results, judge));
+            passes.run("choose_precision", choose).0
+        }
     };
     let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
     let found = passes.decide("search", || search::approximate(&problem, &levels))?;
@@ -329,10 +349,10 @@ fn shipped(
     approximate: &ApproximateConfig,
     wishes: &Wishes,
 ) -> Result<Shipped, CompileError> {
-    let Task { lifted, split, judge, chosen, held_out, passes, .. } = task;
-    let ranges = observe(&lifted.model, &split.kept)?.ranges;
+    let Task { lifted, split, ranges_kept: ranges, judge, chosen, held_out, passes, .. } = task;
     passes.run("approximate", || {
-        let observed = Observed { model: &lifted.model, ranges: &ranges, split, judge, passes };
+        let (model, expected) = (&lifted.model, chosen.before());
+        let observed = Observed { model, ranges, split, expected, judge, passes };
         choose_degrees(observed, chosen, held_out, approximate, wishes)
     })
 }

@@ -45,6 +45,8 @@ pub struct Observed<'a> {
     pub ranges: &'a [(f64, f64)],
     /// The inputs.
     pub split: &'a Split,
+    /// The model's results on the inputs that degrees are chosen by.
+    pub expected: &'a [Results],
     /// What its results are compared by.
     pub judge: &'a Judge,
     /// Who is told how far it is.
@@ -64,7 +66,7 @@ pub struct DegreeSearch<'a> {
     fitted: Histograms,
     pub(super) kept: Histograms,
     /// Results of the model on the inputs that degrees are chosen by.
-    pub(super) expected: Vec<Results>,
+    pub(super) expected: &'a [Results],
     pub(super) choices: Vec<Vec<Choice>>,
     pub(super) order: Order,
     best: Option<Try>,
@@ -119,7 +121,7 @@ impl<'a> DegreeSearch<'a> {
         observed: Observed<'a>,
         config: &'a ApproximateConfig,
     ) -> Result<DegreeSearch<'a>, CompileError> {
-        let Observed { model, ranges, split, judge, passes } = observed;
+        let Observed { model, ranges, split, expected, judge, passes } = observed;
         let seen = |of: &Calibration| {
             histograms(model, of, ranges).map_err(|e| CompileError::Calibration(e.to_string()))
         };
@@ -129,6 +131,12 @@ impl<'a> DegreeSearch<'a> {
             layers.iter_mut().for_each(|layer| layer.by_channel = false);
         }
         let tunes = has_channels && config.tunes();
+        let fitted = seen(&split.fitted)?;
+        // Few inputs are all in the first part.
+        let kept = match split.fitted.len(model) == split.rows.kept.len() {
+            true => fitted.clone(),
+            false => both(&fitted, &seen(&split.chosen)?),
+        };
         let mut search = DegreeSearch {
             model,
             split,
@@ -137,9 +145,9 @@ impl<'a> DegreeSearch<'a> {
             config,
             goal: config.goal.for_layers(if has_channels { layers.len() } else { 0 }),
             layers,
-            fitted: seen(&split.fitted)?,
-            kept: seen(&split.kept)?,
-            expected: results(model, &split.chosen.inputs)?,
+            kept,
+            fitted,
+            expected,
             choices: vec![],
             order: Order::Given,
             best: None,
@@ -235,7 +243,7 @@ impl<'a> DegreeSearch<'a> {
     ) -> Result<Try, CompileError> {
         let model = replaced(self.model, &self.layers, fits).model;
         let found = results(&model, &self.split.chosen.inputs)?;
-        let distances = self.judge.compare_all(&self.expected, &found);
+        let distances = self.judge.compare_all(self.expected, &found);
         let (goal, kinds) = (&self.goal, &self.judge.kinds);
         let (loss, is_enough) = (goal.loss(kinds, &distances), goal.is_met(kinds, &distances));
         let choices = self.choices.iter().zip(&chosen).map(|(choices, &i)| &choices[i]);
@@ -336,6 +344,13 @@ impl<'a> DegreeSearch<'a> {
         };
         fits.map_err(|error| CompileError::Calibration(error.to_string()))
     }
+}
+
+/// What was seen of two parts.
+fn both(a: &Histograms, b: &Histograms) -> Histograms {
+    let mut sum = a.clone();
+    sum.values_mut().zip(b.values()).for_each(|(a, b)| a.merge(b));
+    sum
 }
 
 /// The activations of a model, and which of them have polynomials for channels: that is decided by the inputs that degrees are

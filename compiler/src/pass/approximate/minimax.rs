@@ -97,7 +97,7 @@ mod tests {
         let ranges = [(-4.0, 3.9); 2];
         let passes = Passes::unobserved();
         let (ranges, split, judge) = (&ranges, &split, &judge);
-        minimax(Observed { model, ranges, split, judge, passes: &passes })
+        minimax(Observed { model, ranges, split, expected: &[], judge, passes: &passes })
     }
 
     #[test]
