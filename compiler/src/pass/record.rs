@@ -4,6 +4,7 @@
 
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::{Normalization, Plan, Profile, Ranges};
+use ndarray::ArrayD;
 
 use crate::calibrate::{Calibration, Stats, input_profiles, input_ranges, profile};
 
