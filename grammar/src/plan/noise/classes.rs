@@ -40,12 +40,18 @@ impl<'a> Classes<'a> {
                     continue;
                 };
                 let n_channels = plan.tables[*table as usize].len();
+                disagree[layer] |= n_channels == 0;
                 let first = found[layer].get_or_insert(Classes { runs, n_channels });
                 disagree[layer] |= first.n_channels != n_channels || first.runs != runs;
             }
         }
         let agreed = found.into_iter().zip(disagree);
         agreed.map(|(classes, disagree)| classes.filter(|_| !disagree)).collect()
+    }
+
+    /// How many classes there are.
+    pub(super) fn count(&self) -> usize {
+        count_classes(self.n_channels)
     }
 
     /// Whether each channel is a class.
@@ -55,7 +61,7 @@ impl<'a> Classes<'a> {
 
     /// Numbers of channels, for each sample of each class.
     pub(super) fn samples(&self, number: impl Fn(usize) -> f64) -> Samples {
-        let n_classes = count_classes(self.n_channels);
+        let n_classes = self.count();
         let first = |class: usize| (class * self.n_channels).div_ceil(n_classes);
         let of = |i: usize| {
             let (class, sample) = (i / SAMPLES, i % SAMPLES);

@@ -81,7 +81,9 @@ pub(super) fn unclassed(known: Known, classes: &Classes<'_>, n_slots: usize) -> 
     };
     let of_classes = variances.of_classes(of_class);
     let mean = of_classes.iter().sum::<f64>() / of_classes.len() as f64;
-    if of_classes.len() < 2 || mean.is_nan() || mean <= 0.0 {
+    // The classes of operands may be others, where a plan says so.
+    let are_told_apart = of_classes.len() > 1 && of_classes.len() == classes.count();
+    if !are_told_apart || mean.is_nan() || mean <= 0.0 {
         return known;
     }
     let relative: Vec<f64> = of_classes.iter().map(|variance| variance / mean).collect();
