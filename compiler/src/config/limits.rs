@@ -57,7 +57,7 @@ limits! {
     /// Bootstraps that this is divided among: where there are more of them, none ever fails.
     MOST_BOOTSTRAPS: f64 = 4096.0, "bootstraps of a run that may fail";
     /// Times that bootstraps are made more precise where results are not.
-    MORE_PRECISE_BOOTSTRAPS: usize = 2, "times that bootstraps are made more precise";
+    MORE_PRECISE_BOOTSTRAPS: usize = 3, "times that bootstraps are made more precise";
     /// By so many bits at most.
     MORE_BITS_AT_ONCE: f64 = 2.5, "bits that bootstraps are made more precise by, at most";
     /// log2 of the ring degrees of plans over integers.

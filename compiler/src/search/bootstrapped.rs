@@ -43,14 +43,15 @@ pub(super) fn search(
     for _ in 0..=limits::MORE_PRECISE_BOOTSTRAPS {
         let Some(found) = search_reliable(problem, &levels, bits)? else { break };
         let lacks = enough - found.precision;
+        let is_unknown = found.precision == f64::NEG_INFINITY;
         let improves = best.as_ref().is_none_or(|best| found.score.is_better(&best.score));
         if improves {
             best = Some(found);
         }
-        if lacks <= 0.0 || !improves {
+        // Where nothing is known of results, errors of errors outgrow them: a little less of them may be much less.
+        if lacks <= 0.0 || !(improves || is_unknown) {
             break;
         }
-        // Where nothing is known of results, errors of errors outgrow them: a little less of them may be much less.
         bits += lacks.clamp(0.5, limits::MORE_BITS_AT_ONCE);
     }
     Ok(best)
