@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use commands::{bench, compile, completions, decrypt, encrypt, inspect, keygen, run, simulate};
+use commands::{
+    bench, compile, completions, decrypt, encrypt, inspect, keygen, prune, run, simulate,
+};
 use files::{memory, signals};
 use terminal::console::{self, Console};
 use terminal::failure::hinted;
@@ -55,6 +57,7 @@ that is outside of what the network was calibrated on, and may be wrong.";
 #[derive(Subcommand)]
 enum Command {
     Compile(Box<compile::Args>),
+    Prune(prune::Args),
     Keygen(keygen::Args),
     Encrypt(encrypt::Args),
     Run(run::Args),
@@ -75,7 +78,10 @@ impl Command {
             Command::Decrypt(args) => args.memory.max_memory,
             Command::Inspect(args) => args.memory.max_memory,
             Command::Simulate(args) => args.memory.max_memory,
-            Command::Compile(_) | Command::Bench(_) | Command::Completions(_) => None,
+            Command::Compile(_)
+            | Command::Prune(_)
+            | Command::Bench(_)
+            | Command::Completions(_) => None,
         }
     }
 }
@@ -106,6 +112,7 @@ fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Compile(args) => compile::compile(args, &console),
+        Command::Prune(args) => prune::prune(args, &console),
         Command::Keygen(args) => keygen::keygen(args, &console),
         Command::Encrypt(args) => encrypt::encrypt(args, &console),
         Command::Run(args) => run::run(args, &console),

@@ -7,6 +7,7 @@ pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod prune;
 pub(crate) mod run;
 mod runs;
 mod shown;

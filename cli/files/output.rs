@@ -25,7 +25,12 @@ pub(crate) enum Content {
     Ciphertext,
     /// An `.npy` or `.npz` file.
     Arrays,
+    /// A network, as ONNX.
+    Network,
 }
+
+/// How a field that holds the version of ONNX begins.
+const IR_VERSION: u8 = 8;
 
 impl Content {
     fn name(self) -> &'static str {
@@ -35,6 +40,7 @@ impl Content {
             Content::ServerPart => "server part of a plan",
             Content::Ciphertext => "ciphertext",
             Content::Arrays => ".npy or .npz file",
+            Content::Network => "network in ONNX",
         }
     }
 
@@ -46,6 +52,8 @@ impl Content {
             | (Content::ServerPart, Some(Kind::ServerPart)) => true,
             (Content::Ciphertext, Some(Kind::Input | Kind::Result)) => true,
             (Content::Arrays, None) => head.starts_with(b"\x93NUMPY") || head.starts_with(b"PK"),
+            // Its first field is the version of the format.
+            (Content::Network, None) => head.first() == Some(&IR_VERSION),
             _ => false,
         }
     }

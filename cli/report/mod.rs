@@ -9,6 +9,7 @@ pub(crate) mod integer_results;
 pub(crate) mod kinds;
 pub(crate) mod layers;
 pub(crate) mod parts;
+pub(crate) mod prune_report;
 pub(crate) mod run_cost;
 pub(crate) mod simulate_report;
 pub(crate) mod tensors;

@@ -111,6 +111,9 @@ pub enum CompileError {
     /// Weights or inputs cannot be rounded to so few bits.
     #[error("quantization: {0}")]
     Quantization(String),
+    /// The network cannot be pruned.
+    #[error("pruning: {0}")]
+    Pruning(String),
     /// A pass broke the plan: a defect of the compiler.
     #[error(
         "hecc made a plan of this network that breaks its own rules, which is a fault of hecc: {0}"

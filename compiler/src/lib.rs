@@ -25,6 +25,7 @@ pub mod passes;
 pub mod pipeline;
 pub mod poly;
 pub mod primes;
+pub mod prune;
 pub mod scales;
 pub mod search;
 pub mod size;

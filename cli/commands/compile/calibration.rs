@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use hecc_compiler::calibrate::{Calibration, Finding, rows_wanted, screen};
 use hecc_grammar::model::Model;
+use hecc_grammar::plan::Normalization;
 
 use super::args::Args;
 use crate::data::dataset::{Dataset, InputSpec, specs_of_model};
@@ -15,8 +16,29 @@ use crate::terminal::units;
 
 /// The calibration data that the options name; warns of what is wrong with it.
 pub(super) fn calibration(args: &Args, model: &Model, console: &Console) -> Result<Calibration> {
-    let specs = specs_of_model(model, args.normalize.as_ref());
-    if let Some(normalization) = &args.normalize {
+    match &args.calibration {
+        Some(path) => read(path, args.normalize.as_ref(), model, console),
+        None => assumed(args, model, console),
+    }
+}
+
+/// The calibration data of a file or folder; warns of what is wrong with it.
+pub(in crate::commands) fn read(
+    path: &Path,
+    normalization: Option<&Normalization>,
+    model: &Model,
+    console: &Console,
+) -> Result<Calibration> {
+    calibrate(path, model, &specs(normalization, model)?, console)
+}
+
+/// What inputs look like.
+fn specs<'a>(
+    normalization: Option<&'a Normalization>,
+    model: &'a Model,
+) -> Result<Vec<InputSpec<'a>>> {
+    let specs = specs_of_model(model, normalization);
+    if let Some(normalization) = normalization {
         for spec in &specs {
             normalization::check(normalization, spec.shape)?;
             if let Some(whole) = spec.whole {
@@ -24,21 +46,21 @@ pub(super) fn calibration(args: &Args, model: &Model, console: &Console) -> Resu
             }
         }
     }
-    match &args.calibration {
-        Some(path) => calibrate(path, model, &specs, console),
-        None => {
-            let pixels = args.normalize.as_ref().map(normalization::range);
-            let declared = whole_numbers::shared_range(specs.iter().map(|spec| spec.whole))?;
-            let (lo, hi) = args.input_range.or(pixels).or(declared).unwrap_or((0.0, 1.0));
-            console.note(format!(
-                "warning: no calibration data: inputs are taken to be uniform in [{}, {}]. Real inputs (--calibration) give \
-                 better polynomials and safer ranges",
-                units::number(lo),
-                units::number(hi)
-            ));
-            Ok(Calibration::assumed(model, lo, hi))
-        }
-    }
+    Ok(specs)
+}
+
+fn assumed(args: &Args, model: &Model, console: &Console) -> Result<Calibration> {
+    let specs = specs(args.normalize.as_ref(), model)?;
+    let pixels = args.normalize.as_ref().map(normalization::range);
+    let declared = whole_numbers::shared_range(specs.iter().map(|spec| spec.whole))?;
+    let (lo, hi) = args.input_range.or(pixels).or(declared).unwrap_or((0.0, 1.0));
+    console.note(format!(
+        "warning: no calibration data: inputs are taken to be uniform in [{}, {}]. Real inputs (--calibration) give \
+         better polynomials and safer ranges",
+        units::number(lo),
+        units::number(hi)
+    ));
+    Ok(Calibration::assumed(model, lo, hi))
 }
 
 fn calibrate(

@@ -1,7 +1,7 @@
 //! `hecc compile`: a trained network to a plan.
 
 mod args;
-mod calibration;
+pub(super) mod calibration;
 mod config;
 mod parts;
 mod values;

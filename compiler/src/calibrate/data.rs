@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::targets::Targets;
+use crate::interpret::most_alive;
 
 /// Inputs that a model is observed on.
 #[derive(Clone, Debug)]
@@ -21,6 +22,9 @@ pub struct Calibration {
 
 /// Examples drawn where there are no data.
 const ASSUMED_EXAMPLES: usize = 64;
+
+/// Most numbers that are kept at a time.
+const MOST_NUMBERS: usize = 1 << 27;
 
 impl Calibration {
     /// Real inputs.
@@ -62,5 +66,17 @@ impl Calibration {
             targets: self.targets.as_ref().map(|targets| targets.select(rows)),
             assumed: self.assumed,
         }
+    }
+
+    /// The first inputs, as many as memory is for where two networks are at the same node.
+    pub fn in_lockstep(&self, model: &Model) -> Vec<ArrayD<f64>> {
+        let rows: Vec<usize> = (0..self.n_in_lockstep(model)).collect();
+        self.rows(model, &rows).inputs
+    }
+
+    /// How many these are.
+    pub fn n_in_lockstep(&self, model: &Model) -> usize {
+        let most = MOST_NUMBERS / (2 * most_alive(model)).max(1);
+        self.len(model).min(most.max(1))
     }
 }

@@ -29,9 +29,14 @@ impl<'m> Lockstep<'m> {
 
     /// Computes the next node, as the model says.
     pub fn step(&mut self) {
-        self.advance(|model, tensor, values, inputs| {
-            let n_before = model.inputs().take_while(|(input, _)| *input < tensor).count();
-            node::evaluate(model, model.node(tensor), values, &mut inputs[n_before..].iter())
+        self.step_in(self.model);
+    }
+
+    /// Computes the next node, as another model says that has the same nodes with other constants.
+    pub fn step_in(&mut self, other: &Model) {
+        self.advance(|_, tensor, values, inputs| {
+            let n_before = other.inputs().take_while(|(input, _)| *input < tensor).count();
+            node::evaluate(other, other.node(tensor), values, &mut inputs[n_before..].iter())
         });
     }
 

@@ -13,6 +13,7 @@ mod step_set;
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
 pub use layout::{Bit, Layout, bits_for};
+pub use moves::{move_of, moves_of};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, Splits};
 pub use slots::{Period, Shift, SlotSpace};

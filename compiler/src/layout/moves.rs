@@ -83,6 +83,16 @@ impl Moves {
     }
 }
 
+/// The pairs of ciphertexts and shifts by which a map with this structure moves slots, each once.
+pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<(Pair, Shift)> {
+    moves(structure, input, output).distinct()
+}
+
+/// That of a single entry, from one position of the operand to one of the result.
+pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair, Shift) {
+    Geometry::new(input, output).place(to, from)
+}
+
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
     let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };

@@ -22,6 +22,7 @@ mod ops;
 mod opset;
 mod quantized;
 mod recognize;
+mod rewrite;
 #[expect(missing_docs, reason = "generated; the schema beside it has the docs")]
 #[rustfmt::skip]
 pub mod proto;
@@ -43,6 +44,7 @@ pub use batch::Batch;
 pub use error::{ImportError, NodeError};
 pub use ops::{operator_table, operators};
 pub use opset::{NEWEST_OPSET, OLDEST_OPSET};
+pub use rewrite::{NewWeights, with_weights};
 
 use proto::ModelProto;
 

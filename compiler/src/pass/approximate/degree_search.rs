@@ -8,7 +8,7 @@ use hecc_grammar::plan::OutputKind;
 use super::alike::highest_by_depth;
 use super::channels::are_many;
 use super::replaced::replaced;
-use super::sequential::{fit_each, fit_in_sequence, n_inputs};
+use super::sequential::{fit_each, fit_in_sequence};
 use super::tune::Tuning;
 use super::{ApproximateConfig, Attempt, Choice, Goal, LayerFit, Recipe, Tried, sensitivity};
 use crate::calibrate::{Calibration, Histogram, Split, histograms};
@@ -356,7 +356,7 @@ fn both(a: &Histograms, b: &Histograms) -> Histograms {
 /// The activations of a model, and which of them have polynomials for channels: that is decided by the inputs that degrees are
 /// compared on, once for all that are fitted.
 fn layers(model: &Model, fitted: &Calibration) -> Vec<Layer> {
-    let n = n_inputs(model, fitted);
+    let n = fitted.n_in_lockstep(model);
     let layer = |(tensor, node): (Tensor, &Node)| {
         let Op::Activation { x, function } = node.op else { return None };
         Some(Layer { tensor, x, function, by_channel: are_many(model.shape(x), n) })

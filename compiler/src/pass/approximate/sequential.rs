@@ -11,11 +11,8 @@ use ndarray::{ArrayD, Axis};
 use super::channels::Seen;
 use super::degree_search::Layer;
 use crate::calibrate::Calibration;
-use crate::interpret::{InterpretError, Lockstep, most_alive};
+use crate::interpret::{InterpretError, Lockstep};
 use crate::poly::{Fit, Variable};
-
-/// Most numbers that are kept at a time.
-const MOST_NUMBERS: usize = 1 << 27;
 
 /// The polynomials of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +85,7 @@ pub(super) fn fit_each(
     if !has_channels(layers) {
         return Ok(fits);
     }
-    let mut clean = Lockstep::new(model, &first_inputs(model, inputs))?;
+    let mut clean = Lockstep::new(model, &inputs.in_lockstep(model))?;
     for (tensor, _) in model.tensors() {
         let layer = layers.iter().zip(&mut fits).find(|(layer, _)| layer.tensor == tensor);
         if let Some((&Layer { x, function, by_channel: true, .. }, fits)) = layer {
@@ -113,7 +110,7 @@ pub(super) fn fit_in_sequence(
     if !has_channels(layers) {
         return Ok(fits);
     }
-    let inputs = first_inputs(model, inputs);
+    let inputs = inputs.in_lockstep(model);
     let (mut clean, mut approximated) =
         (Lockstep::new(model, &inputs)?, Lockstep::new(model, &inputs)?);
     for (tensor, _) in model.tensors() {
@@ -137,18 +134,6 @@ pub(super) fn fit_in_sequence(
 
 fn has_channels(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| layer.by_channel)
-}
-
-/// As many inputs as memory is for.
-fn first_inputs(model: &Model, inputs: &Calibration) -> Vec<ArrayD<f64>> {
-    let rows: Vec<usize> = (0..n_inputs(model, inputs)).collect();
-    inputs.rows(model, &rows).inputs
-}
-
-/// How many inputs memory is for.
-pub(super) fn n_inputs(model: &Model, inputs: &Calibration) -> usize {
-    let most = MOST_NUMBERS / (2 * most_alive(model)).max(1);
-    inputs.len(model).min(most.max(1))
 }
 
 #[cfg(test)]

@@ -1,0 +1,143 @@
+//! `hecc prune`: a network whose plan is shorter.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use hecc_compiler::config::Config;
+use hecc_compiler::onnx::{self, NewWeights};
+use hecc_compiler::pipeline::{Compiled, compile};
+use hecc_compiler::prune::{PrunedLayer, Weights};
+use hecc_compiler::{prune, size};
+use hecc_grammar::cost;
+use hecc_grammar::model::{Const, Model};
+use hecc_grammar::plan::Normalization;
+use ndarray::ArrayD;
+
+use super::compile::calibration;
+use crate::data::{model_file, normalization};
+use crate::files::output::{Content, Output};
+use crate::files::{bytes_file, costs, stream};
+use crate::report::prune_report::{PlanSize, PruneReport};
+use crate::terminal::console::Console;
+use crate::terminal::failure::hinted;
+use crate::terminal::progress::Progress;
+
+/// Remove weights that cost much time and matter little
+///
+/// A plaintext of a plan applies many weights at once, and saves time only if all of them are zero. So they are removed by the
+/// plaintext, as `hecc compile` would lay them out; those that are left are fitted to make up for them. No training is needed,
+/// but training the pruned network further gets back more.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The network, an .onnx file.
+    model: PathBuf,
+    /// The pruned network to write, an .onnx file.
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Inputs like those that the network will see, as for `hecc compile`; a quarter of them tell how good the result is.
+    #[arg(long, value_name = "DATA")]
+    calibration: PathBuf,
+    /// The part of the plaintexts of weights that is left, such as 0.4.
+    #[arg(long, value_name = "PART", value_parser = parse_part)]
+    keep: f64,
+    /// Mean and standard deviation that pixels are normalized by, as for `hecc compile`.
+    #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
+    normalize: Option<Normalization>,
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    match normalization::parse_number(text)? {
+        part if part > 0.0 && part <= 1.0 => Ok(part),
+        part => Err(format!("{part} is not a part, above 0 and at most 1")),
+    }
+}
+
+pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
+    stream::check_inputs(&[&args.model, &args.calibration])?;
+    if args.model.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
+        return Err(hinted(
+            format!("`{}` does not end in .onnx", stream::name(&args.model)),
+            "the pruned network is written as ONNX, from a network in ONNX",
+        ));
+    }
+    let read: [(&Path, &str); 2] =
+        [(&args.model, "the network that is read"), (&args.calibration, "the calibration data")];
+    let output = Output::new(&args.output, Content::Network, &read)?;
+    let console = &output.console(console);
+    let model = model_file::read(&args.model, console)?;
+    size::check(&model)?;
+    let calibration =
+        calibration::read(&args.calibration, args.normalize.as_ref(), &model, console)?;
+    let config = Config {
+        costs: costs::load()?,
+        normalization: args.normalize.clone(),
+        ..Config::standard()
+    };
+    let working = Progress::spinner(console, "compiling the network as it is");
+    let before = compile(&model, &calibration, &config)?;
+    working.say("pruning".to_owned());
+    let pruned = prune::prune(&model, &calibration, &before, &config, args.keep)?;
+    working.say("compiling the pruned network".to_owned());
+    let after = compile(&pruned.model, &calibration, &config)?;
+    drop(working);
+    output.write(&written(args, &model, &pruned.model, &pruned.layers)?)?;
+    let report = PruneReport {
+        pruned: &pruned,
+        before: size_of(&before, &config),
+        after: size_of(&after, &config),
+    };
+    console.summary(report.text(), report.json())
+}
+
+fn size_of(compiled: &Compiled, config: &Config) -> PlanSize {
+    let schedules = compiled.packing.schedules.iter().flatten();
+    let plan = &compiled.plan;
+    PlanSize {
+        n_plaintexts: schedules.map(|schedule| schedule.n_products).sum(),
+        seconds: cost::repeated_seconds(&config.costs, plan),
+        key_bytes: cost::stored_key_bytes(plan),
+        run_bytes: cost::key_bytes(plan) + cost::peak_value_bytes(plan),
+    }
+}
+
+/// The file with the weights of pruned layers, read back to see that they are what they should be.
+fn written(args: &Args, model: &Model, pruned: &Model, layers: &[PrunedLayer]) -> Result<Vec<u8>> {
+    let weights = |layer: &PrunedLayer| {
+        let of = |model: &Model| Some(model.array(constant(model, layer)?).clone());
+        of(model).zip(of(pruned))
+    };
+    let pairs: Vec<(ArrayD<f64>, ArrayD<f64>)> = layers.iter().filter_map(weights).collect();
+    let changes: Vec<NewWeights<'_>> = layers
+        .iter()
+        .zip(&pairs)
+        .map(|(layer, (old, new))| NewWeights { node: &layer.name, old, new })
+        .collect();
+    let folder = args.model.parent().filter(|folder| *folder != Path::new(""));
+    let folder = Some(folder.unwrap_or(Path::new(".")));
+    let write = || {
+        let bytes = onnx::with_weights(bytes_file::read(&args.model)?, folder, &changes)?;
+        let again = onnx::import(bytes.clone().into(), folder)?;
+        for (layer, (_, new)) in layers.iter().zip(&pairs) {
+            let found = constant(&again, layer).map(|constant| again.array(constant));
+            ensure!(
+                found.is_some_and(|found| is_close(found, new)),
+                "node `{}`: the file would not hold the pruned weights, which is a fault of hecc",
+                layer.name
+            );
+        }
+        Ok(bytes)
+    };
+    write().with_context(|| stream::name(&args.model))
+}
+
+/// The weights of a pruned layer.
+fn constant(model: &Model, layer: &PrunedLayer) -> Option<Const> {
+    let exists = layer.tensor.index() < model.nodes.len();
+    exists.then(|| Weights::of(model, layer.tensor))?.map(|weights| weights.constant)
+}
+
+/// Whether numbers differ by no more than rounding to 32 bits explains.
+fn is_close(a: &ArrayD<f64>, b: &ArrayD<f64>) -> bool {
+    let largest = b.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    a.shape() == b.shape() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest)
+}

@@ -1,0 +1,304 @@
+//! Puts other weights into an ONNX file, and leaves all else as it is.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use ndarray::{ArrayD, ArrayViewD, Axis};
+use prost::Message;
+
+use super::error::{ImportError, Refused, node_name, refuse};
+use super::file::{tensor, wire};
+use super::proto::tensor_proto::{DataLocation, DataType};
+use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+
+/// Weights of a node in place of others.
+pub struct NewWeights<'a> {
+    /// The node.
+    pub node: &'a str,
+    /// As they were imported: with factors and transposes of the nodes around it, perhaps.
+    pub old: &'a ArrayD<f64>,
+    /// What they become.
+    pub new: &'a ArrayD<f64>,
+}
+
+/// How far, relatively, weights may be from a multiple of those that are stored: both are rounded to 32 bits.
+const TOLERANCE: f64 = 1e-5;
+
+/// The file with new weights in place of those of some nodes.
+///
+/// # Errors
+/// If the weights of a node are not stored as numbers of 32 or 64 bits that those imported are multiples of, row by row.
+pub fn with_weights(
+    bytes: Bytes,
+    dir: Option<&Path>,
+    changes: &[NewWeights<'_>],
+) -> Result<Vec<u8>, ImportError> {
+    wire::check(&bytes)?;
+    let mut model = ModelProto::decode(bytes)?;
+    let graph = model.graph.as_mut();
+    let graph = graph.ok_or_else(|| ImportError::Model("the file has no graph".to_owned()))?;
+    for change in changes {
+        replace(graph, dir, change)?;
+    }
+    Ok(model.encode_to_vec())
+}
+
+fn replace(
+    graph: &mut GraphProto,
+    dir: Option<&Path>,
+    change: &NewWeights<'_>,
+) -> Result<(), ImportError> {
+    let refused = |reason: String| ImportError::Model(format!("node `{}`: {reason}", change.node));
+    let has_weights = |node: &NodeProto| matches!(node.op_type(), "Conv" | "Gemm" | "MatMul");
+    let place =
+        graph.node.iter().position(|node| node_name(node) == change.node && has_weights(node));
+    let place =
+        place.ok_or_else(|| refused("no convolution or product is called so".to_owned()))?;
+    let names = &graph.node[place].input;
+    let found = [1, 0].into_iter().find_map(|input| {
+        let name = names.get(input)?;
+        stored(graph, dir, name).map(|read| (input, name.clone(), read))
+    });
+    let Some((input, name, read)) = found else {
+        let hint = "its weights are computed from others, expected an initializer; fold constants first (onnxsim, onnxruntime)";
+        return Err(refused(hint.to_owned()));
+    };
+    let Stored { array, like } = read.map_err(|error| refused(error.reason))?;
+    let way = Way::of(&array, change.old).ok_or_else(|| {
+        refused(format!("its weights are no multiples of those stored in `{name}`, row by row"))
+    })?;
+    let mut written = encoded(&like, &way.back(&array, change.new)).map_err(refused)?;
+    let n_readers: usize =
+        graph.node.iter().map(|node| node.input.iter().filter(|i| **i == name).count()).sum();
+    let own = graph.initializer.iter().position(|tensor| tensor.name() == name);
+    if let (Some(position), 1) = (own, n_readers) {
+        graph.initializer[position] = TensorProto { name: Some(name), ..written };
+        return Ok(());
+    }
+    let is_taken = |fresh: &String| {
+        let of_nodes = graph.node.iter().flat_map(|node| &node.output);
+        graph
+            .initializer
+            .iter()
+            .map(TensorProto::name)
+            .chain(of_nodes.map(String::as_str))
+            .any(|name| name == fresh)
+    };
+    let mut fresh = (0..).map(|k| format!("{name}.{k}"));
+    let fresh = fresh.find(|fresh| !is_taken(fresh)).expect("names do not run out");
+    written.name = Some(fresh.clone());
+    graph.initializer.push(written);
+    graph.node[place].input[input] = fresh;
+    Ok(())
+}
+
+/// Weights that a node reads, and the tensor that they are stored in.
+struct Stored {
+    array: ArrayD<f64>,
+    like: TensorProto,
+}
+
+/// The weights behind a name: an initializer, a constant, or one of these transposed; `None` if they are computed otherwise.
+fn stored(graph: &GraphProto, dir: Option<&Path>, name: &str) -> Option<Result<Stored, Refused>> {
+    let read = |like: &TensorProto| {
+        let array = tensor::read(like, dir)?.into_array();
+        Ok(Stored { array, like: TensorProto { dims: vec![], ..like.clone() } })
+    };
+    if let Some(own) = graph.initializer.iter().find(|tensor| tensor.name() == name) {
+        return Some(read(own));
+    }
+    let node = graph.node.iter().find(|node| node.output.iter().any(|output| output == name))?;
+    match node.op_type() {
+        "Constant" => {
+            let value = node.attribute.iter().find(|attribute| attribute.name() == "value")?;
+            Some(read(value.t.as_ref()?))
+        }
+        "Identity" => stored(graph, dir, node.input.first()?),
+        "Transpose" => {
+            let perm = node.attribute.iter().find(|attribute| attribute.name() == "perm");
+            let turned = |stored: Stored| match stored.array.ndim() {
+                2 if perm.is_some_and(|perm| perm.ints == [0, 1]) => Ok(stored),
+                2 => Ok(Stored {
+                    array: stored.array.t().as_standard_layout().into_owned(),
+                    ..stored
+                }),
+                n => Err(refuse(format!(
+                    "its weights are transposed and have {n} dimensions, expected 2"
+                ))),
+            };
+            Some(stored(graph, dir, node.input.first()?)?.and_then(turned))
+        }
+        _ => None,
+    }
+}
+
+/// How imported weights come from stored ones.
+struct Way {
+    is_transposed: bool,
+    /// The dimension of the imported weights that factors belong to, and these.
+    axis: usize,
+    factors: Vec<f64>,
+}
+
+impl Way {
+    fn of(stored: &ArrayD<f64>, imported: &ArrayD<f64>) -> Option<Way> {
+        [false, true].into_iter().find_map(|is_transposed| {
+            let stored = oriented(stored, is_transposed)?;
+            if stored.shape() != imported.shape() {
+                return None;
+            }
+            (0..imported.ndim()).find_map(|axis| {
+                let factors = factors(&stored, imported, axis)?;
+                Some(Way { is_transposed, axis, factors })
+            })
+        })
+    }
+
+    /// What is to be stored so that `new` is imported; where a factor is zero, what is stored already.
+    fn back(&self, stored: &ArrayD<f64>, new: &ArrayD<f64>) -> ArrayD<f64> {
+        let mut numbers =
+            oriented(stored, self.is_transposed).expect("it was oriented before").to_owned();
+        for (index, number) in numbers.indexed_iter_mut() {
+            let factor = self.factors[index[self.axis]];
+            if factor != 0.0 {
+                *number = new[&index] / factor;
+            }
+        }
+        if self.is_transposed { numbers.t().as_standard_layout().into_owned() } else { numbers }
+    }
+}
+
+fn oriented(array: &ArrayD<f64>, is_transposed: bool) -> Option<ArrayViewD<'_, f64>> {
+    match is_transposed {
+        false => Some(array.view()),
+        true if array.ndim() == 2 => Some(array.t()),
+        true => None,
+    }
+}
+
+/// The factor for each index along an axis that takes one array to another.
+fn factors(stored: &ArrayViewD<'_, f64>, imported: &ArrayD<f64>, axis: usize) -> Option<Vec<f64>> {
+    let lanes = stored.axis_iter(Axis(axis)).zip(imported.axis_iter(Axis(axis)));
+    let of_lane = |(stored, imported): (ArrayViewD<'_, f64>, ArrayViewD<'_, f64>)| {
+        let pairs = || stored.iter().zip(imported.iter());
+        let (&from, &to) = pairs().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
+        let factor = if from == 0.0 { 1.0 } else { to / from };
+        let most = TOLERANCE * to.abs();
+        pairs().all(|(from, to)| (from * factor - to).abs() <= most).then_some(factor)
+    };
+    lanes.map(of_lane).collect()
+}
+
+/// A stored tensor with other numbers.
+fn encoded(like: &TensorProto, numbers: &ArrayD<f64>) -> Result<TensorProto, String> {
+    if like.data_location() == DataLocation::External {
+        let reason = "its weights are in a file of their own, expected all in one: onnx.save(onnx.load(path), path)";
+        return Err(reason.to_owned());
+    }
+    let raw: Vec<u8> = match DataType::try_from(like.data_type()) {
+        Ok(DataType::Float) => numbers.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
+        Ok(DataType::Double) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        found => {
+            let found = found.map_or("unknown numbers".to_owned(), |kind| format!("{kind:?}"));
+            return Err(format!("its weights are stored as {found}, expected Float or Double"));
+        }
+    };
+    Ok(TensorProto {
+        dims: numbers.shape().iter().map(|&n| n as i64).collect(),
+        float_data: vec![],
+        double_data: vec![],
+        raw_data: Some(raw.into()),
+        ..like.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hecc_grammar::model::{Model, Op};
+
+    use crate::onnx::import;
+    use crate::onnx::testing::{Attr, Case};
+
+    /// The weights of the only product of a model.
+    fn weights(model: &Model) -> ArrayD<f64> {
+        let found = model.nodes.iter().find_map(|node| match node.op {
+            Op::Conv { weight, .. } | Op::MatMul { weight, .. } => Some(model.array(weight)),
+            _ => None,
+        });
+        found.expect("the model has a product").clone()
+    }
+
+    fn changed(case: &Case, node: &str, change: impl Fn(f64) -> f64) -> (ArrayD<f64>, Model) {
+        let bytes: Bytes = case.model.encode_to_vec().into();
+        let old = weights(&import(bytes.clone(), None).unwrap());
+        let new = old.mapv(change);
+        let changes = [NewWeights { node, old: &old, new: &new }];
+        let written = with_weights(bytes, None, &changes).unwrap();
+        (new, import(written.into(), None).unwrap())
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_imported() {
+        let transposed = Case::new(13, &[1, 3])
+            .floats("w", &[2, 3], &[1.0, -2.0, 0.5, 0.25, 4.0, -1.0])
+            .node("Gemm", "x w", "y", &[("transB", Attr::Int(1)), ("alpha", Attr::Float(0.5))]);
+        let normalized = Case::new(13, &[1, 2, 1, 1])
+            .floats("w", &[2, 2, 1, 1], &[1.0, 2.0, 3.0, 4.0])
+            .floats("s", &[2], &[0.5, -3.0])
+            .floats("b", &[2], &[0.0, 1.0])
+            .node("Conv", "x w", "c", &[])
+            .node("BatchNormalization", "c s b b s2", "y", &[])
+            .floats("s2", &[2], &[1.0, 2.0]);
+        for (case, node) in [(transposed, "y"), (normalized, "c")] {
+            let (new, model) = changed(&case, node, |w| if w.abs() < 1.5 { 0.0 } else { 1.25 * w });
+            let found = weights(&model);
+            assert_eq!(found.shape(), new.shape());
+            assert!(found.iter().zip(&new).all(|(a, b)| (a - b).abs() < 1e-6), "{found} {new}");
+        }
+    }
+
+    #[test]
+    fn others_who_read_the_same_weights_keep_them() {
+        let case = Case::new(13, &[1, 2])
+            .floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+            .node("MatMul", "x w", "h", &[])
+            .node("Relu", "h", "r", &[])
+            .node("MatMul", "r w", "y", &[]);
+        let bytes: Bytes = case.model.encode_to_vec().into();
+        let old = weights(&import(bytes.clone(), None).unwrap());
+        let new = old.mapv(|w| 10.0 * w);
+        let change = NewWeights { node: "y", old: &old, new: &new };
+        let model = import(with_weights(bytes, None, &[change]).unwrap().into(), None).unwrap();
+        let found: Vec<&ArrayD<f64>> = model
+            .nodes
+            .iter()
+            .filter_map(|node| match node.op {
+                Op::MatMul { weight, .. } => Some(model.array(weight)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(found, [&old, &new]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        let case = Case::new(13, &[1, 2]).floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0]).node(
+            "MatMul",
+            "x w",
+            "y",
+            &[],
+        );
+        let bytes: Bytes = case.model.encode_to_vec().into();
+        let (old, other) = (
+            weights(&import(bytes.clone(), None).unwrap()),
+            ndarray::array![[1.0, 2.0], [3.0, 9.0]].into_dyn(),
+        );
+        let error = |node: &str, old: &ArrayD<f64>| {
+            let changes = [NewWeights { node, old, new: old }];
+            with_weights(bytes.clone(), None, &changes).unwrap_err().to_string()
+        };
+        assert!(error("z", &old).contains("node `z`: no convolution or product"));
+        assert!(error("y", &other).contains("no multiples of those stored in `w`"));
+    }
+}

@@ -1,0 +1,327 @@
+//! Execution groups: the weights that the same plaintexts of a plan apply, whatever the layouts.
+//!
+//! A plaintext multiplies all slots of a rotated operand at once, so it can be left out only where all weights that it holds are
+//! zero. Which weights these are follows from the structure of maps and from layouts, before anything is lowered.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use hecc_grammar::model::{Model, Tensor};
+use rayon::prelude::*;
+
+use crate::graph::{Graph, NodeId, Step};
+use crate::layout::{Layout, Pair, Shift, move_of, moves_of};
+use crate::linear::{LinearMap, Pairs, Product, Relation, Structure, affine_of};
+use crate::pack::Packing;
+
+use super::weights::Weights;
+
+/// Weights that are applied together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Their places in [`Weights::matrix`], row by row.
+    pub weights: Vec<u32>,
+    /// The plaintexts that hold them, as numbers within the layer. Other groups may be in them as well, where a pool or another
+    /// convolution is joined to a layer.
+    pub plaintexts: Vec<u32>,
+}
+
+/// A node whose weights fall into groups.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Its result.
+    pub tensor: Tensor,
+    /// The ONNX node.
+    pub name: String,
+    /// Its groups. Weights that are zero are in none.
+    pub groups: Vec<Group>,
+    /// Plaintexts that hold any of its weights.
+    pub n_plaintexts: usize,
+    /// Predicted seconds of one plaintext on one core, rotations shared out.
+    pub seconds: f64,
+}
+
+/// The groups of all weights of a packed network: of every convolution and matrix whose operand and result are rearranged or summed
+/// up, but no more, on the way to other steps.
+pub(super) fn layers(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Layer> {
+    let stored: HashMap<Tensor, NodeId> =
+        graph.ids().map(|id| (graph.node(id).tensor, id)).collect();
+    let ids = graph.ids().filter(|&id| matches!(graph.node(id).step, Step::Affine { .. }));
+    ids.flat_map(|id| {
+        let own = Way { model, graph, stored: &stored };
+        own.nodes_of(id).into_iter().filter_map(move |tensor| {
+            let (groups, n_plaintexts) = own.groups(tensor, id, packing)?;
+            let schedule = packing.schedules[id.0]?;
+            Some(Layer {
+                tensor,
+                name: model.node(tensor).name.clone(),
+                groups,
+                n_plaintexts,
+                seconds: schedule.seconds / schedule.n_products.max(1) as f64,
+            })
+        })
+    })
+    .collect()
+}
+
+/// Of which step, between which ciphertexts, and how far slots move that it is multiplied with.
+type Plaintext = (NodeId, Pair, Shift);
+
+/// The plaintexts that hold a weight.
+type Signature = Vec<Plaintext>;
+
+/// How tensors of a model lie between the steps of its graph.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    model: &'a Model,
+    graph: &'a Graph,
+    /// The steps that hold tensors.
+    stored: &'a HashMap<Tensor, NodeId>,
+}
+
+impl Way<'_> {
+    /// The nodes with weights that an affine step joins.
+    fn nodes_of(&self, id: NodeId) -> Vec<Tensor> {
+        let (mut found, mut seen) = (vec![], HashSet::new());
+        let mut waiting = vec![self.graph.node(id).tensor];
+        while let Some(tensor) = waiting.pop() {
+            if !seen.insert(tensor) || self.is_other_step(tensor, id) {
+                continue;
+            }
+            if Weights::of(self.model, tensor).is_some() {
+                found.push(tensor);
+            }
+            waiting.extend(self.model.node(tensor).op.operands());
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn is_other_step(&self, tensor: Tensor, id: NodeId) -> bool {
+        self.stored.get(&tensor).is_some_and(|&other| other != id)
+    }
+
+    /// The groups of a node's weights, and how many plaintexts hold them; `None` if what is before or behind it mixes elements in ways that have no structure.
+    fn groups(&self, tensor: Tensor, id: NodeId, packing: &Packing) -> Option<(Vec<Group>, usize)> {
+        let weights = Weights::of(self.model, tensor)?;
+        let x = *self.model.node(tensor).op.operands().first()?;
+        let ways = Ways {
+            outer: self.between(tensor, self.graph.node(id).tensor, id)?,
+            sources: self.sources(x, id)?,
+            output: &packing.layouts[id.0],
+            packing,
+        };
+        let signatures = match weights.is_matrix() {
+            true => ways.of_matrix(&weights),
+            false => {
+                let map = affine_of(self.model, tensor)?.terms.pop()?.1;
+                ways.of_convolution(&weights, map.structure()?)?
+            }
+        };
+        let mut groups: BTreeMap<Signature, Vec<u32>> = BTreeMap::new();
+        for (signature, place) in signatures {
+            groups.entry(signature).or_default().push(place);
+        }
+        let mut numbers: BTreeMap<Plaintext, u32> = BTreeMap::new();
+        let mut number = |plaintext: Plaintext| {
+            let next = numbers.len() as u32;
+            *numbers.entry(plaintext).or_insert(next)
+        };
+        let group = |(signature, mut weights): (Signature, Vec<u32>)| {
+            weights.sort_unstable();
+            Group { weights, plaintexts: signature.into_iter().map(&mut number).collect() }
+        };
+        let groups = groups.into_iter().map(group).collect();
+        Some((groups, numbers.len()))
+    }
+
+    /// What a tensor reads of another one, within an affine step; `None` for nothing.
+    fn between(&self, from: Tensor, to: Tensor, id: NodeId) -> Option<LinearMap> {
+        if from == to {
+            return Some(LinearMap::identity(self.model.shape(from)));
+        }
+        if to < from || self.is_other_step(to, id) {
+            return None;
+        }
+        let terms = affine_of(self.model, to)?.terms.into_iter();
+        let read = terms.filter_map(|(x, map)| Some(map.after(&self.between(from, x, id)?)));
+        read.reduce(|a, b| a.plus(&b))
+    }
+
+    /// The steps that a tensor is made of, with what it reads of each; `None` if one is not affine.
+    fn sources(&self, tensor: Tensor, id: NodeId) -> Option<Vec<(NodeId, LinearMap)>> {
+        if let Some(&step) = self.stored.get(&tensor).filter(|&&step| step != id) {
+            let shape = &self.graph.node(step).shape;
+            return Some(vec![(step, LinearMap::reshape(shape, self.model.shape(tensor)))]);
+        }
+        let mut all: BTreeMap<NodeId, LinearMap> = BTreeMap::new();
+        for (x, map) in affine_of(self.model, tensor)?.terms {
+            for (step, inner) in self.sources(x, id)? {
+                let read = map.after(&inner);
+                let joined = all.get(&step).map_or(read.clone(), |before| before.plus(&read));
+                all.insert(step, joined);
+            }
+        }
+        Some(all.into_iter().collect())
+    }
+}
+
+/// The ways from the steps that a node's operand is made of to the step that it is part of.
+struct Ways<'a> {
+    outer: LinearMap,
+    sources: Vec<(NodeId, LinearMap)>,
+    output: &'a Layout,
+    packing: &'a Packing,
+}
+
+impl Ways<'_> {
+    /// By the structure of the convolution: layouts are sums over dimensions.
+    fn of_convolution(
+        &self,
+        weights: &Weights<'_>,
+        structure: &Structure,
+    ) -> Option<Vec<(Signature, u32)>> {
+        let outer = self.outer.structure()?;
+        let one = |(place, one): (u32, Structure)| -> Option<(Signature, u32)> {
+            let one = if self.outer.is_identity() { one } else { outer.after(&one)? };
+            let mut signature = vec![];
+            for (source, inner) in &self.sources {
+                let whole = if inner.is_identity() && inner.structure().is_some() {
+                    one.clone()
+                } else {
+                    one.after(inner.structure()?)?
+                };
+                let moves = moves_of(&whole, &self.packing.layouts[source.0], self.output);
+                signature.extend(moves.into_iter().map(|(pair, shift)| (*source, pair, shift)));
+            }
+            Some((signature, place))
+        };
+        split(structure, weights).into_par_iter().map(one).collect()
+    }
+
+    /// Element by element: a matrix may follow a reshape, which no structure describes.
+    fn of_matrix(&self, weights: &Weights<'_>) -> Vec<(Signature, u32)> {
+        let (n_out, n_in) = weights.size;
+        let n_rows = self.outer.n_cols() / n_out;
+        // Where each result of the matrix goes.
+        let mut targets = vec![vec![]; self.outer.n_cols()];
+        for (o, position) in self.output.positions().into_iter().enumerate() {
+            self.outer.row(o).for_each(|(i, _)| targets[i].push(position));
+        }
+        // Where each element of its operand comes from.
+        let mut origins = vec![vec![]; n_rows * n_in];
+        for (source, map) in &self.sources {
+            let positions = self.packing.layouts[source.0].positions();
+            for (o, origins) in origins.iter_mut().enumerate() {
+                origins.extend(map.row(o).map(|(i, _)| (*source, positions[i])));
+            }
+        }
+        let one = |place: usize| {
+            let (o, i) = (place / n_in, place % n_in);
+            let mut signature = vec![];
+            for row in 0..n_rows {
+                for &to in &targets[row * n_out + o] {
+                    let from = origins[row * n_in + i].iter();
+                    signature.extend(from.map(|&(source, from)| {
+                        let (pair, shift) =
+                            move_of(&self.packing.layouts[source.0], from, self.output, to);
+                        (source, pair, shift)
+                    }));
+                }
+            }
+            signature.sort_unstable();
+            signature.dedup();
+            (signature, place as u32)
+        };
+        let kept = weights.matrix.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+        let places: Vec<usize> = kept.map(|(place, _)| place).collect();
+        places.into_par_iter().map(one).collect()
+    }
+}
+
+/// A map's structure, weight by weight: the place of each that is not zero, and what it alone reads.
+fn split(structure: &Structure, weights: &Weights<'_>) -> Vec<(u32, Structure)> {
+    let mut each = vec![];
+    for (tap, Product(relations)) in structure.0.iter().enumerate() {
+        let mixes = |relation: &Relation| relation.to == Some(weights.axis);
+        let Some(mixing) = relations.iter().position(mixes) else { continue };
+        relations[mixing].pairs.for_each(|o, i| {
+            let mut one = relations.clone();
+            one[mixing].pairs = Pairs::list([(o, i)]);
+            each.push((weights.place(o, i, tap), Structure(vec![Product(one)])));
+        });
+    }
+    each
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::calibrate::Calibration;
+    use crate::config::Config;
+    use crate::pipeline::{Compiled, compile};
+
+    /// Two layers with a square between them.
+    fn model() -> Model {
+        let kernel: Vec<String> =
+            (0..36).map(|i| format!("{}", (i % 7) as f64 / 8.0 - 0.3)).collect();
+        let dense: Vec<String> =
+            (0..192).map(|i| format!("{}", (i % 11) as f64 / 9.0 - 0.5)).collect();
+        format!(
+            r#"
+model 1 "two layers"
+c0 : [4,1,3,3] = [{}]
+c1 : [64,3] = [{}]
+t0 = input : [1,1,4,4] "x"
+t1 = conv t0, c0 strides=[1,1] pads_begin=[1,1] pads_end=[1,1] dilations=[1,1] groups=1 : [1,4,4,4] "conv"
+t2 = mul t1, t1 : [1,4,4,4] "square"
+t3 = reshape t2 : [1,64] "flatten"
+t4 = matmul t3, c1 : [1,3] "dense"
+output "y" t4
+"#,
+            kernel.join(","),
+            dense.join(",")
+        )
+        .parse()
+        .unwrap()
+    }
+
+    fn compiled(model: &Model) -> Compiled {
+        let calibration = Calibration::assumed(model, -1.0, 1.0);
+        compile(model, &calibration, &Config::standard()).unwrap()
+    }
+
+    fn n_products(compiled: &Compiled) -> usize {
+        compiled.packing.schedules.iter().flatten().map(|schedule| schedule.n_products).sum()
+    }
+
+    #[test]
+    fn groups_are_what_plaintexts_hold() {
+        let model = model();
+        let whole = compiled(&model);
+        let layers = layers(&whole.approximated, &whole.graph, &whole.packing);
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(names, ["conv", "dense"]);
+        assert_eq!(
+            layers.iter().map(|layer| layer.n_plaintexts).sum::<usize>(),
+            n_products(&whole)
+        );
+        // Without a group the plan has as many plaintexts less.
+        for layer in &layers {
+            let constant = Weights::of(&whole.approximated, layer.tensor).unwrap().constant;
+            for group in layer.groups.iter().step_by(3) {
+                let mut pruned = model.clone();
+                let weights = Weights::of(&pruned, layer.tensor).unwrap();
+                let mut matrix =
+                    Array2::from_shape_vec(weights.size, weights.matrix.to_vec()).unwrap();
+                let flat = matrix.as_slice_mut().unwrap();
+                group.weights.iter().for_each(|&place| flat[place as usize] = 0.0);
+                let array = weights.array(&pruned, &matrix);
+                pruned.constants[constant.index()] = array;
+                let less = compiled(&pruned);
+                assert_eq!(n_products(&whole) - n_products(&less), group.plaintexts.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Prunes networks so that their plans get shorter: weights go in the groups that plaintexts apply, those that are left make up
+//! for them.
+//!
+//! After HE-PEx (Aharoni et al., ESORICS 2023): as much is removed as one plaintext holds, whatever the layout, and all that shares
+//! a plaintext with what stays may stay (it costs nothing). Unlike there no training is needed: groups are chosen by what they
+//! contribute on calibration data, and what is left is fitted to the results of the whole layer, layer by layer, on what the
+//! pruned layers before it make of the inputs.
+
+mod choose;
+mod groups;
+mod refit;
+mod statistics;
+mod weights;
+
+use std::collections::HashSet;
+
+use hecc_grammar::model::{Model, Node, Op, Tensor};
+use hecc_grammar::plan::Share;
+use ndarray::{Array2, ArrayD, Axis, s};
+use rayon::prelude::*;
+
+use crate::calibrate::{Calibration, Split};
+use crate::config::Config;
+use crate::error::CompileError;
+use crate::interpret::{InterpretError, Lockstep};
+use crate::judge::{Judge, output_kinds, results};
+use crate::pipeline::Compiled;
+
+pub use groups::{Group, Layer};
+pub use weights::Weights;
+
+use choose::{Weighed, choose};
+use refit::refit;
+use statistics::Moments;
+
+/// Positions of a layer's results that are looked at, over all inputs, at most.
+const MOST_POSITIONS: usize = 1 << 17;
+
+/// Layers whose results are sums of more numbers than this are not refitted: there is too little data for that.
+const MOST_FEATURES: usize = 1 << 12;
+
+/// A pruned network.
+pub struct Pruned {
+    /// It; nodes and shapes are those of the network that was given.
+    pub model: Model,
+    /// What became of each layer whose weights fall into groups.
+    pub layers: Vec<PrunedLayer>,
+    /// Nodes with weights that were left alone.
+    pub left: Vec<String>,
+    /// Decisions on held-out inputs that are those of the network that was given, if it decides.
+    pub agreement: Option<Share>,
+    /// Root mean square of the errors of results on held-out inputs, as a part of their spread.
+    pub error: f64,
+}
+
+/// What became of a layer.
+pub struct PrunedLayer {
+    /// The ONNX node.
+    pub name: String,
+    /// Its node in the model.
+    pub tensor: Tensor,
+    /// Plaintexts before and after.
+    pub n_plaintexts: (usize, usize),
+    /// Root mean square of the error of its results on the calibration data, as a part of their own: with the weights that were
+    /// left, and after they were refitted.
+    pub errors: (f64, f64),
+}
+
+/// Prunes a network until `keep` of the plaintexts are left that the weights of its plan take. `compiled` is its plan as it is.
+///
+/// # Errors
+/// If the network was trained for few bits, or has no weights that could go.
+pub fn prune(
+    model: &Model,
+    calibration: &Calibration,
+    compiled: &Compiled,
+    config: &Config,
+    keep: f64,
+) -> Result<Pruned, CompileError> {
+    let layers = layers_of(model, compiled)?;
+    let split = Split::new(model, calibration);
+    let inputs = split.kept.in_lockstep(model);
+    let matrices: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
+    let squares = squares(model, &layers, &inputs).map_err(broken)?;
+    let all = layers.iter().zip(&matrices).zip(&squares);
+    let weighed: Vec<Weighed<'_>> =
+        all.map(|((layer, matrix), squares)| Weighed { layer, matrix, squares }).collect();
+    let chosen = choose(&weighed, keep);
+    let mut masked = matrices;
+    for ((layer, matrix), chosen) in layers.iter().zip(&mut masked).zip(&chosen) {
+        let weights = matrix.as_slice_mut().expect("in standard order");
+        let gone = chosen.iter().flat_map(|&group| &layer.groups[group].weights);
+        gone.for_each(|&place| weights[place as usize] = 0.0);
+    }
+    let (pruned, errors) = refit_in_sequence(model, &layers, masked, &inputs).map_err(broken)?;
+    let counts = layers.iter().zip(&chosen).map(|(layer, chosen)| {
+        let is_left =
+            |(g, group): (usize, &Group)| (!chosen.contains(&g)).then(|| group.plaintexts.clone());
+        let left = layer.groups.iter().enumerate().filter_map(is_left).flatten();
+        (layer.n_plaintexts, left.collect::<HashSet<u32>>().len())
+    });
+    let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
+    let expected = results(model, &split.held_out.inputs)?;
+    let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
+    let found = results(&pruned, &split.held_out.inputs)?;
+    let distances = judge.compare_all(&expected, &found);
+    let agreement = distances.iter().filter_map(|distance| distance.agreement());
+    Ok(Pruned {
+        layers: layers
+            .iter()
+            .zip(counts)
+            .zip(errors)
+            .map(|((layer, n_plaintexts), errors)| PrunedLayer {
+                name: layer.name.clone(),
+                tensor: layer.tensor,
+                n_plaintexts,
+                errors,
+            })
+            .collect(),
+        left: others(model, &layers),
+        agreement: agreement.reduce(|a, b| Share { count: a.count + b.count, of: a.of + b.of }),
+        error: distances.iter().map(|distance| distance.size().rms).fold(0.0, f64::max),
+        model: pruned,
+    })
+}
+
+fn broken(error: InterpretError) -> CompileError {
+    CompileError::Calibration(error.to_string())
+}
+
+/// The layers of the network that was given whose weights fall into groups in its plan.
+fn layers_of(model: &Model, compiled: &Compiled) -> Result<Vec<Layer>, CompileError> {
+    if let Some(node) = model.nodes.iter().find(|node| matches!(node.op, Op::FakeQuant { .. })) {
+        return Err(CompileError::Pruning(format!(
+            "node `{}` rounds: weights that were trained for few bits cannot be refitted; prune the network before it is trained \
+             for them",
+            node.name
+        )));
+    }
+    let (approximated, packing) = (&compiled.approximated, &compiled.packing);
+    let found = groups::layers(approximated, &compiled.graph, packing).into_iter();
+    // Nodes keep names and weights where activations are replaced.
+    let original = |layer: Layer| {
+        let weights = Weights::of(approximated, layer.tensor)?;
+        let (tensor, _) = model.tensors().find(|(tensor, node)| {
+            let same = |own: Weights<'_>| own.size == weights.size && own.matrix == weights.matrix;
+            node.name == layer.name && Weights::of(model, *tensor).is_some_and(same)
+        })?;
+        Some(Layer { tensor, ..layer })
+    };
+    let layers: Vec<Layer> = found.filter_map(original).collect();
+    if layers.iter().all(|layer| layer.groups.is_empty()) {
+        return Err(CompileError::Pruning(
+            "no node has weights that could go: convolutions without groups and products with a constant matrix have".to_owned(),
+        ));
+    }
+    Ok(layers)
+}
+
+/// Nodes with weights that are in no layer.
+fn others(model: &Model, layers: &[Layer]) -> Vec<String> {
+    let is_left = |(tensor, node): &(Tensor, &Node)| {
+        let has_weights =
+            matches!(node.op, Op::Conv { .. } | Op::MatMul { .. } | Op::MatMulLeft { .. });
+        has_weights && layers.iter().all(|layer| layer.tensor != *tensor)
+    };
+    model.tensors().filter(is_left).map(|(_, node)| node.name.clone()).collect()
+}
+
+fn matrix(model: &Model, tensor: Tensor) -> Array2<f64> {
+    let weights = Weights::of(model, tensor).expect("layers have weights");
+    Array2::from_shape_vec(weights.size, weights.matrix.into_owned()).expect("it has that size")
+}
+
+/// For each layer, the sum of squares of every number that its results are sums of.
+fn squares(
+    model: &Model,
+    layers: &[Layer],
+    inputs: &[ArrayD<f64>],
+) -> Result<Vec<Vec<f64>>, InterpretError> {
+    let mut squares = vec![vec![]; layers.len()];
+    let mut clean = Lockstep::new(model, inputs)?;
+    for (tensor, node) in model.tensors() {
+        for (layer, squares) in layers.iter().zip(&mut squares) {
+            if layer.tensor == tensor {
+                let weights = Weights::of(model, tensor).expect("layers have weights");
+                let images: Vec<&ArrayD<f64>> = clean.values(node.op.operands()[0]).collect();
+                let of_image =
+                    |x: &&ArrayD<f64>| weights.features(x).map(|f| f * f).sum_axis(Axis(1));
+                let sum = images.par_iter().map(of_image).reduce_with(|a, b| a + b);
+                *squares = sum.map_or(vec![], |sum| sum.to_vec());
+            }
+        }
+        clean.step();
+    }
+    Ok(squares)
+}
+
+/// Errors with the weights that were left, and after they were refitted.
+type Errors = (f64, f64);
+
+/// The network with its layers' weights refitted one after the other, each on what the layers before make of the inputs.
+fn refit_in_sequence(
+    model: &Model,
+    layers: &[Layer],
+    masked: Vec<Array2<f64>>,
+    inputs: &[ArrayD<f64>],
+) -> Result<(Model, Vec<Errors>), InterpretError> {
+    let mut new = model.clone();
+    let mut errors = vec![(0.0, 0.0); layers.len()];
+    let (mut clean, mut pruned) = (Lockstep::new(model, inputs)?, Lockstep::new(model, inputs)?);
+    for (tensor, node) in model.tensors() {
+        clean.step();
+        if let Some(l) = layers.iter().position(|layer| layer.tensor == tensor) {
+            let x: Vec<&ArrayD<f64>> = pruned.values(node.op.operands()[0]).collect();
+            let wanted: Vec<&ArrayD<f64>> = clean.values(tensor).collect();
+            let weights = Weights::of(model, tensor).expect("layers have weights");
+            let mut fitted = masked[l].clone();
+            if weights.size.1 <= MOST_FEATURES {
+                let [some, others] = moments(model, tensor, &x, &wanted);
+                let refitted = refit(&masked[l], &some, &others);
+                errors[l] = (others.error(&masked[l]).sqrt(), refitted.error.sqrt());
+                fitted = refitted.matrix;
+            }
+            let array = weights.array(model, &fitted);
+            let constant = new.constant(array);
+            let op = &mut new.nodes[tensor.index()].op;
+            for own in op.constants_mut().into_iter().filter(|own| **own == weights.constant) {
+                *own = constant;
+            }
+        }
+        pruned.step_in(&new);
+    }
+    Ok((new, errors))
+}
+
+/// One image of so many tells how good a fit to the others is.
+const EVERY: usize = 4;
+
+/// What a layer is refitted to: of images that it is fitted to, and of others.
+fn moments(
+    model: &Model,
+    tensor: Tensor,
+    x: &[&ArrayD<f64>],
+    wanted: &[&ArrayD<f64>],
+) -> [Moments; 2] {
+    let weights = Weights::of(model, tensor).expect("layers have weights");
+    let bias = match model.node(tensor).op {
+        Op::Conv { bias: Some(bias), .. } => Some(model.array(bias)),
+        _ => None,
+    };
+    let n_positions = wanted[0].len() / weights.size.0.max(1);
+    let stride = (x.len() * n_positions).div_ceil(MOST_POSITIONS);
+    let of_image = |i: usize| {
+        let mut results = weights.results(wanted[i]);
+        if let Some(bias) = bias {
+            results.outer_iter_mut().zip(bias).for_each(|(mut row, b)| row -= *b);
+        }
+        let some = s![.., ..;stride];
+        let features = weights.features(x[i]);
+        Moments::of(&features.slice(some).to_owned(), &results.slice(some).to_owned())
+    };
+    let is_other = |i: usize| i % EVERY == EVERY - 1 || x.len() < EVERY;
+    [false, true].map(|others| {
+        let none = || Moments::none(weights.size);
+        let images = (0..x.len()).into_par_iter().filter(|&i| is_other(i) == others);
+        images.map(of_image).reduce(none, |a, b| a.plus(&b))
+    })
+}
