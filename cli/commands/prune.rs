@@ -78,15 +78,56 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     working.say("pruning".to_owned());
     let pruned = prune::prune(&model, &calibration, &before, &config, args.keep)?;
     working.say("compiling the pruned network".to_owned());
-    let after = compile(&pruned.model, &calibration, &config)?;
+    let wish = PlanWish::of(&before);
+    let after = compile(&pruned.model, &calibration, &wish.config(&config))?;
     drop(working);
     output.write(&written(args, &model, &pruned.model, &pruned.layers)?)?;
     let report = PruneReport {
         pruned: &pruned,
         before: size_of(&before, &config),
         after: size_of(&after, &config),
+        options: wish.options(),
     };
     console.summary(report.text(), report.json())
+}
+
+/// What the plan of the pruned network has in common with the one before. Left to itself the compiler would approximate it more
+/// finely: its decisions are closer, and it is not known that they were not those of the network to begin with.
+struct PlanWish {
+    degrees: Vec<usize>,
+    /// In tenths of a bit; `None` where results are exact.
+    precision: Option<f64>,
+}
+
+impl PlanWish {
+    fn of(compiled: &Compiled) -> PlanWish {
+        let precision = compiled.score.precision;
+        PlanWish {
+            degrees: compiled.approximation.degrees(),
+            precision: (precision.is_finite() && precision > 0.0)
+                .then(|| (10.0 * precision).floor() / 10.0),
+        }
+    }
+
+    fn config(&self, config: &Config) -> Config {
+        let mut config = Config { precision: self.precision, ..config.clone() };
+        config.approximate.degree_of_layers =
+            (!self.degrees.is_empty()).then(|| self.degrees.clone());
+        config
+    }
+
+    /// As options of `hecc compile`.
+    fn options(&self) -> String {
+        let degrees: Vec<String> = self.degrees.iter().map(usize::to_string).collect();
+        let degrees = match &degrees[..] {
+            [] => None,
+            // A single degree would be the highest of several.
+            [only] => Some(format!("--degrees {only}:")),
+            all => Some(format!("--degrees {}", all.join(":"))),
+        };
+        let precision = self.precision.map(|bits| format!("--precision {bits:.1}"));
+        [degrees, precision].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn size_of(compiled: &Compiled, config: &Config) -> PlanSize {

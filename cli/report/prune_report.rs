@@ -24,11 +24,13 @@ pub(crate) struct PruneReport<'a> {
     pub(crate) pruned: &'a Pruned,
     pub(crate) before: PlanSize,
     pub(crate) after: PlanSize,
+    /// Those of `hecc compile` that make the plan after.
+    pub(crate) options: String,
 }
 
 impl PruneReport<'_> {
     pub(crate) fn text(&self) -> String {
-        let PruneReport { pruned, before, after } = self;
+        let PruneReport { pruned, before, after, options } = self;
         let mut sheet = Sheet::default();
         sheet.line(
             "plaintexts",
@@ -69,6 +71,9 @@ impl PruneReport<'_> {
             "error",
             format!("rms {} of the spread of results on held-out inputs", part(pruned.error)),
         );
+        if !options.is_empty() {
+            sheet.line("compile it with", options.clone());
+        }
         if !pruned.left.is_empty() {
             sheet.line("left alone", pruned.left.join(", "));
         }
@@ -99,6 +104,7 @@ impl PruneReport<'_> {
             "after": size(&self.after),
             "agreement": agreement.map(|share| json!({ "count": share.count, "of": share.of })),
             "rms_error": self.pruned.error,
+            "options": self.options,
             "left_alone": self.pruned.left,
             "layers": self.pruned.layers.iter().map(layer).collect::<Vec<_>>(),
         })

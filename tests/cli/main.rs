@@ -13,6 +13,7 @@ mod integers;
 mod journey;
 mod keys;
 mod parts;
+mod prune;
 mod public_key;
 mod refusals;
 mod resources;

@@ -31,6 +31,8 @@ pub(super) fn parse_degrees(text: &str) -> Result<Degrees, String> {
         _ => Err(format!("`{}` is not a degree from 1 to {MAX_DEGREE}", part.trim())),
     };
     if text.contains(':') {
+        // One activation: `7:`.
+        let text = text.strip_suffix(':').unwrap_or(text);
         return text.split(':').map(degree).collect::<Result<_, _>>().map(Degrees::Each);
     }
     let mut list = text.split(',').map(degree).collect::<Result<Vec<usize>, String>>()?;

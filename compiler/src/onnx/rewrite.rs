@@ -215,18 +215,19 @@ fn encoded(like: &TensorProto, numbers: &ArrayD<f64>) -> Result<TensorProto, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hecc_grammar::model::{Model, Op};
+    use hecc_grammar::model::Model;
 
     use crate::onnx::import;
     use crate::onnx::testing::{Attr, Case};
 
-    /// The weights of the only product of a model.
+    /// The weights of the products of a model.
+    fn all_weights(model: &Model) -> Vec<&ArrayD<f64>> {
+        let constants = model.nodes.iter().flat_map(|node| node.op.constants());
+        constants.map(|constant| model.array(constant)).filter(|array| array.ndim() > 1).collect()
+    }
+
     fn weights(model: &Model) -> ArrayD<f64> {
-        let found = model.nodes.iter().find_map(|node| match node.op {
-            Op::Conv { weight, .. } | Op::MatMul { weight, .. } => Some(model.array(weight)),
-            _ => None,
-        });
-        found.expect("the model has a product").clone()
+        all_weights(model)[0].clone()
     }
 
     fn changed(case: &Case, node: &str, change: impl Fn(f64) -> f64) -> (ArrayD<f64>, Model) {
@@ -270,14 +271,7 @@ mod tests {
         let new = old.mapv(|w| 10.0 * w);
         let change = NewWeights { node: "y", old: &old, new: &new };
         let model = import(with_weights(bytes, None, &[change]).unwrap().into(), None).unwrap();
-        let found: Vec<&ArrayD<f64>> = model
-            .nodes
-            .iter()
-            .filter_map(|node| match node.op {
-                Op::MatMul { weight, .. } => Some(model.array(weight)),
-                _ => None,
-            })
-            .collect();
+        let found = all_weights(&model);
         assert_eq!(found, [&old, &new]);
     }
 

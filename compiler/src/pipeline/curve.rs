@@ -22,8 +22,7 @@ pub struct CurvePoint {
 /// The plan that was compiled among those of other choices of degrees that were tried, from the cheapest on.
 pub(super) fn curve(task: &Task<'_>, compiled: &Compiled) -> Vec<CurvePoint> {
     let report = &compiled.approximation;
-    let chosen: Vec<usize> =
-        report.layers.iter().map(|layer| layer.choices[layer.chosen].degree).collect();
+    let chosen = report.degrees();
     let of = |tried: &Tried| {
         let is_chosen = tried.degrees == chosen && tried.is_tuned == report.tuned.is_some();
         let plan = match &compiled.plan.validation {

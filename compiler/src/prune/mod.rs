@@ -245,10 +245,9 @@ fn moments(
     wanted: &[&ArrayD<f64>],
 ) -> [Moments; 2] {
     let weights = Weights::of(model, tensor).expect("layers have weights");
-    let bias = match model.node(tensor).op {
-        Op::Conv { bias: Some(bias), .. } => Some(model.array(bias)),
-        _ => None,
-    };
+    let op = &model.node(tensor).op;
+    let bias =
+        if let Op::Conv { bias: Some(bias), .. } = op { Some(model.array(*bias)) } else { None };
     let n_positions = wanted[0].len() / weights.size.0.max(1);
     let stride = (x.len() * n_positions).div_ceil(MOST_POSITIONS);
     let of_image = |i: usize| {

@@ -28,34 +28,29 @@ enum Kind<'a> {
 impl<'a> Weights<'a> {
     /// Those of the node that computes a tensor, if it has any.
     pub fn of(model: &'a Model, tensor: Tensor) -> Option<Weights<'a>> {
-        match &model.node(tensor).op {
-            Op::Conv { weight, window, groups: 1, .. } => {
-                let array = model.array(*weight);
-                let shape = array.shape();
-                let kernel = if let [k] = shape[2..] { [1, k] } else { [shape[2], shape[3]] };
-                let n_taps = kernel[0] * kernel[1];
-                Some(Weights {
-                    constant: *weight,
-                    matrix: flat(array),
-                    size: (shape[0], shape[1] * n_taps),
-                    axis: 1,
-                    kind: Kind::Convolution { window, kernel, spatial: shape.len() - 2 },
-                })
-            }
-            Op::MatMul { x, weight } if model.array(*weight).ndim() == 2 => {
-                let array = model.array(*weight);
-                let (features, results) = (array.shape()[0], array.shape()[1]);
-                let transposed = array.t();
-                Some(Weights {
-                    constant: *weight,
-                    matrix: Cow::Owned(transposed.iter().copied().collect()),
-                    size: (results, features),
-                    axis: model.shape(*x).len() - 1,
-                    kind: Kind::Matrix,
-                })
-            }
-            _ => None,
+        let op = &model.node(tensor).op;
+        if let Op::Conv { weight, window, groups: 1, .. } = op {
+            let array = model.array(*weight);
+            let shape = array.shape();
+            let kernel = if let [k] = shape[2..] { [1, k] } else { [shape[2], shape[3]] };
+            return Some(Weights {
+                constant: *weight,
+                matrix: flat(array),
+                size: (shape[0], shape[1] * kernel[0] * kernel[1]),
+                axis: 1,
+                kind: Kind::Convolution { window, kernel, spatial: shape.len() - 2 },
+            });
         }
+        let Op::MatMul { x, weight } = op else { return None };
+        let array = model.array(*weight);
+        let &[features, results] = array.shape() else { return None };
+        Some(Weights {
+            constant: *weight,
+            matrix: Cow::Owned(array.t().iter().copied().collect()),
+            size: (results, features),
+            axis: model.shape(*x).len() - 1,
+            kind: Kind::Matrix,
+        })
     }
 
     /// Whether it is a matrix, and not a kernel that slides.

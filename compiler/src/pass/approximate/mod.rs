@@ -202,6 +202,11 @@ pub struct ApproximateReport {
 }
 
 impl ApproximateReport {
+    /// The degrees chosen, layer by layer.
+    pub fn degrees(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.choices[layer.chosen].degree).collect()
+    }
+
     /// Whether all of them together are as good as was asked for.
     pub fn is_good_enough(&self) -> bool {
         self.loss <= goal::SLACK
