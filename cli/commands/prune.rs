@@ -9,7 +9,7 @@ use hecc_compiler::pipeline::{Compiled, compile};
 use hecc_compiler::prune::{PrunedLayer, Weights};
 use hecc_compiler::{prune, size};
 use hecc_grammar::cost;
-use hecc_grammar::model::{Const, Model};
+use hecc_grammar::model::{Model, Node};
 use hecc_grammar::plan::Normalization;
 use ndarray::ArrayD;
 
@@ -77,11 +77,12 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     let before = compile(&model, &calibration, &config)?;
     working.say("pruning".to_owned());
     let pruned = prune::prune(&model, &calibration, &before, &config, args.keep)?;
+    let file = written(args, &model, &pruned.model, &pruned.layers)?;
     working.say("compiling the pruned network".to_owned());
     let wish = PlanWish::of(&before);
     let after = compile(&pruned.model, &calibration, &wish.config(&config))?;
     drop(working);
-    output.write(&written(args, &model, &pruned.model, &pruned.layers)?)?;
+    output.write(&file)?;
     let report = PruneReport {
         pruned: &pruned,
         before: size_of(&before, &config),
@@ -95,17 +96,17 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
 /// finely: its decisions are closer, and it is not known that they were not those of the network to begin with.
 struct PlanWish {
     degrees: Vec<usize>,
-    /// In tenths of a bit; `None` where results are exact.
+    /// In tenths of a bit; `None` where results are exact, or bootstraps are made as precise as results need.
     precision: Option<f64>,
 }
 
 impl PlanWish {
     fn of(compiled: &Compiled) -> PlanWish {
         let precision = compiled.score.precision;
+        let is_wished = precision.is_finite() && precision > 0.0 && compiled.bootstraps.is_none();
         PlanWish {
             degrees: compiled.approximation.degrees(),
-            precision: (precision.is_finite() && precision > 0.0)
-                .then(|| (10.0 * precision).floor() / 10.0),
+            precision: is_wished.then(|| (10.0 * precision).floor() / 10.0),
         }
     }
 
@@ -143,11 +144,12 @@ fn size_of(compiled: &Compiled, config: &Config) -> PlanSize {
 
 /// The file with the weights of pruned layers, read back to see that they are what they should be.
 fn written(args: &Args, model: &Model, pruned: &Model, layers: &[PrunedLayer]) -> Result<Vec<u8>> {
-    let weights = |layer: &PrunedLayer| {
-        let of = |model: &Model| Some(model.array(constant(model, layer)?).clone());
-        of(model).zip(of(pruned))
+    let weights = |model: &Model, layer: &PrunedLayer| {
+        let weights = Weights::of(model, layer.tensor).expect("pruned layers have weights");
+        model.array(weights.constant).clone()
     };
-    let pairs: Vec<(ArrayD<f64>, ArrayD<f64>)> = layers.iter().filter_map(weights).collect();
+    let pairs: Vec<(ArrayD<f64>, ArrayD<f64>)> =
+        layers.iter().map(|layer| (weights(model, layer), weights(pruned, layer))).collect();
     let changes: Vec<NewWeights<'_>> = layers
         .iter()
         .zip(&pairs)
@@ -158,27 +160,30 @@ fn written(args: &Args, model: &Model, pruned: &Model, layers: &[PrunedLayer]) -
     let write = || {
         let bytes = onnx::with_weights(bytes_file::read(&args.model)?, folder, &changes)?;
         let again = onnx::import(bytes.clone().into(), folder)?;
-        for (layer, (_, new)) in layers.iter().zip(&pairs) {
-            let found = constant(&again, layer).map(|constant| again.array(constant));
-            ensure!(
-                found.is_some_and(|found| is_close(found, new)),
-                "node `{}`: the file would not hold the pruned weights, which is a fault of hecc",
-                layer.name
-            );
-        }
+        ensure!(
+            is_close(&again, pruned),
+            "the file would not hold the pruned network, which is a fault of hecc"
+        );
         Ok(bytes)
     };
     write().with_context(|| stream::name(&args.model))
 }
 
-/// The weights of a pruned layer.
-fn constant(model: &Model, layer: &PrunedLayer) -> Option<Const> {
-    let exists = layer.tensor.index() < model.nodes.len();
-    exists.then(|| Weights::of(model, layer.tensor))?.map(|weights| weights.constant)
+/// Whether networks differ by no more than rounding of their weights to 32 bits explains.
+fn is_close(a: &Model, b: &Model) -> bool {
+    let is_same = |(a, b): (&Node, &Node)| a.name == b.name && a.shape == b.shape;
+    let constants = |model: &Model| -> Vec<ArrayD<f64>> {
+        let all = model.nodes.iter().flat_map(|node| node.op.constants());
+        all.map(|constant| model.array(constant).clone()).collect()
+    };
+    let (of_a, of_b) = (constants(a), constants(b));
+    a.nodes.len() == b.nodes.len()
+        && a.nodes.iter().zip(&b.nodes).all(is_same)
+        && of_a.len() == of_b.len()
+        && of_a.iter().zip(&of_b).all(|(a, b)| are_close(a, b))
 }
 
-/// Whether numbers differ by no more than rounding to 32 bits explains.
-fn is_close(a: &ArrayD<f64>, b: &ArrayD<f64>) -> bool {
+fn are_close(a: &ArrayD<f64>, b: &ArrayD<f64>) -> bool {
     let largest = b.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     a.shape() == b.shape() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest)
 }

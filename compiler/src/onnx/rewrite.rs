@@ -57,7 +57,8 @@ fn replace(
     let names = &graph.node[place].input;
     let found = [1, 0].into_iter().find_map(|input| {
         let name = names.get(input)?;
-        stored(graph, dir, name).map(|read| (input, name.clone(), read))
+        let read = stored(graph, &graph.node[..place], dir, name)?;
+        Some((input, name.clone(), read))
     });
     let Some((input, name, read)) = found else {
         let hint = "its weights are computed from others, expected an initializer; fold constants first (onnxsim, onnxruntime)";
@@ -98,8 +99,14 @@ struct Stored {
     like: TensorProto,
 }
 
-/// The weights behind a name: an initializer, a constant, or one of these transposed; `None` if they are computed otherwise.
-fn stored(graph: &GraphProto, dir: Option<&Path>, name: &str) -> Option<Result<Stored, Refused>> {
+/// The weights behind a name: an initializer, a constant, or one of these transposed by one of `nodes`; `None` if they are computed
+/// otherwise.
+fn stored(
+    graph: &GraphProto,
+    nodes: &[NodeProto],
+    dir: Option<&Path>,
+    name: &str,
+) -> Option<Result<Stored, Refused>> {
     let read = |like: &TensorProto| {
         let array = tensor::read(like, dir)?.into_array();
         Ok(Stored { array, like: TensorProto { dims: vec![], ..like.clone() } })
@@ -107,13 +114,15 @@ fn stored(graph: &GraphProto, dir: Option<&Path>, name: &str) -> Option<Result<S
     if let Some(own) = graph.initializer.iter().find(|tensor| tensor.name() == name) {
         return Some(read(own));
     }
-    let node = graph.node.iter().find(|node| node.output.iter().any(|output| output == name))?;
+    let place = nodes.iter().position(|node| node.output.iter().any(|output| output == name))?;
+    let (before, node) = (&nodes[..place], &nodes[place]);
+    let operand = || stored(graph, before, dir, node.input.first()?);
     match node.op_type() {
         "Constant" => {
             let value = node.attribute.iter().find(|attribute| attribute.name() == "value")?;
             Some(read(value.t.as_ref()?))
         }
-        "Identity" => stored(graph, dir, node.input.first()?),
+        "Identity" => operand(),
         "Transpose" => {
             let perm = node.attribute.iter().find(|attribute| attribute.name() == "perm");
             let turned = |stored: Stored| match stored.array.ndim() {
@@ -126,7 +135,7 @@ fn stored(graph: &GraphProto, dir: Option<&Path>, name: &str) -> Option<Result<S
                     "its weights are transposed and have {n} dimensions, expected 2"
                 ))),
             };
-            Some(stored(graph, dir, node.input.first()?)?.and_then(turned))
+            Some(operand()?.and_then(turned))
         }
         _ => None,
     }
@@ -251,7 +260,12 @@ mod tests {
             .node("Conv", "x w", "c", &[])
             .node("BatchNormalization", "c s b b s2", "y", &[])
             .floats("s2", &[2], &[1.0, 2.0]);
-        for (case, node) in [(transposed, "y"), (normalized, "c")] {
+        let turned = Case::new(13, &[1, 3])
+            .floats("w", &[2, 3], &[1.0, -2.0, 0.5, 0.25, 4.0, -1.0])
+            .node("Transpose", "w", "t", &[])
+            .node("Identity", "t", "u", &[])
+            .node("MatMul", "x u", "y", &[]);
+        for (case, node) in [(transposed, "y"), (normalized, "c"), (turned, "y")] {
             let (new, model) = changed(&case, node, |w| if w.abs() < 1.5 { 0.0 } else { 1.25 * w });
             let found = weights(&model);
             assert_eq!(found.shape(), new.shape());

@@ -100,7 +100,8 @@ impl Way<'_> {
         self.stored.get(&tensor).is_some_and(|&other| other != id)
     }
 
-    /// The groups of a node's weights, and how many plaintexts hold them; `None` if what is before or behind it mixes elements in ways that have no structure.
+    /// The groups of a node's weights, and how many plaintexts hold them; `None` if what is before or behind it mixes elements in
+    /// ways that have no structure.
     fn groups(&self, tensor: Tensor, id: NodeId, packing: &Packing) -> Option<(Vec<Group>, usize)> {
         let weights = Weights::of(self.model, tensor)?;
         let x = *self.model.node(tensor).op.operands().first()?;
