@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use hecc_compiler::config::Config;
 use hecc_compiler::onnx::{self, NewWeights};
 use hecc_compiler::pipeline::{Compiled, compile};
-use hecc_compiler::prune::{PrunedLayer, Weights};
+use hecc_compiler::prune::{Method, PruneConfig, PrunedLayer, Weights};
 use hecc_compiler::{prune, size};
 use hecc_grammar::cost;
 use hecc_grammar::model::{Model, Node};
@@ -40,9 +41,21 @@ pub(crate) struct Args {
     /// The part of the plaintexts of weights that is left, such as 0.4.
     #[arg(long, value_name = "PART", value_parser = parse_part)]
     keep: f64,
+    /// How weights are chosen that go.
+    #[arg(long, value_enum, default_value_t = Way::Hecc)]
+    method: Way,
     /// Mean and standard deviation that pixels are normalized by, as for `hecc compile`.
     #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
     normalize: Option<Normalization>,
+}
+
+/// What `--method` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// By mean magnitude, in the whole network, the others left as they are: what HE-PEx compares itself with.
+    P2t,
+    /// By what they contribute on the calibration data for the time that they take, the others refitted.
+    Hecc,
 }
 
 fn parse_part(text: &str) -> Result<f64, String> {
@@ -76,7 +89,12 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     let working = Progress::spinner(console, "compiling the network as it is");
     let before = compile(&model, &calibration, &config)?;
     working.say("pruning".to_owned());
-    let pruned = prune::prune(&model, &calibration, &before, &config, args.keep)?;
+    let method = match args.method {
+        Way::P2t => Method::P2t,
+        Way::Hecc => Method::Hecc,
+    };
+    let wanted = PruneConfig { keep: args.keep, method };
+    let pruned = prune::prune(&model, &calibration, &before, &config, wanted)?;
     let file = written(args, &model, &pruned.model, &pruned.layers)?;
     working.say("compiling the pruned network".to_owned());
     let wish = PlanWish::of(&before);

@@ -49,6 +49,10 @@ fn a_pruned_network_is_an_onnx_file_with_a_cheaper_plan() {
     ));
     let keys = number(&sheet, "/memory_bytes/keys_at_least");
     assert_eq!(keys, number(&report, "/after/key_bytes"), "{sheet}");
+    // Without a fit, and by magnitude alone, more is lost.
+    let p2t =
+        workshop.json(&format!("{} --keep 0.85 --method p2t", prune.replace("pruned", "p2t")));
+    assert!(number(&p2t, "/rms_error") > number(&report, "/rms_error"), "{p2t}");
     // Once more, over the file that is there.
     let same = workshop.json(&format!("{prune} --keep 1"));
     assert_eq!(number(&same, "/after/plaintexts"), all);

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::Method;
 use super::groups::Layer;
 
 /// A layer with what decides which of its groups go.
@@ -17,8 +18,8 @@ pub(super) struct Weighed<'a> {
 ///
 /// A group's worth is the part of the mean square of its layer's results that it makes up, all weights taken to act
 /// independently of each other. It goes before another one if that is less for each second that it takes; of plaintexts that
-/// several groups are in, each has its share.
-pub(super) fn choose(layers: &[Weighed<'_>], keep: f64) -> Vec<Vec<usize>> {
+/// several groups are in, each has its share. By [`Method::P2t`] it is the mean magnitude of its weights.
+pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, method: Method) -> Vec<Vec<usize>> {
     let mut offers: Vec<(f64, usize, usize)> = vec![];
     // For each plaintext of each layer, the groups in it.
     let mut readers: Vec<Vec<usize>> = vec![];
@@ -33,7 +34,15 @@ pub(super) fn choose(layers: &[Weighed<'_>], keep: f64) -> Vec<Vec<usize>> {
             let own: f64 = group.weights.iter().map(|&place| energy(place as usize)).sum();
             let shares = group.plaintexts.iter().map(|&p| 1.0 / of_layer[p as usize] as f64);
             let seconds = shares.sum::<f64>() * layer.seconds.max(f64::MIN_POSITIVE);
-            offers.push((if all > 0.0 { own / all / seconds } else { 0.0 }, l, g));
+            let magnitude = |&place: &u32| weights[place as usize].abs();
+            let worth = match method {
+                Method::P2t => {
+                    group.weights.iter().map(magnitude).sum::<f64>() / group.weights.len() as f64
+                }
+                Method::Hecc if all > 0.0 => own / all / seconds,
+                Method::Hecc => 0.0,
+            };
+            offers.push((worth, l, g));
         }
         readers.push(of_layer);
     }
@@ -81,15 +90,22 @@ mod tests {
                 Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] },
                 Weighed { layer: &other, matrix: &b, squares: &squares },
             ];
-            choose(&layers, 0.5)
+            choose(&layers, 0.5, Method::Hecc)
         };
         // 0.05 of 5.05 in one second; of 5 in four seconds 1 and 4.
         assert_eq!(weigh([1.0, 1.0]), [vec![1], vec![0]]);
         // A feature that is seldom large.
         assert_eq!(weigh([1.0, 0.01]), [vec![1], vec![1]]);
         let layers = [Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] }];
-        assert_eq!(choose(&layers, 1.0), [vec![0usize; 0]]);
-        assert_eq!(choose(&layers, 0.0), [vec![1, 0]]);
+        assert_eq!(choose(&layers, 1.0, Method::Hecc), [vec![0usize; 0]]);
+        assert_eq!(choose(&layers, 0.0, Method::Hecc), [vec![1, 0]]);
+        // Mean magnitudes, whatever the layer and the features: 1.5, 0.15; 1, 2.
+        let layers = [
+            Weighed { layer: &one, matrix: &a, squares: &[9.0, 1.0] },
+            Weighed { layer: &other, matrix: &b, squares: &[1.0, 1.0] },
+        ];
+        assert_eq!(choose(&layers, 0.5, Method::P2t), [vec![1], vec![0]]);
+        assert_eq!(choose(&layers, 0.25, Method::P2t), [vec![1, 0], vec![0]]);
     }
 
     #[test]
@@ -99,6 +115,6 @@ mod tests {
         let matrix = ndarray::array![[1.0, 2.0, 3.0]];
         let weighed = [Weighed { layer: &one, matrix: &matrix, squares: &[1.0; 3] }];
         // Without the first group all three plaintexts are left.
-        assert_eq!(choose(&weighed, 0.6), [vec![0, 1]]);
+        assert_eq!(choose(&weighed, 0.6, Method::Hecc), [vec![0, 1]]);
     }
 }

@@ -39,6 +39,25 @@ const MOST_POSITIONS: usize = 1 << 17;
 /// Layers whose results are sums of more numbers than this are not refitted: there is too little data for that.
 const MOST_FEATURES: usize = 1 << 12;
 
+/// How much goes, and how that is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PruneConfig {
+    /// The part of the plaintexts of weights that is left.
+    pub keep: f64,
+    /// How groups are chosen.
+    pub method: Method,
+}
+
+/// How groups are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// By the mean magnitude of their weights, in the whole network; what is left stays as it is. What HE-PEx compares itself with
+    /// (P2T), after Hunter.
+    P2t,
+    /// By what they contribute on the calibration data for the time that they take; what is left is refitted.
+    Hecc,
+}
+
 /// A pruned network.
 pub struct Pruned {
     /// It; nodes and shapes are those of the network that was given.
@@ -66,7 +85,7 @@ pub struct PrunedLayer {
     pub errors: (f64, f64),
 }
 
-/// Prunes a network until `keep` of the plaintexts are left that the weights of its plan take. `compiled` is its plan as it is.
+/// Prunes a network until so much of the plaintexts is left that the weights of its plan take. `compiled` is its plan as it is.
 ///
 /// # Errors
 /// If the network was trained for few bits, or has no weights that could go.
@@ -75,7 +94,7 @@ pub fn prune(
     calibration: &Calibration,
     compiled: &Compiled,
     config: &Config,
-    keep: f64,
+    PruneConfig { keep, method }: PruneConfig,
 ) -> Result<Pruned, CompileError> {
     let layers = layers_of(model, compiled)?;
     let split = Split::new(model, calibration);
@@ -85,14 +104,16 @@ pub fn prune(
     let all = layers.iter().zip(&matrices).zip(&squares);
     let weighed: Vec<Weighed<'_>> =
         all.map(|((layer, matrix), squares)| Weighed { layer, matrix, squares }).collect();
-    let chosen = choose(&weighed, keep);
+    let chosen = choose(&weighed, keep, method);
     let mut masked = matrices;
     for ((layer, matrix), chosen) in layers.iter().zip(&mut masked).zip(&chosen) {
         let weights = matrix.as_slice_mut().expect("in standard order");
         let gone = chosen.iter().flat_map(|&group| &layer.groups[group].weights);
         gone.for_each(|&place| weights[place as usize] = 0.0);
     }
-    let (pruned, errors) = refit_in_sequence(model, &layers, masked, &inputs).map_err(broken)?;
+    let fits = method == Method::Hecc;
+    let (pruned, errors) =
+        masked_in_sequence(model, &layers, masked, &inputs, fits).map_err(broken)?;
     let counts = layers.iter().zip(&chosen).map(|(layer, chosen)| {
         let is_left =
             |(g, group): (usize, &Group)| (!chosen.contains(&g)).then(|| group.plaintexts.clone());
@@ -199,12 +220,14 @@ fn squares(
 /// Errors with the weights that were left, and after they were refitted.
 type Errors = (f64, f64);
 
-/// The network with its layers' weights refitted one after the other, each on what the layers before make of the inputs.
-fn refit_in_sequence(
+/// The network with its layers' weights masked and, if `fits`, refitted one after the other, each on what the layers before make of
+/// the inputs.
+fn masked_in_sequence(
     model: &Model,
     layers: &[Layer],
     masked: Vec<Array2<f64>>,
     inputs: &[ArrayD<f64>],
+    fits: bool,
 ) -> Result<(Model, Vec<Errors>), InterpretError> {
     let mut new = model.clone();
     let mut errors = vec![(0.0, 0.0); layers.len()];
@@ -218,9 +241,13 @@ fn refit_in_sequence(
             let mut fitted = masked[l].clone();
             if weights.size.1 <= MOST_FEATURES {
                 let [some, others] = moments(model, tensor, &x, &wanted);
-                let refitted = refit(&masked[l], &some, &others);
-                errors[l] = (others.error(&masked[l]).sqrt(), refitted.error.sqrt());
-                fitted = refitted.matrix;
+                let error = others.error(&masked[l]).sqrt();
+                errors[l] = (error, error);
+                if fits {
+                    let refitted = refit(&masked[l], &some, &others);
+                    errors[l].1 = refitted.error.sqrt();
+                    fitted = refitted.matrix;
+                }
             }
             let array = weights.array(model, &fitted);
             let constant = new.constant(array);
