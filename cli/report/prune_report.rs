@@ -94,8 +94,8 @@ impl PruneReport<'_> {
                 "name": layer.name,
                 "plaintexts_before": layer.n_plaintexts.0,
                 "plaintexts": layer.n_plaintexts.1,
-                "error_without_refit": layer.errors.0,
-                "error": layer.errors.1,
+                "error_without_refit": layer.errors.map(|errors| errors.masked),
+                "error": layer.errors.map(|errors| errors.fitted),
             })
         };
         let agreement = self.pruned.agreement;
@@ -124,8 +124,8 @@ fn table(layers: &[PrunedLayer]) -> Table {
             name.clone(),
             units::grouped(*all as u64),
             units::percent(*left, *all),
-            part(errors.0),
-            part(errors.1),
+            errors.map_or("-".to_owned(), |errors| part(errors.masked)),
+            errors.map_or("-".to_owned(), |errors| part(errors.fitted)),
         ]);
     }
     table

@@ -80,9 +80,17 @@ pub struct PrunedLayer {
     pub tensor: Tensor,
     /// Plaintexts before and after.
     pub n_plaintexts: (usize, usize),
-    /// Root mean square of the error of its results on the calibration data, as a part of their own: with the weights that were
-    /// left, and after they were refitted.
-    pub errors: (f64, f64),
+    /// Of its results; `None` if that would take too much memory to find out.
+    pub errors: Option<Errors>,
+}
+
+/// Root mean squares of the error of a layer's results on calibration data that a fit did not see, as a part of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Errors {
+    /// With the weights that were left.
+    pub masked: f64,
+    /// After they were refitted, if they were.
+    pub fitted: f64,
 }
 
 /// Prunes a network until so much of the plaintexts is left that the weights of its plan take. `compiled` is its plan as it is.
@@ -217,9 +225,6 @@ fn squares(
     Ok(squares)
 }
 
-/// Errors with the weights that were left, and after they were refitted.
-type Errors = (f64, f64);
-
 /// The network with its layers' weights masked and, if `fits`, refitted one after the other, each on what the layers before make of
 /// the inputs.
 fn masked_in_sequence(
@@ -228,9 +233,9 @@ fn masked_in_sequence(
     masked: Vec<Array2<f64>>,
     inputs: &[ArrayD<f64>],
     fits: bool,
-) -> Result<(Model, Vec<Errors>), InterpretError> {
+) -> Result<(Model, Vec<Option<Errors>>), InterpretError> {
     let mut new = model.clone();
-    let mut errors = vec![(0.0, 0.0); layers.len()];
+    let mut errors = vec![None; layers.len()];
     let (mut clean, mut pruned) = (Lockstep::new(model, inputs)?, Lockstep::new(model, inputs)?);
     for (tensor, node) in model.tensors() {
         clean.step();
@@ -242,12 +247,13 @@ fn masked_in_sequence(
             if weights.size.1 <= MOST_FEATURES {
                 let [some, others] = moments(model, tensor, &x, &wanted);
                 let error = others.error(&masked[l]).sqrt();
-                errors[l] = (error, error);
+                let mut own = Errors { masked: error, fitted: error };
                 if fits {
                     let refitted = refit(&masked[l], &some, &others);
-                    errors[l].1 = refitted.error.sqrt();
+                    own.fitted = refitted.error.sqrt();
                     fitted = refitted.matrix;
                 }
+                errors[l] = Some(own);
             }
             let array = weights.array(model, &fitted);
             let constant = new.constant(array);
