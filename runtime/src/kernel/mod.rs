@@ -3,10 +3,9 @@
 //! Every function works on whole limbs. Residues are canonical, in `[0, q)` with `q < 2^50`, on entry and on return.
 //! `portable` is the reference: every other table gives exactly its results. `HECC_KERNEL=portable` forces it.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod embedding;
 mod portable;
+mod simd;
 mod table;
 
 use std::sync::OnceLock;
@@ -15,11 +14,7 @@ pub use table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {
-    let mut tables = vec![];
-    #[cfg(target_arch = "x86_64")]
-    tables.extend(avx2::table());
-    tables.push(&portable::TABLE);
-    tables
+    simd::tables().chain([&portable::TABLE]).collect()
 }
 
 /// `HECC_KERNEL` names a table that this processor cannot run.

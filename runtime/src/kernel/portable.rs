@@ -108,6 +108,7 @@ fn swap_within_blocks(x: &mut [u64]) {
     }
 }
 
+#[inline(always)]
 pub(super) fn add(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     assert!(out.len() == a.len() && a.len() == b.len());
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -115,6 +116,7 @@ pub(super) fn add(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     }
 }
 
+#[inline(always)]
 pub(super) fn sub(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
     assert!(out.len() == a.len() && a.len() == b.len());
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -123,7 +125,7 @@ pub(super) fn sub(out: &mut [u64], a: &[u64], b: &[u64], q: &Modulus) {
 }
 
 /// From `t` to `q`: residues beyond t/2 stand for negative integers, which are `q − t` more modulo q.
-#[inline]
+#[inline(always)]
 pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
     assert_eq!(out.len(), a.len());
     let (t, q) = (from.value(), to.value());
@@ -137,6 +139,7 @@ pub(super) fn lift(out: &mut [u64], a: &[u64], from: &Modulus, to: &Modulus) {
     }
 }
 
+#[inline(always)]
 pub(super) fn neg(out: &mut [u64], a: &[u64], q: &Modulus) {
     assert_eq!(out.len(), a.len());
     for (out, &a) in out.iter_mut().zip(a) {
