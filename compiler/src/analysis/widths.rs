@@ -85,14 +85,14 @@ pub fn widths(
             }
         };
         let (lo, hi) = range(node.tensor);
-        let step = integers.steps[id.0].iter().fold(f64::INFINITY, |least, s| least.min(s.abs()));
+        let scale = integers.scales[id.0].iter().fold(f64::INFINITY, |least, s| least.min(s.abs()));
         widths.push(Width {
             name: node.name.clone(),
             kind,
             format: bits(format),
             certified: elements.iter().map(Interval::bits).fold(0.0, f64::max),
             // Beyond a quantizer's levels inputs are clamped.
-            calibrated: bits((lo.abs().max(hi.abs()) / step).min(limit)),
+            calibrated: bits((lo.abs().max(hi.abs()) / scale).min(limit)),
             widest_channel: widest_channel(graph, id, &elements),
         });
         intervals.push(elements);

@@ -95,11 +95,17 @@ impl Layout {
         self.bits.iter().enumerate().map(place).sum()
     }
 
+    /// What each index along a dimension adds to the position; 0 for none.
+    pub fn offsets(&self, dim: Option<usize>) -> Vec<usize> {
+        let all = |dim| (0..self.shape[dim]).map(|index| self.offset(dim, index)).collect();
+        dim.map_or(vec![0], all)
+    }
+
     /// The position of every element (its first copy), in row-major order of the elements.
     pub fn positions(&self) -> Vec<usize> {
         let mut positions = vec![0];
-        for (dim, &n) in self.shape.iter().enumerate() {
-            let offsets: Vec<usize> = (0..n).map(|index| self.offset(dim, index)).collect();
+        for dim in 0..self.shape.len() {
+            let offsets = self.offsets(Some(dim));
             let along = |position: usize| offsets.iter().map(move |offset| position + offset);
             positions = positions.into_iter().flat_map(along).collect();
         }

@@ -1,5 +1,6 @@
 //! Layouts of tensors in slots, and linear maps between layouts as diagonals, rotations and plaintexts.
 
+mod boxes;
 mod candidates;
 mod diagonals;
 #[expect(clippy::module_inception, reason = "the folder is named after its main idea")]
@@ -10,6 +11,7 @@ mod schedule;
 mod slots;
 mod step_set;
 
+pub use boxes::{Boxes, boxes, rotated};
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
 pub use layout::{Bit, Layout, bits_for};

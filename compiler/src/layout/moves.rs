@@ -38,16 +38,28 @@ impl Geometry {
 
     /// The slot of that product, whose shift is known.
     pub(super) fn slot(&self, out: usize, input: usize, shift: Shift) -> u32 {
+        let (row, column) = self.space.split(self.unmoved(out, input) as usize);
+        let column = match self.unmoved_by(shift) {
+            Some((by, length)) => (column + by) % length,
+            None => column,
+        };
+        (row * self.space.row_length() + column) as u32
+    }
+
+    /// That slot before columns move cyclically by what [`Self::unmoved_by`] says: a sum over dimensions.
+    pub(super) fn unmoved(&self, out: usize, input: usize) -> u32 {
         let Geometry { space, p_in, p_out } = *self;
-        let steps = shift.steps as usize;
         let n = space.n_slots();
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
-        let column = match p_out.columns >= p_in.columns {
-            true => out,
-            false => (input + p_in.columns - steps) % p_in.columns,
-        };
+        let column = if p_out.columns >= p_in.columns { out } else { input };
         let row = if p_out.rows_differ { out_row } else { in_row };
         (row * space.row_length() + column) as u32
+    }
+
+    /// How far, among how many columns, products with this shift move to higher ones: those that lie where their operand does.
+    pub(super) fn unmoved_by(&self, shift: Shift) -> Option<(usize, usize)> {
+        let length = self.p_in.columns;
+        (self.p_out.columns < length).then(|| ((length - shift.steps as usize) % length, length))
     }
 }
 
@@ -97,7 +109,7 @@ pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
     let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
     let mut all = Moves::new(by_dimension.geometry.n_steps());
-    for product in &structure.0 {
+    for product in &structure.products {
         by_dimension.of_product(product).into_iter().for_each(|one| all.push(one));
     }
     all
@@ -129,11 +141,7 @@ impl ByDimension<'_> {
     }
 
     fn of_relation(&self, relation: &Relation) -> Vec<(Pair, Shift)> {
-        let offsets = |layout: &Layout, dim: Option<usize>| -> Vec<usize> {
-            let all = |dim| (0..layout.shape[dim]).map(|i| layout.offset(dim, i)).collect();
-            dim.map_or(vec![0], all)
-        };
-        let (to, from) = (offsets(self.output, relation.to), offsets(self.input, relation.from));
+        let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
         let mut moves = Moves::new(self.geometry.n_steps());
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
         moves.distinct()

@@ -42,18 +42,17 @@ impl Schedule {
     pub const NONE: Schedule =
         Schedule { stride: 1, centered: false, extended: false, n_products: 0, seconds: 0.0 };
 
-    /// Splits a shift of an operand of this period into a baby step and a giant one, both of steps in `0..period`; rows change
-    /// places with the giant step.
+    /// Splits a shift of an operand of this period, a power of two, into a baby step and a giant one, both of steps in
+    /// `0..period`; rows change places with the giant step.
     pub fn split(&self, shift: Shift, period: usize) -> (u32, Shift) {
-        let period = period as i64;
-        let stride = i64::from(self.stride);
-        let d = i64::from(shift.steps);
-        let mut baby = d % stride;
+        let (stride, period) = (self.stride, period as u32);
+        debug_assert!(stride.is_power_of_two() && period.is_power_of_two());
+        let mut baby = shift.steps & (stride - 1);
         if self.centered && 2 * baby >= stride {
-            baby -= stride;
+            baby = baby.wrapping_sub(stride);
         }
-        let giant = (d - baby).rem_euclid(period);
-        (baby.rem_euclid(period) as u32, Shift { steps: giant as u32, ..shift })
+        let giant = shift.steps.wrapping_sub(baby) & (period - 1);
+        (baby & (period - 1), Shift { steps: giant, ..shift })
     }
 }
 

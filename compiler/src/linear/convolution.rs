@@ -48,19 +48,19 @@ impl Convolution {
     pub(super) fn structure(&self) -> Structure {
         let Sliding { input, output, .. } = &self.sliding;
         let (per_group, n_taps) = (self.per_group(), self.sliding.n_taps());
+        let weight = |c: usize, i: usize, k: usize| self.weight[(c * per_group + i) * n_taps + k];
         let product = |k: usize| {
-            let channels = (0..output[1]).flat_map(|c| {
-                let read = (0..per_group)
-                    .filter(move |i| self.weight[(c * per_group + i) * n_taps + k] != 0.0);
-                read.map(move |i| (c, self.first_channel(c) + i))
-            });
-            let mut channels = Relation::new(1, 1, Pairs::list(channels));
+            let read = |c: usize| (0..per_group).filter(move |&i| weight(c, i, k) != 0.0);
+            let all = || (0..output[1]).flat_map(|c| read(c).map(move |i| (c, i)));
+            let pairs = Pairs::list(all().map(|(c, i)| (c, self.first_channel(c) + i)));
+            let weights = all().map(|(c, i)| weight(c, i, k));
+            let mut channels = Relation::new(1, 1, pairs).valued(weights);
             if self.groups == input[1] && self.groups == output[1] {
                 channels = channels.sliding(1);
             }
             let images = Relation::same(0, 0, input[0]);
             Product([vec![images, channels], self.sliding.relations(k)].concat())
         };
-        Structure((0..n_taps).map(product).collect())
+        Structure { products: (0..n_taps).map(product).collect(), factor: Some(1.0) }
     }
 }

@@ -263,7 +263,8 @@ impl LinearMap {
         if factor == 1.0 {
             return self.clone();
         }
-        let structure = self.structure.clone();
+        let structure = self.structure.as_deref().cloned();
+        let structure = structure.map(|structure| Arc::new(structure.scaled(factor)));
         if let Operator::Scaled { map, factor: own } = &self.operator {
             return LinearMap { structure, ..map.scaled(own * factor) };
         }
@@ -277,7 +278,7 @@ impl LinearMap {
         let map = LinearMap::from_rows(self.n_rows, self.n_cols, |o, entries| {
             entries.extend(self.row(o).map(|(i, old)| (i as u32, value(o, i, old))));
         });
-        LinearMap { structure: self.structure.clone(), ..map }
+        map.with_structure(self.structure.as_deref().cloned().map(Structure::named))
     }
 
     /// The product with a vector.

@@ -98,13 +98,14 @@ impl MatMul {
             Side::Right => self.weight[i * cols + o],
             Side::Left => self.weight[o * inner + i],
         };
+        let read = |o: usize| (0..inner).filter(move |&i| weight(o, i) != 0.0);
+        let all = || (0..n_out).flat_map(|o| read(o).map(move |i| (o, i)));
         let pairs = match self.weight.contains(&0.0) {
-            true => Pairs::list((0..n_out).flat_map(|o| {
-                (0..inner).filter(move |&i| weight(o, i) != 0.0).map(move |i| (o, i))
-            })),
+            true => Pairs::list(all()),
             false => Pairs::All { n_out, n_in: inner },
         };
-        relations.push(Relation::new(summed, summed, pairs));
+        let weights = all().map(|(o, i)| weight(o, i));
+        relations.push(Relation::new(summed, summed, pairs).valued(weights));
         Some(Structure::of(relations))
     }
 }

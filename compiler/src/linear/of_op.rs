@@ -67,8 +67,9 @@ pub fn affine_of(model: &Model, tensor: Tensor) -> Option<Affine> {
             (vec![(*x, same())], Some(constant))
         }
         Op::MulConst(x, c) => {
-            let factors = LinearMap::diagonal(broadcast(model.array(*c), shape));
-            (vec![(*x, factors.with_structure(Some(Structure::same(shape))))], None)
+            let factors = broadcast(model.array(*c), shape);
+            let structure = structure_of_factors(model.array(*c), &factors, shape);
+            (vec![(*x, LinearMap::diagonal(factors).with_structure(Some(structure)))], None)
         }
         Op::Expand(x) => (vec![(*x, expand(model.shape(*x), shape))], None),
         Op::Sum { x, axes, keepdims } => (vec![(*x, sum(model.shape(*x), axes, *keepdims))], None),
@@ -150,6 +151,29 @@ fn channel_bias(bias: &ArrayD<f64>, shape: &[usize]) -> Vec<f64> {
     (0..shape.iter().product()).map(|o| bias[o / spatial % bias.len()]).collect()
 }
 
+/// Of products with factors: with values if these change along one dimension only.
+fn structure_of_factors(array: &ArrayD<f64>, factors: &[f64], shape: &[usize]) -> Structure {
+    let same = Structure::same(shape);
+    let skipped = shape.len() - array.ndim();
+    let mut along = (0..array.ndim()).filter(|&dim| array.shape()[dim] > 1);
+    let (Some(dim), None) = (along.next(), along.next()) else {
+        return match factors.first() {
+            Some(&factor) if factors.iter().all(|&other| other == factor) && factor != 0.0 => {
+                same.scaled(factor)
+            }
+            Some(_) | None => same.named(),
+        };
+    };
+    let values: Vec<f64> = array.iter().copied().collect();
+    if values.contains(&0.0) {
+        return same.named();
+    }
+    let mut relations = same.products.into_iter().next().map_or(vec![], |product| product.0);
+    let varying = relations[skipped + dim].clone().valued(values);
+    relations[skipped + dim] = varying;
+    Structure::of(relations)
+}
+
 /// A map that copies, each dimension of the result from one of the operand.
 fn by_dimension(
     input: &[usize],
@@ -184,7 +208,7 @@ fn expand(input: &[usize], shape: &[usize]) -> LinearMap {
         Some(from) if input[from] == n => Relation::same(to, from, n),
         Some(_) | None => {
             let pairs = Pairs::list((0..n).map(|i| (i, 0)));
-            Relation { to: Some(to), from: None, pairs, slide: None }
+            Relation { from: None, ..Relation::new(to, 0, pairs) }
         }
     };
     by_dimension(input, shape, shape.iter().enumerate().map(relation))
@@ -200,7 +224,7 @@ fn sum(input: &[usize], axes: &[usize], keepdims: bool) -> LinearMap {
         match axes.contains(&from) {
             true => {
                 let pairs = Pairs::All { n_out: 1, n_in: input[from] };
-                Relation { to, from: Some(from), pairs, slide: None }
+                Relation { to, ..Relation::new(0, from, pairs) }
             }
             false => Relation { to, ..Relation::same(0, from, input[from]) },
         }
@@ -221,7 +245,7 @@ fn sum(input: &[usize], axes: &[usize], keepdims: bool) -> LinearMap {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -263,25 +287,33 @@ output "e" t18
         hecc_grammar::model::parse(OPERATORS, &mut |_| None).expect("the text is a model")
     }
 
-    /// Result and operand of every pair that a structure names.
-    fn pairs(structure: &Structure, output: &[usize], input: &[usize]) -> BTreeSet<(usize, usize)> {
-        let mut all = BTreeSet::new();
-        for product in &structure.0 {
-            let start = (vec![0; output.len()], vec![0; input.len()]);
+    /// Result and operand of every pair that a structure names, with its value.
+    fn entries(
+        structure: &Structure,
+        output: &[usize],
+        input: &[usize],
+    ) -> BTreeMap<(usize, usize), f64> {
+        let mut all = BTreeMap::new();
+        for product in &structure.products {
+            let start = (vec![0; output.len()], vec![0; input.len()], 1.0);
             let mut indices = vec![start];
             for relation in &product.0 {
-                let mut next = vec![];
+                let (mut next, mut k) = (vec![], 0);
                 relation.pairs.for_each(|o, i| {
-                    for (mut to, mut from) in indices.clone() {
+                    for (mut to, mut from, value) in indices.clone() {
                         relation.to.into_iter().for_each(|dim| to[dim] = o);
                         relation.from.into_iter().for_each(|dim| from[dim] = i);
-                        next.push((to, from));
+                        next.push((to, from, value * relation.value(k)));
                     }
+                    k += 1;
                 });
                 indices = next;
             }
-            let flat = indices.iter().map(|(to, from)| (flatten(to, output), flatten(from, input)));
-            all.extend(flat);
+            for (to, from, value) in indices {
+                let value = value * structure.factor.unwrap_or(1.0);
+                let before = all.insert((flatten(&to, output), flatten(&from, input)), value);
+                assert!(before.is_none() || structure.factor.is_none(), "in two products");
+            }
         }
         all
     }
@@ -291,27 +323,37 @@ output "e" t18
         let model = model();
         // Every tensor as a map of an earlier one, where it is a single one.
         let mut maps: Vec<Vec<(Tensor, LinearMap)>> = vec![];
-        let mut checked = 0;
+        let (mut checked, mut valued) = (0, 0);
         for (tensor, _) in model.tensors() {
             let mut own = vec![(tensor, LinearMap::identity(model.shape(tensor)))];
             for (x, map) in affine_of(&model, tensor).map_or(vec![], |affine| affine.terms) {
+                let map = map.scaled(0.75);
                 let composed =
                     maps[x.index()].iter().map(|(from, inner)| (*from, map.after(inner)));
                 own.extend(composed.collect::<Vec<_>>());
             }
             for (from, map) in &own {
                 let Some(structure) = map.structure() else { continue };
-                let named = pairs(structure, model.shape(tensor), model.shape(*from));
-                let entries = (0..map.n_rows()).flat_map(|o| map.row(o).map(move |(i, _)| (o, i)));
-                let entries: BTreeSet<(usize, usize)> = entries.collect();
+                let named = entries(structure, model.shape(tensor), model.shape(*from));
+                let rows =
+                    (0..map.n_rows()).flat_map(|o| map.row(o).map(move |(i, x)| ((o, i), x)));
+                let rows: BTreeMap<(usize, usize), f64> = rows.collect();
                 // All weights are positive, so that none cancel.
-                let differ: Vec<_> = named.symmetric_difference(&entries).take(5).collect();
-                assert!(differ.is_empty(), "{tensor:?} of {from:?}: {differ:?}");
+                let differ = named.keys().filter(|place| !rows.contains_key(place));
+                let differ = differ.chain(rows.keys().filter(|place| !named.contains_key(place)));
+                assert_eq!(differ.take(5).count(), 0, "{tensor:?} of {from:?}");
                 checked += 1;
+                if structure.factor.is_some() {
+                    for (place, value) in rows {
+                        let error = (named[&place] - value).abs();
+                        assert!(error < 1e-12 * value, "{tensor:?} of {from:?} at {place:?}");
+                    }
+                    valued += 1;
+                }
             }
             maps.push(own);
         }
-        assert!(checked > 80, "{checked}");
+        assert!(checked > 80 && valued > 60, "{checked}, with values {valued}");
     }
 
     #[test]

@@ -22,13 +22,19 @@ impl Pool {
     pub(super) fn row(&self, o: usize, mut entry: impl FnMut(usize, f64)) {
         let Sliding { input, output, .. } = &self.sliding;
         let out = unflatten(o, output);
-        let mut count = 0;
-        self.sliding.taps(&out[2..], |_, _| count += 1);
-        if self.include_pad {
-            count = self.padded_count(&out[2..]);
-        }
+        let weight = self.weight(&out[2..]);
         let first = (out[0] * input[1] + out[1]) * input[2..].iter().product::<usize>();
-        self.sliding.taps(&out[2..], |_, pixel| entry(first + pixel, 1.0 / count as f64));
+        self.sliding.taps(&out[2..], |_, pixel| entry(first + pixel, weight));
+    }
+
+    /// What the elements of a window are multiplied by.
+    fn weight(&self, out: &[usize]) -> f64 {
+        let mut count = 0;
+        match self.include_pad {
+            true => count = self.padded_count(out),
+            false => self.sliding.taps(out, |_, _| count += 1),
+        }
+        1.0 / count as f64
     }
 
     /// Kernel elements that fall on the data or its padding; beyond both (ceil_mode) they do not count.
@@ -42,13 +48,18 @@ impl Pool {
         (0..kernel.len()).map(per_dim).product()
     }
 
-    /// For each tap, pixels.
+    /// For each tap, pixels. Values are known if all windows have as many elements.
     pub(super) fn structure(&self) -> Structure {
         let input = &self.sliding.input;
         let product = |k: usize| {
             let own = vec![Relation::same(0, 0, input[0]), Relation::same(1, 1, input[1])];
             Product([own, self.sliding.relations(k)].concat())
         };
-        Structure((0..self.sliding.n_taps()).map(product).collect())
+        let spatial = &self.sliding.output[2..];
+        let mut weights =
+            (0..spatial.iter().product()).map(|o| self.weight(&unflatten(o, spatial)));
+        let first = weights.next();
+        let factor = first.filter(|&first| weights.all(|weight| weight == first));
+        Structure { products: (0..self.sliding.n_taps()).map(product).collect(), factor }
     }
 }

@@ -3,6 +3,9 @@
 //! A convolution reads, for each tap of its kernel, some channels for each channel, one row for each row, one column for each
 //! column: a product of small relations. Layouts are sums over dimensions as well, so diagonals follow from these
 //! relations without a look at every entry.
+//!
+//! Where every entry is in one product only its value may be said as well: a number times one for the pair in each relation. Then the
+//! map is a sum of Kronecker products of small matrices.
 
 use std::sync::Arc;
 
@@ -14,7 +17,13 @@ const MOST_PRODUCTS: usize = 1 << 12;
 
 /// A union of products of relations between dimensions.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Structure(pub Vec<Product>);
+pub struct Structure {
+    /// The products.
+    pub products: Vec<Product>,
+    /// If values are known: every entry is in one product only, and is this times what the relations say of its pairs. Without
+    /// it relations say nothing of values.
+    pub factor: Option<f64>,
+}
 
 /// Relations between dimensions, all independent. Dimensions of neither side are in more than one; those in none have the index 0
 /// only.
@@ -28,8 +37,10 @@ pub struct Relation {
     pub to: Option<usize>,
     /// Dimension of the operand; `None` for index 0.
     pub from: Option<usize>,
-    /// Index of the result, index of the operand.
+    /// Index of the result, index of the operand; no pair twice.
     pub pairs: Pairs,
+    /// What entries of each pair are multiplied by, in the order of the pairs; 1 if there are none.
+    pub values: Option<Arc<[f64]>>,
     /// log2 of the step in the operand's index for one step of the result's, if it moves in even steps.
     pub slide: Option<u32>,
 }
@@ -85,44 +96,91 @@ impl Pairs {
         }
     }
 
-    /// The pairs `(o, i)` with some `m` between them; `None` if there are too many.
-    fn after(&self, inner: &Pairs) -> Option<Pairs> {
-        let mut by_middle: Vec<Vec<u32>> = vec![];
-        inner.for_each(|m, i| {
-            if by_middle.len() <= m {
-                by_middle.resize(m + 1, vec![]);
-            }
-            by_middle[m].push(i as u32);
-        });
-        let mut joined: Vec<(u32, u32)> = vec![];
-        let mut too_many = false;
-        self.for_each(|o, m| {
-            let read = by_middle.get(m).map_or(&[][..], Vec::as_slice);
-            too_many |= joined.len() + read.len() > MOST_PAIRS;
-            if !too_many {
-                joined.extend(read.iter().map(|&i| (o as u32, i)));
-            }
-        });
-        joined.sort_unstable();
-        joined.dedup();
-        (!too_many).then(|| Pairs::List(joined.into()))
+    /// Whether every index of the result has one of the operand at most.
+    fn is_function(&self) -> bool {
+        match self {
+            Pairs::All { n_in, .. } => *n_in <= 1,
+            Pairs::List(list) => are_distinct(list.iter().map(|pair| pair.0)),
+        }
     }
 
-    fn filtered(&self, keep: impl Fn(usize, usize) -> bool) -> Pairs {
-        let mut kept = vec![];
-        self.for_each(|o, i| {
-            if keep(o, i) {
-                kept.push((o as u32, i as u32));
-            }
-        });
-        Pairs::List(kept.into())
+    /// Whether every index of the operand has one of the result at most.
+    fn is_injective(&self) -> bool {
+        match self {
+            Pairs::All { n_out, .. } => *n_out <= 1,
+            Pairs::List(list) => are_distinct(list.iter().map(|pair| pair.1)),
+        }
     }
+}
+
+fn are_distinct(indices: impl Iterator<Item = u32>) -> bool {
+    let mut indices: Vec<u32> = indices.collect();
+    indices.sort_unstable();
+    indices.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 impl Relation {
     /// Between a dimension of the result and one of the operand, without even steps.
     pub fn new(to: usize, from: usize, pairs: Pairs) -> Relation {
-        Relation { to: Some(to), from: Some(from), pairs, slide: None }
+        Relation { to: Some(to), from: Some(from), pairs, values: None, slide: None }
+    }
+
+    /// With values.
+    pub fn valued(self, values: impl IntoIterator<Item = f64>) -> Relation {
+        let values: Arc<[f64]> = values.into_iter().collect();
+        debug_assert_eq!(values.len(), self.pairs.len());
+        Relation { values: Some(values), ..self }
+    }
+
+    /// The value of the `k`-th pair.
+    pub fn value(&self, k: usize) -> f64 {
+        self.values.as_ref().map_or(1.0, |values| values[k])
+    }
+
+    /// The pairs `(o, i)` with some `m` between them, and if each has only one the products of values; `None` if there are too many.
+    fn joined(&self, inner: &Relation) -> Option<(Pairs, Option<Arc<[f64]>>)> {
+        let mut by_middle: Vec<Vec<(u32, f64)>> = vec![];
+        let mut k = 0;
+        inner.pairs.for_each(|m, i| {
+            if by_middle.len() <= m {
+                by_middle.resize(m + 1, vec![]);
+            }
+            by_middle[m].push((i as u32, inner.value(k)));
+            k += 1;
+        });
+        let mut joined: Vec<((u32, u32), f64)> = vec![];
+        let (mut too_many, mut k) = (false, 0);
+        self.pairs.for_each(|o, m| {
+            let read = by_middle.get(m).map_or(&[][..], Vec::as_slice);
+            too_many |= joined.len() + read.len() > MOST_PAIRS;
+            if !too_many {
+                let own = self.value(k);
+                joined.extend(read.iter().map(|&(i, value)| ((o as u32, i), own * value)));
+            }
+            k += 1;
+        });
+        if too_many {
+            return None;
+        }
+        joined.sort_by_key(|(pair, _)| *pair);
+        joined.dedup_by_key(|(pair, _)| *pair);
+        let is_valued = self.values.is_some() || inner.values.is_some();
+        let values = is_valued.then(|| joined.iter().map(|(_, value)| *value).collect());
+        Some((Pairs::List(joined.into_iter().map(|(pair, _)| pair).collect()), values))
+    }
+
+    /// Some of the pairs, with what belongs to them.
+    fn filtered(&self, keep: impl Fn(usize, usize) -> bool) -> Relation {
+        let (mut pairs, mut values, mut k) = (vec![], vec![], 0);
+        self.pairs.for_each(|o, i| {
+            if keep(o, i) {
+                pairs.push((o as u32, i as u32));
+                values.push(self.value(k));
+            }
+            k += 1;
+        });
+        let values = self.values.as_ref().map(|_| values.into());
+        Relation { pairs: Pairs::List(pairs.into()), values, slide: None, ..*self }
     }
 
     /// Every index of `n` with itself.
@@ -137,9 +195,26 @@ impl Relation {
 }
 
 impl Structure {
-    /// One product.
+    /// One product, whose values are known.
     pub fn of(relations: Vec<Relation>) -> Structure {
-        Structure(vec![Product(relations)])
+        Structure { products: vec![Product(relations)], factor: Some(1.0) }
+    }
+
+    /// Without values.
+    pub fn named(self) -> Structure {
+        let mut products = self.products;
+        for relation in products.iter_mut().flat_map(|product| &mut product.0) {
+            relation.values = None;
+        }
+        Structure { products, factor: None }
+    }
+
+    /// Values multiplied by a number.
+    pub fn scaled(self, factor: f64) -> Structure {
+        match factor {
+            0.0 => self.named(),
+            _ => Structure { factor: self.factor.map(|own| own * factor), ..self },
+        }
     }
 
     /// Every element of a shape with itself.
@@ -162,26 +237,41 @@ impl Structure {
         alike.then(|| Structure::of(relations.collect()))
     }
 
-    /// What the composition reads, `inner` first; `None` if that takes too many pairs to say.
+    /// What the composition reads, `inner` first; `None` if that takes too many pairs to say. Values are known if every element of
+    /// the result reads one in between at most, or each of those is read by one at most: then no two ways join.
     pub fn after(&self, inner: &Structure) -> Option<Structure> {
-        if self.0.len() * inner.0.len() > MOST_PRODUCTS {
+        if self.products.len() * inner.products.len() > MOST_PRODUCTS {
             return None;
         }
-        let pairs = self.0.iter().flat_map(|outer| inner.0.iter().map(move |inner| (outer, inner)));
+        let pairs =
+            self.products.iter().flat_map(|outer| inner.products.iter().map(move |x| (outer, x)));
         let joined = pairs.map(|(outer, inner)| outer.after(inner));
-        Some(Structure(joined.collect::<Option<_>>()?))
+        let products = joined.collect::<Option<_>>()?;
+        let is_function = || matches!(&self.products[..], [one] if one.all(Pairs::is_function));
+        let is_injective = || matches!(&inner.products[..], [one] if one.all(Pairs::is_injective));
+        let factor = self.factor.zip(inner.factor).map(|(a, b)| a * b);
+        let joined = Structure { products, factor };
+        let one_way = factor.is_some() && (is_function() || is_injective());
+        Some(if one_way { joined } else { joined.named() })
     }
 
     /// What either reads.
     pub fn or(&self, other: &Structure) -> Structure {
-        let mut products = self.0.clone();
-        products.extend(other.0.iter().filter(|product| !self.0.contains(product)).cloned());
-        Structure(products)
+        let (mut all, other) = (self.clone().named(), other.clone().named());
+        let new = other.products.into_iter().filter(|product| !self.names(product));
+        all.products.extend(new.collect::<Vec<_>>());
+        all
+    }
+
+    /// Whether one of the products has these pairs.
+    fn names(&self, other: &Product) -> bool {
+        let named = |a: &Relation| Relation { values: None, ..a.clone() };
+        self.products.iter().any(|own| own.0.iter().map(named).eq(other.0.iter().cloned()))
     }
 
     /// For each of the result's dimensions, how it slides along the operand; `None` if none does.
     pub fn slides(&self, n_dims: usize) -> Option<Vec<Slide>> {
-        let Product(relations) = self.0.first()?;
+        let Product(relations) = self.products.first()?;
         let of_dim = |dim: usize| {
             let relation = relations.iter().find(|relation| relation.to == Some(dim))?;
             relation.from.zip(relation.slide)
@@ -192,6 +282,11 @@ impl Structure {
 }
 
 impl Product {
+    /// Whether something holds of the pairs of all relations.
+    fn all(&self, holds: impl Fn(&Pairs) -> bool) -> bool {
+        self.0.iter().all(|relation| holds(&relation.pairs))
+    }
+
     fn after(&self, inner: &Product) -> Option<Product> {
         let mut joined = vec![];
         for outer in &self.0 {
@@ -200,27 +295,21 @@ impl Product {
                 continue;
             };
             let relation = match inner.0.iter().find(|inner| inner.to == Some(middle)) {
-                Some(inner) => Relation {
-                    to: outer.to,
-                    from: inner.from,
-                    pairs: outer.pairs.after(&inner.pairs)?,
-                    slide: outer.slide.zip(inner.slide).map(|(a, b)| a + b),
-                },
-                None => Relation {
-                    from: None,
-                    pairs: outer.pairs.filtered(|_, middle| middle == 0),
-                    slide: None,
-                    ..outer.clone()
-                },
+                Some(inner) => {
+                    let (pairs, values) = outer.joined(inner)?;
+                    let slide = outer.slide.zip(inner.slide).map(|(a, b)| a + b);
+                    Relation { to: outer.to, from: inner.from, pairs, values, slide }
+                }
+                None => Relation { from: None, ..outer.filtered(|_, middle| middle == 0) },
             };
             joined.push(relation);
         }
         for inner in &self.unread(inner) {
-            let pairs = match inner.to {
-                Some(_) => inner.pairs.filtered(|middle, _| middle == 0),
-                None => inner.pairs.clone(),
+            let read = match inner.to {
+                Some(_) => inner.filtered(|middle, _| middle == 0),
+                None => Relation { slide: None, ..inner.clone() },
             };
-            joined.push(Relation { to: None, pairs, slide: None, ..inner.clone() });
+            joined.push(Relation { to: None, ..read });
         }
         Some(Product(joined))
     }

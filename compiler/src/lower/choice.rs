@@ -36,7 +36,7 @@ pub enum Numbers<'a> {
     /// Integers.
     Integers {
         /// The quantization scale of each element of each step's result.
-        steps: &'a [Vec<f64>],
+        scales: &'a [Vec<f64>],
         /// The largest magnitude of results, if any is promised.
         limit: Option<f64>,
     },

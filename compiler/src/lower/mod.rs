@@ -3,6 +3,7 @@
 //! Before: layouts, schedules and levels. After: a plan whose rotations are already `decompose`, `apply_key` and
 //! `mod_down`, so that sharing decompositions and dividing late are matters of ordinary passes.
 
+mod affine;
 mod bias;
 mod channels;
 mod choice;
@@ -11,15 +12,13 @@ mod tables;
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::{
     Input, Key, Layer, LimbSet, Op, Output, OutputKind, Plan, Profile, Ranges, Runs, Scheme,
-    TypeError, Value, View,
+    TypeError, Value,
 };
 
 use crate::bootstrap::Bootstrap;
 use crate::calibrate::Quantiles;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
-use crate::layout::{Diagonals, Period, RotationSum, collect, diagonals, joint_period};
-use crate::linear::LinearMap;
 use crate::poly;
 use crate::primes::HEADROOM;
 use crate::scales::is_uniform;
@@ -60,7 +59,7 @@ pub fn lower(
             name: output.name.clone(),
             shape: output.shape.clone(),
             factor: 1.0 / node.factor,
-            element_scales: lowering.own_steps(output.node).to_vec(),
+            element_scales: lowering.own_scales(output.node).to_vec(),
             limit: lowering.limit(),
             magnitude: None,
             seen: Profile::default(),
@@ -82,19 +81,6 @@ pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     let is_output = graph.outputs.iter().any(|output| output.node == id);
     let alone = matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
     batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
-}
-
-/// Pairs of different slots and elements, by slot.
-fn by_slot(mut pairs: Vec<(u32, u32)>, n_slots: usize) -> Vec<(u32, u32)> {
-    const FEW: usize = 32;
-    if pairs.len() < n_slots / FEW {
-        pairs.sort_unstable();
-        return pairs;
-    }
-    // So many are told apart by their places.
-    let mut elements = vec![None; n_slots];
-    pairs.iter().for_each(|&(slot, element)| elements[slot as usize] = Some(element));
-    (0..).zip(elements).filter_map(|(slot, element)| Some((slot, element?))).collect()
 }
 
 struct Lowering<'a> {
@@ -229,109 +215,6 @@ impl Lowering<'_> {
         emit.settle(product, settled)
     }
 
-    fn affine(
-        &mut self,
-        id: NodeId,
-        terms: &[(NodeId, LinearMap)],
-        bias: &[f64],
-    ) -> Result<Vec<Value>, TypeError> {
-        let level = self.work_level(id);
-        let schedule =
-            self.choice.packing.schedules[id.0].expect("packing schedules every affine map");
-        let layout = self.choice.packing.layouts[id.0].clone();
-        let mut sum = RotationSum::new(schedule);
-        let joint =
-            joint_period(terms.iter().map(|(source, _)| &self.choice.packing.layouts[source.0]));
-        let collect = collect(joint, layout.period());
-        let window = joint.common(layout.period());
-        for term in terms {
-            self.products(&mut sum, id, term, window)?;
-        }
-        let target = 2.0 * self.choice.ladder.scale(level);
-        let settled = self.choice.ladder.limbs(self.choice.levels[id.0]);
-        let any = self.values[terms[0].0.0][0];
-        let mut results = vec![];
-        for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
-            let limbs = self.choice.ladder.limbs(level);
-            let mut emit = self.emit(id);
-            let total = match sum.finish(&mut emit, ct)? {
-                Some(total) => total,
-                // A result that no operand reaches: all its weights are zero.
-                None => {
-                    let any = emit.on(any, limbs)?;
-                    let zero = emit.splat(0.0, target - emit.scale(any));
-                    emit.op(Op::MulPlain(any, zero))?
-                }
-            };
-            let total = match emit.plan.ty(total).degree {
-                2 => emit.switch(total, Key::Relinearize)?,
-                _ => total,
-            };
-            let mut value = emit.settle(total, settled)?;
-            for &step in &collect {
-                let key = step.key().expect("steps that collect are rotations or a change of rows");
-                let rotated = emit.switch(value, key)?;
-                value = emit.op(Op::Add(value, rotated))?;
-            }
-            for view in bias {
-                let constant = emit.constant(view, emit.scale(value));
-                value = emit.op(Op::AddPlain(value, constant))?;
-            }
-            results.push(value);
-        }
-        Ok(results)
-    }
-
-    /// Adds the products of one term of an affine map to its sums. Plaintexts repeat with `window`.
-    fn products(
-        &mut self,
-        sum: &mut RotationSum,
-        id: NodeId,
-        (source, matrix): &(NodeId, LinearMap),
-        window: Period,
-    ) -> Result<(), TypeError> {
-        let level = self.work_level(id);
-        let (input, output) =
-            (&self.choice.packing.layouts[source.0], &self.choice.packing.layouts[id.0]);
-        let (space, period) = (input.space, input.period());
-        let entries: Diagonals = diagonals(matrix, input, output);
-        let weights = (0..matrix.n_rows()).flat_map(|o| matrix.row(o)).map(|(_, weight)| weight);
-        let (table, elements) = self.tables.add(weights);
-        let (limbs, target) =
-            (self.choice.ladder.limbs(level), 2.0 * self.choice.ladder.scale(level));
-        let mut operands = self.values[source.0].clone();
-        let mut emit = self.emit(id);
-        for operand in &mut operands {
-            *operand = emit.on(*operand, limbs)?;
-        }
-        for ((out, input), shifts) in entries {
-            for (shift, entries) in shifts {
-                let mut emit = self.emit(id);
-                let factor = sum.factor(&mut emit, operands[input], shift, period.columns)?;
-                let scale = target - emit.scale(factor.operand);
-                let place = |&(slot, number): &(u32, u32)| {
-                    let slot = space.source(slot as usize, factor.giant);
-                    (space.first(slot, window) as u32, elements[number as usize])
-                };
-                let pairs: Vec<(u32, u32)> = entries.iter().map(place).collect();
-                let view = match pairs[..] {
-                    // One number in all slots.
-                    [(_, element)] if window == Period::ONE => {
-                        View::Splat(self.tables.number(table, element))
-                    }
-                    _ => {
-                        let pairs = by_slot(pairs, space.n_slots());
-                        let runs = Runs::from_pairs(&pairs).repeated(&space.repeats(window));
-                        View::Table { table, factor: 1.0, runs }
-                    }
-                };
-                let constant = self.emit(id).constant(view, scale);
-                sum.add(out, &factor, constant);
-            }
-        }
-        Ok(())
-    }
-
     /// The level that a step is computed at: in CKKS one above that of its result, in BFV where its operands are.
     fn work_level(&self, id: NodeId) -> usize {
         let levels = &self.choice.levels;
@@ -348,11 +231,11 @@ impl Lowering<'_> {
     }
 
     /// What the integers of a result stand for, if its elements differ in that.
-    fn own_steps(&self, id: NodeId) -> &[f64] {
+    fn own_scales(&self, id: NodeId) -> &[f64] {
         match self.source.numbers {
             Numbers::Approximate { .. } => &[],
-            Numbers::Integers { steps, .. } if is_uniform(&steps[id.0]) => &[],
-            Numbers::Integers { steps, .. } => &steps[id.0],
+            Numbers::Integers { scales, .. } if is_uniform(&scales[id.0]) => &[],
+            Numbers::Integers { scales, .. } => &scales[id.0],
         }
     }
 
@@ -370,8 +253,8 @@ impl Lowering<'_> {
         self.plan.layers.push(Layer {
             name: node.name.clone(),
             kind: kind.to_owned(),
-            // Integers of different steps are not the tensor times a number.
-            tensor: origin.filter(|_| self.own_steps(id).is_empty()).map(|tensor| tensor.0),
+            // Integers of different scales are not the tensor times a number.
+            tensor: origin.filter(|_| self.own_scales(id).is_empty()).map(|tensor| tensor.0),
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
             offset: -node.offset / node.factor,

@@ -1,9 +1,9 @@
-//! Turns a quantized network into one over integers: each element is an integer times a known step.
+//! Turns a quantized network into one over integers: each element is an integer times a known scale.
 //!
-//! Before: a model without rounding whose weights are integers, with their steps in products behind them, and inputs that
-//! the client rounds. After: a [`Graph`] of integer matrices, integer biases and products, and the step of each element.
-//! Steps multiply and never divide, so nothing is rounded but biases, to the step of the sum that they are added to, and
-//! ratios of steps where elements of different steps are summed (counted in [`Integers::approximations`]).
+//! Before: a model without rounding whose weights are integers, with their scales in products behind them, and inputs that
+//! the client rounds. After: a [`Graph`] of integer matrices, integer biases and products, and the scale of each element.
+//! Scales multiply and never divide, so nothing is rounded but biases, to the scale of the sum that they are added to, and
+//! ratios of scales where elements of different scales are summed (counted in [`Integers::approximations`]).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::scales::is_uniform;
 
 use super::linearize::composition_grows;
 
-/// Bits that ratios of steps are rounded to, where elements of different steps are summed.
+/// Bits that ratios of scales are rounded to, where elements of different scales are summed.
 const RATIO_BITS: i32 = 6;
 
 /// Largest relative error of such a ratio.
@@ -25,25 +25,25 @@ const RATIO_ERROR: f64 = 1.0 / 128.0;
 /// Largest error of a rounded bias, as a share of the largest result that there can be.
 const BIAS_ERROR: f64 = 1.0 / 256.0;
 
-/// Numbers this near to an integer, relative to it, are that integer: steps are products of 32-bit floats.
+/// Numbers this near to an integer, relative to it, are that integer: scales are products of 32-bit floats.
 const TOLERANCE: f64 = 1e-6;
 
 /// A network over integers.
 #[derive(Clone, Debug)]
 pub struct Integers {
-    /// Matrices and biases are integers; the factor of a node is 1/step where all elements have one step.
+    /// Matrices and biases are integers; the factor of a node is 1/scale where all elements have one scale.
     pub graph: Graph,
-    /// For each step of the graph, what an integer stands for: one number for each element.
-    pub steps: Vec<Vec<f64>>,
-    /// Sums of elements whose steps have no integer ratio: the name and the largest relative error made.
+    /// For each step of the graph, what an integer stands for: the quantization scale of each element.
+    pub scales: Vec<Vec<f64>>,
+    /// Sums of elements whose scales have no integer ratio: the name and the largest relative error made.
     pub approximations: Vec<(String, f64)>,
 }
 
-/// A tensor as `step_o · (Σ matrix · integers)_o + bias_o`.
+/// A tensor as `scale_o · (Σ matrix · integers)_o + bias_o`.
 #[derive(Clone)]
 struct Expression {
     terms: BTreeMap<NodeId, LinearMap>,
-    steps: Vec<f64>,
+    scales: Vec<f64>,
     bias: Vec<f64>,
     names: Vec<String>,
 }
@@ -55,7 +55,7 @@ struct Expression {
 pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integers, CompileError> {
     let mut builder = Builder {
         model,
-        integers: Integers { graph: Graph::default(), steps: vec![], approximations: vec![] },
+        integers: Integers { graph: Graph::default(), scales: vec![], approximations: vec![] },
         expressions: vec![],
         input_magnitudes: quantizers
             .iter()
@@ -71,14 +71,14 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
                     return Err(not_integer(&node.name, "input", "it is not rounded to a grid"));
                 };
                 n_inputs += 1;
-                let step = vec![quantizer.scale; model.shape(tensor).iter().product()];
-                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor, step)
+                let scales = vec![quantizer.scale; model.shape(tensor).iter().product()];
+                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor, scales)
             }
             Op::Mul(a, b) => {
                 let (x, y) = (builder.operand(*a), builder.operand(*b));
-                let of = |tensor: &Tensor| builder.expressions[tensor.index()].steps.iter();
-                let step = of(a).zip(of(b)).map(|(a, b)| a * b).collect();
-                builder.step(Step::Mul(x, y), vec![node.name.clone()], tensor, step)
+                let of = |tensor: &Tensor| builder.expressions[tensor.index()].scales.iter();
+                let scales = of(a).zip(of(b)).map(|(a, b)| a * b).collect();
+                builder.step(Step::Mul(x, y), vec![node.name.clone()], tensor, scales)
             }
             Op::MulConst(x, _) => builder.scaled(tensor, *x),
             Op::Activation { function, .. } => {
@@ -133,17 +133,17 @@ impl Builder<'_> {
         step: Step,
         names: Vec<String>,
         tensor: Tensor,
-        steps: Vec<f64>,
+        scales: Vec<f64>,
     ) -> Expression {
         let shape = self.integers.graph.shape_of(&step, self.model.shape(tensor));
         let map = LinearMap::reshape(&shape, self.model.shape(tensor));
-        let factor = if is_uniform(&steps) { 1.0 / steps[0] } else { 1.0 };
+        let factor = if is_uniform(&scales) { 1.0 / scales[0] } else { 1.0 };
         self.magnitudes.push(self.magnitude(&step));
         let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
         let id = self.integers.graph.push(node);
-        self.integers.steps.push(steps.clone());
+        self.integers.scales.push(scales.clone());
         let terms = [(id, map)].into();
-        Expression { terms, bias: vec![0.0; steps.len()], steps, names: vec![] }
+        Expression { terms, bias: vec![0.0; scales.len()], scales, names: vec![] }
     }
 
     /// The step of the graph that holds the integers of `tensor`, whatever they stand for.
@@ -163,35 +163,36 @@ impl Builder<'_> {
     fn materialize(&mut self, tensor: Tensor) -> NodeId {
         let expression = &self.expressions[tensor.index()];
         if let Some(id) = self.holder(tensor)
-            && self.integers.steps[id.0] == expression.steps
+            && self.integers.scales[id.0] == expression.scales
         {
             return id;
         }
-        let Expression { terms, bias, names, mut steps } = expression.clone();
-        let finer = self.finer(&terms, &bias, &steps);
-        steps.iter_mut().for_each(|step| *step /= finer);
-        let bias = bias.iter().zip(&steps).map(|(b, step)| (b / step).round_ties_even()).collect();
+        let Expression { terms, bias, names, mut scales } = expression.clone();
+        let finer = self.finer(&terms, &bias, &scales);
+        scales.iter_mut().for_each(|scale| *scale /= finer);
+        let bias =
+            bias.iter().zip(&scales).map(|(b, scale)| (b / scale).round_ties_even()).collect();
         let terms = terms.into_iter().map(|(id, matrix)| (id, matrix.scaled(finer))).collect();
         let step = Step::Affine { terms, bias };
-        self.expressions[tensor.index()] = self.step(step, names, tensor, steps);
+        self.expressions[tensor.index()] = self.step(step, names, tensor, scales);
         NodeId(self.integers.graph.nodes.len() - 1)
     }
 
-    /// The power of two by which steps are to be finer, so that biases rounded to them are off by little of what results can
+    /// The power of two by which scales are to be finer, so that biases rounded to them are off by little of what results can
     /// be.
-    fn finer(&self, terms: &BTreeMap<NodeId, LinearMap>, bias: &[f64], steps: &[f64]) -> f64 {
-        let mut sums = vec![0.0; steps.len()];
+    fn finer(&self, terms: &BTreeMap<NodeId, LinearMap>, bias: &[f64], scales: &[f64]) -> f64 {
+        let mut sums = vec![0.0; scales.len()];
         for (id, matrix) in terms {
             let size = |o: usize| matrix.row(o).map(|(_, w)| w.abs()).sum::<f64>();
             let largest = self.magnitudes[id.0];
             sums.iter_mut().enumerate().for_each(|(o, sum)| *sum += largest * size(o));
         }
-        let rows = || bias.iter().zip(steps).zip(&sums);
+        let rows = || bias.iter().zip(scales).zip(&sums);
         let largest =
-            rows().map(|((b, step), sum)| (step * sum).abs() + b.abs()).fold(0.0, f64::max);
+            rows().map(|((b, scale), sum)| (scale * sum).abs() + b.abs()).fold(0.0, f64::max);
         let off = |factor: f64| {
-            let error = |b: f64, step: f64| b - (b / step).round_ties_even() * step;
-            rows().map(|((b, step), _)| error(*b, step / factor).abs()).fold(0.0, f64::max)
+            let error = |b: f64, scale: f64| b - (b / scale).round_ties_even() * scale;
+            rows().map(|((b, scale), _)| error(*b, scale / factor).abs()).fold(0.0, f64::max)
         };
         let factors = (0..=RATIO_BITS).map(|bits| f64::from(bits).exp2());
         let good = factors.clone().find(|&factor| off(factor) <= BIAS_ERROR * largest);
@@ -217,18 +218,18 @@ impl Builder<'_> {
         }
     }
 
-    /// The product with a constant that broadcasts: it changes the steps, and what is multiplied by zero loses its weights.
+    /// The product with a constant that broadcasts: it changes the scales, and what is multiplied by zero loses its weights.
     fn scaled(&mut self, tensor: Tensor, x: Tensor) -> Expression {
         let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
         let mut result = self.expressions[x.index()].clone();
         let (_, diagonal) = &affine.terms[0];
         let factor = |o: usize| diagonal.row(o).next().map_or(0.0, |(_, factor)| factor);
         let factors: Vec<f64> = (0..diagonal.n_rows()).map(factor).collect();
-        // Zero is zero in any step.
+        // Zero is zero in any scale.
         let any = factors.iter().copied().find(|&factor| factor != 0.0).unwrap_or(1.0);
         for (o, &factor) in factors.iter().enumerate() {
             result.bias[o] *= factor;
-            result.steps[o] *= if factor == 0.0 { any } else { factor };
+            result.scales[o] *= if factor == 0.0 { any } else { factor };
         }
         if factors.contains(&0.0) {
             for matrix in result.terms.values_mut() {
@@ -262,21 +263,21 @@ impl Builder<'_> {
                 }
             }
             let (whole, rows) = integral_rows(&matrix).ok_or_else(|| {
-                not_integer(&name, "weights", "they are not integers times a step for each row")
+                not_integer(&name, "weights", "they are not integers times a scale for each row")
             })?;
             terms.push((x, whole, rows));
         }
         names.push(name.clone());
         names.dedup();
-        let (steps, error) = self.common_steps(&terms, n_out);
+        let (scales, error) = self.common_scales(&terms, n_out);
         if error > TOLERANCE {
             self.integers.approximations.push((name.clone(), error));
         }
-        let mut result = Expression { terms: BTreeMap::new(), steps, bias, names };
+        let mut result = Expression { terms: BTreeMap::new(), scales, bias, names };
         for (x, matrix, rows) in terms {
             let inner = &self.expressions[x.index()];
             let matrix = matrix.with_values(|o, i, w| {
-                w * (rows[o] * inner.steps[i] / result.steps[o]).round_ties_even()
+                w * (rows[o] * inner.scales[i] / result.scales[o]).round_ties_even()
             });
             for (&source, m) in &inner.terms {
                 let composed = matrix.after(m);
@@ -290,19 +291,19 @@ impl Builder<'_> {
         Ok(result)
     }
 
-    /// A step for each row that the steps of all its summands are multiples of, or nearly, and the largest relative error
+    /// A scale for each row that the scales of all its summands are multiples of, or nearly, and the largest relative error
     /// that this makes. A row without summands takes that of another: it is zero, or a bias, in any.
-    fn common_steps(
+    fn common_scales(
         &self,
         terms: &[(Tensor, LinearMap, Vec<f64>)],
         n_out: usize,
     ) -> (Vec<f64>, f64) {
         let mut worst = 0.0f64;
-        let step = |o: usize| {
+        let scale = |o: usize| {
             let summands = || {
                 terms.iter().flat_map(move |(x, matrix, rows)| {
-                    let steps = &self.expressions[x.index()].steps;
-                    matrix.row(o).map(move |(i, _)| rows[o] * steps[i])
+                    let scales = &self.expressions[x.index()].scales;
+                    matrix.row(o).map(move |(i, _)| rows[o] * scales[i])
                 })
             };
             let magnitudes = || summands().map(f64::abs);
@@ -314,20 +315,20 @@ impl Builder<'_> {
                 let off = |s: f64| (s / unit - (s / unit).round()).abs() / (s / unit).abs();
                 magnitudes().map(off).fold(0.0, f64::max)
             };
-            // Signs stay in the matrix. The step of a summand says nothing of its size, so the least one counts as well.
+            // Signs stay in the matrix. The scale of a summand says nothing of its size, so the least one counts as well.
             let units = (0..=RATIO_BITS).map(|bits| least * f64::from(-bits).exp2());
             let good = units.clone().find(|&unit| error(unit) <= RATIO_ERROR);
             let unit = good.or(units.min_by(f64::total_cmp)).expect("there are units");
             worst = worst.max(error(unit));
             Some(unit)
         };
-        let steps: Vec<Option<f64>> = (0..n_out).map(step).collect();
-        let any = steps.iter().find_map(|step| *step).unwrap_or(1.0);
-        (steps.into_iter().map(|step| step.unwrap_or(any)).collect(), worst)
+        let scales: Vec<Option<f64>> = (0..n_out).map(scale).collect();
+        let any = scales.iter().find_map(|scale| *scale).unwrap_or(1.0);
+        (scales.into_iter().map(|scale| scale.unwrap_or(any)).collect(), worst)
     }
 }
 
-/// The largest magnitude of what a quantizer rounds to, in steps.
+/// The largest magnitude of what a quantizer rounds to, in units of its scale.
 fn magnitude(quantizer: Quantizer) -> f64 {
     let of = |q: i64| (q - quantizer.zero_point).unsigned_abs() as f64;
     of(quantizer.q_min).max(of(quantizer.q_max))

@@ -21,7 +21,7 @@ pub struct IntegerReport {
     pub required: f64,
     /// Whether that is for every input in range.
     pub certified: bool,
-    /// Sums of elements whose steps have no integer ratio, with the relative error of rounding it.
+    /// Sums of elements whose scales have no integer ratio, with the relative error of rounding it.
     pub approximations: Vec<(String, f64)>,
     /// How many bits fewer would make the plan notably cheaper, and with which parameters.
     pub worth_training_away: Option<(u32, Candidate)>,
@@ -59,7 +59,7 @@ pub(super) fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
         normalization: config.normalization.as_ref(),
         quantizers: &lifted.inputs,
         numbers: Numbers::Integers {
-            steps: &integers.steps,
+            scales: &integers.scales,
             limit: (!is_certified).then_some(limit),
         },
     };

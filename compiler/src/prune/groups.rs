@@ -242,13 +242,14 @@ impl Ways<'_> {
 /// A map's structure, weight by weight: the place of each that is not zero, and what it alone reads.
 fn split(structure: &Structure, weights: &Weights<'_>) -> Vec<(u32, Structure)> {
     let mut each = vec![];
-    for (tap, Product(relations)) in structure.0.iter().enumerate() {
+    for (tap, Product(relations)) in structure.products.iter().enumerate() {
         let mixes = |relation: &Relation| relation.to == Some(weights.axis);
         let Some(mixing) = relations.iter().position(mixes) else { continue };
         relations[mixing].pairs.for_each(|o, i| {
             let mut one = relations.clone();
             one[mixing].pairs = Pairs::list([(o, i)]);
-            each.push((weights.place(o, i, tap), Structure(vec![Product(one)])));
+            one[mixing].values = None;
+            each.push((weights.place(o, i, tap), Structure::of(one).named()));
         });
     }
     each

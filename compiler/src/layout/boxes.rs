@@ -1,0 +1,349 @@
+//! Diagonals as strided boxes.
+//!
+//! Where a map's entries are products over dimensions, moves, slots and numbers are sums over them. So the pairs of each
+//! relation are sorted by how they move slots, and a diagonal is made of products of such lists: no entry is looked at alone,
+//! and a convolution takes as long as its kernel.
+
+use std::collections::BTreeMap;
+
+use hecc_grammar::plan::{Dim, Run, Runs};
+
+use crate::linear::{Product, Relation, Structure};
+
+use super::moves::Geometry;
+use super::{Layout, Pair, Shift};
+
+/// The boxes of every diagonal: first slots, and numbers of weights.
+pub type Boxes = BTreeMap<Pair, BTreeMap<Shift, Vec<Run>>>;
+
+/// The weights of a map and the boxes of its diagonals; `None` if values are not known dimension by dimension, with one
+/// dimension at most along which they change, or if slots are in two rows.
+pub fn boxes(structure: &Structure, input: &Layout, output: &Layout) -> Option<(Vec<f64>, Boxes)> {
+    let factor = structure.factor.filter(|_| !input.space.two_rows)?;
+    let Numbers { weights, of_products } = Numbers::new(structure, factor)?;
+    let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
+    let mut boxes = Boxes::new();
+    for (product, numbers) in structure.products.iter().zip(&of_products) {
+        for ((pair, shift), runs) in by_dimension.of_product(product, numbers) {
+            boxes.entry(pair).or_default().entry(shift).or_default().extend(runs);
+        }
+    }
+    Some((weights, boxes))
+}
+
+/// Which number each pair of a product's one relation with values has.
+struct OfProduct {
+    relation: Option<usize>,
+    /// By pair; without such a relation a single one.
+    numbers: Vec<u32>,
+}
+
+struct Numbers {
+    weights: Vec<f64>,
+    of_products: Vec<OfProduct>,
+}
+
+impl Numbers {
+    /// Weights of a kernel in its order, those of one pair of channels side by side: so views of them are short.
+    fn new(structure: &Structure, factor: f64) -> Option<Numbers> {
+        let (mut places, mut of_products) = (vec![], vec![]);
+        for (p, Product(relations)) in structure.products.iter().enumerate() {
+            let mut valued = (0..relations.len()).filter(|&r| relations[r].values.is_some());
+            let (relation, None) = (valued.next(), valued.next()) else { return None };
+            let mut count = 1;
+            if let Some(relation) = relation {
+                count = 0;
+                relations[relation].pairs.for_each(|o, i| {
+                    places.push((o as u32, i as u32, p as u32, count as u32));
+                    count += 1;
+                });
+            }
+            of_products.push(OfProduct { relation, numbers: vec![0; count] });
+        }
+        places.sort_unstable();
+        let mut weights = Vec::with_capacity(places.len() + 1);
+        for (_, _, p, k) in places {
+            let OfProduct { relation, numbers } = &mut of_products[p as usize];
+            let relation = relation.expect("only relations with values have places");
+            let value = structure.products[p as usize].0[relation].value(k as usize);
+            numbers[k as usize] = weights.len() as u32;
+            weights.push(factor * value);
+        }
+        if of_products.iter().any(|of| of.relation.is_none()) {
+            let same = of_products.iter_mut().filter(|of| of.relation.is_none());
+            same.for_each(|of| of.numbers[0] = weights.len() as u32);
+            weights.push(factor);
+        }
+        Some(Numbers { weights, of_products })
+    }
+}
+
+/// Entries that move alike.
+type Part = ((Pair, Shift), Vec<Run>);
+
+struct ByDimension<'a> {
+    geometry: Geometry,
+    input: &'a Layout,
+    output: &'a Layout,
+}
+
+impl ByDimension<'_> {
+    fn of_product(&self, Product(relations): &Product, of: &OfProduct) -> Vec<Part> {
+        let numbers = |r: usize| (of.relation == Some(r)).then_some(&of.numbers[..]);
+        let mut factors: Vec<Vec<Part>> =
+            relations.iter().enumerate().map(|(r, x)| self.of_relation(x, numbers(r))).collect();
+        factors.sort_by_key(|parts| smallest_stride(parts));
+        let element = if of.relation.is_none() { of.numbers[0] } else { 0 };
+        let start = Run { slot: 0, element, dims: vec![] };
+        let mut all: BTreeMap<(Pair, Shift), Vec<Run>> = BTreeMap::new();
+        all.insert(Default::default(), vec![start]);
+        for parts in &factors {
+            let mut next: BTreeMap<(Pair, Shift), Vec<Run>> = BTreeMap::new();
+            for (&(pair, shift), runs) in &all {
+                for ((own_pair, own), outer) in parts {
+                    let pair = (pair.0 + own_pair.0, pair.1 + own_pair.1);
+                    let steps = (shift.steps + own.steps) % self.geometry.n_steps() as u32;
+                    let joined = next.entry((pair, Shift::rotation(steps))).or_default();
+                    for (run, outer) in runs.iter().flat_map(|x| outer.iter().map(move |y| (x, y)))
+                    {
+                        join(run, outer, joined);
+                    }
+                }
+            }
+            all = next;
+        }
+        let placed = |((pair, shift), runs): Part| {
+            let runs = match self.geometry.unmoved_by(shift) {
+                Some((by, length)) => rotated(runs, by, length),
+                None => runs,
+            };
+            ((pair, shift), runs)
+        };
+        all.into_iter().map(placed).collect()
+    }
+
+    fn of_relation(&self, relation: &Relation, numbers: Option<&[u32]>) -> Vec<Part> {
+        let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
+        let mut by_move: BTreeMap<(Pair, Shift), Vec<(u32, u32)>> = BTreeMap::new();
+        let mut k = 0;
+        relation.pairs.for_each(|o, i| {
+            let slot = self.geometry.unmoved(to[o], from[i]);
+            let number = numbers.map_or(0, |numbers| numbers[k]);
+            by_move.entry(self.geometry.place(to[o], from[i])).or_default().push((slot, number));
+            k += 1;
+        });
+        let part = |(by, mut pairs): ((Pair, Shift), Vec<(u32, u32)>)| {
+            pairs.sort_unstable();
+            (by, Runs::from_pairs(&pairs).0)
+        };
+        by_move.into_iter().map(part).collect()
+    }
+}
+
+/// The smallest distance of slots.
+fn smallest_stride(parts: &[Part]) -> u32 {
+    let runs = parts.iter().flat_map(|(_, runs)| runs);
+    let strides = runs.flat_map(|run| run.dims.iter().map(|dim| dim.slot_stride.unsigned_abs()));
+    strides.min().unwrap_or(u32::MAX)
+}
+
+/// Pushes the product of two runs, the dimensions of the first inside.
+fn join(inner: &Run, outer: &Run, joined: &mut Vec<Run>) {
+    let mut dims = inner.dims.clone();
+    let mut own = &outer.dims[..];
+    // One that continues the last of those inside makes that longer.
+    if let (Some(last), Some((first, rest))) = (dims.last_mut(), own.split_first()) {
+        let continues = |last_stride: i32, stride: i32| {
+            i64::from(last.count) * i64::from(last_stride) == i64::from(stride)
+        };
+        if continues(last.slot_stride, first.slot_stride)
+            && continues(last.element_stride, first.element_stride)
+        {
+            last.count *= first.count;
+            own = rest;
+        }
+    }
+    let (fits, spelled) = own.split_at(own.len().min(Run::MAX_DIMS - dims.len()));
+    dims.extend_from_slice(fits);
+    let starts = Run { slot: outer.slot, element: outer.element, dims: spelled.to_vec() };
+    starts.for_each(|slot, element| {
+        let (slot, element) = (inner.slot + slot as u32, inner.element + element as u32);
+        joined.push(Run { slot, element, dims: dims.clone() });
+    });
+}
+
+/// Runs of slots below `length`, moved cyclically to higher ones.
+pub fn rotated(runs: Vec<Run>, by: usize, length: usize) -> Vec<Run> {
+    let mut moved = Vec::with_capacity(runs.len());
+    for run in runs {
+        let slot = run.slot + by as u32;
+        split_at(Run { slot, ..run }, length as u32, &mut moved);
+    }
+    moved
+}
+
+/// Pushes the parts of a run below and beyond `length`, those beyond moved down by it.
+fn split_at(run: Run, length: u32, parts: &mut Vec<Run>) {
+    let [(lowest, highest), _] = run.bounds();
+    let length_ = i64::from(length);
+    if highest < length_ {
+        return parts.push(run);
+    }
+    if lowest >= length_ {
+        return parts.push(Run { slot: run.slot - length, ..run });
+    }
+    let widest = (0..run.dims.len()).max_by_key(|&d| run.dims[d].slot_stride.unsigned_abs());
+    let widest = widest.expect("a run across a border has a dimension");
+    let Dim { count, slot_stride, element_stride } = run.dims[widest];
+    let mut inner = run.dims.clone();
+    inner.remove(widest);
+    // Positions along it, by whether the rest of the run lies below, across or beyond.
+    let start = |k: u32| {
+        let along =
+            |from: u32, stride: i32| (i64::from(from) + i64::from(k) * i64::from(stride)) as u32;
+        let (slot, element) = (along(run.slot, slot_stride), along(run.element, element_stride));
+        Run { slot, element, dims: inner.clone() }
+    };
+    let side = |k: u32| {
+        let [(lowest, highest), _] = start(k).bounds();
+        (highest >= length_, lowest >= length_)
+    };
+    let mut k = 0;
+    while k < count {
+        let own = side(k);
+        let is_across = own == (true, false);
+        let alike = (k + 1..count).take_while(|&next| !is_across && side(next) == own).count();
+        let mut part = start(k);
+        if alike > 0 {
+            let dim = Dim { count: alike as u32 + 1, slot_stride, element_stride };
+            part.dims.insert(widest, dim);
+        }
+        split_at(part, length, parts);
+        k += alike as u32 + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::layout::{Bit, SlotSpace, candidates, diagonals};
+    use crate::linear::{LinearMap, affine_of};
+
+    const OPERATORS: &str = r#"
+model 1 "operators"
+c0 : [6,3,3,3] = [CONV]
+c1 : [2,3,3,3] = [GROUPED]
+c2 : [96,5] = [MATRIX]
+t0 = input : [1,3,8,8] "x"
+t1 = conv t0, c0 strides=[1,1] pads_begin=[1,1] pads_end=[1,1] dilations=[1,1] groups=1 : [1,6,8,8] "padded"
+t2 = conv t1, c1 strides=[2,2] pads_begin=[1,0] pads_end=[1,1] dilations=[1,1] groups=2 : [1,2,4,4] "grouped"
+t3 = average_pool t1 kernel=[2,2] strides=[2,2] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] count_include_pad=false : [1,6,4,4] "pool"
+t4 = transpose t3 perm=[0,2,3,1] : [1,4,4,6] "transpose"
+t5 = reshape t4 : [1,96] "flatten"
+t6 = matmul t5, c2 : [1,5] "dense"
+t7 = pad t2 before=[0,1,0,0] after=[0,0,2,0] value=0 : [1,3,6,4] "pad"
+t8 = sum t1 axes=[2,3] keepdims=true : [1,6,1,1] "sum"
+output "a" t6
+output "b" t7
+output "c" t8
+"#;
+
+    /// Positive numbers that differ, a few of them zero.
+    fn numbers(count: usize) -> String {
+        let number = |k: usize| match k % 11 {
+            7 => "0".to_owned(),
+            _ => format!("{}", k as f64 / 8.0 + 0.125),
+        };
+        (0..count).map(number).collect::<Vec<_>>().join(",")
+    }
+
+    /// Slots and weights of every diagonal, from boxes or entry by entry.
+    type Spelled = BTreeMap<(Pair, Shift), BTreeMap<u32, f64>>;
+
+    fn spelled(weights: &[f64], boxes: Boxes) -> Spelled {
+        let mut all = Spelled::new();
+        for (pair, shifts) in boxes {
+            for (shift, runs) in shifts {
+                let slots = all.entry((pair, shift)).or_default();
+                for run in runs {
+                    assert!(run.dims.len() <= Run::MAX_DIMS);
+                    run.for_each(|slot, number| {
+                        let before = slots.insert(slot as u32, weights[number as usize]);
+                        assert_eq!(before, None, "slot {slot} is taken twice");
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    fn entry_by_entry(map: &LinearMap, input: &Layout, output: &Layout) -> Spelled {
+        let entries = (0..map.n_rows()).flat_map(|o| map.row(o));
+        let values: Vec<f64> = entries.map(|(_, value)| value).collect();
+        let mut all = Spelled::new();
+        for (pair, shifts) in diagonals(map, input, output) {
+            for (shift, entries) in shifts {
+                let entries = entries.into_iter().map(|(slot, k)| (slot, values[k as usize]));
+                all.insert((pair, shift), entries.collect());
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn boxes_are_the_diagonals_of_all_operators_between_all_kinds_of_layouts() {
+        let text = OPERATORS
+            .replace("CONV", &numbers(6 * 27))
+            .replace("GROUPED", &numbers(2 * 27))
+            .replace("MATRIX", &numbers(96 * 5));
+        let model = hecc_grammar::model::parse(&text, &mut |_| None).expect("it is a model");
+        let (mut compared, mut shared) = (0, 0);
+        for (tensor, node) in model.tensors() {
+            for (x, map) in affine_of(&model, tensor).map_or(vec![], |affine| affine.terms) {
+                let structure = map.structure().cloned();
+                // From few ciphertexts with many copies to many without.
+                for log_row in [3, 6, 8, 11] {
+                    let space = SlotSpace::one_row(log_row);
+                    for top in [Bit::Replica, Bit::Gap] {
+                        let input = Layout::compact(model.shape(x), space, top);
+                        let slides = structure.as_ref().and_then(|s| s.slides(node.shape.len()));
+                        let outputs =
+                            candidates(&node.shape, space, &[(slides.as_deref(), &input)]);
+                        for output in outputs {
+                            let Some(structure) = &structure else { continue };
+                            let Some((weights, boxes)) = boxes(structure, &input, &output) else {
+                                continue;
+                            };
+                            shared += usize::from(input.period() != output.period());
+                            let expected = entry_by_entry(&map, &input, &output);
+                            let what = format!("{}: {input} to {output}", node.name);
+                            assert_eq!(spelled(&weights, boxes), expected, "{what}");
+                            compared += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(compared > 150 && shared > 50, "{compared} compared, {shared} with two periods");
+    }
+
+    #[test]
+    fn runs_that_are_moved_around_the_end_are_split() {
+        let dim = |(count, slot_stride, element_stride)| Dim { count, slot_stride, element_stride };
+        let dims = [[(5, 1, 1), (3, 16, 7), (2, 6, -3)], [(4, 16, 0), (2, 3, 5), (3, -1, 2)]];
+        for (by, dims) in (0..64).flat_map(|by| dims.iter().map(move |dims| (by, dims))) {
+            let run = Run { slot: 4, element: 9, dims: dims.map(dim).to_vec() };
+            let mut expected = vec![];
+            run.for_each(|slot, element| expected.push(((slot + by) % 64, element)));
+            let mut found = vec![];
+            for run in rotated(vec![run], by as usize, 64) {
+                run.for_each(|slot, element| found.push((slot, element)));
+            }
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "by {by}");
+        }
+    }
+}
