@@ -34,7 +34,7 @@ pub fn boxes(structure: &Structure, input: &Layout, output: &Layout) -> Option<(
 /// Which number each pair of a product's one relation with values has.
 struct OfProduct {
     relation: Option<usize>,
-    /// By pair; without such a relation a single one.
+    /// By pair; without such a relation the 0.
     numbers: Vec<u32>,
 }
 
@@ -46,36 +46,43 @@ struct Numbers {
 impl Numbers {
     /// Weights of a kernel in its order, those of one pair of channels side by side: so views of them are short.
     fn new(structure: &Structure, factor: f64) -> Option<Numbers> {
-        let (mut places, mut of_products) = (vec![], vec![]);
-        for (p, Product(relations)) in structure.products.iter().enumerate() {
+        let mut of_products = vec![];
+        for Product(relations) in &structure.products {
             let mut valued = (0..relations.len()).filter(|&r| relations[r].values.is_some());
             let (relation, None) = (valued.next(), valued.next()) else { return None };
-            let mut count = 1;
-            if let Some(relation) = relation {
-                count = 0;
-                relations[relation].pairs.for_each(|o, i| {
-                    places.push((o as u32, i as u32, p as u32, count as u32));
-                    count += 1;
-                });
-            }
+            let count = relation.map_or(1, |relation| relations[relation].pairs.len());
             of_products.push(OfProduct { relation, numbers: vec![0; count] });
         }
-        places.sort_unstable();
-        let mut weights = Vec::with_capacity(places.len() + 1);
-        for (_, _, p, k) in places {
-            let OfProduct { relation, numbers } = &mut of_products[p as usize];
-            let relation = relation.expect("only relations with values have places");
-            let value = structure.products[p as usize].0[relation].value(k as usize);
-            numbers[k as usize] = weights.len() as u32;
-            weights.push(factor * value);
-        }
-        if of_products.iter().any(|of| of.relation.is_none()) {
-            let same = of_products.iter_mut().filter(|of| of.relation.is_none());
-            same.for_each(|of| of.numbers[0] = weights.len() as u32);
-            weights.push(factor);
+        // The first weight is that of all products without values, so that their plaintexts are the same.
+        let mut weights = vec![factor];
+        let mut number = |of: &mut OfProduct, p: usize, k: usize| {
+            let Some(relation) = of.relation else { return };
+            of.numbers[k] = weights.len() as u32;
+            weights.push(factor * structure.products[p].0[relation].value(k));
+        };
+        if let [one] = &mut of_products[..] {
+            (0..one.numbers.len()).for_each(|k| number(one, 0, k));
+        } else {
+            let places = in_order_of_kernel(structure, &of_products);
+            places.into_iter().for_each(|(p, k)| number(&mut of_products[p], p, k));
         }
         Some(Numbers { weights, of_products })
     }
+}
+
+/// Products with values and pairs of theirs, pair by pair.
+fn in_order_of_kernel(structure: &Structure, of_products: &[OfProduct]) -> Vec<(usize, usize)> {
+    let mut places: Vec<((u32, u32), u32, u32)> = vec![];
+    for (p, (Product(relations), of)) in structure.products.iter().zip(of_products).enumerate() {
+        let Some(relation) = of.relation else { continue };
+        let mut k = 0;
+        relations[relation].pairs.for_each(|o, i| {
+            places.push(((o as u32, i as u32), p as u32, k));
+            k += 1;
+        });
+    }
+    places.sort_unstable();
+    places.into_iter().map(|(_, p, k)| (p as usize, k as usize)).collect()
 }
 
 /// Entries that move alike.
@@ -93,8 +100,7 @@ impl ByDimension<'_> {
         let mut factors: Vec<Vec<Part>> =
             relations.iter().enumerate().map(|(r, x)| self.of_relation(x, numbers(r))).collect();
         factors.sort_by_key(|parts| smallest_stride(parts));
-        let element = if of.relation.is_none() { of.numbers[0] } else { 0 };
-        let start = Run { slot: 0, element, dims: vec![] };
+        let start = Run { slot: 0, element: 0, dims: vec![] };
         let mut all: BTreeMap<(Pair, Shift), Vec<Run>> = BTreeMap::new();
         all.insert(Default::default(), vec![start]);
         for parts in &factors {
@@ -184,12 +190,11 @@ pub fn rotated(runs: Vec<Run>, by: usize, length: usize) -> Vec<Run> {
 
 /// Pushes the parts of a run below and beyond `length`, those beyond moved down by it.
 fn split_at(run: Run, length: u32, parts: &mut Vec<Run>) {
-    let [(lowest, highest), _] = run.bounds();
-    let length_ = i64::from(length);
-    if highest < length_ {
+    let (border, [(lowest, highest), _]) = (i64::from(length), run.bounds());
+    if highest < border {
         return parts.push(run);
     }
-    if lowest >= length_ {
+    if lowest >= border {
         return parts.push(Run { slot: run.slot - length, ..run });
     }
     let widest = (0..run.dims.len()).max_by_key(|&d| run.dims[d].slot_stride.unsigned_abs());
@@ -206,7 +211,7 @@ fn split_at(run: Run, length: u32, parts: &mut Vec<Run>) {
     };
     let side = |k: u32| {
         let [(lowest, highest), _] = start(k).bounds();
-        (highest >= length_, lowest >= length_)
+        (highest >= border, lowest >= border)
     };
     let mut k = 0;
     while k < count {
