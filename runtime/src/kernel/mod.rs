@@ -5,6 +5,7 @@
 
 mod embedding;
 mod portable;
+#[cfg(target_arch = "x86_64")]
 mod simd;
 mod table;
 
@@ -14,7 +15,11 @@ pub use table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {
-    simd::tables().chain([&portable::TABLE]).collect()
+    let mut tables = vec![];
+    #[cfg(target_arch = "x86_64")]
+    tables.extend(simd::tables());
+    tables.push(&portable::TABLE);
+    tables
 }
 
 /// `HECC_KERNEL` names a table that this processor cannot run.

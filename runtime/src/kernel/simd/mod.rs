@@ -2,12 +2,9 @@
 //!
 //! Benchmark: `cargo bench -p hecc-runtime --bench kernels`.
 
-#[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod entries;
-#[cfg(target_arch = "x86_64")]
 mod ifma;
 mod lanes;
 mod limbs;
@@ -19,9 +16,5 @@ use super::table::Kernels;
 
 /// The tables that this processor can run, fastest first.
 pub(super) fn tables() -> impl Iterator<Item = &'static Kernels> {
-    #[cfg(target_arch = "x86_64")]
-    let tables = [ifma::table(), avx512::table(), avx2::table()];
-    #[cfg(not(target_arch = "x86_64"))]
-    let tables = [];
-    tables.into_iter().flatten()
+    [ifma::table(), avx512::table(), avx2::table()].into_iter().flatten()
 }
