@@ -27,6 +27,10 @@ limits! {
     RINGS_COMPARED: usize = 2, "rings compared, from the smallest that does";
     /// log2 of the ring degrees of plans without bootstraps.
     LEVELED_RINGS: RangeInclusive<u32> = 11..=16, "rings without bootstraps, log2";
+    /// A layout of a step is not looked at if it could take this many times the diagonals of the one with the fewest,
+    HOPELESS: usize = 64, "diagonals, times the fewest, of layouts that are looked at";
+    /// unless those are no more than these, which are soon counted.
+    DIAGONALS_ALWAYS_COUNTED: usize = 1 << 20, "diagonals of layouts that are always looked at";
     /// The scale, in bits, of the first noise analysis.
     TRIAL_SCALE: f64 = 40.0, "scale of the first noise analysis, bits";
     /// The smallest scale, in bits: primes any smaller are too few.

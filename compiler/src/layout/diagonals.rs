@@ -43,7 +43,7 @@ pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let moves = match map.structure() {
         Some(structure) => moves(structure, input, output),
         None => {
-            let (in_positions, mut moves) = (input.positions(), Moves::new(geometry.n_steps()));
+            let (in_positions, mut moves) = (input.positions(), Moves::default());
             for (o, out) in output.positions().into_iter().enumerate() {
                 map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
             }

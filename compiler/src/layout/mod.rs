@@ -15,7 +15,7 @@ pub use boxes::{Boxes, boxes, rotated};
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
 pub use layout::{Bit, Layout, bits_for};
-pub use moves::{move_of, moves_of};
+pub use moves::{most_moves, move_of, moves_of};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, Splits};
 pub use slots::{Period, Shift, SlotSpace};

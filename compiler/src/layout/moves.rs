@@ -1,10 +1,7 @@
 //! How far entries of a linear map move slots, entry by entry or dimension by dimension.
 
-use std::collections::BTreeMap;
-
 use crate::linear::{Product, Relation, Structure};
 
-use super::step_set::StepSet;
 use super::{Layout, Pair, Period, Shift, SlotSpace};
 
 /// How entries of a map fall on diagonals.
@@ -63,41 +60,69 @@ impl Geometry {
     }
 }
 
-/// Pairs of ciphertexts with shifts.
+/// Pairs of ciphertexts with shifts, as numbers that sort like them.
+#[derive(Default)]
 pub(super) struct Moves {
-    n_steps: usize,
-    /// Of each pair the steps, and beyond them those after which rows change places.
-    by_pair: BTreeMap<Pair, StepSet>,
+    keys: Vec<u64>,
+    /// How many the last sorting left.
+    n_distinct: usize,
 }
 
+/// Bits of the steps of a rotation in a key; above them one for rows that change places.
+const STEP_BITS: u32 = 17;
+
+/// Bits of the index of a ciphertext in a key.
+const CIPHERTEXT_BITS: u32 = 23;
+
+/// So many keys may be added before duplicates are looked for.
+const MOST_UNSORTED: usize = 4096;
+
 impl Moves {
-    /// None, of steps below `n_steps`.
-    pub(super) fn new(n_steps: usize) -> Moves {
-        Moves { n_steps, by_pair: BTreeMap::new() }
+    /// Adds a move.
+    pub(super) fn push(&mut self, ((out, input), shift): (Pair, Shift)) {
+        debug_assert!(out.max(input) < 1 << CIPHERTEXT_BITS && shift.steps < 1 << STEP_BITS);
+        let pair = (out as u64) << CIPHERTEXT_BITS | input as u64;
+        let shift = u64::from(shift.swap) << STEP_BITS | u64::from(shift.steps);
+        self.keys.push(pair << (STEP_BITS + 1) | shift);
+        // Entries are far more than moves: what repeats is dropped whenever the list has doubled.
+        if self.keys.len() > 2 * self.n_distinct + MOST_UNSORTED {
+            self.sort();
+        }
     }
 
-    /// Adds a move.
-    pub(super) fn push(&mut self, (pair, shift): (Pair, Shift)) {
-        let n_steps = self.n_steps;
-        let steps = self.by_pair.entry(pair).or_insert_with(|| StepSet::new(2 * n_steps));
-        steps.insert(if shift.swap { n_steps } else { 0 } + shift.steps as usize);
+    fn sort(&mut self) {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        self.n_distinct = self.keys.len();
     }
 
     /// The moves, each once, in order.
-    pub(super) fn distinct(self) -> Vec<(Pair, Shift)> {
-        let n_steps = self.n_steps;
-        let of_pair = |(pair, steps): (Pair, StepSet)| {
-            let shift =
-                |step: usize| Shift { swap: step >= n_steps, steps: (step % n_steps) as u32 };
-            steps.iter().map(|step| (pair, shift(step))).collect::<Vec<_>>()
+    pub(super) fn distinct(mut self) -> Vec<(Pair, Shift)> {
+        self.sort();
+        let low = |key: u64, bits: u32| key & ((1 << bits) - 1);
+        let of_key = |key: u64| {
+            let (pair, shift) = (key >> (STEP_BITS + 1), low(key, STEP_BITS + 1));
+            let pair = (pair >> CIPHERTEXT_BITS, low(pair, CIPHERTEXT_BITS));
+            let (swap, steps) = (shift >> STEP_BITS == 1, low(shift, STEP_BITS) as u32);
+            ((pair.0 as usize, pair.1 as usize), Shift { swap, steps })
         };
-        self.by_pair.into_iter().flat_map(of_pair).collect()
+        self.keys.into_iter().map(of_key).collect()
     }
 }
 
 /// The pairs of ciphertexts and shifts by which a map with this structure moves slots, each once.
 pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<(Pair, Shift)> {
     moves(structure, input, output).distinct()
+}
+
+/// More than these a map with this structure has not: each move of one dimension with each of another.
+pub fn most_moves(structure: &Structure, input: &Layout, output: &Layout) -> usize {
+    let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
+    let of_relation = |relation: &Relation| by_dimension.of_relation(relation).len();
+    let of_product = |Product(relations): &Product| {
+        relations.iter().map(of_relation).fold(1, usize::saturating_mul)
+    };
+    structure.products.iter().map(of_product).fold(0, usize::saturating_add)
 }
 
 /// That of a single entry, from one position of the operand to one of the result.
@@ -108,7 +133,7 @@ pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
     let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
-    let mut all = Moves::new(by_dimension.geometry.n_steps());
+    let mut all = Moves::default();
     for product in &structure.products {
         by_dimension.of_product(product).into_iter().for_each(|one| all.push(one));
     }
@@ -127,7 +152,7 @@ impl ByDimension<'_> {
         let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let own = self.of_relation(relation);
-            let mut together = Moves::new(n_steps);
+            let mut together = Moves::default();
             for &(pair, shift) in &all {
                 for &(p, s) in &own {
                     let steps = (shift.steps + s.steps) % n_steps as u32;
@@ -142,7 +167,7 @@ impl ByDimension<'_> {
 
     fn of_relation(&self, relation: &Relation) -> Vec<(Pair, Shift)> {
         let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
-        let mut moves = Moves::new(self.geometry.n_steps());
+        let mut moves = Moves::default();
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
         moves.distinct()
     }

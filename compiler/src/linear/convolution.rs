@@ -28,7 +28,7 @@ impl Convolution {
         c / (self.sliding.output[1] / self.groups) * self.per_group()
     }
 
-    /// Calls `entry(operand's element, weight)` for row `o`.
+    /// Calls `entry(operand's element, weight)` for row `o`, in ascending order of elements.
     pub(super) fn row(&self, o: usize, mut entry: impl FnMut(usize, f64)) {
         let Sliding { input, output, .. } = &self.sliding;
         let out = unflatten(o, output);
@@ -36,12 +36,13 @@ impl Convolution {
         let (per_group, first, n_taps) =
             (self.per_group(), self.first_channel(c), self.sliding.n_taps());
         let n_pixels: usize = input[2..].iter().product();
-        self.sliding.taps(&out[2..], |k, pixel| {
-            for i in 0..per_group {
-                let channel = image * input[1] + first + i;
-                entry(channel * n_pixels + pixel, self.weight[(c * per_group + i) * n_taps + k]);
-            }
-        });
+        let mut taps = vec![];
+        self.sliding.taps(&out[2..], |k, pixel| taps.push((k, pixel)));
+        for i in 0..per_group {
+            let first_pixel = (image * input[1] + first + i) * n_pixels;
+            let kernel = &self.weight[(c * per_group + i) * n_taps..][..n_taps];
+            taps.iter().for_each(|&(k, pixel)| entry(first_pixel + pixel, kernel[k]));
+        }
     }
 
     /// For each tap, channels whose weight is not zero, and pixels.

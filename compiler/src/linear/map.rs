@@ -123,18 +123,35 @@ impl LinearMap {
 
     /// Number of entries, zeros not counted.
     pub fn n_entries(&self) -> usize {
-        match &self.operator {
-            Operator::Identity => self.n_rows,
-            Operator::Selection(sources) => sources.iter().flatten().count(),
-            Operator::Sparse(sparse) => sparse.n_entries(),
-            Operator::Scaled { map, factor } if *factor != 0.0 => map.n_entries(),
-            Operator::Diagonal(_)
-            | Operator::Convolution(_)
-            | Operator::Pool(_)
-            | Operator::MatMul(_)
-            | Operator::Scaled { .. }
-            | Operator::Composition { .. } => (0..self.n_rows).map(|o| self.row(o).len()).sum(),
+        match (self.structure().and_then(Structure::n_entries), &self.operator) {
+            (Some(counted), _) => counted,
+            (None, Operator::Sparse(sparse)) => sparse.n_entries(),
+            (None, _) => (0..self.n_rows).map(|o| self.row(o).len()).sum(),
         }
+    }
+
+    /// Whether the composition, first `inner`, then `self`, has more than so many entries; stops counting there.
+    pub fn after_exceeds(&self, inner: &LinearMap, most: usize) -> bool {
+        let structure = self.structure().zip(inner.structure());
+        let counted = structure.and_then(|(outer, inner)| outer.after(inner)?.n_entries());
+        if let Some(counted) = counted {
+            return counted > most;
+        }
+        let mut entries = vec![];
+        let mut of_row = |o: usize| {
+            entries.clear();
+            self.row(o).for_each(|(k, value)| inner.push_row(k, value, &mut entries));
+            add_up(&mut entries);
+            entries.len()
+        };
+        let mut rest = most;
+        (0..self.n_rows).any(|o| match rest.checked_sub(of_row(o)) {
+            Some(left) => {
+                rest = left;
+                false
+            }
+            None => true,
+        })
     }
 
     /// Which elements results read, if it can be said in terms of dimensions.

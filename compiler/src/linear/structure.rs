@@ -200,6 +200,14 @@ impl Structure {
         Structure { products: vec![Product(relations)], factor: Some(1.0) }
     }
 
+    /// Number of entries, if every one is in one product only.
+    pub fn n_entries(&self) -> Option<usize> {
+        let of_product = |Product(relations): &Product| -> usize {
+            relations.iter().map(|relation| relation.pairs.len()).product()
+        };
+        self.factor.map(|_| self.products.iter().map(of_product).sum())
+    }
+
     /// Without values.
     pub fn named(self) -> Structure {
         let mut products = self.products;

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
 use hecc_grammar::plan::Scheme;
 
+use crate::config::limits;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
     Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, candidates, collect,
-    joint_period, shifts,
+    joint_period, most_moves, shifts,
 };
 use crate::linear::{LinearMap, Slide};
 use crate::poly::multiplications;
@@ -140,6 +141,8 @@ pub struct Packer {
     /// Interned layouts.
     layouts: Vec<Layout>,
     ids: HashMap<Layout, usize>,
+    /// Layouts considered, by step and operand layouts.
+    candidates: HashMap<(NodeId, Vec<usize>), Rc<[usize]>>,
     /// By step, operand layouts and result layout.
     splits: HashMap<(NodeId, Vec<usize>, usize), Rc<Splits>>,
 }
@@ -156,7 +159,13 @@ impl Packer {
             Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) | Step::Sine(..) => vec![],
         };
         let slides = graph.ids().map(of_step).collect();
-        Packer { slides, layouts: vec![], ids: HashMap::new(), splits: HashMap::new() }
+        Packer {
+            slides,
+            layouts: vec![],
+            ids: HashMap::new(),
+            candidates: HashMap::new(),
+            splits: HashMap::new(),
+        }
     }
 
     /// Chooses layouts and schedules; those of networks whose plaintexts are too many to keep with the time to encode them.
@@ -278,22 +287,14 @@ impl Packer {
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =
                     terms.iter().map(|(source, _)| choices[source.0].0).collect();
-                let layouts = sources.iter().map(|&source| &self.layouts[source]);
-                let slides = self.slides[id.0].iter().map(Option::as_deref);
-                let inputs: Vec<(Option<&[Slide]>, &Layout)> = slides.zip(layouts).collect();
-                let list = candidates(&node.shape, space, &inputs);
-                list.into_iter()
-                    .map(|layout| {
-                        let layout = self.intern(layout);
-                        let splits = self.splits(graph, id, &sources, layout);
-                        let schedule = splits.cheapest(
-                            config.shape(level + 1),
-                            config.costs,
-                            config.encoded(),
-                        );
-                        (layout, Some(schedule), schedule.seconds)
-                    })
-                    .collect()
+                let list = self.candidates(graph, id, &sources, space);
+                let of_layout = |&layout: &usize| {
+                    let splits = self.splits(graph, id, &sources, layout);
+                    let shape = config.shape(level + 1);
+                    let schedule = splits.cheapest(shape, config.costs, config.encoded());
+                    (layout, Some(schedule), schedule.seconds)
+                };
+                list.iter().map(of_layout).collect()
             }
             Step::Mul(a, b) => {
                 let (a, b) = (choices[a.0].0, choices[b.0].0);
@@ -313,6 +314,40 @@ impl Packer {
         }
     }
 
+    /// The layouts worth considering for the result of an affine map.
+    fn candidates(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        sources: &[usize],
+        space: SlotSpace,
+    ) -> Rc<[usize]> {
+        let key = (id, sources.to_vec());
+        if let Some(known) = self.candidates.get(&key) {
+            return known.clone();
+        }
+        let terms = affine_terms(graph, id);
+        let slides = self.slides[id.0].iter().map(Option::as_deref);
+        let layouts: Vec<&Layout> = sources.iter().map(|&source| &self.layouts[source]).collect();
+        let inputs: Vec<(Option<&[Slide]>, &Layout)> =
+            slides.zip(layouts.iter().copied()).collect();
+        let diagonals = |output: &Layout| -> usize {
+            let of_term = |((_, map), input): (&(NodeId, LinearMap), &&Layout)| {
+                map.structure().map_or(0, |structure| most_moves(structure, input, output))
+            };
+            terms.iter().zip(&layouts).map(of_term).sum()
+        };
+        let all = candidates(&graph.node(id).shape, space, &inputs);
+        let mut all: Vec<(usize, Layout)> =
+            all.into_iter().map(|layout| (diagonals(&layout), layout)).collect();
+        let fewest = all.iter().map(|(count, _)| *count).min().unwrap_or(0);
+        let most = (limits::HOPELESS * fewest).max(limits::DIAGONALS_ALWAYS_COUNTED);
+        all.retain(|(count, _)| *count <= most);
+        let list: Rc<[usize]> = all.into_iter().map(|(_, layout)| self.intern(layout)).collect();
+        self.candidates.insert(key, list.clone());
+        list
+    }
+
     /// The splits of an affine map between layouts.
     fn splits(
         &mut self,
@@ -325,9 +360,7 @@ impl Packer {
         if let Some(known) = self.splits.get(&key) {
             return known.clone();
         }
-        let Step::Affine { terms, .. } = &graph.node(id).step else {
-            unreachable!("only affine maps are scheduled");
-        };
+        let terms = affine_terms(graph, id);
         let inputs: Vec<&Layout> = sources.iter().map(|&source| &self.layouts[source]).collect();
         let output = &self.layouts[layout];
         let of_term =
@@ -347,5 +380,14 @@ impl Packer {
         let splits = Rc::new(Splits::new(&list, n_collect));
         self.splits.insert(key, splits.clone());
         splits
+    }
+}
+
+fn affine_terms(graph: &Graph, id: NodeId) -> &[(NodeId, LinearMap)] {
+    match &graph.node(id).step {
+        Step::Affine { terms, .. } => terms,
+        Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) | Step::Sine(..) => {
+            unreachable!("only affine maps are scheduled")
+        }
     }
 }

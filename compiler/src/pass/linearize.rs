@@ -201,8 +201,8 @@ fn grows_beyond(max_growth: usize, matrix: &LinearMap, inner: &LinearMap) -> boo
     }
     let (outer_entries, inner_entries) = (matrix.n_entries(), inner.n_entries());
     let most = max_growth * (outer_entries + inner_entries);
-    // An upper bound on the product's entries first: composing is the expensive part.
+    // An upper bound on the product's entries first: counting them takes as long as composing.
     let per_row = inner_entries.div_ceil(inner.n_rows().max(1));
     let bound = (outer_entries * per_row).min(matrix.n_rows() * inner.n_cols());
-    bound > most && matrix.after(inner).n_entries() > most
+    bound > most && matrix.after_exceeds(inner, most)
 }
