@@ -4,10 +4,13 @@
 
 mod avx2;
 mod avx512;
+mod convert;
+mod doubles;
 mod entries;
 mod ifma;
 mod lanes;
 mod limbs;
+mod multiples;
 mod sums;
 mod transform;
 mod vector;
