@@ -1,6 +1,6 @@
 //! Sums of products with one reduction for several of them, whatever the sums are made of.
 
-use super::vector::{Simd, fours, fours_mut, width};
+use super::vector::{Four, Simd, fours, fours_mut, width};
 use crate::kernel::portable;
 use crate::kernel::table::{Pair, Term, Two};
 use crate::ring::Modulus;
@@ -61,15 +61,17 @@ pub(super) fn dot<T: Sums>(sums: T, out: &mut [u64], pairs: &[Pair<'_>], q: &Mod
     }
 }
 
-/// Four vectors, summed up together.
-type Four<T> = [Lanes<T>; 4];
-
 /// Two limbs, whose products are taken.
-type Factors<'a, T> = (&'a [Four<T>], &'a [Four<T>]);
+type Factors<'a, S> = (&'a [Four<S>], &'a [Four<S>]);
 
 /// Adds up to eight products to residues.
 #[inline(always)]
-fn add_products<T: Sums>(sums: T, acc: &mut [Four<T>], terms: &[Factors<'_, T>], q: T::Q) {
+fn add_products<T: Sums>(
+    sums: T,
+    acc: &mut [Four<T::Simd>],
+    terms: &[Factors<'_, T::Simd>],
+    q: T::Q,
+) {
     for (i, acc) in acc.iter_mut().enumerate() {
         let mut four = [sums.zero(); 4];
         for (a, b) in terms {
