@@ -2,12 +2,14 @@
 
 use super::convert::Convert;
 use super::lanes::{Constant, Factor, Q};
-use super::sums::Sums;
+use super::sums::{self, Sums};
 use super::vector::Simd;
 use crate::ring::{BaseConverter, Modulus};
 
 /// Products of two residues that one [`Sum`] holds.
 pub(super) const TERMS: usize = 8;
+
+const _: () = assert!(sums::TERMS <= TERMS, "sums are reduced before they are full");
 
 /// 1.5·2^102. Doubles from 2^102 to 2^103 are the multiples of 2^50, from there to 2^104 those of 2^51.
 const ANCHOR: f64 = 1.5 * (1u128 << 102) as f64;
@@ -47,7 +49,7 @@ impl<S: Simd> Sum<S> {
         q.simd.add(q.remainder(high), q.reduce(self.low))
     }
 
-    /// The same of the sum and a value of bound 3, and one unit more. Bound 3 + 1/2.
+    /// The same of the sum and a value of bound 3 + 1/2, and one unit more. Bound 3 + 1/2, and one unit more.
     #[inline(always)]
     pub(super) fn reduce_with(self, value: S::Vector, q: Q<S>) -> S::Vector {
         q.simd.add(self.reduce(q), q.reduce(value))

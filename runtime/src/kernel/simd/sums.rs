@@ -6,7 +6,7 @@ use crate::kernel::table::{Pair, Term, Two};
 use crate::ring::Modulus;
 
 /// Products of residues that are added between two reductions: more limbs compete for the same lines of the caches.
-const TERMS: usize = 8;
+pub(super) const TERMS: usize = 8;
 
 /// Coefficients taken at a time: what is kept of them stays in the first-level cache.
 pub(super) const TILE: usize = 256;
@@ -18,7 +18,7 @@ pub(super) trait Sums: Copy {
     type Q: Copy;
     /// Factors of products, and what is left of sums.
     type Vector: Copy;
-    /// Holds eight products of residues.
+    /// Holds [`TERMS`] products of residues.
     type Sum: Copy;
 
     fn modulus(self, q: &Modulus) -> Self::Q;
