@@ -103,6 +103,24 @@ fn dot_long(bencher: Bencher<'_, '_>, case: &Case) {
     bencher.bench_local(|| (case.kernels.dot)(black_box(&mut out), &pairs, &q));
 }
 
+/// As `dot`, both parts of a key switch at once.
+#[divan::bench(args = cases())]
+fn dot_pair(bencher: Bencher<'_, '_>, case: &Case) {
+    let (q, n) = (primes(1).remove(0), 1 << case.log_n);
+    let limbs: Vec<Vec<u64>> = (0..12).map(|limb| residues(limb, &q, n)).collect();
+    let mut out = vec![0; 2 * n];
+    bencher.bench_local(|| {
+        let (first, second) = black_box(&mut out).split_at_mut(n);
+        let blocks = first.chunks_exact_mut(1024).zip(second.chunks_exact_mut(1024));
+        for (i, (first, second)) in blocks.enumerate() {
+            let block = |limb: usize| &limbs[limb][1024 * i..1024 * (i + 1)];
+            let terms: Vec<_> =
+                (0..4).map(|k| (block(3 * k), [block(3 * k + 1), block(3 * k + 2)])).collect();
+            (case.kernels.dot_pair)([first, second], &terms, &q);
+        }
+    });
+}
+
 /// X → X^5 in the NTT domain.
 #[divan::bench(args = cases())]
 fn permute(bencher: Bencher<'_, '_>, case: &Case) {
@@ -114,8 +132,19 @@ fn permute(bencher: Bencher<'_, '_>, case: &Case) {
 /// From 8 limbs to 24.
 #[divan::bench(args = cases())]
 fn base_convert(bencher: Bencher<'_, '_>, case: &Case) {
+    convert(bencher, case, 8);
+}
+
+/// From 24 limbs to 8: sums in several rounds.
+#[divan::bench(args = cases())]
+fn base_convert_long(bencher: Bencher<'_, '_>, case: &Case) {
+    convert(bencher, case, 24);
+}
+
+/// From some of 32 limbs to the others.
+fn convert(bencher: Bencher<'_, '_>, case: &Case, n_from: usize) {
     let (mut from, n) = (primes(32), 1 << case.log_n);
-    let to = from.split_off(8);
+    let to = from.split_off(n_from);
     let converter = BaseConverter::new(&from, &to);
     let limbs: Vec<Vec<u64>> = from.iter().map(|q| residues(0, q, n)).collect();
     let sources: Vec<&[u64]> = limbs.iter().map(Vec::as_slice).collect();

@@ -5,7 +5,7 @@
 
 mod embedding;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod simd;
 mod table;
 
@@ -16,7 +16,7 @@ pub use table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 /// Every table that this processor can run, fastest first; `portable` is last.
 pub fn available() -> Vec<&'static Kernels> {
     let mut tables = vec![];
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     tables.extend(simd::tables());
     tables.push(&portable::TABLE);
     tables

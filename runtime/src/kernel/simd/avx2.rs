@@ -2,9 +2,10 @@
 
 use std::arch::x86_64::*;
 
+use super::doubles::Doubles;
 use super::entries::{entry, table_of};
 use super::vector::{Simd, Square, operations};
-use super::{limbs, sums, transform};
+use super::{convert, limbs, multiples, sums, transform};
 use crate::kernel::portable;
 use crate::kernel::table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 use crate::ring::{BaseConverter, EmbeddingTable, Modulus, NttTable};
@@ -23,8 +24,8 @@ impl Avx2 {
 table_of!(
     "avx2",
     "avx2,fma",
-    Avx2,
-    sums,
+    Avx2::new(),
+    Doubles(Avx2::new()),
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 );
 

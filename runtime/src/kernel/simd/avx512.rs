@@ -2,9 +2,10 @@
 
 use std::arch::x86_64::*;
 
+use super::doubles::Doubles;
 use super::entries::{entry, table_of};
 use super::vector::{Simd, Square, operations};
-use super::{limbs, sums, transform};
+use super::{convert, limbs, multiples, sums, transform};
 use crate::kernel::portable;
 use crate::kernel::table::{Kernels, Limbs, Multiple, Pair, Term, Two};
 use crate::ring::{BaseConverter, EmbeddingTable, Modulus, NttTable};
@@ -23,8 +24,8 @@ impl Avx512 {
 table_of!(
     "avx512",
     "avx512f,avx512dq",
-    Avx512,
-    sums,
+    Avx512::new(),
+    Doubles(Avx512::new()),
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
 );
 

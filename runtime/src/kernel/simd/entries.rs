@@ -2,11 +2,11 @@
 
 /// Defines a safe function that has a kernel compiled for a set of instructions.
 macro_rules! entry {
-    ($features:literal, $token:ident, $module:ident::$name:ident($($arg:ident: $type:ty),*)) => {
+    ($features:literal, $token:expr, $module:ident::$name:ident($($arg:ident: $type:ty),*)) => {
         fn $name($($arg: $type),*) {
             #[target_feature(enable = $features)]
             fn compiled($($arg: $type),*) {
-                $module::$name($token::new(), $($arg),*);
+                $module::$name($token, $($arg),*);
             }
             #[expect(unsafe_code, reason = "calls a #[target_feature] function")]
             // SAFETY: only `table` hands this out, after the features were detected.
@@ -17,10 +17,10 @@ macro_rules! entry {
     };
 }
 
-/// Defines `table`: the kernels compiled for a set of instructions, `None` where the processor lacks them. Sums of products are
-/// those of a module.
+/// Defines `table`: the kernels compiled for a set of instructions, `None` where the processor lacks them. Tokens of vectors
+/// and of sums of products are made in functions that are compiled for them.
 macro_rules! table_of {
-    ($name:literal, $features:literal, $token:ident, $sums:ident, $detected:expr) => {
+    ($name:literal, $features:literal, $token:expr, $sums:expr, $detected:expr) => {
         pub(super) fn table() -> Option<&'static Kernels> {
             static TABLE: Kernels = Kernels {
                 name: $name,
@@ -75,16 +75,16 @@ macro_rules! table_of {
         );
         entry!(
             $features, $token,
-            $sums::add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus)
+            multiples::add_multiples(acc: &mut [u64], multiples: &[Multiple<'_>], q: &Modulus)
         );
-        entry!($features, $token, $sums::dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus));
+        entry!($features, $sums, sums::dot(out: &mut [u64], pairs: &[Pair<'_>], q: &Modulus));
         entry!(
-            $features, $token,
-            $sums::dot_pair(out: Two<'_, u64>, terms: &[Term<'_>], q: &Modulus)
+            $features, $sums,
+            sums::dot_pair(out: Two<'_, u64>, terms: &[Term<'_>], q: &Modulus)
         );
         entry!(
-            $features, $token,
-            $sums::base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter)
+            $features, $sums,
+            convert::base_convert(to: Limbs<'_, '_>, from: &[&[u64]], converter: &BaseConverter)
         );
         entry!(
             $features, $token,

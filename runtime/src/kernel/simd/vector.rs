@@ -62,6 +62,26 @@ pub(super) trait Simd: Copy + 'static {
     fn transpose(self, rows: [Self::Vector; 4]) -> [Self::Vector; 4];
 }
 
+/// Four vectors in memory, summed up together.
+pub(super) type Four<S> = [<S as Simd>::Lanes; 4];
+
+/// The limb in fours of vectors, without what is left.
+#[inline(always)]
+pub(super) fn fours<S: Simd>(x: &[u64]) -> &[Four<S>] {
+    S::split(x).0.as_chunks().0
+}
+
+/// As [`fours`].
+#[inline(always)]
+pub(super) fn fours_mut<S: Simd>(x: &mut [u64]) -> &mut [Four<S>] {
+    S::split_mut(x).0.as_chunks_mut().0
+}
+
+/// Coefficients of a vector.
+pub(super) const fn width<S: Simd>() -> usize {
+    4 * S::FOURS
+}
+
 /// Implements operations of [`Simd`] by instructions of the set whose token is `self`.
 macro_rules! operations {
     ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?: $body:expr;)*) => {
