@@ -69,11 +69,17 @@ impl Run {
 }
 
 fn walk(dims: &[Dim], slot: i64, element: i64, f: &mut impl FnMut(i64, i64)) {
-    match dims.split_last() {
-        None => f(slot, element),
-        Some((outer, inner)) => {
+    let strides = |dim: &Dim| (i64::from(dim.slot_stride), i64::from(dim.element_stride));
+    match dims {
+        [] => f(slot, element),
+        // The innermost on its own: most positions are in it.
+        [only] => {
+            let (ds, de) = strides(only);
+            (0..i64::from(only.count)).for_each(|i| f(slot + i * ds, element + i * de));
+        }
+        [inner @ .., outer] => {
+            let (ds, de) = strides(outer);
             for i in 0..i64::from(outer.count) {
-                let (ds, de) = (i64::from(outer.slot_stride), i64::from(outer.element_stride));
                 walk(inner, slot + i * ds, element + i * de, f);
             }
         }
