@@ -152,15 +152,19 @@ impl ByDimension<'_> {
         let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let own = self.of_relation(relation);
-            let mut together = Moves::default();
-            for &(pair, shift) in &all {
-                for &(p, s) in &own {
-                    let steps = (shift.steps + s.steps) % n_steps as u32;
-                    let shift = Shift { swap: shift.swap ^ s.swap, steps };
-                    together.push(((pair.0 + p.0, pair.1 + p.1), shift));
-                }
-            }
-            all = together.distinct();
+            let added = |&(pair, shift): &(Pair, Shift), &(by, own): &(Pair, Shift)| {
+                let steps = (shift.steps + own.steps) % n_steps as u32;
+                ((pair.0 + by.0, pair.1 + by.1), Shift { swap: shift.swap ^ own.swap, steps })
+            };
+            let sums = all.iter().flat_map(|one| own.iter().map(move |by| added(one, by)));
+            // What all are moved by alike keeps them apart.
+            all = if all.len() == 1 || own.len() == 1 {
+                sums.collect()
+            } else {
+                let mut together = Moves::default();
+                sums.for_each(|one| together.push(one));
+                together.distinct()
+            };
         }
         all
     }

@@ -1,6 +1,6 @@
 //! Which summands have something in common.
 
-use super::lineage::{Line, Lineage, Root};
+use super::lineage::{Line, Lineage};
 use super::shifts::{Moves, Shifts};
 
 /// Disjoint sets of indices.
@@ -68,29 +68,13 @@ pub(super) fn related(lineages: &[&Lineage], moves: Moves) -> Groups {
         join_meeting(&of_root, &mut groups, moves);
     }
     if lineages.iter().any(|lineage| lineage.has_kin()) {
-        join_kin(lineages, &mut groups);
+        for (i, lineage) in lineages.iter().enumerate() {
+            for (other, earlier) in lineages[..i].iter().enumerate() {
+                if groups.first(other) != groups.first(i) && earlier.kin_meet(lineage) {
+                    groups.join(other, i);
+                }
+            }
+        }
     }
     groups
-}
-
-/// Joins those whose roots are made of the same. Only those that name a common one are compared with each other.
-fn join_kin(lineages: &[&Lineage], groups: &mut Groups) {
-    let mut join = |other: usize, i: usize| {
-        if groups.first(other) != groups.first(i) && lineages[other].kin_meet(lineages[i]) {
-            groups.join(other, i);
-        }
-    };
-    let mut named: Vec<(Root, usize)> = vec![];
-    for (i, lineage) in lineages.iter().enumerate() {
-        match lineage.names() {
-            Some(names) => named.extend(names.into_iter().map(|root| (root, i))),
-            None => (0..lineages.len()).for_each(|other| join(other.min(i), other.max(i))),
-        }
-    }
-    named.sort_unstable();
-    for of_root in named.chunk_by(|(a, _), (b, _)| a == b) {
-        for (place, (_, i)) in of_root.iter().enumerate() {
-            of_root[..place].iter().for_each(|(_, other)| join(*other, *i));
-        }
-    }
 }

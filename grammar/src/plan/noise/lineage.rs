@@ -179,15 +179,6 @@ impl Lineage {
         self.0.iter().any(Line::is_anything)
     }
 
-    /// What roots are made of, themselves included, each once; `None` if that may be anything.
-    pub(super) fn names(&self) -> Option<Vec<Root>> {
-        let kin = self.0.iter().map(Line::kin).collect::<Option<Vec<_>>>()?;
-        let mut names = kin.concat();
-        names.sort_unstable();
-        names.dedup();
-        Some(names)
-    }
-
     /// Whether roots meet since they are made of the same.
     pub(super) fn kin_meet(&self, other: &Lineage) -> bool {
         let meets = |(a, b): (&Line, &Line)| {
