@@ -35,7 +35,8 @@ pub(super) fn ordered<R>(
     let given = plan(own)?;
     let packed = (&given.graph, &given.found.choice);
     let permute = || permute(own, packed, &config.costs, method);
-    let permuted = if config.batch { None } else { passes.try_out("permute", permute) };
+    let gathers = !config.batch && has_zeros(own);
+    let permuted = if gathers { passes.try_out("permute", permute) } else { None };
     let better = permuted.and_then(|permuted| {
         let planned = passes.in_trial(|| plan(&permuted.model)).ok()?;
         planned.found.score.is_better(&given.found.score).then_some((permuted, planned))
