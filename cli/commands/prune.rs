@@ -87,7 +87,8 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
         ..Config::standard()
     };
     let working = Progress::spinner(console, "compiling the network as it is");
-    let before = compile(&model, &calibration, &config)?;
+    // Groups are those of the weights in the order that they are written in.
+    let before = compile(&model, &calibration, &Config { permute: None, ..config.clone() })?;
     working.say("pruning".to_owned());
     let method = match args.method {
         Way::P2t => Method::P2t,

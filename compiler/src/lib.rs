@@ -29,3 +29,4 @@ pub mod prune;
 pub mod scales;
 pub mod search;
 pub mod size;
+mod units;

@@ -1,6 +1,6 @@
 //! Passes can be watched: which one is running and how far it is, their time, and what they made.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use hecc_grammar::model::Model;
@@ -99,12 +99,15 @@ type Observer = dyn FnMut(Pass<'_>);
 pub struct Passes {
     observer: RefCell<Box<Observer>>,
     follower: Box<dyn Fn(Doing)>,
+    /// Whether all passes are parts of something that is compared with others.
+    in_trial: Cell<bool>,
 }
 
 impl Passes {
     /// Tells `observer` of every pass after it has run.
     pub fn observed(observer: impl FnMut(Pass<'_>) + 'static) -> Passes {
-        Passes { observer: RefCell::new(Box::new(observer)), follower: Box::new(|_| {}) }
+        let observer: RefCell<Box<Observer>> = RefCell::new(Box::new(observer));
+        Passes { observer, follower: Box::new(|_| {}), in_trial: Cell::new(false) }
     }
 
     /// Tells `follower` as well of what is being done.
@@ -144,9 +147,17 @@ impl Passes {
         self.timed(name, false, || pass().map(Decided)).map(|Decided(result)| result)
     }
 
+    /// Runs passes that are compared with others, as a whole: only what is shown afterwards is kept.
+    pub fn in_trial<T>(&self, passes: impl FnOnce() -> T) -> T {
+        self.in_trial.set(true);
+        let result = passes();
+        self.in_trial.set(false);
+        result
+    }
+
     /// Tells of what was made before.
     pub fn show(&self, name: &'static str, made: Made<'_>) {
-        let (is_trial, elapsed) = (false, Duration::ZERO);
+        let (is_trial, elapsed) = (self.in_trial.get(), Duration::ZERO);
         (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
     }
 
@@ -156,6 +167,7 @@ impl Passes {
         is_trial: bool,
         pass: impl FnOnce() -> T,
     ) -> T {
+        let is_trial = is_trial || self.in_trial.get();
         (self.follower)(Doing { name, progress: None });
         let start = Instant::now();
         let result = pass();

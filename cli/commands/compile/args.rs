@@ -103,6 +103,10 @@ pub(crate) struct Args {
     /// `--activation minimax` only.
     #[arg(long, value_enum)]
     pub(super) moduli: Option<LevelsRaised>,
+    /// Leave units and channels of pruned networks in their order. By default they are permuted where that gathers zeros so that the
+    /// plan takes less time; results are the same.
+    #[arg(long)]
+    pub(super) keep_order: bool,
     /// The network decides: the largest of its results is the class, or the sign of a single one. Otherwise a final softmax or
     /// argmax, or labels `y` in the calibration data, say so.
     #[arg(long)]
@@ -172,6 +176,8 @@ pub(super) enum Stage {
     LiftQuantizers,
     /// The network with polynomials for activations.
     Approximate,
+    /// The same with units permuted, if that gathers zeros.
+    Permute,
     /// Affine maps, products and polynomials.
     Linearize,
     /// The same, normalized to what slots hold; over integers, with integer weights.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
+use hecc_compiler::pass::permute;
 use hecc_grammar::security::Security;
 
 use super::args::{Activation, Args, LevelsRaised, Scheme};
@@ -43,6 +44,7 @@ pub(super) fn config(args: &Args) -> Result<Config> {
             (false, false) => OutputWish::Unsaid,
         },
         margin_bits: args.margin,
+        permute: (!args.keep_order).then_some(permute::Method::Search),
         ..Config::standard()
     })
 }

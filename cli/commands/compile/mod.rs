@@ -75,6 +75,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
             Stage::Quantize
             | Stage::LiftQuantizers
             | Stage::Approximate
+            | Stage::Permute
             | Stage::Linearize
             | Stage::Graph
             | Stage::Pack
@@ -170,6 +171,6 @@ fn not_made(stage: Stage) -> anyhow::Error {
     let name = stage.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     hinted(
         format!("--emit {name}: this network is compiled without that pass"),
-        "integers have no polynomials, and only --quantize rounds weights".to_owned(),
+        "integers have no polynomials, only --quantize rounds weights, and units are permuted only where that gathers zeros".to_owned(),
     )
 }

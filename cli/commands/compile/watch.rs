@@ -95,6 +95,7 @@ impl Stage {
             Stage::Quantize => pass.name == "quantize",
             Stage::LiftQuantizers => pass.name == "lift_quantizers",
             Stage::Approximate => pass.name == "approximate",
+            Stage::Permute => pass.name == "permute",
             Stage::Linearize => pass.name == "linearize",
             Stage::Pack => pass.name == "pack",
             Stage::Lower => pass.name == "lower",

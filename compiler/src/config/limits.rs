@@ -83,4 +83,8 @@ limits! {
     MAKE_ROOM: i32 = 6, "times that room is made for noise";
     /// Most bits that are looked for to be trained away.
     BITS_TRAINED_AWAY: u32 = 24, "most bits looked for to be trained away";
+    /// A layer with fewer zeros than this part of its weights has hardly a plaintext that could be emptied.
+    PERMUTED_ZEROS: f64 = 0.25, "part of a layer's weights that is zero from which units are permuted";
+    /// Networks with more weights are not permuted: where each would be takes some hundred bytes.
+    PERMUTED_WEIGHTS: usize = 1 << 22, "most weights of networks whose units are permuted";
 }

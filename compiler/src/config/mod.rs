@@ -8,6 +8,7 @@ use hecc_grammar::security::Security;
 
 use crate::judge::OutputWish;
 use crate::pass::approximate::ApproximateConfig;
+use crate::pass::permute;
 use crate::pass::quantize::QuantizeBits;
 
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
@@ -52,6 +53,8 @@ pub struct Config {
     pub batch: bool,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
+    /// How units are permuted so that zeros gather, if they are.
+    pub permute: Option<permute::Method>,
 }
 
 /// Which levels bootstraps raise to.
@@ -106,6 +109,7 @@ impl Config {
             check_wrap: false,
             batch: false,
             quantize: None,
+            permute: Some(permute::Method::Search),
         }
     }
 }

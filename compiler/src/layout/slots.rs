@@ -13,7 +13,7 @@ pub struct SlotSpace {
 }
 
 /// A move of slots: first to the left within rows, cyclically, then from row to row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shift {
     /// Whether rows change places.
     pub swap: bool,

@@ -2,6 +2,7 @@
 
 mod curve;
 mod integers;
+mod order;
 
 use hecc_grammar::model::{Model, Node, Op as ModelOp, Tensor};
 use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
@@ -24,6 +25,7 @@ use crate::pass::linearize::linearize;
 use crate::pass::normalize::normalize;
 use crate::pass::quantize::quantize;
 use crate::pass::record::{SeenInputs, record};
+use crate::pass::remove_dead::Constants;
 use crate::passes::{Decided, Made, Passes};
 use crate::search::{
     self, BootstrapReport, Candidate, Found, Objective, OfScheme, Problem, Score, Shipped,
@@ -36,6 +38,7 @@ pub use integers::IntegerReport;
 
 use curve::curve;
 use integers::compile_bfv;
+use order::{Planned, ordered};
 
 /// A compiled network, with what every stage made of it.
 pub struct Compiled {
@@ -299,18 +302,7 @@ fn compile_with(
         let margin = if is_input(tensor) { 1.0 } else { config.margin };
         (range(tensor).0 * margin, range(tensor).1 * margin)
     };
-    let graph = passes.run("linearize", || linearize(&approximated))?;
-    let graph = passes.run("normalize", || normalize(&approximated, &graph, &widened));
-    let levels = assign_levels(&graph);
     let quantiles = if config.certify { &[][..] } else { &observed.quantiles };
-    let source = Source {
-        model: &approximated,
-        range: &range,
-        origin: &|tensor| origins[tensor.index()],
-        normalization: config.normalization.as_ref(),
-        quantizers: &lifted.inputs,
-        numbers: Numbers::Approximate { quantiles },
-    };
     let precision = match config.precision {
         Some(wish) => wish,
         None => {
@@ -318,12 +310,28 @@ fn compile_with(
             passes.run("choose_precision", choose).0
         }
     };
-    let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
-    let found = passes.decide("search", || search::approximate(&problem, &levels))?;
+    // Ranges and quantiles are those of all elements of a tensor, whatever their order.
+    let plan = |model: &Model| {
+        let linear = passes.run("linearize", || linearize(model))?;
+        let graph = passes.run("normalize", || normalize(model, &linear, &widened));
+        let source = Source {
+            model,
+            range: &range,
+            origin: &|tensor| origins[tensor.index()],
+            normalization: config.normalization.as_ref(),
+            quantizers: &lifted.inputs,
+            numbers: Numbers::Approximate { quantiles },
+        };
+        let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
+        let levels = assign_levels(&graph);
+        let found = passes.decide("search", || search::approximate(&problem, &levels))?;
+        Ok(Planned { linear: Some(linear), graph, found, report: () })
+    };
+    let Planned { graph, found, .. } = ordered(task, &approximated, Constants::Fold, plan)?;
     let Found { choice, stages, score, candidates, bootstraps, .. } = found;
     let mut plan = stages.plan;
     record(&mut plan, seen, &observed);
-    let depth = levels.iter().copied().max().unwrap_or(0);
+    let depth = assign_levels(&graph).into_iter().max().unwrap_or(0);
     let before = candidates.first().filter(|_| bootstraps.is_none());
     validation.better = beyond.map(|beyond| better(beyond, depth, before));
     let plan = finished(plan, judge, validation)?;

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::Method;
-use super::groups::Layer;
+use crate::analysis::groups::Layer;
 
 /// A layer with what decides which of its groups go.
 pub(super) struct Weighed<'a> {
@@ -68,8 +68,8 @@ pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, method: Method) -> Vec<V
 mod tests {
     use hecc_grammar::model::Tensor;
 
-    use super::super::groups::Group;
     use super::*;
+    use crate::analysis::groups::Group;
 
     fn layer(seconds: f64, groups: &[&[u32]]) -> Layer {
         let group = |(plaintext, weights): (u32, &&[u32])| Group {

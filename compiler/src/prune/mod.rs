@@ -7,10 +7,8 @@
 //! pruned layers before it make of the inputs.
 
 mod choose;
-mod groups;
 mod refit;
 mod statistics;
-mod weights;
 
 use std::collections::HashSet;
 
@@ -19,6 +17,7 @@ use hecc_grammar::plan::Share;
 use ndarray::{Array2, ArrayD, Axis, s};
 use rayon::prelude::*;
 
+use crate::analysis::groups;
 use crate::calibrate::{Calibration, Split};
 use crate::config::Config;
 use crate::error::CompileError;
@@ -26,8 +25,8 @@ use crate::interpret::{InterpretError, Lockstep};
 use crate::judge::{Judge, output_kinds, results};
 use crate::pipeline::Compiled;
 
-pub use groups::{Group, Layer};
-pub use weights::Weights;
+pub use crate::analysis::groups::{Group, Layer};
+pub use crate::analysis::weights::Weights;
 
 use choose::{Weighed, choose};
 use refit::refit;

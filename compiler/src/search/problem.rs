@@ -82,7 +82,7 @@ pub struct Stages {
 
 impl Stages {
     /// Tells of the stages of the plan that was chosen.
-    pub(super) fn show(&self, choice: &Choice, passes: &Passes) {
+    pub(crate) fn show(&self, choice: &Choice, passes: &Passes) {
         passes.show("pack", Made::Packing(&choice.packing));
         passes.show("lower", Made::Plan(&self.lowered));
         passes.show("eliminate_common", Made::Plan(&self.shared));

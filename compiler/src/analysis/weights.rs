@@ -60,11 +60,15 @@ impl<'a> Weights<'a> {
 
     /// The place of the weight for a channel of the result, one of the operand, and an element of the kernel.
     pub fn place(&self, o: usize, i: usize, tap: usize) -> u32 {
-        let n_taps = match &self.kind {
+        (o * self.size.1 + i * self.n_taps() + tap) as u32
+    }
+
+    /// Elements of the kernel; 1 for a matrix.
+    pub fn n_taps(&self) -> usize {
+        match &self.kind {
             Kind::Convolution { kernel, .. } => kernel[0] * kernel[1],
             Kind::Matrix => 1,
-        };
-        (o * self.size.1 + i * n_taps + tap) as u32
+        }
     }
 
     /// The constant that holds another matrix.

@@ -40,34 +40,70 @@ pub struct Layer {
     pub seconds: f64,
 }
 
-/// The groups of all weights of a packed network: of every convolution and matrix whose operand and result are rearranged or summed
-/// up, but no more, on the way to other steps.
-pub(super) fn layers(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Layer> {
-    let stored: HashMap<Tensor, NodeId> =
-        graph.ids().map(|id| (graph.node(id).tensor, id)).collect();
-    let ids = graph.ids().filter(|&id| matches!(graph.node(id).step, Step::Affine { .. }));
-    ids.flat_map(|id| {
-        let own = Way { model, graph, stored: &stored };
-        own.nodes_of(id).into_iter().filter_map(move |tensor| {
-            let (groups, n_plaintexts) = own.groups(tensor, id, packing)?;
-            let schedule = packing.schedules[id.0]?;
-            Some(Layer {
-                tensor,
-                name: model.node(tensor).name.clone(),
-                groups,
-                n_plaintexts,
-                seconds: schedule.seconds / schedule.n_products.max(1) as f64,
-            })
-        })
-    })
-    .collect()
-}
-
-/// Of which step, between which ciphertexts, and how far slots move that it is multiplied with.
-type Plaintext = (NodeId, Pair, Shift);
+/// Of which operand, between which ciphertexts, and how far slots move that it is multiplied with.
+pub type Plaintext = (NodeId, Pair, Shift);
 
 /// The plaintexts that hold a weight.
-type Signature = Vec<Plaintext>;
+pub type Signature = Vec<Plaintext>;
+
+/// A node's weights with the plaintexts that hold each.
+pub struct Held {
+    /// The result of the node.
+    pub tensor: Tensor,
+    /// The step of the graph that it is part of.
+    pub step: NodeId,
+    /// By the place in [`Weights::matrix`], of weights that are not zero.
+    pub weights: Vec<(Signature, u32)>,
+}
+
+/// The groups of all weights of a packed network, as of [`held`].
+pub(crate) fn layers(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Layer> {
+    let layer = |held: Held| {
+        let schedule = packing.schedules[held.step.0]?;
+        let (groups, n_plaintexts) = groups(held.weights);
+        Some(Layer {
+            tensor: held.tensor,
+            name: model.node(held.tensor).name.clone(),
+            groups,
+            n_plaintexts,
+            seconds: schedule.seconds / schedule.n_products.max(1) as f64,
+        })
+    };
+    held(model, graph, packing).into_iter().filter_map(layer).collect()
+}
+
+/// Where the weights of a packed network are: of every convolution and matrix whose operand and result are rearranged or summed up,
+/// but no more, on the way to other steps.
+pub(crate) fn held(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Held> {
+    let stored: HashMap<Tensor, NodeId> =
+        graph.ids().map(|id| (graph.node(id).tensor, id)).collect();
+    let own = Way { model, graph, stored: &stored };
+    let steps = graph.ids().filter(|&id| matches!(graph.node(id).step, Step::Affine { .. }));
+    let nodes = steps.flat_map(|step| own.nodes_of(step).into_iter().map(move |x| (x, step)));
+    let of_node = |(tensor, step)| {
+        Some(Held { tensor, step, weights: own.signatures(tensor, step, packing)? })
+    };
+    nodes.filter_map(of_node).collect()
+}
+
+/// Weights with the same signature, and how many plaintexts there are.
+fn groups(weights: Vec<(Signature, u32)>) -> (Vec<Group>, usize) {
+    let mut groups: BTreeMap<Signature, Vec<u32>> = BTreeMap::new();
+    for (signature, place) in weights {
+        groups.entry(signature).or_default().push(place);
+    }
+    let mut numbers: BTreeMap<Plaintext, u32> = BTreeMap::new();
+    let mut number = |plaintext: Plaintext| {
+        let next = numbers.len() as u32;
+        *numbers.entry(plaintext).or_insert(next)
+    };
+    let group = |(signature, mut weights): (Signature, Vec<u32>)| {
+        weights.sort_unstable();
+        Group { weights, plaintexts: signature.into_iter().map(&mut number).collect() }
+    };
+    let groups = groups.into_iter().map(group).collect();
+    (groups, numbers.len())
+}
 
 /// How tensors of a model lie between the steps of its graph.
 #[derive(Clone, Copy)]
@@ -100,9 +136,14 @@ impl Way<'_> {
         self.stored.get(&tensor).is_some_and(|&other| other != id)
     }
 
-    /// The groups of a node's weights, and how many plaintexts hold them; `None` if what is before or behind it mixes elements in
-    /// ways that have no structure.
-    fn groups(&self, tensor: Tensor, id: NodeId, packing: &Packing) -> Option<(Vec<Group>, usize)> {
+    /// The plaintexts that hold each of a node's weights; `None` if what is before or behind it mixes elements in ways that have no
+    /// structure.
+    fn signatures(
+        &self,
+        tensor: Tensor,
+        id: NodeId,
+        packing: &Packing,
+    ) -> Option<Vec<(Signature, u32)>> {
         let weights = Weights::of(self.model, tensor)?;
         let x = *self.model.node(tensor).op.operands().first()?;
         let ways = Ways {
@@ -111,28 +152,11 @@ impl Way<'_> {
             output: &packing.layouts[id.0],
             packing,
         };
-        let signatures = match weights.is_matrix() {
-            true => ways.of_matrix(&weights),
-            false => {
-                let map = affine_of(self.model, tensor)?.terms.pop()?.1;
-                ways.of_convolution(&weights, map.structure()?)?
-            }
-        };
-        let mut groups: BTreeMap<Signature, Vec<u32>> = BTreeMap::new();
-        for (signature, place) in signatures {
-            groups.entry(signature).or_default().push(place);
+        if weights.is_matrix() {
+            return Some(ways.of_matrix(&weights));
         }
-        let mut numbers: BTreeMap<Plaintext, u32> = BTreeMap::new();
-        let mut number = |plaintext: Plaintext| {
-            let next = numbers.len() as u32;
-            *numbers.entry(plaintext).or_insert(next)
-        };
-        let group = |(signature, mut weights): (Signature, Vec<u32>)| {
-            weights.sort_unstable();
-            Group { weights, plaintexts: signature.into_iter().map(&mut number).collect() }
-        };
-        let groups = groups.into_iter().map(group).collect();
-        Some((groups, numbers.len()))
+        let map = affine_of(self.model, tensor)?.terms.pop()?.1;
+        ways.of_convolution(&weights, map.structure()?)
     }
 
     /// What a tensor reads of another one, within an affine step; `None` for nothing.

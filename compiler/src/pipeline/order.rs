@@ -1,0 +1,70 @@
+//! A network as it is, or with its units in an order that its plan takes less for.
+
+use hecc_grammar::model::Model;
+
+use super::Task;
+use crate::error::CompileError;
+use crate::graph::Graph;
+use crate::pass::permute::{has_zeros, permute};
+use crate::pass::remove_dead::{Constants, remove_dead};
+use crate::passes::{Made, Passes};
+use crate::search::Found;
+
+/// A network with parameters and plan.
+pub(super) struct Planned<R> {
+    /// The graph before it was normalized, if it was.
+    pub(super) linear: Option<Graph>,
+    pub(super) graph: Graph,
+    pub(super) found: Found,
+    /// What else was decided.
+    pub(super) report: R,
+}
+
+/// Plans a network; if it has many zeros, without what they make superfluous, and also with its units permuted by what that plan's
+/// layouts are. The better one is kept.
+pub(super) fn ordered<R>(
+    task: &Task<'_>,
+    model: &Model,
+    constants: Constants,
+    plan: impl Fn(&Model) -> Result<Planned<R>, CompileError>,
+) -> Result<Planned<R>, CompileError> {
+    let Task { config, passes, .. } = task;
+    let Some(method) = config.permute.filter(|_| has_zeros(model)) else { return plan(model) };
+    let live = passes.run("remove_dead", || remove_dead(model, constants));
+    let own = live.as_ref().map_or(model, |live| &live.model);
+    let given = plan(own)?;
+    let packed = (&given.graph, &given.found.choice);
+    let permute = || permute(own, packed, &config.costs, method);
+    let gathers = !config.batch && has_zeros(own);
+    let permuted = if gathers { passes.try_out("permute", permute) } else { None };
+    let better = permuted.and_then(|permuted| {
+        let planned = passes.in_trial(|| plan(&permuted.model)).ok()?;
+        planned.found.score.is_better(&given.found.score).then_some((permuted, planned))
+    });
+    let (rearranged, mut planned) = match (better, live) {
+        (Some((permuted, planned)), live) => {
+            planned.show(&permuted.model, passes);
+            let permuted = live.iter().fold(permuted, |permuted, live| permuted.after(live));
+            (Some(permuted), planned)
+        }
+        (None, live) => (live, given),
+    };
+    if let Some(rearranged) = rearranged {
+        rearranged.name_as_given(&mut planned.found.stages.plan, &planned.graph);
+    }
+    Ok(planned)
+}
+
+impl<R> Planned<R> {
+    /// Tells of the stages of a network that was chosen after others were shown.
+    fn show(&self, model: &Model, passes: &Passes) {
+        passes.show("permute", Made::Model(model));
+        if let Some(linear) = &self.linear {
+            passes.show("linearize", Made::Graph(linear));
+            passes.show("normalize", Made::Graph(&self.graph));
+        } else {
+            passes.show("linearize", Made::Graph(&self.graph));
+        }
+        self.found.stages.show(&self.found.choice, passes);
+    }
+}
