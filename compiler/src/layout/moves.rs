@@ -1,5 +1,7 @@
 //! How far entries of a linear map move slots, entry by entry or dimension by dimension.
 
+use std::rc::Rc;
+
 use crate::linear::{Product, Relation, Structure};
 
 use super::{Layout, Pair, Period, Shift, SlotSpace};
@@ -110,6 +112,14 @@ impl Moves {
     }
 }
 
+impl FromIterator<(Pair, Shift)> for Moves {
+    fn from_iter<I: IntoIterator<Item = (Pair, Shift)>>(all: I) -> Moves {
+        let mut moves = Moves::default();
+        all.into_iter().for_each(|one| moves.push(one));
+        moves
+    }
+}
+
 /// The pairs of ciphertexts and shifts by which a map with this structure moves slots, each once.
 pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<(Pair, Shift)> {
     moves(structure, input, output).distinct()
@@ -117,12 +127,12 @@ pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<(
 
 /// More than these a map with this structure has not: each move of one dimension with each of another.
 pub fn most_moves(structure: &Structure, input: &Layout, output: &Layout) -> usize {
-    let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
-    let of_relation = |relation: &Relation| by_dimension.of_relation(relation).len();
-    let of_product = |Product(relations): &Product| {
-        relations.iter().map(of_relation).fold(1, usize::saturating_mul)
+    let mut by_dimension = ByDimension::new(input, output);
+    let mut of_product = |Product(relations): &Product| {
+        let counts = relations.iter().map(|relation| by_dimension.of_relation(relation).len());
+        counts.fold(1, usize::saturating_mul)
     };
-    structure.products.iter().map(of_product).fold(0, usize::saturating_add)
+    structure.products.iter().map(&mut of_product).fold(0, usize::saturating_add)
 }
 
 /// That of a single entry, from one position of the operand to one of the result.
@@ -132,7 +142,7 @@ pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair
 
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
-    let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
+    let mut by_dimension = ByDimension::new(input, output);
     let mut all = Moves::default();
     for product in &structure.products {
         by_dimension.of_product(product).into_iter().for_each(|one| all.push(one));
@@ -144,35 +154,46 @@ struct ByDimension<'a> {
     geometry: Geometry,
     input: &'a Layout,
     output: &'a Layout,
+    /// Relations looked at, which many products of one structure have in common.
+    known: Vec<(Relation, Rc<[(Pair, Shift)]>)>,
 }
 
 impl ByDimension<'_> {
-    fn of_product(&self, product: &Product) -> Vec<(Pair, Shift)> {
-        let n_steps = self.geometry.n_steps();
+    fn new<'a>(input: &'a Layout, output: &'a Layout) -> ByDimension<'a> {
+        ByDimension { geometry: Geometry::new(input, output), input, output, known: vec![] }
+    }
+
+    fn of_product(&mut self, product: &Product) -> Vec<(Pair, Shift)> {
+        let n_steps = self.geometry.n_steps() as u32;
         let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let own = self.of_relation(relation);
             let added = |&(pair, shift): &(Pair, Shift), &(by, own): &(Pair, Shift)| {
-                let steps = (shift.steps + own.steps) % n_steps as u32;
+                let steps = (shift.steps + own.steps) % n_steps;
                 ((pair.0 + by.0, pair.1 + by.1), Shift { swap: shift.swap ^ own.swap, steps })
             };
             let sums = all.iter().flat_map(|one| own.iter().map(move |by| added(one, by)));
             // What all are moved by alike keeps them apart.
-            all = if all.len() == 1 || own.len() == 1 {
-                sums.collect()
-            } else {
-                let mut together = Moves::default();
-                sums.for_each(|one| together.push(one));
-                together.distinct()
+            all = match all.len() == 1 || own.len() == 1 {
+                true => sums.collect(),
+                false => Moves::from_iter(sums).distinct(),
             };
         }
         all
     }
 
-    fn of_relation(&self, relation: &Relation) -> Vec<(Pair, Shift)> {
+    fn of_relation(&mut self, relation: &Relation) -> Rc<[(Pair, Shift)]> {
+        let is_it = |known: &Relation| {
+            (known.to, known.from) == (relation.to, relation.from) && known.pairs == relation.pairs
+        };
+        if let Some((_, moves)) = self.known.iter().find(|(known, _)| is_it(known)) {
+            return moves.clone();
+        }
         let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
         let mut moves = Moves::default();
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
-        moves.distinct()
+        let moves: Rc<[(Pair, Shift)]> = moves.distinct().into();
+        self.known.push((relation.clone(), moves.clone()));
+        moves
     }
 }

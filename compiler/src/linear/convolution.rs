@@ -53,7 +53,11 @@ impl Convolution {
         let product = |k: usize| {
             let read = |c: usize| (0..per_group).filter(move |&i| weight(c, i, k) != 0.0);
             let all = || (0..output[1]).flat_map(|c| read(c).map(move |i| (c, i)));
-            let pairs = Pairs::list(all().map(|(c, i)| (c, self.first_channel(c) + i)));
+            let is_dense = self.groups == 1 && (0..output[1]).all(|c| read(c).count() == per_group);
+            let pairs = match is_dense {
+                true => Pairs::All { n_out: output[1], n_in: per_group },
+                false => Pairs::list(all().map(|(c, i)| (c, self.first_channel(c) + i))),
+            };
             let weights = all().map(|(c, i)| weight(c, i, k));
             let mut channels = Relation::new(1, 1, pairs).valued(weights);
             if self.groups == input[1] && self.groups == output[1] {
