@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::linear::LinearMap;
 
-use super::moves::{Geometry, Moves, moves};
+use super::moves::{Geometry, moves};
 use super::{Layout, Period, Shift};
 
 /// Result ciphertext, operand ciphertext.
@@ -43,7 +43,7 @@ pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
     let moves = match map.structure() {
         Some(structure) => moves(structure, input, output),
         None => {
-            let (in_positions, mut moves) = (input.positions(), Moves::default());
+            let (in_positions, mut moves) = (input.positions(), geometry.moves());
             for (o, out) in output.positions().into_iter().enumerate() {
                 map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
             }

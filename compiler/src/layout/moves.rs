@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::linear::{Product, Relation, Structure};
 
+use super::step_set::StepSet;
 use super::{Layout, Pair, Period, Shift, SlotSpace};
 
 /// How entries of a map fall on diagonals.
@@ -11,12 +12,19 @@ pub(super) struct Geometry {
     space: SlotSpace,
     p_in: Period,
     p_out: Period,
+    /// Ciphertexts of the operand.
+    n_in: usize,
 }
 
 impl Geometry {
     pub(super) fn new(input: &Layout, output: &Layout) -> Geometry {
         assert_eq!(input.space, output.space, "layouts of one ring");
-        Geometry { space: input.space, p_in: input.period(), p_out: output.period() }
+        Geometry {
+            space: input.space,
+            p_in: input.period(),
+            p_out: output.period(),
+            n_in: input.n_ciphertexts(),
+        }
     }
 
     /// Steps of rotations are modulo this.
@@ -24,9 +32,14 @@ impl Geometry {
         self.p_in.columns.min(self.p_out.columns)
     }
 
+    /// No moves yet.
+    pub(super) fn moves(&self) -> Moves {
+        Moves { sizes: (self.n_in, self.n_steps()), keys: vec![], n_distinct: 0 }
+    }
+
     /// The pair and shift of the product of the operand's element at one position for the result's at another.
     pub(super) fn place(&self, out: usize, input: usize) -> (Pair, Shift) {
-        let Geometry { space, p_in, p_out } = *self;
+        let Geometry { space, p_in, p_out, .. } = *self;
         let (n, length) = (space.n_slots(), space.row_length());
         let pair = (out / n, input / n);
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
@@ -47,7 +60,7 @@ impl Geometry {
 
     /// That slot before columns move cyclically by what [`Self::unmoved_by`] says: a sum over dimensions.
     pub(super) fn unmoved(&self, out: usize, input: usize) -> u32 {
-        let Geometry { space, p_in, p_out } = *self;
+        let Geometry { space, p_in, p_out, .. } = *self;
         let n = space.n_slots();
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
         let column = if p_out.columns >= p_in.columns { out } else { input };
@@ -63,29 +76,26 @@ impl Geometry {
 }
 
 /// Pairs of ciphertexts with shifts, as numbers that sort like them.
-#[derive(Default)]
 pub(super) struct Moves {
-    keys: Vec<u64>,
+    /// Ciphertexts of the operand, and steps.
+    sizes: (usize, usize),
+    keys: Vec<usize>,
     /// How many the last sorting left.
     n_distinct: usize,
 }
 
-/// Bits of the steps of a rotation in a key; above them one for rows that change places.
-const STEP_BITS: u32 = 17;
-
-/// Bits of the index of a ciphertext in a key.
-const CIPHERTEXT_BITS: u32 = 23;
-
 /// So many keys may be added before duplicates are looked for.
 const MOST_UNSORTED: usize = 4096;
+
+/// Keys are sorted as bits where there are no more words of these than so many times the keys.
+const WORDS_PER_KEY: usize = 8;
 
 impl Moves {
     /// Adds a move.
     pub(super) fn push(&mut self, ((out, input), shift): (Pair, Shift)) {
-        debug_assert!(out.max(input) < 1 << CIPHERTEXT_BITS && shift.steps < 1 << STEP_BITS);
-        let pair = (out as u64) << CIPHERTEXT_BITS | input as u64;
-        let shift = u64::from(shift.swap) << STEP_BITS | u64::from(shift.steps);
-        self.keys.push(pair << (STEP_BITS + 1) | shift);
+        let (n_in, n_steps) = self.sizes;
+        let place = 2 * (out * n_in + input) + usize::from(shift.swap);
+        self.keys.push(place * n_steps + shift.steps as usize);
         // Entries are far more than moves: what repeats is dropped whenever the list has doubled.
         if self.keys.len() > 2 * self.n_distinct + MOST_UNSORTED {
             self.sort();
@@ -93,30 +103,30 @@ impl Moves {
     }
 
     fn sort(&mut self) {
-        self.keys.sort_unstable();
-        self.keys.dedup();
+        let first = self.keys.iter().copied().min().unwrap_or(0);
+        let range = self.keys.iter().copied().max().unwrap_or(0) - first;
+        if range / 64 < WORDS_PER_KEY * self.keys.len() {
+            let mut set = StepSet::new(range + 1);
+            self.keys.iter().for_each(|key| set.insert(key - first));
+            self.keys.clear();
+            self.keys.extend(set.iter().map(|key| key + first));
+        } else {
+            self.keys.sort_unstable();
+            self.keys.dedup();
+        }
         self.n_distinct = self.keys.len();
     }
 
     /// The moves, each once, in order.
     pub(super) fn distinct(mut self) -> Vec<(Pair, Shift)> {
         self.sort();
-        let low = |key: u64, bits: u32| key & ((1 << bits) - 1);
-        let of_key = |key: u64| {
-            let (pair, shift) = (key >> (STEP_BITS + 1), low(key, STEP_BITS + 1));
-            let pair = (pair >> CIPHERTEXT_BITS, low(pair, CIPHERTEXT_BITS));
-            let (swap, steps) = (shift >> STEP_BITS == 1, low(shift, STEP_BITS) as u32);
-            ((pair.0 as usize, pair.1 as usize), Shift { swap, steps })
+        let (n_in, n_steps) = self.sizes;
+        let of_key = |key: usize| {
+            let (place, steps) = (key / n_steps, (key % n_steps) as u32);
+            let (pair, swap) = (place / 2, place % 2 == 1);
+            ((pair / n_in, pair % n_in), Shift { swap, steps })
         };
         self.keys.into_iter().map(of_key).collect()
-    }
-}
-
-impl FromIterator<(Pair, Shift)> for Moves {
-    fn from_iter<I: IntoIterator<Item = (Pair, Shift)>>(all: I) -> Moves {
-        let mut moves = Moves::default();
-        all.into_iter().for_each(|one| moves.push(one));
-        moves
     }
 }
 
@@ -143,7 +153,7 @@ pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
 pub(super) fn moves(structure: &Structure, input: &Layout, output: &Layout) -> Moves {
     let mut by_dimension = ByDimension::new(input, output);
-    let mut all = Moves::default();
+    let mut all = by_dimension.geometry.moves();
     for product in &structure.products {
         by_dimension.of_product(product).into_iter().for_each(|one| all.push(one));
     }
@@ -176,7 +186,11 @@ impl ByDimension<'_> {
             // What all are moved by alike keeps them apart.
             all = match all.len() == 1 || own.len() == 1 {
                 true => sums.collect(),
-                false => Moves::from_iter(sums).distinct(),
+                false => {
+                    let mut together = self.geometry.moves();
+                    sums.for_each(|one| together.push(one));
+                    together.distinct()
+                }
             };
         }
         all
@@ -190,7 +204,7 @@ impl ByDimension<'_> {
             return moves.clone();
         }
         let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
-        let mut moves = Moves::default();
+        let mut moves = self.geometry.moves();
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
         let moves: Rc<[(Pair, Shift)]> = moves.distinct().into();
         self.known.push((relation.clone(), moves.clone()));

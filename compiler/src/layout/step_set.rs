@@ -21,6 +21,15 @@ impl StepSet {
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
+
+    /// The numbers, ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(i, &word)| {
+            let rest = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+            rest.take_while(|word| *word != 0)
+                .map(move |word| 64 * i + word.trailing_zeros() as usize)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -28,11 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_kept_once() {
+    fn numbers_are_kept_once_and_in_order() {
         let mut set = StepSet::new(130);
         for step in [129, 0, 63, 64, 0, 65] {
             set.insert(step);
         }
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 63, 64, 65, 129]);
         assert_eq!((set.len(), set.contains(63), set.contains(62)), (5, true, false));
     }
 }
