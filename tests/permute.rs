@@ -136,7 +136,7 @@ fn integers_are_the_same_bit_for_bit() {
 fn dead_units_and_constant_ones_are_left_out() {
     // Of the first layer's units every other one is read, and of these every third is a number.
     let weight = |layer: usize, o: usize, i: usize| match layer {
-        0 if o % 6 == 0 => 0.0,
+        0 if o.is_multiple_of(6) => 0.0,
         1 if i % 2 == 1 => 0.0,
         _ => ((o * 7 + i * 5) % 9) as f64 / 32.0 - 0.1,
     };

@@ -75,7 +75,10 @@ impl Geometry {
     }
 }
 
-/// Pairs of ciphertexts with shifts, as numbers that sort like them.
+/// Between which ciphertexts, and by how much.
+type Move = (Pair, Shift);
+
+/// Moves, as numbers that sort like them.
 pub(super) struct Moves {
     /// Ciphertexts of the operand, and steps.
     sizes: (usize, usize),
@@ -92,7 +95,7 @@ const WORDS_PER_KEY: usize = 8;
 
 impl Moves {
     /// Adds a move.
-    pub(super) fn push(&mut self, ((out, input), shift): (Pair, Shift)) {
+    pub(super) fn push(&mut self, ((out, input), shift): Move) {
         let (n_in, n_steps) = self.sizes;
         let place = 2 * (out * n_in + input) + usize::from(shift.swap);
         self.keys.push(place * n_steps + shift.steps as usize);
@@ -118,7 +121,7 @@ impl Moves {
     }
 
     /// The moves, each once, in order.
-    pub(super) fn distinct(mut self) -> Vec<(Pair, Shift)> {
+    pub(super) fn distinct(mut self) -> Vec<Move> {
         self.sort();
         let (n_in, n_steps) = self.sizes;
         let of_key = |key: usize| {
@@ -131,7 +134,7 @@ impl Moves {
 }
 
 /// The pairs of ciphertexts and shifts by which a map with this structure moves slots, each once.
-pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<(Pair, Shift)> {
+pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<Move> {
     moves(structure, input, output).distinct()
 }
 
@@ -146,7 +149,7 @@ pub fn most_moves(structure: &Structure, input: &Layout, output: &Layout) -> usi
 }
 
 /// That of a single entry, from one position of the operand to one of the result.
-pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> (Pair, Shift) {
+pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> Move {
     Geometry::new(input, output).place(to, from)
 }
 
@@ -165,7 +168,7 @@ struct ByDimension<'a> {
     input: &'a Layout,
     output: &'a Layout,
     /// Relations looked at, which many products of one structure have in common.
-    known: Vec<(Relation, Rc<[(Pair, Shift)]>)>,
+    known: Vec<(Relation, Rc<[Move]>)>,
 }
 
 impl ByDimension<'_> {
@@ -173,12 +176,12 @@ impl ByDimension<'_> {
         ByDimension { geometry: Geometry::new(input, output), input, output, known: vec![] }
     }
 
-    fn of_product(&mut self, product: &Product) -> Vec<(Pair, Shift)> {
+    fn of_product(&mut self, product: &Product) -> Vec<Move> {
         let n_steps = self.geometry.n_steps() as u32;
         let mut all = vec![((0, 0), Shift::default())];
         for relation in &product.0 {
             let own = self.of_relation(relation);
-            let added = |&(pair, shift): &(Pair, Shift), &(by, own): &(Pair, Shift)| {
+            let added = |&(pair, shift): &Move, &(by, own): &Move| {
                 let steps = (shift.steps + own.steps) % n_steps;
                 ((pair.0 + by.0, pair.1 + by.1), Shift { swap: shift.swap ^ own.swap, steps })
             };
@@ -196,7 +199,7 @@ impl ByDimension<'_> {
         all
     }
 
-    fn of_relation(&mut self, relation: &Relation) -> Rc<[(Pair, Shift)]> {
+    fn of_relation(&mut self, relation: &Relation) -> Rc<[Move]> {
         let is_it = |known: &Relation| {
             (known.to, known.from) == (relation.to, relation.from) && known.pairs == relation.pairs
         };
@@ -206,7 +209,7 @@ impl ByDimension<'_> {
         let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
         let mut moves = self.geometry.moves();
         relation.pairs.for_each(|o, i| moves.push(self.geometry.place(to[o], from[i])));
-        let moves: Rc<[(Pair, Shift)]> = moves.distinct().into();
+        let moves: Rc<[Move]> = moves.distinct().into();
         self.known.push((relation.clone(), moves.clone()));
         moves
     }
