@@ -7,7 +7,7 @@ mod evaluators;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::interpret;
-use hecc_compiler::pass::permute::Method;
+use hecc_compiler::permute::Method;
 use hecc_compiler::pipeline::{Compiled, compile};
 use hecc_grammar::cost;
 use hecc_grammar::model::{Model, Op as ModelOp, Output, Tensor};

@@ -5,7 +5,7 @@
 use hecc_grammar::model::{ClientOp, Polynomial, Tensor};
 
 use crate::linear::LinearMap;
-use crate::poly::Coefficients;
+use crate::poly::{Coefficients, polynomial_depth};
 
 /// The result of one step of the graph. Prints as `n7`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,11 +97,6 @@ impl Step {
             Step::Polynomial(_, coefficients) => polynomial_depth(coefficients.degree()),
         }
     }
-}
-
-/// Levels that a polynomial of this degree consumes: ⌈log2(degree + 1)⌉.
-pub fn polynomial_depth(degree: usize) -> usize {
-    (degree + 1).next_power_of_two().trailing_zeros() as usize
 }
 
 impl Graph {

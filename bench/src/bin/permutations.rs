@@ -12,7 +12,7 @@ use clap::Parser;
 use hecc_bench::array;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::Config;
-use hecc_compiler::pass::permute::Method;
+use hecc_compiler::permute::Method;
 use hecc_compiler::pipeline::Compiled;
 use hecc_compiler::{onnx, pipeline};
 use hecc_grammar::cost;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use hecc_compiler::bootstrap::{BootstrapParams, Considered, Wish, probe, search};
-use hecc_compiler::config::limits;
+use hecc_compiler::limits;
 use hecc_grammar::cost;
 use hecc_grammar::plan::{Op, Plan, VerifiedPlan};
 use hecc_grammar::security::Security;

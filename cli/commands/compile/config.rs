@@ -4,7 +4,7 @@ use anyhow::Result;
 use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
-use hecc_compiler::pass::permute;
+use hecc_compiler::permute;
 use hecc_grammar::security::Security;
 
 use super::args::{Activation, Args, LevelsRaised, Scheme};

@@ -6,7 +6,7 @@ mod parameters;
 
 use std::fmt::Write as _;
 
-use hecc_compiler::config::limits;
+use hecc_compiler::limits;
 use hecc_compiler::pass::approximate::{LayerReport, MinimaxReport, TuneReport};
 use hecc_compiler::pipeline::Compiled;
 use hecc_compiler::search::BootstrapReport;

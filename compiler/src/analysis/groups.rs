@@ -12,8 +12,7 @@ use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{Layout, Pair, Shift, move_of, moves_of};
 use crate::linear::{LinearMap, Pairs, Product, Relation, Structure, affine_of};
 use crate::pack::Packing;
-
-use super::weights::Weights;
+use crate::units::Weights;
 
 /// Weights that are applied together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,5 +3,4 @@
 pub mod groups;
 pub mod precision;
 pub mod validate;
-pub mod weights;
 pub mod widths;

@@ -54,7 +54,7 @@ impl Sine {
 
     /// Levels that it consumes.
     pub(super) fn depth(parameters: &BootstrapParams) -> usize {
-        1 + crate::graph::polynomial_depth(parameters.degree) + parameters.doublings
+        1 + crate::poly::polynomial_depth(parameters.degree) + parameters.doublings
     }
 
     /// Evaluates it on `t`. The result is on `target`'s primes at its scale.

@@ -2,7 +2,6 @@
 
 mod data;
 mod groups;
-mod histogram;
 mod profile;
 mod quantiles;
 mod ranges;
@@ -13,7 +12,6 @@ mod tail;
 mod targets;
 
 pub use data::Calibration;
-pub use histogram::Histogram;
 pub use profile::{input_profiles, profile};
 pub use quantiles::{N_QUANTILES, Quantiles};
 pub use ranges::input_ranges;

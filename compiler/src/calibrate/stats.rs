@@ -8,8 +8,8 @@ use ndarray::ArrayD;
 use crate::interpret::{self, InterpretError};
 
 use super::data::Calibration;
-use super::histogram::Histogram;
 use super::quantiles::{self, OfClasses, Quantiles};
+use crate::histogram::Histogram;
 
 /// Bins of the distribution of an activation's operand.
 const N_BINS: usize = 2000;

@@ -9,13 +9,13 @@ use std::rc::Rc;
 use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
 use hecc_grammar::plan::Scheme;
 
-use crate::config::limits;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
     Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, candidates, collect,
     joint_period, most_moves, shifts,
 };
+use crate::limits;
 use crate::linear::{LinearMap, Slide};
 use crate::poly::multiplications;
 

@@ -8,7 +8,6 @@ pub mod integers;
 pub mod lift_quantizers;
 pub mod linearize;
 pub mod normalize;
-pub mod permute;
 pub mod quantize;
 pub mod record;
 pub mod remove_dead;

@@ -7,8 +7,8 @@
 use hecc_grammar::model::{Const, Model, Op, Output, Tensor};
 use ndarray::{ArrayD, ArrayView2, Axis};
 
-use crate::analysis::weights::Weights;
 use crate::interpret;
+use crate::units::Weights;
 use crate::units::{Along, Axes, Orders, Rearranged};
 
 /// What becomes of units that are the same for every input.

@@ -10,10 +10,11 @@ use hecc_grammar::plan::{Better, Plan, Validation, VerifiedPlan};
 use crate::analysis::precision::choose_precision;
 use crate::analysis::validate::HeldOut;
 use crate::calibrate::{Calibration, Split, Stats};
-use crate::config::{Config, SchemeChoice, Wishes, limits};
+use crate::config::{Config, SchemeChoice, Wishes};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds};
+use crate::limits;
 use crate::lower::{Numbers, Source};
 use crate::pack::Packing;
 use crate::pass::approximate::{

@@ -5,9 +5,9 @@ use hecc_grammar::model::Model;
 use super::Task;
 use crate::error::CompileError;
 use crate::graph::Graph;
-use crate::pass::permute::{has_zeros, permute};
 use crate::pass::remove_dead::{Constants, remove_dead};
 use crate::passes::{Made, Passes};
+use crate::permute::{has_zeros, permute};
 use crate::search::Found;
 
 /// A network with parameters and plan.

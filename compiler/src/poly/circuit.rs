@@ -26,6 +26,11 @@ enum Tree {
     Split { g: usize, quotient: Box<Tree>, remainder: Box<Tree> },
 }
 
+/// Levels that a polynomial of this degree consumes: ⌈log2(degree + 1)⌉.
+pub fn polynomial_depth(degree: usize) -> usize {
+    (degree + 1).next_power_of_two().trailing_zeros() as usize
+}
+
 /// The number of products of two ciphertexts that [`evaluate`] spends on a polynomial.
 pub fn multiplications(coefficients: &Coefficients) -> usize {
     tree(coefficients).1
@@ -64,7 +69,7 @@ fn tree(coefficients: &Coefficients) -> (Tree, usize) {
     }
     coefficients.resize(coefficients.len().max(2), coefficients[0].zero());
     let degree = coefficients.len() - 1;
-    let depth = crate::graph::polynomial_depth(degree);
+    let depth = polynomial_depth(degree);
     let trees = (1..=degree).map(|longest| {
         let tree = divide(coefficients.clone(), longest, depth - 1);
         let count = count(&tree);

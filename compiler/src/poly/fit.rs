@@ -11,7 +11,7 @@ use hecc_grammar::model::Polynomial;
 use nalgebra::{DMatrix, DVector};
 use ndarray::ArrayViewMutD;
 
-use crate::calibrate::Histogram;
+use crate::histogram::Histogram;
 
 use super::{apply, chebyshev};
 

@@ -26,7 +26,7 @@ use crate::judge::{Judge, output_kinds, results};
 use crate::pipeline::Compiled;
 
 pub use crate::analysis::groups::{Group, Layer};
-pub use crate::analysis::weights::Weights;
+pub use crate::units::Weights;
 
 use choose::{Weighed, choose};
 use refit::refit;

@@ -7,9 +7,10 @@ use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::plan::TypeError;
 
 use crate::bootstrap::{self, Chain, Considered, Wish};
-use crate::config::{Moduli, limits};
+use crate::config::Moduli;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
+use crate::limits;
 use crate::lower::{Bootstraps, Choice, Method};
 use crate::pack::{PackConfig, Packing};
 use crate::pass::approximate::Recipe;

@@ -7,9 +7,10 @@
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Params, is_prime};
 
-use crate::config::{Config, limits};
+use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::Step;
+use crate::limits;
 use crate::lower::{Choice, Products};
 use crate::primes::is_secure;
 

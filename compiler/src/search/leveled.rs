@@ -7,9 +7,9 @@
 use hecc_grammar::plan::Params;
 use hecc_grammar::security::max_log_qp;
 
-use crate::config::limits;
 use crate::error::CompileError;
 use crate::ladder::Ladder;
+use crate::limits;
 use crate::lower::{Choice, Method};
 use crate::pack::{PackConfig, Packing};
 use crate::primes::{MAX_SCALE, Request, is_secure, params_for};

@@ -16,8 +16,8 @@ mod problem;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Layer, Plan};
 
-use crate::config::limits;
 use crate::error::CompileError;
+use crate::limits;
 use crate::lower::Choice;
 use crate::pass::approximate::Recipe;
 

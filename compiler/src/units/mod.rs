@@ -3,6 +3,8 @@
 
 mod axes;
 mod rearrange;
+mod weights;
 
 pub(crate) use axes::{Along, Axes};
 pub(crate) use rearrange::{Orders, Rearranged};
+pub use weights::Weights;

@@ -11,7 +11,7 @@ use super::degree_search::{DegreeSearch, Order, Try};
 use super::goal::SLACK;
 use super::{ApproximateConfig, Choice};
 use crate::error::CompileError;
-use crate::graph::polynomial_depth;
+use crate::poly::polynomial_depth;
 
 /// Tuning takes so much of the loss at most: what is further from enough is not tuned.
 const TUNED_AWAY: f64 = 0.5;

@@ -11,11 +11,12 @@ use super::replaced::replaced;
 use super::sequential::{fit_each, fit_in_sequence};
 use super::tune::Tuning;
 use super::{ApproximateConfig, Attempt, Choice, Goal, LayerFit, Recipe, Tried, sensitivity};
-use crate::calibrate::{Calibration, Histogram, Split, histograms};
+use crate::calibrate::{Calibration, Split, histograms};
 use crate::error::CompileError;
-use crate::graph::polynomial_depth;
+use crate::histogram::Histogram;
 use crate::judge::{Distance, Judge, Results, results};
 use crate::passes::Passes;
+use crate::poly::polynomial_depth;
 use crate::poly::{self, Coefficients, Fit, FitConfig, fit, multiplications};
 
 /// An activation.

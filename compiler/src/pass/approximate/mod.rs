@@ -24,7 +24,7 @@ use std::str::FromStr;
 
 use hecc_grammar::model::Function;
 
-use crate::graph::polynomial_depth;
+use crate::poly::polynomial_depth;
 use crate::poly::{Fit, FitConfig, Variable};
 
 pub use degree_search::{DegreeSearch, Observed};

@@ -4,8 +4,8 @@ use super::degree_search::{BETTER, DegreeSearch, Layer, Order, Try};
 use super::replaced::replaced;
 use super::{ApproximateReport, Choice, LayerReport, Replaced, TuneReport};
 use crate::error::CompileError;
-use crate::graph::polynomial_depth;
 use crate::judge::Distance;
+use crate::poly::polynomial_depth;
 
 /// A choice of degrees that was judged, for the report.
 #[derive(Clone, Debug, PartialEq)]

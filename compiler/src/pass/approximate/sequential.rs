@@ -143,7 +143,7 @@ mod tests {
 
     use super::super::replaced::replaced;
     use super::*;
-    use crate::calibrate::Histogram;
+    use crate::histogram::Histogram;
     use crate::interpret;
     use crate::poly::{FitConfig, Observed, fit};
 

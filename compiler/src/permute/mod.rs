@@ -13,10 +13,10 @@ use hecc_grammar::model::{Const, Model, Tensor};
 use rayon::prelude::*;
 
 use crate::analysis::groups::held;
-use crate::analysis::weights::Weights;
-use crate::config::limits;
 use crate::graph::Graph;
+use crate::limits;
 use crate::lower::Choice;
+use crate::units::Weights;
 use crate::units::{Axes, Orders, Rearranged};
 
 use price::Prices;

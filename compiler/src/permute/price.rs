@@ -9,11 +9,11 @@ use hecc_grammar::cost::{Costs, Shape};
 use hecc_grammar::model::Model;
 
 use crate::analysis::groups::{Held, Plaintext};
-use crate::analysis::weights::Weights;
 use crate::graph::{Graph, NodeId};
 use crate::layout::{Schedule, Shift};
 use crate::lower::Choice;
 use crate::units::Axes;
+use crate::units::Weights;
 
 /// What is paid for if any weight needs it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,15 +1,13 @@
 //! What the user may ask of a compilation.
 
-pub mod limits;
-
 use hecc_grammar::cost::Costs;
 use hecc_grammar::plan::Normalization;
 use hecc_grammar::security::Security;
 
 use crate::judge::OutputWish;
 use crate::pass::approximate::ApproximateConfig;
-use crate::pass::permute;
 use crate::pass::quantize::QuantizeBits;
+use crate::permute;
 
 /// Wishes for a compilation; passed explicitly, no hidden defaults.
 #[derive(Clone, Debug, PartialEq)]
