@@ -23,9 +23,13 @@ def load(folder, names):
     opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     with opened as file:
         records = np.frombuffer(file.read(), np.uint8).reshape(-1, 1 + PIXELS)
-    x = records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
+    return normalize(records[:, 1:].reshape(-1, 3, 32, 32)), records[:, 0].astype(np.int64)
+
+
+def normalize(x):
+    """Images of bytes as the networks were trained with them."""
     mean, std = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in (MEAN, STD))
-    return (x - mean) / std, records[:, 0].astype(np.int64)
+    return (x.astype(np.float32) / 255 - mean) / std
 
 
 def main():

@@ -335,12 +335,14 @@ impl Builder {
         (-most, most)
     }
 
-    /// Random weights that keep values near 1, an eighth of them zero, or as many as a pruned network has.
+    /// Random weights that keep values near 1, an eighth of them zero, or as many as a pruned network has. Over integers that would
+    /// leave results so far below the largest that there could be that rounded biases are no less.
     fn weight(&mut self, shape: &[usize]) -> Const {
         let fan_in: usize = shape.iter().skip(1).product();
         let fan_in = if shape.len() == 2 { shape[0] } else { fan_in };
         let size = 1.5 / (fan_in.max(1) as f64).sqrt();
-        let zeros = if self.state >> 40 & 1 == 1 { 0.125 } else { 0.75 };
+        let is_pruned = !self.integers && self.state >> 40 & 1 == 0;
+        let zeros = if is_pruned { 0.75 } else { 0.125 };
         let array = ArrayD::from_shape_simple_fn(IxDyn(shape), || {
             let x = self.uniform();
             if x.abs() < zeros { 0.0 } else { size * x }

@@ -4,7 +4,8 @@
 
 use hecc_grammar::model::Window;
 use ndarray::{
-    Array2, ArrayD, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul, s,
+    Array2, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul,
+    s,
 };
 use num_traits::Zero;
 
@@ -117,38 +118,39 @@ impl Grid {
 
     /// `[c, h, w]` to `[c·kh·kw, pixels]`: every window as a column (im2col). Padding gives zeros.
     pub(crate) fn columns<T: Copy + Zero>(&self, x: ArrayView3<'_, T>) -> Array2<T> {
-        let (channels, h, w) = x.dim();
-        let mut columns = Array2::zeros((channels * self.taps(), self.pixels()));
-        for (row, mut target) in columns.outer_iter_mut().enumerate() {
+        let (channels, h, _) = x.dim();
+        let size = (channels * self.taps(), self.pixels());
+        let mut columns = Vec::with_capacity(size.0 * size.1);
+        for row in 0..size.0 {
             let (channel, ky, kx) =
                 (row / self.taps(), row % self.taps() / self.kernel[1], row % self.kernel[1]);
             let image: ArrayView2<'_, T> = x.index_axis(Axis(0), channel);
-            let target = target.as_slice_mut().expect("a row of a new matrix is contiguous");
-            for (oy, line) in target.chunks_exact_mut(self.out[1]).enumerate() {
+            for oy in 0..self.out[0] {
+                let end = columns.len() + self.out[1];
                 let y = oy * self.strides[0] + ky * self.dilations[0];
-                let Some(y) = y.checked_sub(self.pads[0]).filter(|&y| y < h) else { continue };
-                let source = image.index_axis(Axis(0), y);
-                // Output columns whose element kx lies inside the image.
-                let offset = kx * self.dilations[1];
-                let first = self.pads[1].saturating_sub(offset).div_ceil(self.strides[1]);
-                if let (1, Some(source)) = (self.strides[1], source.as_slice()) {
-                    let from = first + offset - self.pads[1];
-                    let count = line.len().saturating_sub(first).min(w.saturating_sub(from));
-                    if count > 0 {
-                        line[first..first + count].copy_from_slice(&source[from..from + count]);
-                    }
-                    continue;
+                if let Some(y) = y.checked_sub(self.pads[0]).filter(|&y| y < h) {
+                    self.push_line(image.row(y), kx, &mut columns);
                 }
-                for (ox, value) in line.iter_mut().enumerate().skip(first) {
-                    let x = ox * self.strides[1] + offset - self.pads[1];
-                    if x >= w {
-                        break;
-                    }
-                    *value = source[x];
-                }
+                columns.resize(end, T::zero());
             }
         }
-        columns
+        Array2::from_shape_vec(size, columns).expect("as many lines as there are")
+    }
+
+    /// Pushes the elements of a line that element `kx` of the windows meets, up to the last one inside.
+    fn push_line<T: Copy + Zero>(&self, line: ArrayView1<'_, T>, kx: usize, columns: &mut Vec<T>) {
+        let (offset, pad) = (kx * self.dilations[1], self.pads[1]);
+        let first = pad.saturating_sub(offset).div_ceil(self.strides[1]).min(self.out[1]);
+        columns.resize(columns.len() + first, T::zero());
+        let most = self.out[1] - first;
+        // Less than the padding only where all of the line is padding.
+        let from = (first * self.strides[1] + offset).saturating_sub(pad).min(line.len());
+        match (self.strides[1], line.as_slice()) {
+            (1, Some(line)) => {
+                columns.extend_from_slice(&line[from..(from + most).min(line.len())])
+            }
+            (stride, _) => columns.extend(line.iter().skip(from).step_by(stride).take(most)),
+        }
     }
 
     /// Adds to the elements of an operand, `[c, h, w]`, what stands in their places in `columns`: the transpose of
@@ -233,6 +235,9 @@ mod tests {
             let at = [at[0], at[1], at[2], at[3]];
             assert_eq!(*value, naive(&x, &w, &window, 2, at) + bias[at[1]], "{at:?}");
         }
+        let turn = |x: ArrayD<f64>| x.permuted_axes(vec![0, 1, 3, 2]);
+        let by_columns = turn(turn(x).as_standard_layout().into_owned());
+        assert_eq!(conv(&by_columns, &w, Some(&bias), &window, 2), out);
     }
 
     #[test]
