@@ -3,7 +3,7 @@
     python train.py --data DIR --relu resnet20_bn.onnx [--out FILE] [--epochs 15]
 
 starts from a network with ReLU and writes `resnet20_quadratic.onnx` next to this script, and a
-checkpoint after every epoch. One core, about 90 seconds of it an epoch, seeded. Needs PyTorch
+checkpoint after every epoch. One core, about 155 seconds of it an epoch, seeded. Needs PyTorch
 (2.6.0 was used), a C++ compiler, onnx, onnxruntime and NumPy. See README.md for DIR and the network.
 
 Squares of squares run away on images that are only a little out of the ordinary. So the loss adds,
