@@ -2,6 +2,8 @@
 //!
 //! One dimension is computed as two, the first of which has length 1.
 
+use std::ops::Range;
+
 use hecc_grammar::model::Window;
 use ndarray::{
     Array2, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, linalg::general_mat_mul,
@@ -18,19 +20,21 @@ pub(super) fn conv(
     groups: usize,
 ) -> ArrayD<f64> {
     let (x4, w4) = (as_images(x), as_images(weight));
-    let (c_out, c_in) = (w4.shape()[0], w4.shape()[1]);
+    let [c_out, c_in] = [0, 1].map(|d| w4.shape()[d]);
     let size = [x4.shape()[2], x4.shape()[3]];
     let grid = Grid::new(size, [w4.shape()[2], w4.shape()[3]], window);
-    let w = w4.as_standard_layout().into_owned().into_shape_with_order((c_out, c_in * grid.taps()));
-    let w = w.expect("one row for each output channel");
+    let rows_of_taps = grid.rows_of_taps(&w4);
     let per_group = c_out / groups;
     let mut out = ndarray::Array3::<f64>::zeros((x4.shape()[0], c_out, grid.pixels()));
     for (image, mut result) in x4.outer_iter().zip(out.outer_iter_mut()) {
         for g in 0..groups {
-            let columns = grid.columns(image.slice(s![g * c_in..(g + 1) * c_in, .., ..]));
-            let rows = g * per_group..(g + 1) * per_group;
-            let mut target = result.slice_mut(s![rows.clone(), ..]);
-            general_mat_mul(1.0, &w.slice(s![rows, ..]), &columns, 0.0, &mut target);
+            let lines = grid.lines(image.slice(s![g * c_in..(g + 1) * c_in, .., ..]));
+            let outputs = g * per_group..(g + 1) * per_group;
+            let mut target = result.slice_mut(s![outputs.clone(), ..]);
+            for (ky, taps) in rows_of_taps.iter().enumerate() {
+                let met = lines.slice(s![.., grid.met_by(ky)]);
+                general_mat_mul(1.0, &taps.slice(s![outputs.clone(), ..]), &met, 1.0, &mut target);
+            }
         }
         if let Some(bias) = bias {
             for (mut row, b) in result.outer_iter_mut().zip(bias) {
@@ -135,6 +139,61 @@ impl Grid {
             }
         }
         Array2::from_shape_vec(size, columns).expect("as many lines as there are")
+    }
+
+    /// Weights `[c_out, c_in, kh, kw]` as a matrix `[c_out, c_in·kw]` for each row of the kernel.
+    fn rows_of_taps(&self, weight: &ArrayView4<'_, f64>) -> Vec<Array2<f64>> {
+        let (c_out, c_in, kh, kw) = weight.dim();
+        let weight = weight.as_standard_layout();
+        let weight = weight.as_slice().expect("it is in standard layout");
+        let matrix = |ky: usize| {
+            let rows = weight.chunks_exact(kw).skip(ky).step_by(kh);
+            let mut taps = Vec::with_capacity(c_out * c_in * kw);
+            rows.for_each(|row| taps.extend_from_slice(row));
+            Array2::from_shape_vec((c_out, c_in * kw), taps).expect("a row for each output channel")
+        };
+        (0..kh).map(matrix).collect()
+    }
+
+    /// `[c, h, w]` to `[c·kw, lines·out_w]`: for each element of a row of the kernel, what it meets in all lines of the padded
+    /// operand. Lines that one row of the kernel meets stand together: with a stride of two, even ones before odd ones. A
+    /// third of [`Grid::columns`] where the kernel is 3×3.
+    fn lines(&self, x: ArrayView3<'_, f64>) -> Array2<f64> {
+        let (channels, h, _) = x.dim();
+        let size =
+            (channels * self.kernel[1], self.phases().len() * self.lines_of_phase() * self.out[1]);
+        let mut lines = Vec::with_capacity(size.0 * size.1);
+        for row in 0..size.0 {
+            let image = x.index_axis(Axis(0), row / self.kernel[1]);
+            for phase in self.phases() {
+                for y in (phase..).step_by(self.strides[0]).take(self.lines_of_phase()) {
+                    let end = lines.len() + self.out[1];
+                    if let Some(y) = y.checked_sub(self.pads[0]).filter(|&y| y < h) {
+                        self.push_line(image.row(y), row % self.kernel[1], &mut lines);
+                    }
+                    lines.resize(end, 0.0);
+                }
+            }
+        }
+        Array2::from_shape_vec(size, lines).expect("as many lines as there are")
+    }
+
+    /// Remainders of lines by the stride, of those that some row of the kernel meets.
+    fn phases(&self) -> Range<usize> {
+        0..self.strides[0].min(self.dilations[0] * (self.kernel[0] - 1) + 1)
+    }
+
+    /// Lines whose number has the same remainder by the stride, as many as the last row of the kernel needs.
+    fn lines_of_phase(&self) -> usize {
+        self.out[0] + self.dilations[0] * (self.kernel[0] - 1) / self.strides[0]
+    }
+
+    /// The columns of [`Grid::lines`] that a row of the kernel meets, one for each element of the result.
+    fn met_by(&self, ky: usize) -> Range<usize> {
+        let offset = ky * self.dilations[0];
+        let phase = offset % self.strides[0] * self.lines_of_phase();
+        let first = (phase + offset / self.strides[0]) * self.out[1];
+        first..first + self.pixels()
     }
 
     /// Pushes the elements of a line that element `kx` of the windows meets, up to the last one inside.

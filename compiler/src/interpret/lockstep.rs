@@ -36,7 +36,8 @@ impl<'m> Lockstep<'m> {
     pub fn step_in(&mut self, other: &Model) {
         self.advance(|_, tensor, values, inputs| {
             let n_before = other.inputs().take_while(|(input, _)| *input < tensor).count();
-            node::evaluate(other, other.node(tensor), values, &mut inputs[n_before..].iter())
+            let value = |t: Tensor| &values[t.index()];
+            node::evaluate(other, other.node(tensor), value, &mut inputs[n_before..].iter())
         });
     }
 

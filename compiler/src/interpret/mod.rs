@@ -135,17 +135,17 @@ pub fn resume(
     changed: Tensor,
     value: ArrayD<f64>,
 ) -> Vec<ArrayD<f64>> {
-    let mut values = values.to_vec();
-    let mut dirty = vec![false; values.len()];
-    values[changed.index()] = value;
-    dirty[changed.index()] = true;
+    let mut anew: Vec<Option<ArrayD<f64>>> = vec![None; values.len()];
+    anew[changed.index()] = Some(value);
     for (tensor, node) in model.tensors().skip(changed.index() + 1) {
-        if node.op.operands().iter().any(|operand| dirty[operand.index()]) {
-            dirty[tensor.index()] = true;
-            values[tensor.index()] = node::evaluate(model, node, &values, &mut std::iter::empty());
+        if node.op.operands().iter().any(|operand| anew[operand.index()].is_some()) {
+            let value = |t: Tensor| anew[t.index()].as_ref().unwrap_or(&values[t.index()]);
+            anew[tensor.index()] =
+                Some(node::evaluate(model, node, value, &mut std::iter::empty()));
         }
     }
-    model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()
+    let output = |o: &Output| anew[o.tensor.index()].as_ref().unwrap_or(&values[o.tensor.index()]);
+    model.outputs.iter().map(|o| output(o).clone()).collect()
 }
 
 /// Splits the arrays into what one run of the model takes.
@@ -187,7 +187,7 @@ fn values(model: &Model, inputs: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
     let mut inputs = inputs.iter();
     let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(model.nodes.len());
     for (_, node) in model.tensors() {
-        let value = node::evaluate(model, node, &values, &mut inputs);
+        let value = node::evaluate(model, node, |t| &values[t.index()], &mut inputs);
         debug_assert_eq!(value.shape(), node.shape, "{node:?}");
         values.push(value);
     }

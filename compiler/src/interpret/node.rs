@@ -9,16 +9,15 @@ use super::convolve::{average_pool, conv};
 use super::reorder::{gather, pad, slice};
 use crate::poly::apply;
 
-/// Returns the node's value. `values` are those of all nodes before it; `inputs` yields the inputs in order.
+/// Returns the node's value. `value` gives those of the nodes before it; `inputs` yields the inputs in order.
 ///
 /// Panics where the model breaks the rules of its operations, which an importer must not let happen.
-pub(super) fn evaluate<'a>(
+pub(super) fn evaluate<'v, 'i>(
     model: &Model,
     node: &Node,
-    values: &[ArrayD<f64>],
-    inputs: &mut impl Iterator<Item = &'a ArrayD<f64>>,
+    value: impl Fn(Tensor) -> &'v ArrayD<f64>,
+    inputs: &mut impl Iterator<Item = &'i ArrayD<f64>>,
 ) -> ArrayD<f64> {
-    let value = |t: Tensor| &values[t.index()];
     match &node.op {
         Op::Input => inputs.next().expect("images() counted the inputs").clone(),
         Op::Conv { x, weight, bias, window, groups } => {
