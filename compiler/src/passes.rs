@@ -1,6 +1,6 @@
 //! Passes can be watched: which one is running and how far it is, their time, and what they made.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use hecc_grammar::model::Model;
@@ -34,6 +34,47 @@ pub enum Made<'a> {
     Plan(&'a Plan),
     /// A decision, which shows in what later passes make of it.
     Decision,
+}
+
+impl Made<'_> {
+    fn to_owned(self) -> Owned {
+        match self {
+            Made::Model(model) => Owned::Model(model.clone()),
+            Made::Graph(graph) => Owned::Graph(graph.clone()),
+            Made::Packing(packing) => Owned::Packing(packing.clone()),
+            Made::Plan(plan) => Owned::Plan(Box::new(plan.clone())),
+            Made::Decision => Owned::Decision,
+        }
+    }
+}
+
+/// What a pass made, held until it is known whether it is kept.
+enum Owned {
+    Model(Model),
+    Graph(Graph),
+    Packing(Packing),
+    Plan(Box<Plan>),
+    Decision,
+}
+
+impl Owned {
+    fn made(&self) -> Made<'_> {
+        match self {
+            Owned::Model(model) => Made::Model(model),
+            Owned::Graph(graph) => Made::Graph(graph),
+            Owned::Packing(packing) => Made::Packing(packing),
+            Owned::Plan(plan) => Made::Plan(plan),
+            Owned::Decision => Made::Decision,
+        }
+    }
+}
+
+/// What passes came to that are compared with others as a whole, with what they would have kept.
+#[must_use]
+pub struct Trial<T> {
+    /// What they came to.
+    pub result: T,
+    kept: Vec<(&'static str, Owned)>,
 }
 
 impl std::fmt::Display for Made<'_> {
@@ -99,15 +140,15 @@ type Observer = dyn FnMut(Pass<'_>);
 pub struct Passes {
     observer: RefCell<Box<Observer>>,
     follower: Box<dyn Fn(Doing)>,
-    /// Whether all passes are parts of something that is compared with others.
-    in_trial: Cell<bool>,
+    /// For each trial that is going on, the outermost first, what would be kept if it were.
+    trials: RefCell<Vec<Vec<(&'static str, Owned)>>>,
 }
 
 impl Passes {
     /// Tells `observer` of every pass after it has run.
     pub fn observed(observer: impl FnMut(Pass<'_>) + 'static) -> Passes {
         let observer: RefCell<Box<Observer>> = RefCell::new(Box::new(observer));
-        Passes { observer, follower: Box::new(|_| {}), in_trial: Cell::new(false) }
+        Passes { observer, follower: Box::new(|_| {}), trials: RefCell::default() }
     }
 
     /// Tells `follower` as well of what is being done.
@@ -147,18 +188,38 @@ impl Passes {
         self.timed(name, false, || pass().map(Decided)).map(|Decided(result)| result)
     }
 
-    /// Runs passes that are compared with others, as a whole: only what is shown afterwards is kept.
-    pub fn in_trial<T>(&self, passes: impl FnOnce() -> T) -> T {
-        self.in_trial.set(true);
+    /// Runs passes that are compared with others, as a whole. If they are kept, [`keep`](Passes::keep) says so.
+    pub fn in_trial<T>(&self, passes: impl FnOnce() -> T) -> Trial<T> {
+        self.trials.borrow_mut().push(vec![]);
         let result = passes();
-        self.in_trial.set(false);
-        result
+        let kept = self.trials.borrow_mut().pop().unwrap_or_default();
+        Trial { result, kept }
+    }
+
+    /// Tells of what the passes of a trial made, now that it is kept.
+    pub fn keep<T>(&self, trial: Trial<T>) -> T {
+        for (name, made) in trial.kept {
+            self.show(name, made.made());
+        }
+        trial.result
     }
 
     /// Tells of what was made before.
     pub fn show(&self, name: &'static str, made: Made<'_>) {
-        let (is_trial, elapsed) = (self.in_trial.get(), Duration::ZERO);
-        (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
+        self.tell(Pass { name, is_trial: false, elapsed: Duration::ZERO, made });
+    }
+
+    /// Tells of a pass: as of a trial, if it is part of one.
+    fn tell(&self, pass: Pass<'_>) {
+        let is_trial = match self.trials.borrow_mut().last_mut() {
+            Some(kept) if !pass.is_trial => {
+                kept.push((pass.name, pass.made.to_owned()));
+                true
+            }
+            Some(_) => true,
+            None => pass.is_trial,
+        };
+        (self.observer.borrow_mut())(Pass { is_trial, ..pass });
     }
 
     fn timed<T: Artifact>(
@@ -167,13 +228,12 @@ impl Passes {
         is_trial: bool,
         pass: impl FnOnce() -> T,
     ) -> T {
-        let is_trial = is_trial || self.in_trial.get();
         (self.follower)(Doing { name, progress: None });
         let start = Instant::now();
         let result = pass();
         let elapsed = start.elapsed();
         if let Some(made) = result.made() {
-            (self.observer.borrow_mut())(Pass { name, is_trial, elapsed, made });
+            self.tell(Pass { name, is_trial, elapsed, made });
         }
         result
     }
@@ -184,6 +244,25 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+
+    #[test]
+    fn what_a_trial_made_is_told_again_if_it_is_kept() {
+        let heard = Rc::new(RefCell::new(vec![]));
+        let observed = heard.clone();
+        let passes = Passes::observed(move |Pass { name, is_trial, .. }| {
+            observed.borrow_mut().push((name, is_trial));
+        });
+        let choose = |name| passes.decide(name, || Ok::<_, ()>(()));
+        let trial = passes.in_trial(|| {
+            let inner = passes.in_trial(|| choose("kept"));
+            let _ = passes.in_trial(|| choose("dropped"));
+            passes.keep(inner)
+        });
+        assert!(heard.borrow().iter().all(|(_, is_trial)| *is_trial));
+        heard.borrow_mut().clear();
+        assert_eq!(passes.keep(trial), Ok(()));
+        assert_eq!(*heard.borrow(), [("kept", false)]);
+    }
 
     #[test]
     fn followers_hear_of_passes_before_they_run_and_observers_after() {

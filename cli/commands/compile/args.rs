@@ -81,7 +81,8 @@ pub(crate) struct Args {
     /// 65,000, instead of wrapping around to another number. Costs less than --certify where that needs many bits.
     #[arg(long, conflicts_with = "certify")]
     pub(super) check_wrap: bool,
-    /// Refuse a plan that takes more memory than this to run, such as 8G.
+    /// Most memory that keys and values of a run may take, such as 8G: where the fastest plan takes more, one with fewer keys or
+    /// smaller rings is looked for.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     pub(super) max_memory: Option<u64>,
     /// Decisions that must be those of the original network, in percent, on calibration data that is held out; the plan is

@@ -4,6 +4,7 @@ mod curve;
 mod integers;
 mod parameters;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hecc_compiler::limits;
@@ -159,5 +160,6 @@ pub(crate) fn json(compiled: &Compiled) -> Json {
             "predicted_seconds_one_fewer": report.placements.one_fewer,
             "predicted_seconds_one_more": report.placements.one_more,
         })),
+        "limits": limits::list().into_iter().collect::<BTreeMap<_, _>>(),
     })
 }

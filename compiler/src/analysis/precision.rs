@@ -8,32 +8,20 @@ use hecc_grammar::plan::{OutputKind, lanes};
 use ndarray::ArrayD;
 
 use crate::judge::{Judge, Results};
-
-/// Bits asked for at least: below, rounding would be visible in the numbers.
-const LEAST_BITS: f64 = 9.0;
-
-/// Bits asked for at most for decisions: those that are closer are chance.
-const BITS_OF_DECISIONS: f64 = 12.0;
-
-/// Bits asked for at most for numbers that vary by little of their size.
-const BITS_OF_VALUES: f64 = 18.0;
-
-/// Largest error of a number, relative to its spread.
-const ERROR: f64 = 0.01;
-
-/// Calibration inputs looked at, at most.
-const MOST_INPUTS: usize = 1024;
+use crate::limits;
 
 /// Bits of precision, as a fraction of the outputs' range, that are enough for results on the calibration inputs, within bounds.
 pub fn choose_precision(results: &[Results], judge: &Judge) -> f64 {
-    let outputs = &results[..results.len().min(MOST_INPUTS)];
+    let outputs = &results[..results.len().min(limits::INPUTS_FOR_PRECISION)];
     let of_output = |(k, kind): (usize, &OutputKind)| {
         let rows = || outputs.iter().map(|outputs| &outputs[k]);
         let range = rows().flatten().fold(0.0, |most: f64, x| most.max(x.abs()));
         let margins = rows().flat_map(|row| margins(*kind, row)).filter(|&margin| margin > 0.0);
         let smallest = margins.fold(f64::INFINITY, f64::min);
-        let decisions = (2.0 * range / smallest).log2().min(BITS_OF_DECISIONS);
-        let values = (range / (ERROR * judge.spread(k).0)).log2().min(BITS_OF_VALUES);
+        let decisions = (2.0 * range / smallest).log2().min(limits::BITS_OF_DECISIONS);
+        let values = (range / (limits::ERROR_OF_VALUES * judge.spread(k).0))
+            .log2()
+            .min(limits::BITS_OF_VALUES);
         match kind {
             OutputKind::Classes { .. } => decisions,
             // A single number is read as one, even if it decides.
@@ -42,7 +30,7 @@ pub fn choose_precision(results: &[Results], judge: &Judge) -> f64 {
             }
         }
     };
-    judge.kinds.iter().enumerate().map(of_output).fold(LEAST_BITS, f64::max)
+    judge.kinds.iter().enumerate().map(of_output).fold(limits::BITS_ASKED_FOR, f64::max)
 }
 
 /// How far decisions are from others.

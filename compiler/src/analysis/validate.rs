@@ -27,7 +27,8 @@ impl<'a> HeldOut<'a> {
     /// Of inputs with what the network that was given says of them.
     pub fn new(
         original: &'a Model,
-        (held_out, expected): (&Calibration, Vec<Results>),
+        held_out: &Calibration,
+        expected: Vec<Results>,
         lifted: &Lifted,
         judge: &'a Judge,
     ) -> Result<HeldOut<'a>, CompileError> {

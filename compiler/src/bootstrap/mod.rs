@@ -19,7 +19,7 @@ use hecc_grammar::plan::{Key, LimbSet, Op, Params, TypeError, Value, View};
 
 pub use params::{BootstrapParams, Chain, Recovered};
 pub use probe::probe;
-pub use search::{Considered, Wish, bits_of, fastest, search};
+pub use search::{Considered, Wish, bits_of, efficient, fastest, search};
 
 use crate::emit::Emit;
 use transform::Transform;

@@ -9,44 +9,7 @@ use rayon::prelude::*;
 use super::failure::least_bound;
 use super::sine::Sine;
 use super::{BootstrapParams, Chain, Recovered, probe};
-
-/// So many standard deviations are taken for the largest error among the slots.
-const LARGEST_DEVIATIONS: f64 = 6.5;
-
-/// Degree in 2y² − 1 and doublings, in the order of levels: 7, 7 and 8. Where q_0 is taken away 13 times the sine is exact to 12, 24 and
-/// 39 bits.
-const SINES: [(usize, usize); 3] = [(15, 2), (31, 1), (15, 3)];
-
-/// Primes of the sine are between these many bits.
-const SINE_BITS: (f64, f64) = (30.0, 49.7);
-
-/// Primes of the sine may give so many bits more than are wanted.
-const SINE_STEP: f64 = 0.25;
-
-/// log2 of q_0 over messages, less half the bits of precision: the sine's distortion, 6.6/ratio², is a third of the error then. Of
-/// the rest, noise in proportion to the ratio, most is left then.
-const RATIO_MARGIN: f64 = 2.15;
-
-/// log2 of the smallest primes of a transform over what its precision asks for.
-const TRANSFORM_MARGIN: f64 = 17.0;
-
-/// By how many bits primes of CoeffsToSlots are smaller than those of the sine, and where that does.
-const SMALLER_TRANSFORM: (f64, f64) = (1.5, 3.0);
-
-/// What takes up to so many times as long as the fastest is as good.
-const NEARLY: f64 = 1.01;
-
-/// By how many bits scales that are tried are above the smallest that is enough for bootstrapping.
-const LARGER_SCALES: [f64; 3] = [1.0, 2.0, 4.0];
-
-/// log2 of the largest primes of CoeffsToSlots.
-const MOST_TRANSFORM_BITS: f64 = 48.0;
-
-/// By how much the smallest scale, and smaller primes of CoeffsToSlots, may lower the precision.
-const TOLERANCE: f64 = 0.1;
-
-/// Most special primes considered.
-const MAX_SPECIAL: usize = 12;
+use crate::limits;
 
 /// What a bootstrap is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,14 +54,37 @@ pub struct Considered {
 
 /// Secure bootstrapping parameters with the wanted precision, the fastest first.
 pub fn search(wish: &Wish, costs: &Costs) -> Vec<Considered> {
-    let considered = fastest_first(wish, costs).into_iter();
-    considered.filter_map(|(chain, _)| consider(wish, chain, costs)).collect()
+    let promised = fastest_first(wish, costs).into_iter();
+    promised.filter_map(|promise| consider(wish, promise, costs)).collect()
 }
 
 /// The fastest secure parameters with the wanted precision.
 pub fn fastest(wish: &Wish, costs: &Costs) -> Option<Considered> {
-    let mut considered = fastest_first(wish, costs).into_iter();
-    considered.find_map(|(chain, _)| consider(wish, chain, costs))
+    let mut promised = fastest_first(wish, costs).into_iter();
+    promised.find_map(|promise| consider(wish, promise, costs))
+}
+
+/// Secure bootstrapping parameters with the wanted precision of which no faster ones have keys as small, the fastest first: more
+/// stages of transforms have fewer rotations, more special primes fewer digits.
+pub fn efficient(wish: &Wish, costs: &Costs) -> Vec<Considered> {
+    let mut least = u64::MAX;
+    let mut found = vec![];
+    for promise in fastest_first(wish, costs) {
+        if promise.key_bytes < least
+            && let Some(considered) = consider(wish, promise, costs)
+        {
+            least = considered.key_bytes;
+            found.push(considered);
+        }
+    }
+    found
+}
+
+/// A chain that the ring carries, with what plans for it take.
+struct Promise {
+    chain: Chain,
+    seconds: f64,
+    key_bytes: u64,
 }
 
 /// The form of a bootstrap: stages of CoeffsToSlots and of SlotsToCoeffs, and the sine.
@@ -112,7 +98,7 @@ struct Form<'a> {
 /// Parameters of the sines for a wish, no primes yet.
 fn sines(wish: &Wish) -> Vec<(BootstrapParams, Sine)> {
     let (recovered, ratio_bits) = match wish.sine {
-        None => (Recovered::Message, wish.bits / 2.0 + RATIO_MARGIN),
+        None => (Recovered::Message, wish.bits / 2.0 + limits::RATIO_MARGIN),
         Some(ratio) => (Recovered::Sine, ratio.log2()),
     };
     let sine = |(degree, doublings)| {
@@ -122,18 +108,18 @@ fn sines(wish: &Wish) -> Vec<(BootstrapParams, Sine)> {
             overflow_bound: least_bound(wish.failure, wish.log_coefficients()),
             ratio_bits,
             recovered,
-            slots_to_coeffs_bits: (wish.bits + TRANSFORM_MARGIN).ceil(),
+            slots_to_coeffs_bits: (wish.bits + limits::TRANSFORM_MARGIN).ceil(),
             ..BootstrapParams::standard(wish.log_n, wish.levels, wish.security)
         };
         let sine = Sine::new(&parameters);
         (parameters, sine)
     };
     let is_exact = |(_, sine): &(_, Sine)| sine.error() < (-wish.bits).exp2();
-    SINES.map(sine).into_iter().filter(is_exact).collect()
+    limits::BOOTSTRAP_SINES.map(sine).into_iter().filter(is_exact).collect()
 }
 
-/// Chains that the ring carries, with their predicted seconds.
-fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
+/// Chains that the ring carries, by their predicted seconds.
+fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<Promise> {
     let sines = sines(wish);
     let stages = (2..=5).flat_map(|to_slots| (2..=4).map(move |to_coeffs| (to_slots, to_coeffs)));
     let stages: Vec<(usize, usize)> = stages.collect();
@@ -143,22 +129,22 @@ fn fastest_first(wish: &Wish, costs: &Costs) -> Vec<(Chain, f64)> {
         let found = forms.find_map(|form| Some((form, precise(wish, form, costs)?)));
         found.into_iter().flat_map(|(form, parameters)| {
             parameters.into_iter().flat_map(move |parameters| {
-                (1..=MAX_SPECIAL).filter_map(move |n_special| {
+                (1..=limits::BOOTSTRAP_SPECIAL_PRIMES).filter_map(move |n_special| {
                     let parameters = BootstrapParams { n_special, ..parameters.clone() };
                     timed(wish, parameters.chain_with(&form.sine.1)?, costs)
                 })
             })
         })
     });
-    let mut found: Vec<(Chain, f64)> = found.collect();
-    found.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let mut found: Vec<Promise> = found.collect();
+    found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     // Among those that take the same time, keys are smallest with the fewest primes, and layers are most precise with the largest
     // scale.
-    let fastest = found.first().map_or(0.0, |(_, seconds)| *seconds);
-    let n_nearly = found.partition_point(|(_, seconds)| *seconds <= NEARLY * fastest);
+    let fastest = found.first().map_or(0.0, |first| first.seconds);
+    let n_nearly = found.partition_point(|one| one.seconds <= limits::AS_FAST * fastest);
     let n_primes = |chain: &Chain| chain.ladder.params.q.len() + chain.ladder.params.p.len();
     let scale = |chain: &Chain| chain.parameters.scale_bits;
-    found[..n_nearly].sort_by(|(a, _), (b, _)| {
+    found[..n_nearly].sort_by(|Promise { chain: a, .. }, Promise { chain: b, .. }| {
         n_primes(a).cmp(&n_primes(b)).then_with(|| scale(b).total_cmp(&scale(a)))
     });
     found
@@ -171,20 +157,21 @@ fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapPa
         let chain = parameters.chain_with(&form.sine.1);
         chain.and_then(|chain| predicted_bits(wish, &chain, costs)).unwrap_or(0.0)
     };
-    let mut bits = SINE_BITS.1;
+    let mut bits = limits::BOOTSTRAP_SINE_BITS.1;
     let mut spare = gives(&form.parameters(bits)) - wish.bits;
     if spare < 0.0 {
         return None;
     }
     // Errors fall by one bit for each bit of the primes at most, so that this comes from above.
-    while spare > SINE_STEP && bits > SINE_BITS.0 {
-        bits = (bits - spare).max(SINE_BITS.0);
+    while spare > limits::SPARE_SINE_BITS && bits > limits::BOOTSTRAP_SINE_BITS.0 {
+        bits = (bits - spare).max(limits::BOOTSTRAP_SINE_BITS.0);
         spare = gives(&form.parameters(bits)) - wish.bits;
     }
-    let is_enough = |parameters: &BootstrapParams| gives(parameters) >= wish.bits - TOLERANCE;
+    let is_enough =
+        |parameters: &BootstrapParams| gives(parameters) >= wish.bits - limits::BOOTSTRAP_TOLERANCE;
     let first = form.parameters(bits);
     let smaller = BootstrapParams {
-        coeffs_to_slots_bits: (bits - SMALLER_TRANSFORM.1).min(MOST_TRANSFORM_BITS),
+        coeffs_to_slots_bits: (bits - limits::SMALLER_TRANSFORM.1).min(limits::MOST_TRANSFORM_BITS),
         ..first.clone()
     };
     let smaller = is_enough(&smaller).then_some(smaller);
@@ -193,7 +180,7 @@ fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapPa
         let below = |scale: &f64| *scale < parameters.scale_bits;
         let smallest = scales(wish).take_while(below).map(scaled).find(is_enough);
         let larger =
-            smallest.iter().flat_map(|one| LARGER_SCALES.map(|more| one.scale_bits + more));
+            smallest.iter().flat_map(|one| limits::LARGER_SCALES.map(|more| one.scale_bits + more));
         let larger: Vec<_> = larger.filter(below).map(scaled).collect();
         std::iter::once(parameters.clone()).chain(smallest).chain(larger).collect::<Vec<_>>()
     };
@@ -204,7 +191,7 @@ fn precise(wish: &Wish, form: Form<'_>, costs: &Costs) -> Option<Vec<BootstrapPa
 fn scales(wish: &Wish) -> impl Iterator<Item = f64> + use<> {
     let n = f64::from(wish.log_n).exp2();
     let rounding = (n / 24.0 * (1.0 + n * 2.0 / 3.0)).sqrt();
-    let needed = (wish.bits + (LARGEST_DEVIATIONS * rounding).log2() + 1.0).ceil();
+    let needed = (wish.bits + (limits::DEVIATIONS_OF_BOOTSTRAPS * rounding).log2() + 1.0).ceil();
     (0..8).map(move |above| needed + f64::from(above))
 }
 
@@ -215,7 +202,8 @@ impl Form<'_> {
             coeffs_to_slots: self.to_slots,
             slots_to_coeffs: self.to_coeffs,
             sine_bits: bits,
-            coeffs_to_slots_bits: (bits - SMALLER_TRANSFORM.0).min(MOST_TRANSFORM_BITS),
+            coeffs_to_slots_bits: (bits - limits::SMALLER_TRANSFORM.0)
+                .min(limits::MOST_TRANSFORM_BITS),
             ..self.sine.0.clone()
         };
         BootstrapParams { scale_bits: parameters.max_scale(), ..parameters }
@@ -236,59 +224,26 @@ pub fn bits_of(plan: &Plan, chain: &Chain) -> f64 {
     let errors = noise::analyze(plan);
     let deviations = plan.output_values().map(|value| errors[value.index()].total);
     let largest = deviations.fold(0.0, f64::max) * chain.unit();
-    -(LARGEST_DEVIATIONS * largest + chain.sine.error()).log2()
+    -(limits::DEVIATIONS_OF_BOOTSTRAPS * largest + chain.sine.error()).log2()
 }
 
-/// The chain with its predicted seconds, if the ring carries it.
-fn timed(wish: &Wish, chain: Chain, costs: &Costs) -> Option<(Chain, f64)> {
+/// The chain with what it takes, if the ring carries it.
+fn timed(wish: &Wish, chain: Chain, costs: &Costs) -> Option<Promise> {
     let params = &chain.ladder.params;
     let allowed = max_log_qp(params.log_n, params.security)?;
     if params.log_qp() > f64::from(allowed) {
         return None;
     }
-    let seconds = plan_seconds(costs, &plan_of(wish, &chain, costs).ok()?);
-    Some((chain, seconds))
+    let plan = plan_of(wish, &chain, costs).ok()?;
+    let (seconds, key_bytes) = (plan_seconds(costs, &plan), key_bytes(&plan));
+    Some(Promise { chain, seconds, key_bytes })
 }
 
 /// All that is known of a chain, if plans for it keep their promises.
-fn consider(wish: &Wish, chain: Chain, costs: &Costs) -> Option<Considered> {
+fn consider(wish: &Wish, promise: Promise, costs: &Costs) -> Option<Considered> {
+    let Promise { chain, seconds, key_bytes } = promise;
     let plan = plan_of(wish, &chain, costs).ok()?;
-    let (seconds, bits) = (plan_seconds(costs, &plan), bits_of(&plan, &chain));
-    let key_bytes = key_bytes(&plan);
+    let bits = bits_of(&plan, &chain);
     VerifiedPlan::new(plan).ok()?;
     Some(Considered { chain, seconds, bits, key_bytes })
-}
-
-#[cfg(test)]
-mod tests {
-    use hecc_grammar::cost::DEFAULT;
-
-    use super::*;
-
-    fn wish(levels: usize) -> Wish {
-        Wish {
-            log_n: 15,
-            log_slots: 14,
-            n_values: 1,
-            levels,
-            bits: 10.0,
-            sine: None,
-            failure: -52.0,
-            security: Security::Bits128,
-        }
-    }
-
-    #[test]
-    fn few_bits_take_few_levels_and_small_primes() {
-        let find = |sine| fastest(&Wish { sine, ..wish(4) }, &DEFAULT).expect("there are some");
-        let (message, sine) = (find(None), find(Some(4.0)));
-        for (found, degree, most_bits) in [(&message, 31, 42.0), (&sine, 15, 37.5)] {
-            let BootstrapParams { degree: chosen, overflow_bound, sine_bits, .. } =
-                found.chain.parameters;
-            assert_eq!((chosen, overflow_bound), (degree, 13));
-            assert!(sine_bits < most_bits && found.bits > 10.0 - TOLERANCE, "{found:?}");
-            assert!(found.chain.log2_failure(wish(4).log_coefficients()) <= wish(4).failure);
-        }
-        assert!(sine.seconds < 0.95 * message.seconds, "{}, {}", sine.seconds, message.seconds);
-    }
 }

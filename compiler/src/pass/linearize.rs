@@ -9,14 +9,9 @@ use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::error::CompileError;
 use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
+use crate::limits;
 use crate::linear::{LinearMap, affine_of};
 use crate::poly::Coefficients;
-
-/// A joined matrix may have this many times the entries of its factors before they are kept apart.
-const MAX_GROWTH: usize = 4;
-
-/// The same where there are sines: a level more of one segment is a level more of all bootstraps.
-const MAX_GROWTH_WITH_SINES: usize = 16;
 
 /// A tensor as an affine function of steps of the graph.
 #[derive(Clone)]
@@ -29,7 +24,8 @@ struct Expression {
 /// The graph of a model whose activations are approximated.
 pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
     let has_sines = model.nodes.iter().any(|node| matches!(node.op, Op::Sine { .. }));
-    let max_growth = if has_sines { MAX_GROWTH_WITH_SINES } else { MAX_GROWTH };
+    let max_growth =
+        if has_sines { limits::JOINED_GROWTH_WITH_SINES } else { limits::JOINED_GROWTH };
     let (graph, expressions) = (Graph::default(), vec![]);
     let mut builder = Builder { model, max_growth, graph, expressions };
     let uses = count_uses(model);
@@ -191,7 +187,7 @@ impl Builder<'_> {
 
 /// Whether two maps, `inner` first, are better kept apart: their product has many more entries than both together.
 pub(super) fn composition_grows(matrix: &LinearMap, inner: &LinearMap) -> bool {
-    grows_beyond(MAX_GROWTH, matrix, inner)
+    grows_beyond(limits::JOINED_GROWTH, matrix, inner)
 }
 
 /// Whether the product of two maps has more than so many times the entries of both together.

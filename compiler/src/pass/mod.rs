@@ -2,6 +2,7 @@
 
 pub mod approximate;
 pub mod assign_levels;
+pub mod compose_rotations;
 pub mod eliminate_common;
 pub mod eliminate_dead;
 pub mod integers;

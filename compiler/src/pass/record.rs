@@ -46,7 +46,7 @@ impl SeenInputs {
 }
 
 /// Records what was seen of the inputs, and of the results of the network as it is computed.
-pub fn record(plan: &mut Plan, inputs: &SeenInputs, computed: &Stats) {
+pub fn record(mut plan: Plan, inputs: &SeenInputs, computed: &Stats) -> Plan {
     for ((input, ranges), seen) in plan.inputs.iter_mut().zip(&inputs.ranges).zip(&inputs.profiles)
     {
         (input.ranges, input.seen) = (ranges.clone(), seen.clone());
@@ -58,4 +58,5 @@ pub fn record(plan: &mut Plan, inputs: &SeenInputs, computed: &Stats) {
             output.seen = profile(&lists);
         }
     }
+    plan
 }

@@ -5,25 +5,10 @@
 //! 2023, which take balanced k-means for it).
 
 use super::price::{Layer, Prices};
+use crate::limits;
 
 /// For each axis, the place of each unit.
 pub(super) type Places = Vec<Vec<u32>>;
-
-/// Weights of a resource below which it begins to be cheaper, as parts of the mean of all, one search after the other; with 0 it
-/// costs what it costs.
-const SOFTNESS: [f64; 4] = [1.0, 0.25, 0.06, 0.0];
-
-/// Exchanges tried for each unit in one round.
-const PARTNERS: usize = 24;
-
-/// Rounds of one search at most.
-const ROUNDS: usize = 12;
-
-/// A round that saves less than this part is the last one.
-const LEAST_GAIN: f64 = 1e-3;
-
-/// Weights moved in one search at most: about a second.
-const MOST_MOVES: u64 = 1 << 26;
 
 /// The places that units have.
 pub(super) fn identity(prices: &Prices) -> Places {
@@ -38,7 +23,7 @@ pub(super) fn seconds(prices: &Prices, places: &Places) -> f64 {
 /// Better places, from these.
 pub(super) fn improved(prices: &Prices, start: Places) -> Places {
     let mut places = start;
-    for softness in SOFTNESS {
+    for softness in limits::PERMUTE_SOFTNESS {
         let mut arrangement = Arrangement::new(prices, places, softness);
         arrangement.search();
         places = arrangement.places;
@@ -104,12 +89,14 @@ impl<'a> Arrangement<'a> {
 
     fn search(&mut self) {
         let mut random = Random(1);
-        for _ in 0..ROUNDS {
+        for _ in 0..limits::PERMUTE_ROUNDS {
             let before = self.price;
             for axis in 0..self.places.len() {
                 self.round(axis, &mut random);
             }
-            if self.n_moves > MOST_MOVES || before - self.price < LEAST_GAIN * before {
+            if self.n_moves > limits::PERMUTE_MOVES
+                || before - self.price < limits::PERMUTE_GAIN * before
+            {
                 break;
             }
         }
@@ -119,9 +106,9 @@ impl<'a> Arrangement<'a> {
     fn round(&mut self, axis: usize, random: &mut Random) {
         let n = self.places[axis].len();
         for unit in 0..n {
-            for _ in 0..PARTNERS.min(n) {
+            for _ in 0..limits::PERMUTE_PARTNERS.min(n) {
                 let other = random.below(n);
-                if other != unit && self.n_moves <= MOST_MOVES {
+                if other != unit && self.n_moves <= limits::PERMUTE_MOVES {
                     self.try_exchange(axis, unit, other);
                 }
             }

@@ -7,12 +7,13 @@ use super::{Compiled, Task, finished, objective, observe};
 use crate::analysis::widths::{Width, widths};
 use crate::config::Config;
 use crate::error::CompileError;
+use crate::limits;
 use crate::lower::{Numbers, Source};
 use crate::pass::approximate::ApproximateReport;
 use crate::pass::integers::{Integers, integers};
 use crate::pass::record::record;
 use crate::pass::remove_dead::Constants;
-use crate::passes::Made;
+use crate::passes::{Decided, Made};
 use crate::search::{self, Candidate, FoundIntegers, Problem};
 
 /// What was decided for a network over integers.
@@ -30,24 +31,21 @@ pub struct IntegerReport {
     pub worth_training_away: Option<(u32, Candidate)>,
 }
 
-/// Bits that the plaintext primes have beyond what results need so that a result which wraps around is seen: it comes out
-/// within its limit with a probability of 2^-16.
-const CHECK_BITS: f64 = 16.0;
-
 /// Compiles for exact integers.
 pub(super) fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let Task { lifted, calibration, seen, judge, held_out, config, passes, .. } = task;
-    let validation = held_out.validate(&lifted.model)?;
+    let validation = passes.decide("validate", || held_out.validate(&lifted.model))?;
     if let Some(why) = config.wishes.unmet(&validation, None) {
         return Err(CompileError::Quantization(why));
     }
-    let computed = observe(&lifted.model, calibration)?;
+    let computed = observe(&lifted.model, calibration, passes)?;
     let range = |tensor: Tensor| lifted.range(&computed.ranges, tensor);
     // Ranges are those of all elements of a tensor, whatever their order.
     let plan = |model: &Model| {
         let integers = passes.decide("integers", || integers(model, &lifted.inputs))?;
         passes.show("linearize", Made::Graph(&integers.graph));
-        let widths = widths(&integers, &lifted.inputs, &range);
+        let of_steps = || Decided(widths(&integers, &lifted.inputs, &range));
+        let widths = passes.run("widths", of_steps).0;
         let room = Room::of(&integers, &widths, config);
         let source = Source {
             model,
@@ -68,11 +66,10 @@ pub(super) fn compile_bfv(task: &Task<'_>) -> Result<Compiled, CompileError> {
             approximations: integers.approximations,
             worth_training_away,
         };
-        Ok(Planned { linear: None, graph: integers.graph, found, report })
+        Ok(Planned { graph: integers.graph, found, report })
     };
     let Planned { graph, found, report, .. } = ordered(task, &lifted.model, Constants::Keep, plan)?;
-    let mut plan = found.stages.plan;
-    record(&mut plan, seen, &computed);
+    let mut plan = passes.run("record", || record(found.stages.plan, seen, &computed));
     for (output, step) in plan.outputs.iter_mut().zip(&graph.outputs) {
         output.magnitude = Some(report.widths[step.node.0].magnitude());
     }
@@ -107,7 +104,7 @@ impl Room {
         let outputs = || integers.graph.outputs.iter().map(|output| &widths[output.node.0]);
         let calibrated = outputs().map(|width| width.calibrated).fold(0.0, f64::max);
         let certified = outputs().map(|width| width.certified).fold(0.0, f64::max);
-        let checked = if config.check_wrap { CHECK_BITS } else { 0.0 };
+        let checked = if config.check_wrap { limits::CHECK_BITS } else { 0.0 };
         let wanted = calibrated + config.margin_bits + checked;
         let is_certified = config.certify || wanted >= certified;
         // Beyond the calibrated range there is room for a quarter of the margin: the rest tells overflow from results.

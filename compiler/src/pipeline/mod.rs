@@ -97,11 +97,12 @@ pub fn compile_observed(
             SchemeChoice::Ckks => compile_ckks(task)?,
             SchemeChoice::Bfv => compile_bfv(task)?,
             SchemeChoice::Auto if !is_quantized => compile_ckks(task)?,
-            SchemeChoice::Auto => cheaper(compile_bfv(task), compile_ckks(task))?,
+            SchemeChoice::Auto => cheaper(task)?,
         };
         compiled.dropped = task.lifted.dropped.clone();
         if config.explores {
-            compiled.curve = curve(task, &compiled);
+            // Other points of it are plans that nobody gets.
+            compiled.curve = task.passes.in_trial(|| curve(task, &compiled)).result;
         }
         check_memory(&compiled.score, config)?;
         Ok(compiled)
@@ -132,6 +133,7 @@ fn with_task<T>(
     compile: impl FnOnce(&Task<'_>) -> Result<T, CompileError>,
 ) -> Result<T, CompileError> {
     size::check(model)?;
+    let observe = |model: &Model, calibration: &Calibration| observe(model, calibration, passes);
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
@@ -149,21 +151,12 @@ fn with_task<T>(
     for ((_, range), ranges) in lifted.ranges.iter_mut().zip(&seen.ranges) {
         *range = ranges.hull();
     }
-    let with_results = |part, rows: &[usize]| (part, stats.results_over(rows));
+    let hold_out =
+        |part, rows: &[usize]| HeldOut::new(model, part, stats.results_over(rows), &lifted, &judge);
     let task = Task {
         calibration: lifted.quantized(calibration),
-        chosen: HeldOut::new(
-            model,
-            with_results(&split.chosen, &split.rows.chosen),
-            &lifted,
-            &judge,
-        )?,
-        held_out: HeldOut::new(
-            model,
-            with_results(&split.held_out, &split.rows.held_out),
-            &lifted,
-            &judge,
-        )?,
+        chosen: hold_out(&split.chosen, &split.rows.chosen)?,
+        held_out: hold_out(&split.held_out, &split.rows.held_out)?,
         ranges_kept: match *model == lifted.model {
             true => stats.ranges_over(&split.rows.kept),
             false => observe(&lifted.model, &split.map(|part| lifted.quantized(part)).kept)?.ranges,
@@ -197,28 +190,43 @@ struct Task<'a> {
     passes: &'a Passes,
 }
 
-/// The better one of two compilations, with what the other would have cost.
-fn cheaper(
-    one: Result<Compiled, CompileError>,
-    other: Result<Compiled, CompileError>,
-) -> Result<Compiled, CompileError> {
-    // Integers have no precision that could be compared.
-    let score = |compiled: &Compiled| Score { precision: 0.0, ..compiled.score };
-    let (mut best, rejected) = match (one, other) {
-        (Ok(one), Ok(other)) if score(&other).is_better(&score(&one)) => (other, Ok(one)),
-        (Ok(one), Ok(other)) => (one, Ok(other)),
-        (Ok(only), Err(error)) | (Err(error), Ok(only)) => (only, Err(error)),
-        (Err(_), Err(error)) => return Err(error),
+/// The better one of the plans over integers and over approximate numbers, with what the other would have cost.
+fn cheaper(task: &Task<'_>) -> Result<Compiled, CompileError> {
+    let Task { passes, .. } = task;
+    let integers = passes.in_trial(|| compile_bfv(task));
+    let approximate = passes.in_trial(|| compile_ckks(task));
+    let is_better = match (&integers.result, &approximate.result) {
+        (Ok(integers), Ok(approximate)) => approximate.is_better(integers, 1.0),
+        (integers, _) => integers.is_err(),
     };
-    best.other_scheme = Some(match rejected {
+    let (best, other) = if is_better { (approximate, integers) } else { (integers, approximate) };
+    let mut best = passes.keep(best)?;
+    best.other_scheme = Some(match other.result {
         Ok(compiled) => Ok(compiled.score.seconds),
         Err(error) => Err(error.to_string()),
     });
     Ok(best)
 }
 
-fn observe(model: &Model, calibration: &Calibration) -> Result<Stats, CompileError> {
-    let stats = Stats::collect(model, calibration);
+impl Compiled {
+    /// Whether it is better than another plan that may take `favor` times as long. Precision was sought by both as far as it is
+    /// wanted, or is that of integers.
+    fn is_better(&self, other: &Compiled, favor: f64) -> bool {
+        let score = |compiled: &Compiled, favor: f64| Score {
+            precision: 0.0,
+            seconds: favor * compiled.score.seconds,
+            ..compiled.score
+        };
+        score(self, 1.0).is_better(&score(other, favor))
+    }
+}
+
+fn observe(
+    model: &Model,
+    calibration: &Calibration,
+    passes: &Passes,
+) -> Result<Stats, CompileError> {
+    let stats = passes.decide("observe", || Stats::collect(model, calibration));
     stats.map_err(|error| CompileError::Calibration(error.to_string()))
 }
 
@@ -246,10 +254,13 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
         return with_sines().or_else(|error| compile_plain(task).map_err(|_| error));
     }
     match compile_plain(task) {
-        Ok(plain) if plain.bootstraps.is_some() => Ok(match with_sines() {
-            Ok(sines) => cheaper_and_good_enough(plain, sines),
-            Err(_) => plain,
-        }),
+        Ok(plain) if plain.bootstraps.is_some() => {
+            let sines = task.passes.in_trial(with_sines);
+            match &sines.result {
+                Ok(found) if is_cheaper_and_good_enough(found, &plain) => task.passes.keep(sines),
+                _ => Ok(plain),
+            }
+        }
         Err(error @ (CompileError::TooDeep { .. } | CompileError::Precision { .. })) => {
             with_sines().map_err(|_| error)
         }
@@ -257,13 +268,11 @@ fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     }
 }
 
-/// The one with sines if it is cheaper, or hardly dearer, and loses nothing: with sines no argument of a polynomial is out of
+/// Whether the plan with sines is cheaper, or hardly dearer, and loses nothing: with sines no argument of a polynomial is out of
 /// range, whatever the input.
-fn cheaper_and_good_enough(plain: Compiled, sines: Compiled) -> Compiled {
-    let is_cheaper = sines.score.excess <= plain.score.excess
-        && sines.score.seconds < limits::SINES_FAVOR * plain.score.seconds;
+fn is_cheaper_and_good_enough(sines: &Compiled, plain: &Compiled) -> bool {
     let loses = plain.approximation.is_good_enough() && !sines.approximation.is_good_enough();
-    if is_cheaper && !loses { sines } else { plain }
+    sines.is_better(plain, limits::SINES_FAVOR) && !loses
 }
 
 /// Compiles for approximate numbers. Where nobody asked for degrees, and those that the network's behavior asks for let errors grow
@@ -291,7 +300,7 @@ fn compile_with(
     let Shipped { replaced, report: approximation, mut validation, beyond } =
         shipped(task, approximate, wishes)?;
     let Replaced { model: approximated, origins } = replaced;
-    let observed = observe(&approximated, calibration)?;
+    let observed = observe(&approximated, calibration, passes)?;
     let inputs: Vec<Tensor> = approximated.inputs().map(|(input, _)| input).collect();
     let range = |tensor: Tensor| match inputs.iter().position(|&input| input == tensor) {
         Some(input) => lifted.ranges[input].1,
@@ -324,15 +333,14 @@ fn compile_with(
             numbers: Numbers::Approximate { quantiles },
         };
         let problem = Problem::new(&graph, &source, config, objective(config, precision), passes);
-        let levels = assign_levels(&graph);
+        let levels = passes.run("assign_levels", || Decided(assign_levels(&graph))).0;
         let found = passes.decide("search", || search::approximate(&problem, &levels))?;
-        Ok(Planned { linear: Some(linear), graph, found, report: () })
+        Ok(Planned { graph, found, report: levels.into_iter().max().unwrap_or(0) })
     };
-    let Planned { graph, found, .. } = ordered(task, &approximated, Constants::Fold, plan)?;
+    let Planned { graph, found, report: depth } =
+        ordered(task, &approximated, Constants::Fold, plan)?;
     let Found { choice, stages, score, candidates, bootstraps, .. } = found;
-    let mut plan = stages.plan;
-    record(&mut plan, seen, &observed);
-    let depth = assign_levels(&graph).into_iter().max().unwrap_or(0);
+    let plan = passes.run("record", || record(stages.plan, seen, &observed));
     let before = candidates.first().filter(|_| bootstraps.is_none());
     validation.better = beyond.map(|beyond| better(beyond, depth, before));
     let plan = finished(plan, judge, validation)?;

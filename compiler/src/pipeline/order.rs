@@ -6,14 +6,12 @@ use super::Task;
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::pass::remove_dead::{Constants, remove_dead};
-use crate::passes::{Made, Passes};
+use crate::passes::Made;
 use crate::permute::{has_zeros, permute};
 use crate::search::Found;
 
 /// A network with parameters and plan.
 pub(super) struct Planned<R> {
-    /// The graph before it was normalized, if it was.
-    pub(super) linear: Option<Graph>,
     pub(super) graph: Graph,
     pub(super) found: Found,
     /// What else was decided.
@@ -38,14 +36,20 @@ pub(super) fn ordered<R>(
     let gathers = !config.batch && has_zeros(own);
     let permuted = if gathers { passes.try_out("permute", permute) } else { None };
     let better = permuted.and_then(|permuted| {
-        let planned = passes.in_trial(|| plan(&permuted.model)).ok()?;
-        planned.found.score.is_better(&given.found.score).then_some((permuted, planned))
+        let trial = passes.in_trial(|| {
+            passes.show("permute", Made::Model(&permuted.model));
+            plan(&permuted.model)
+        });
+        let is_better = trial
+            .result
+            .as_ref()
+            .is_ok_and(|planned| planned.found.score.is_better(&given.found.score));
+        is_better.then(|| (permuted, passes.keep(trial)))
     });
     let (rearranged, mut planned) = match (better, live) {
         (Some((permuted, planned)), live) => {
-            planned.show(&permuted.model, passes);
             let permuted = live.iter().fold(permuted, |permuted, live| permuted.after(live));
-            (Some(permuted), planned)
+            (Some(permuted), planned?)
         }
         (None, live) => (live, given),
     };
@@ -53,18 +57,4 @@ pub(super) fn ordered<R>(
         rearranged.name_as_given(&mut planned.found.stages.plan, &planned.graph);
     }
     Ok(planned)
-}
-
-impl<R> Planned<R> {
-    /// Tells of the stages of a network that was chosen after others were shown.
-    fn show(&self, model: &Model, passes: &Passes) {
-        passes.show("permute", Made::Model(model));
-        if let Some(linear) = &self.linear {
-            passes.show("linearize", Made::Graph(linear));
-            passes.show("normalize", Made::Graph(&self.graph));
-        } else {
-            passes.show("linearize", Made::Graph(&self.graph));
-        }
-        self.found.stages.show(&self.found.choice, passes);
-    }
 }

@@ -17,7 +17,7 @@ use crate::pass::approximate::Recipe;
 use crate::passes::Decided;
 
 use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
-use super::{Candidate, Found, OfScheme, Problem, least_precision, precision_of};
+use super::{Candidate, Found, OfScheme, Problem, Score, least_precision, precision_of};
 
 /// Where values are bootstrapped.
 #[derive(Clone, Debug)]
@@ -113,49 +113,103 @@ fn search_reliable(
     bits: f64,
 ) -> Result<Option<Found>, CompileError> {
     let of_one = limits::BOOTSTRAP_FAILURE - limits::MOST_BOOTSTRAPS.log2();
-    let found = search_with(problem, levels, (bits, of_one))?;
+    let found = search_with(problem, levels, Reliable { bits, failure: of_one })?;
     let fails = |found: &Found| found.bootstraps.as_ref().map_or(f64::NEG_INFINITY, |b| b.failure);
     match found {
         Some(found) if fails(&found) > limits::BOOTSTRAP_FAILURE => {
-            search_with(problem, levels, (bits, f64::NEG_INFINITY))
+            search_with(problem, levels, Reliable { bits, failure: f64::NEG_INFINITY })
         }
         found => Ok(found),
     }
 }
 
-/// The cheapest plan whose bootstraps have so many bits, and each may fail with a probability of 2^`failure`.
+/// What each bootstrap is to be like.
+#[derive(Clone, Copy)]
+struct Reliable {
+    /// −log2 of the largest error.
+    bits: f64,
+    /// log2 of the probability that it may fail with.
+    failure: f64,
+}
+
+/// Places of bootstraps with some parameters.
+struct Placed {
+    chain: Chain,
+    placements: Placements,
+    candidate: Candidate,
+}
+
+/// The cheapest plan with such bootstraps.
 fn search_with(
     problem: &Problem<'_>,
     between: &RangeInclusive<usize>,
-    (bits, failure): (f64, f64),
+    wanted: Reliable,
 ) -> Result<Option<Found>, CompileError> {
-    let Problem { graph, config, .. } = *problem;
-    let mut best: Option<(Chain, Placements)> = None;
-    let mut candidates = vec![];
-    for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
-        for levels in between.clone() {
-            let wish = Wish { bits, failure, ..wish(problem, log_n, levels) };
-            let found = bootstrap::fastest(&wish, &config.costs);
-            let Some(Considered { chain, .. }) = found else { continue };
-            let Some(placements) = place(problem, &chain)? else { continue };
-            let seconds = placements.best.seconds;
-            let of_scheme = OfScheme::Ckks {
-                scale: chain.parameters.scale_bits,
-                precision: bits,
-                levels: Some(levels),
-            };
-            let candidate = Candidate::new(&chain.ladder.params, of_scheme);
-            let candidate =
-                candidate.map(|candidate| Candidate { seconds: Some(seconds), ..candidate });
-            let is_best = best.as_ref().is_none_or(|(_, found)| seconds < found.best.seconds);
-            if is_best {
-                best = Some((chain, placements));
-            }
-            candidates
-                .splice(if is_best { 0..0 } else { candidates.len()..candidates.len() }, candidate);
+    let mut options = options(problem, between, wanted)?;
+    let seconds = |option: &Placed| option.placements.best.seconds;
+    options.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    let considered: Vec<Candidate> =
+        options.iter().map(|option| option.candidate.clone()).collect();
+    let mut found: Option<Found> = None;
+    // What a plan takes in memory shows when it is made.
+    for option in options {
+        let precision = problem.objective.precision;
+        let promised = Score { excess: 0, precision, seconds: seconds(&option) };
+        if found.as_ref().is_some_and(|found| found.is_final(&promised)) {
+            break;
+        }
+        let others = considered.iter().filter(|other| **other != option.candidate);
+        let candidates = std::iter::once(&option.candidate).chain(others).cloned().collect();
+        let one = plan_of(problem, option, candidates)?;
+        if found.as_ref().is_none_or(|found| one.score.is_better(&found.score)) {
+            found = Some(one);
         }
     }
-    let Some((chain, placements)) = best else { return Ok(None) };
+    Ok(found)
+}
+
+/// Where bootstraps are placed best, for each ring and number of levels between them. Where memory is limited, slower bootstraps with
+/// fewer or smaller keys are options as well.
+fn options(
+    problem: &Problem<'_>,
+    between: &RangeInclusive<usize>,
+    wanted: Reliable,
+) -> Result<Vec<Placed>, CompileError> {
+    let config = problem.config;
+    let mut options = vec![];
+    for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
+        for levels in between.clone() {
+            let wish = wish(problem, log_n, levels, wanted);
+            let considered = match config.max_memory {
+                None => bootstrap::fastest(&wish, &config.costs).into_iter().collect(),
+                Some(_) => bootstrap::efficient(&wish, &config.costs),
+            };
+            for Considered { chain, .. } in considered {
+                let Some(placements) = place(problem, &chain)? else { continue };
+                let of_scheme = OfScheme::Ckks {
+                    scale: chain.parameters.scale_bits,
+                    precision: wanted.bits,
+                    levels: Some(levels),
+                };
+                let Some(candidate) = Candidate::new(&chain.ladder.params, of_scheme) else {
+                    continue;
+                };
+                let seconds = Some(placements.best.seconds);
+                let candidate = Candidate { seconds, ..candidate };
+                options.push(Placed { chain, placements, candidate });
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn plan_of(
+    problem: &Problem<'_>,
+    option: Placed,
+    candidates: Vec<Candidate>,
+) -> Result<Found, CompileError> {
+    let graph = problem.graph;
+    let Placed { chain, placements, .. } = option;
     let placement = &placements.best;
     let choice = Choice {
         ladder: chain.ladder.clone(),
@@ -180,11 +234,11 @@ fn search_with(
     });
     let failure = chain.log2_failure(raised.sum::<f64>().log2());
     let bootstraps = Some(BootstrapReport { chain, placements, steps, failure });
-    Ok(Some(Found { choice, stages, score, precision, candidates, bootstraps }))
+    Ok(Found { choice, stages, score, precision, candidates, bootstraps })
 }
 
 /// A bootstrap for the widest result of the network.
-fn wish(problem: &Problem<'_>, log_n: u32, levels: usize) -> Wish {
+fn wish(problem: &Problem<'_>, log_n: u32, levels: usize, wanted: Reliable) -> Wish {
     let Problem { graph, config, .. } = *problem;
     let log_slots = graph.ids().map(|id| crate::layout::bits_for(graph.len(id)) as u32).max();
     Wish {
@@ -192,9 +246,9 @@ fn wish(problem: &Problem<'_>, log_n: u32, levels: usize) -> Wish {
         log_slots: log_slots.unwrap_or(1).clamp(2, log_n - 1),
         n_values: 1,
         levels,
-        bits: limits::BOOTSTRAP_BITS,
+        bits: wanted.bits,
         sine: graph.sine_ratio(),
-        failure: f64::NEG_INFINITY,
+        failure: wanted.failure,
         security: config.security,
     }
 }

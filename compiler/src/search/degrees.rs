@@ -7,18 +7,12 @@ use hecc_grammar::plan::Validation;
 use crate::analysis::validate::HeldOut;
 use crate::config::Wishes;
 use crate::error::CompileError;
+use crate::limits;
 use crate::pass::approximate::{
     ApproximateConfig, ApproximateReport, Attempt, Beyond, DegreeSearch, Observed, Recipe,
     Replaced, minimax,
 };
 use crate::passes::{Artifact, Made};
-
-/// Of the largest error that is wished for, this part is aimed at: other inputs than those that degrees are chosen by may
-/// have larger ones.
-const AIM: f64 = 0.7;
-
-/// Risk that goes with a share of decisions that differ: most of it is of decisions that do not.
-const RISK: f64 = 5.0;
 
 /// The model that is shipped.
 pub struct Shipped {
@@ -94,10 +88,10 @@ impl Wishes {
         let mut config = config.clone();
         if let Some(share) = self.min_agreement {
             (config.goal.agreement, config.goal.grows) = (share, false);
-            config.goal.risk = (RISK * (1.0 - share)).max(1e-4);
+            config.goal.risk = (limits::RISK * (1.0 - share)).max(1e-4);
         }
         if let Some(error) = self.max_error {
-            config.goal.allow(AIM * error);
+            config.goal.allow(limits::AIM * error);
         }
         config
     }
@@ -174,13 +168,10 @@ impl Wishes {
     }
 }
 
-/// Results that agree with the original network's as often are of use, however large their errors.
-const USEFUL_AGREEMENT: f64 = 0.9;
-
 /// Whether results say nothing: errors are as large as what they vary by.
 fn is_worthless(validation: &Validation) -> bool {
     let agreement = validation.agreement.map_or(0.0, |share| share.ratio());
-    !(rms(validation) < 1.0 || agreement >= USEFUL_AGREEMENT)
+    !(rms(validation) < 1.0 || agreement >= limits::USEFUL_AGREEMENT)
 }
 
 /// The root mean square error of the worst output.

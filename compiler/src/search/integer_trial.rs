@@ -12,6 +12,7 @@ use hecc_grammar::security::Security;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
+use crate::limits;
 use crate::lower::{Choice, Method, Products, is_summed_first};
 use crate::pack::PackConfig;
 use crate::primes::prime_near;
@@ -20,13 +21,6 @@ use super::Problem;
 
 /// Largest primes; special ones are a little larger.
 pub(super) const MAX_PRIME_BITS: f64 = 49.97;
-
-/// Limbs of the modulus that noise is first analyzed for.
-const TRIAL_LIMBS: usize = 16;
-
-/// Between scale-invariant products, a prime is dropped when the noise divided by it still exceeds rounding by this many bits,
-/// at first: where key switches add more than that to sums, primes are dropped later.
-const DROP_MARGIN: f64 = 3.0;
 
 /// Levels above the lowest have stand-ins for their primes in the trial, one number each, of no more bits.
 const MAX_LEVEL_BITS: f64 = 63.0;
@@ -84,7 +78,7 @@ impl Trial {
     ) -> Result<Option<Trial>, CompileError> {
         let Problem { graph, config, .. } = *problem;
         let levels = match products {
-            Products::ScaleInvariant => vec![TRIAL_LIMBS - 1; graph.nodes.len()],
+            Products::ScaleInvariant => vec![limits::TRIAL_LIMBS - 1; graph.nodes.len()],
             Products::Bgv => levels_of_products(graph, config.batch),
         };
         let n_limbs = levels.iter().max().map_or(1, |top| top + 1);
@@ -107,7 +101,7 @@ impl Trial {
             top_scale: 0.0,
             security: config.security,
         };
-        let plan = problem.try_out(&choice(problem, params, products, &levels)?)?.plan;
+        let plan = problem.lowered(&choice(problem, params, products, &levels)?)?.plan;
         // Modulo so large a prime factors agree only if they always do.
         if plan.correction_factors(special).is_err() {
             return Ok(None);
@@ -143,7 +137,7 @@ impl Trial {
         let log_t = self.plan.params.largest_t().log2();
         let lowest = last + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
         let level_bits = [lowest].into_iter().chain(above.into_iter().rev()).collect();
-        Some(NoiseModulus { level_bits, noise: self.noise(), drop_margin: DROP_MARGIN })
+        Some(NoiseModulus { level_bits, noise: self.noise(), drop_margin: limits::DROP_MARGIN })
     }
 
     /// Bits of the smallest primes of which there are enough.

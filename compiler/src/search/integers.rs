@@ -180,8 +180,9 @@ fn worth_training_away(
                     let chain = trial.chain(t)?;
                     let params = trial.params(&chain, chosen.n_special, config.security)?;
                     let candidate = candidate(&params, trial.products)?;
-                    (candidate.is_secure() && candidate.work() < 0.8 * chosen.work())
-                        .then_some(candidate)
+                    (candidate.is_secure()
+                        && candidate.work() < limits::WORTH_TRAINING * chosen.work())
+                    .then_some(candidate)
                 })
                 .collect::<Vec<_>>()
         });

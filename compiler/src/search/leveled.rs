@@ -48,7 +48,10 @@ pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, C
     let considered = options.iter().map(|option| option.candidate.clone()).collect::<Vec<_>>();
     let mut found: Option<Found> = None;
     // What a plan takes in memory shows when it is made.
-    for Promise { choice, candidate, precision, .. } in options {
+    for Promise { choice, candidate, precision, score: promised } in options {
+        if found.as_ref().is_some_and(|found| found.is_final(&promised)) {
+            break;
+        }
         let stages = problem.try_out(&choice)?;
         let score = problem.objective.score(&stages.plan, precision);
         if found.as_ref().is_none_or(|found| score.is_better(&found.score)) {
@@ -56,9 +59,6 @@ pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, C
             let candidates = std::iter::once(&candidate).chain(others).chain(&rejected).cloned();
             let candidates = candidates.collect();
             found = Some(Found { choice, stages, score, precision, candidates, bootstraps: None });
-        }
-        if score.fits() {
-            break;
         }
     }
     found.ok_or_else(|| leveled.too_deep(&rejected))

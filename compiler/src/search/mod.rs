@@ -44,6 +44,14 @@ pub struct Found {
     pub bootstraps: Option<BootstrapReport>,
 }
 
+impl Found {
+    /// Whether nothing better is to be expected of plans that promise this and worse: it fits into memory, with all of its keys or in
+    /// less time than that.
+    fn is_final(&self, promised: &Score) -> bool {
+        self.score.fits() && (self.stages.has_all_keys() || !promised.is_better(&self.score))
+    }
+}
+
 /// Finds parameters for approximate numbers, with or without bootstraps: the cheaper ones where both are precise enough,
 /// otherwise the more precise ones. `levels` are those of a plan without.
 ///

@@ -29,9 +29,11 @@ pub struct Score {
 
 impl Objective<'_> {
     /// Predicted seconds an input on one core, in each of many runs: bootstraps, and weights that are encoded anew in every run,
-    /// included.
+    /// included. Encoded weights are kept in what the limit leaves of memory.
     pub fn seconds(&self, plan: &Plan) -> f64 {
-        cost::repeated_seconds(self.costs, plan) / plan.batch as f64
+        let left = self.max_memory.map(|most| most.saturating_sub(self.memory(plan)));
+        let kept = left.unwrap_or(u64::MAX).min(cost::KEPT_BYTES);
+        cost::run_seconds(self.costs, plan, kept) / plan.batch as f64
     }
 
     /// Least bytes of keys and of values alive at once: where memory is short, half of each key is expanded when it is used.
@@ -39,10 +41,15 @@ impl Objective<'_> {
         cost::stored_key_bytes(plan) + cost::peak_value_bytes(plan)
     }
 
+    /// Bytes of keys and values beyond the limit.
+    pub fn excess(&self, plan: &Plan) -> u64 {
+        self.max_memory.map_or(0, |most| self.memory(plan).saturating_sub(most))
+    }
+
     /// How good a plan with `precision` bits is.
     pub fn score(&self, plan: &Plan, precision: f64) -> Score {
         Score {
-            excess: self.max_memory.map_or(0, |most| self.memory(plan).saturating_sub(most)),
+            excess: self.excess(plan),
             precision: precision.min(self.precision),
             seconds: self.seconds(plan),
         }

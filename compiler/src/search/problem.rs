@@ -2,15 +2,19 @@
 
 use std::cell::RefCell;
 
+use hecc_grammar::cost;
 use hecc_grammar::plan::Plan;
 
 use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::limits;
 use crate::lower::{Choice, Source, lower};
 use crate::pack::{PackConfig, Packer, Packing, pack_batch};
-use crate::pass::{eliminate_common::eliminate_common, eliminate_dead::eliminate_dead};
-use crate::passes::{Made, Passes};
+use crate::pass::compose_rotations::compose_rotations;
+use crate::pass::eliminate_common::eliminate_common;
+use crate::pass::eliminate_dead::eliminate_dead;
+use crate::passes::{Decided, Made, Passes};
 
 use super::Objective;
 
@@ -60,13 +64,30 @@ impl<'a> Problem<'a> {
         self.packer.borrow_mut().seconds_by_level(self.graph, packing, config, top)
     }
 
-    /// The plan of a choice that is compared with others.
+    /// The plan of a choice that is compared with others; where memory is short, with fewer keys.
     pub(super) fn try_out(&self, choice: &Choice) -> Result<Stages, CompileError> {
+        let mut stages = self.lowered(choice)?;
+        // Values take more with fewer keys, which shows afterwards.
+        for _ in 0..limits::FEWER_KEYS {
+            let excess = self.objective.excess(&stages.plan);
+            let bytes = cost::stored_key_bytes(&stages.plan).saturating_sub(excess);
+            if excess == 0 {
+                break;
+            }
+            let compose = || Decided(compose_rotations(&stages.plan, bytes));
+            let Some(plan) = self.passes.try_out("compose_rotations", compose).0? else { break };
+            stages.whole.get_or_insert(std::mem::replace(&mut stages.plan, plan));
+        }
+        Ok(stages)
+    }
+
+    /// The plan of a choice with a key for every rotation.
+    pub(super) fn lowered(&self, choice: &Choice) -> Result<Stages, CompileError> {
         let Problem { graph, source, config, passes, .. } = self;
         let lowered = passes.try_out("lower", || lower(graph, choice, source, &config.costs))?;
         let shared = passes.try_out("eliminate_common", || eliminate_common(&lowered))?;
         let plan = passes.try_out("eliminate_dead", || eliminate_dead(&shared))?;
-        Ok(Stages { lowered, shared, plan })
+        Ok(Stages { lowered, shared, whole: None, plan })
     }
 }
 
@@ -76,16 +97,26 @@ pub struct Stages {
     lowered: Plan,
     /// Without what is computed twice.
     shared: Plan,
-    /// Without what nothing reads.
+    /// Without what nothing reads, if that takes too much memory.
+    whole: Option<Plan>,
+    /// Without what nothing reads, and where memory is short with fewer keys.
     pub plan: Plan,
 }
 
 impl Stages {
+    /// Whether all rotations have keys of their own.
+    pub(super) fn has_all_keys(&self) -> bool {
+        self.whole.is_none()
+    }
+
     /// Tells of the stages of the plan that was chosen.
     pub(crate) fn show(&self, choice: &Choice, passes: &Passes) {
         passes.show("pack", Made::Packing(&choice.packing));
         passes.show("lower", Made::Plan(&self.lowered));
         passes.show("eliminate_common", Made::Plan(&self.shared));
-        passes.show("eliminate_dead", Made::Plan(&self.plan));
+        passes.show("eliminate_dead", Made::Plan(self.whole.as_ref().unwrap_or(&self.plan)));
+        if self.whole.is_some() {
+            passes.show("compose_rotations", Made::Plan(&self.plan));
+        }
     }
 }
