@@ -18,6 +18,7 @@ use hecc_compiler::error::CompileError;
 use hecc_compiler::interpret;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::pipeline::{Compiled, compile};
+use hecc_grammar::cost;
 use hecc_grammar::model::Model;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Scheme, VerifiedPlan};
@@ -91,6 +92,30 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(config_of(10))]
+
+    #[test]
+    fn with_fewer_keys(mut of in Choices::strategy(120)) {
+        let exact = of.below(2) == 0;
+        let network = network(&mut of, exact);
+        let config = Config {
+            log_n: Some(if exact { 10 } else { 7 + of.below(4) as u32 }),
+            scheme: if exact { SchemeChoice::Bfv } else { SchemeChoice::Ckks },
+            quantize: exact.then_some(QuantizeBits { weights: 3, inputs: 3 }),
+            certify: exact,
+            ..insecure()
+        };
+        let calibration = Calibration::from_data(network.calibration.clone());
+        let Ok(compiled) = compile(&network.model, &calibration, &config) else {
+            return Err(TestCaseError::reject("it is refused with all keys"));
+        };
+        let keys = cost::stored_key_bytes(&compiled.plan);
+        let most = cost::peak_value_bytes(&compiled.plan) + keys * (5 + of.below(5)) as u64 / 10;
+        check(&network, &Config { max_memory: Some(most), ..config })?;
+    }
+}
+
+proptest! {
     #![proptest_config(config_of(3))]
 
     #[test]
@@ -135,7 +160,10 @@ fn is_refusal(error: &CompileError, config: &Config) -> bool {
     // Batches cannot be bootstrapped, however deep the network is.
     let is_too_deep =
         matches!(error, CompileError::Precision { .. } | CompileError::TooDeep { .. });
+    // Not all keys have two others that can stand in for them.
+    let is_too_large = matches!(error, CompileError::Memory { .. });
     (config.batch && is_too_deep)
+        || (config.max_memory.is_some() && is_too_large)
         || matches!(
             error,
             CompileError::NotInteger { .. }
