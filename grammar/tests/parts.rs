@@ -1,5 +1,7 @@
 //! The two parts of a plan: each has what its owner needs and nothing of the other's, and both name the plan that they are of.
 
+mod messages;
+
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, open_any, seal};
 use hecc_grammar::plan::{self, ClientPart, KeyUse, Plan, VerifiedClientPart, VerifiedPlan};
@@ -86,6 +88,7 @@ fn broken_promises_of_client_parts_are_named() {
         change(&mut part);
         VerifiedClientPart::new(part).map(drop).unwrap_err().to_string()
     };
+    let mut unheard = messages::of_source("plan/verify/client_part.rs");
     let cases: [(&str, Change<'_>); 15] = [
         ("keys: not in ascending order", &|part| part.interface.keys.reverse()),
         ("no plan with these parameters", &|part| part.interface.keys[0].n_special = 2),
@@ -108,7 +111,9 @@ fn broken_promises_of_client_parts_are_named() {
     for (expected, change) in cases {
         let refusal = refusal(change);
         assert!(refusal.contains(expected), "{refusal}, expected {expected}");
+        unheard.retain(|message| !messages::says(&refusal, message));
     }
+    assert!(unheard.is_empty(), "no case for {unheard:?}");
 }
 
 /// What a client would publish is held to what its ring carries, under either secret, whatever the part promises.

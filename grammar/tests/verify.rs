@@ -1,100 +1,111 @@
-//! Texts that are refused, in `tests/plan-verify` (plans and models that break a promise; a name begins with the promise's
-//! number) and `tests/text-refused` (texts that are neither). Each says why with `; error: MESSAGE`, a comment on the offending
+//! Refusals. Those of texts are in `tests/plan-verify` (plans that break a promise; a name begins with the promise's number) and
+//! `tests/text-refused` (texts that are no plans or models). Each says why with `; error: MESSAGE`, a comment on the offending
 //! line if the text is refused when it is read, on a line of its own if when it is verified. Adding a case is adding a file;
-//! `INSTA_UPDATE=always cargo test` rewrites the messages.
+//! `INSTA_UPDATE=always cargo test` rewrites the messages. What no text can say is in [`CHANGES`].
 
 mod bless;
+mod messages;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use hecc_grammar::TextError;
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::{Op, Plan, PlanError, TypeError, Value, VerifiedPlan};
+use hecc_grammar::plan::{Op, Plan, PlanError, Value, VerifiedPlan};
+
+use messages::{of_source, says};
+
+/// Where promises of plans are checked: in the verifier, and next to what it asks.
+const CHECKS: [&str; 5] = [
+    "plan/verify",
+    "plan/profile.rs",
+    "plan/ranges.rs",
+    "plan/slot_check.rs",
+    "plan/validation.rs",
+];
+
+/// Breaks a promise.
+type Change = fn(&mut Plan);
+
+/// Changes of a plan that no text can make: texts are counted and typed when they are read. With the messages of the refusals.
+const CHANGES: [(Change, &str); 8] = [
+    (
+        |plan| plan.params.q = vec![3; 65],
+        "parameters: 65 message and 1 special primes, expected 1 to 64 and 0 to 64",
+    ),
+    (
+        |plan| plan.inputs = vec![plan.inputs[0].clone(); 1025],
+        "inputs: 1025, expected at most 1024",
+    ),
+    (
+        |plan| plan.outputs = vec![plan.outputs[0].clone(); 1025],
+        "outputs: 1025, expected at most 1024",
+    ),
+    (|plan| plan.types.truncate(3), "parameters: instructions, types and origins differ in number"),
+    (
+        |plan| plan.origins.truncate(3),
+        "parameters: instructions, types and origins differ in number",
+    ),
+    (
+        |plan| plan.types[5].scale += 1.0,
+        "instruction v5: recorded type differs from the inferred one",
+    ),
+    (
+        |plan| plan.ops[5] = Op::ModDown(Value(9)),
+        "instruction v5: v9 is not defined before its use",
+    ),
+    (
+        |plan| plan.ops[5] = Op::Neg(Value(1)),
+        "instruction v5: v1 has form Digits, expected Q or QP",
+    ),
+];
+
+/// The refused files of both folders. Several tests ask for them, one reads them: with `INSTA_UPDATE=always` they are written.
+static PROMISES: LazyLock<Vec<(String, Refused)>> =
+    LazyLock::new(|| check_folder("tests/plan-verify"));
+static TEXTS: LazyLock<Vec<(String, Refused)>> =
+    LazyLock::new(|| check_folder("tests/text-refused"));
 
 #[test]
 fn broken_promises_are_named() {
-    let refused = check_folder("tests/plan-verify");
-    for promise in 1..=7 {
-        // Types are checked where a text is read: see `types_that_an_instruction_cannot_have_are_refused`.
-        let least = if promise == 3 { 1 } else { 4 };
-        let count = refused.iter().filter(|(name, _)| name.starts_with(&format!("{promise}-")));
-        assert!(count.count() >= least, "promise {promise} has hardly any tests");
-    }
-    let found = refused.iter().map(|(file, refused)| match refused {
-        Refused::Verify(error) => name(error),
-        Refused::Text(error) => panic!("{file} is refused before it is verified: {error}"),
-    });
-    let all = [
-        "Params",
-        "Security",
-        "EphemeralSecurity",
-        "View",
-        "Output",
-        "Validation",
-        "CorrectionFactors",
-        "Noise",
-        "Headroom",
-    ];
-    assert_eq!(found.collect::<BTreeSet<_>>(), BTreeSet::from(all), "no file breaks them all");
-}
-
-/// Which promise is broken. `Type` and `RecordedType` are not said of texts, which are typed when they are read.
-fn name(error: &PlanError) -> &'static str {
-    match error {
-        PlanError::Params(_) => "Params",
-        PlanError::Security { .. } => "Security",
-        PlanError::EphemeralSecurity { .. } => "EphemeralSecurity",
-        PlanError::Type { .. } => "Type",
-        PlanError::RecordedType(_) => "RecordedType",
-        PlanError::View { .. } => "View",
-        PlanError::Output { .. } => "Output",
-        PlanError::Validation(_) => "Validation",
-        PlanError::CorrectionFactors(_) => "CorrectionFactors",
-        PlanError::Noise { .. } => "Noise",
-        PlanError::Headroom { .. } => "Headroom",
+    for (file, refused) in &*PROMISES {
+        match refused {
+            Refused::Verify(_) => {}
+            Refused::Text(error) => panic!("{file} is refused before it is verified: {error}"),
+        }
     }
 }
 
 #[test]
-fn types_that_are_not_the_inferred_ones_are_refused() {
+fn what_no_text_can_say_is_refused() {
     let plan: Plan = include_str!("text/small.plan").parse().unwrap();
-    let refused = |change: fn(&mut Plan)| {
+    for (change, message) in CHANGES {
         let mut plan = plan.clone();
         change(&mut plan);
-        VerifiedPlan::new(plan).unwrap_err()
-    };
-    let error = refused(|plan| plan.types[5].scale += 1.0);
-    assert_eq!(error, PlanError::RecordedType(Value(5)));
-    let error = refused(|plan| plan.ops[5] = Op::ModDown(Value(9)));
-    let undefined = TypeError::Undefined(Value(9));
-    assert_eq!(error, PlanError::Type { value: Value(5), error: undefined });
-    let error = refused(|plan| plan.ops[5] = Op::Neg(Value(1)));
-    assert!(matches!(error, PlanError::Type { error: TypeError::Form { .. }, .. }), "{error}");
-    let changes: [fn(&mut Plan); 2] =
-        [|plan| plan.types.truncate(3), |plan| plan.origins.truncate(3)];
-    for change in changes {
-        assert!(matches!(refused(change), PlanError::Params(_)));
+        assert_eq!(VerifiedPlan::new(plan).unwrap_err().to_string(), message);
     }
 }
 
+/// A promise that no case breaks may as well not be checked.
 #[test]
-fn inputs_and_outputs_are_counted() {
-    let plan: Plan = include_str!("text/small.plan").parse().unwrap();
-    let inputs = Plan { inputs: vec![plan.inputs[0].clone(); 1025], ..plan.clone() };
-    let outputs = Plan { outputs: vec![plan.outputs[0].clone(); 1025], ..plan };
-    for (plan, place) in [(inputs, "inputs"), (outputs, "outputs")] {
-        let error = VerifiedPlan::new(plan).unwrap_err().to_string();
-        assert_eq!(error, format!("{place}: 1025, expected at most 1024"));
-    }
+fn every_message_of_the_verifier_has_a_case() {
+    let mut found: Vec<String> = CHANGES.map(|(_, message)| message.to_owned()).into();
+    found.extend(PROMISES.iter().chain(&*TEXTS).map(|(_, refused)| refused.message()));
+    // `tests/parts.rs` asks for those of client parts.
+    let of_parts = of_source("plan/verify/client_part.rs");
+    let messages = CHECKS.iter().flat_map(|path| of_source(path));
+    let is_missing = |message: &String| {
+        !of_parts.contains(message) && !found.iter().any(|text| says(text, message))
+    };
+    let missing: Vec<String> = messages.filter(is_missing).collect();
+    assert!(missing.is_empty(), "no case for {missing:#?}");
 }
 
 #[test]
 fn texts_are_refused_at_the_line() {
-    let refused = check_folder("tests/text-refused");
-    let has = |part: &str| refused.iter().any(|(name, _)| name.contains(part));
-    assert!(has(".plan") && has(".hecc") && has("3-"), "{} files", refused.len());
+    let has = |part: &str| TEXTS.iter().any(|(name, _)| name.contains(part));
+    assert!(has(".plan") && has(".hecc") && has("3-"), "{} files", TEXTS.len());
 }
 
 /// Why each file of a folder is refused, by its name.
@@ -129,9 +140,10 @@ fn with_message(text: &str, refused: &Refused) -> Result<String, String> {
         Some((i + 1, !before.trim().is_empty(), message))
     });
     let (line, is_of_the_line, message) = error.ok_or("no `; error: ` line")?;
-    let (found, found_line) = match refused {
-        Refused::Text(error) => (error.what.clone(), Some(error.line)),
-        Refused::Verify(error) => (error.to_string(), None),
+    let found = refused.message();
+    let found_line = match refused {
+        Refused::Text(error) => Some(error.line),
+        Refused::Verify(_) => None,
     };
     match found_line {
         Some(found) if is_of_the_line && found != line => Err(format!("line {found}, not {line}")),
@@ -145,6 +157,15 @@ fn with_message(text: &str, refused: &Refused) -> Result<String, String> {
 enum Refused {
     Text(TextError),
     Verify(PlanError),
+}
+
+impl Refused {
+    fn message(&self) -> String {
+        match self {
+            Refused::Text(error) => error.what.clone(),
+            Refused::Verify(error) => error.to_string(),
+        }
+    }
 }
 
 fn refuse(text: &str, is_plan: bool) -> Option<Refused> {
