@@ -1,5 +1,6 @@
 //! Bootstrapping, compiled and run on insecure rings by all evaluators.
 
+mod distance;
 mod evaluators;
 
 use hecc_compiler::bootstrap::{Bootstrap, BootstrapParams, Recovered, probe};
@@ -9,6 +10,7 @@ use hecc_grammar::noise;
 use hecc_grammar::plan::{Key, Op, Plan, Value, VerifiedPlan};
 use hecc_grammar::security::Security;
 
+use distance::distance;
 use evaluators::{Outputs, run_all};
 
 /// Levels of the results.
@@ -45,10 +47,7 @@ fn errors(plan: &VerifiedPlan, seed: u8) -> Errors {
         .map(|(k, input)| (0..input.shape[1]).map(|i| number(i, k)).collect())
         .collect();
     let Outputs { clear, simulated, encrypted } = run_all(plan, &tensors, seed);
-    let largest = |a: &[Vec<f64>], b: &[Vec<f64>]| {
-        let pairs = a.iter().flatten().zip(b.iter().flatten());
-        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
-    };
+    let largest = |a: &[Vec<f64>], b: &[Vec<f64>]| distance(&a.concat(), &b.concat());
     let analysis = noise::analyze(plan);
     let bounds = plan.output_values().map(|value| analysis[value.index()].bound);
     Errors {
@@ -199,15 +198,14 @@ fn entangled(log_slots: u32, choices: &[usize]) -> VerifiedPlan {
 #[test]
 fn entangled_bootstraps_stay_within_their_bound() {
     let wanted = std::env::var("HECC_ADVERSARIAL_PLANS").ok().and_then(|n| n.parse().ok());
-    let count: usize = wanted.map_or(5, |count: usize| count / 100);
+    let count: usize = wanted.map_or(5, |count: usize| count.div_ceil(100));
     for seed in 0..count {
         let choices: Vec<usize> = (0..3).map(|i| (seed * 7 + i * (3 + seed / 5)) % 25).collect();
         let plan = entangled([8, 8, 5][seed % 3], &choices);
         let n = plan.inputs[0].shape[1];
         let tensor = (0..n).map(|i| ((i * 37 + seed) % 101) as f64 / 800.0 - 1.0 / 16.0).collect();
         let Outputs { clear, encrypted, .. } = run_all(&plan, &[tensor], seed as u8);
-        let errors = clear[0].iter().zip(&encrypted[0]).map(|(a, b)| (a - b).abs());
-        let largest = errors.fold(0.0, f64::max);
+        let largest = distance(&encrypted[0], &clear[0]);
         let bound = noise::analyze(&plan)[plan.outputs[0].slots[0].0.index()].bound;
         assert!(largest < bound, "{choices:?}: error {largest:e}, bound {bound:e}");
     }

@@ -6,6 +6,8 @@ mod bench;
 #[path = "../../runtime/tests/runtime/build.rs"]
 #[expect(dead_code, reason = "what other tests build plans with")]
 mod build;
+#[path = "../distance/mod.rs"]
+mod distance;
 mod fidelity;
 mod files;
 mod inputs;

@@ -106,9 +106,15 @@ pub(crate) fn run_slots(plan: &VerifiedPlan, setup: &Setup) -> Vec<Vec<f64>> {
         .expect("the noise is within its bound")
 }
 
+/// The largest of numbers that are not negative, or not a number if one is none, which `f64::max` would pass over.
+pub(crate) fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(0.0, |most, x| if x <= most || most.is_nan() { most } else { x })
+}
+
 /// The largest difference, and the root of the mean square.
 pub(crate) fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
+    assert_eq!(a.len(), b.len(), "as many slots");
     let errors = || a.iter().zip(b).map(|(a, b)| (a - b).abs());
     let squares: f64 = errors().map(|e| e * e).sum();
-    (errors().fold(0.0, f64::max), (squares / a.len() as f64).sqrt())
+    (largest(errors()), (squares / a.len() as f64).sqrt())
 }

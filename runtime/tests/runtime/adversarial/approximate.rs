@@ -6,7 +6,7 @@ use hecc_runtime::client::decrypt_slots;
 use hecc_runtime::eval::{Noise, run_clear};
 
 use super::{Adversary, Held};
-use crate::common::{difference, run, setup};
+use crate::common::{difference, largest, run, setup};
 
 /// Bits of numbers that a ciphertext of approximate ones holds besides its scale.
 const ROOM: f64 = 8.0;
@@ -79,11 +79,11 @@ impl Adversary {
         let found =
             decrypt_slots(&plan.interface(), &setup.secret, &found).expect("CKKS always decrypts");
         let ratio = |(i, value): (usize, &Value)| {
-            let (largest, _) = difference(&clear[i], &found[i]);
+            let (error, _) = difference(&clear[i], &found[i]);
             let largest_number = clear[i].iter().fold(1.0f64, |most, x| most.max(x.abs()));
             // Slots are numbers of 53 bits.
-            (largest - largest_number * f64::EPSILON * 64.0) / bounds[value.index()].bound
+            (error - largest_number * f64::EPSILON * 64.0) / bounds[value.index()].bound
         };
-        outputs.iter().enumerate().map(ratio).fold(0.0, f64::max)
+        largest(outputs.iter().enumerate().map(ratio))
     }
 }

@@ -6,7 +6,7 @@ use hecc_runtime::client::{decrypt_slots, measure_noise};
 use hecc_runtime::eval::{Noise, run_clear};
 
 use super::{Adversary, Held};
-use crate::common::{run, setup};
+use crate::common::{largest, run, setup};
 
 impl Adversary {
     /// A step, unless messages with different factors are added.
@@ -85,6 +85,6 @@ impl Adversary {
         assert_eq!(decrypted, clear, "wrong integers");
         let measured = measure_noise(&plan.params, &setup.secret, &found);
         let ratio = |(value, measured): (&Value, &f64)| (measured - noise[value.index()]).exp2();
-        outputs.iter().zip(&measured).map(ratio).fold(0.0, f64::max) / EXACT_TAIL
+        largest(outputs.iter().zip(&measured).map(ratio)) / EXACT_TAIL
     }
 }
