@@ -67,6 +67,7 @@ fn expected(model: &Model, images: &ArrayD<f64>) -> Vec<f64> {
 }
 
 fn assert_near(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "as many results as expected");
     let scale = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
     for (found, expected) in found.iter().zip(expected) {
         assert!((found - expected).abs() <= tolerance * scale, "{found}, expected {expected}");

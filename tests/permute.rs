@@ -93,6 +93,7 @@ fn seconds(compiled: &Compiled) -> f64 {
 }
 
 fn assert_near(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "as many results as expected");
     let scale = expected.iter().fold(1e-6f64, |most, x| most.max(x.abs()));
     for (found, expected) in found.iter().zip(expected) {
         assert!((found - expected).abs() <= 1e-3 * scale, "{found}, expected {expected}");

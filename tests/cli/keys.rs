@@ -128,8 +128,8 @@ fn an_interrupted_key_generation_leaves_no_temporary_file() {
             assert!(kill.is_ok());
             let status = child.wait().unwrap();
             assert_eq!(workshop.temporary_files(), Vec::<String>::new());
-            let id = |file: &str| workshop.json(&format!("inspect {file}"))["key"].clone();
-            assert_eq!(id("plan.sk"), id("plan.ek"));
+            let id = |file: &str| workshop.json(&format!("inspect {file}"))["key"].to_string();
+            assert!(id("plan.sk") == id("plan.ek") && id("plan.sk") != "null");
             assert!(status.success() || status.signal() == Some(number), "{status}");
             !status.success()
         });

@@ -24,7 +24,7 @@ fn both_parts_together_do_what_the_plan_does() {
     workshop.ok("encrypt plan.bin -i x.npy -o y.ct");
     workshop.ok("run plan.server.bin -i y.ct");
     // Encrypted anew, the noise is another.
-    let top = |json: &serde_json::Value| json["inputs"][0]["outputs"][0]["class"].clone();
+    let top = |json: &serde_json::Value| json["inputs"][0]["outputs"][0]["class"].as_u64().unwrap();
     assert_eq!(top(&workshop.json("decrypt plan.client.bin -i y.out.ct")), top(&decrypted));
     // Keys that were made again, by the plan's other owner.
     workshop.ok("keygen plan.bin --evaluation-only --force");
@@ -171,14 +171,15 @@ fn parts_are_described() {
         assert_eq!(json["kind"], format!("{part}_part"));
         assert_eq!(json["bytes"], workshop.files()[&file].len());
         for same in ["security_bits", "log_qp", "evaluation_keys", "plan"] {
-            assert_eq!(json[same], whole[same], "{same}");
+            assert!(!whole[same].is_null() && json[same] == whole[same], "{same}: {json}");
         }
         let printed = workshop.ok(&format!("inspect {file}"));
         assert!(printed.contains(text) && printed.contains("128 bits"), "{printed}");
     }
     let client = workshop.json("inspect plan.client.bin");
-    assert_eq!((&client["inputs"], &client["outputs"]), (&whole["inputs"], &whole["outputs"]));
-    assert_eq!(client["largest_error"], whole["largest_error"]);
+    for same in ["inputs", "outputs", "largest_error"] {
+        assert!(!whole[same].is_null() && client[same] == whole[same], "{same}: {client}");
+    }
     let json = workshop.json("compile tiny.hecc -o plan.bin --calibration data.npz --split");
     assert_eq!(json["parts"]["client"]["bytes"], workshop.files()["plan.client.bin"].len());
     assert_eq!(json["parts"]["server"]["path"], "plan.server.bin");

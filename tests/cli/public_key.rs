@@ -13,6 +13,7 @@ fn others_encrypt_and_the_owner_decrypts() {
         std::fs::copy(workshop.path(file), workshop.path(&format!("other/{file}"))).unwrap();
     }
     let sent = workshop.json("encrypt other/plan.client.bin -i x.npy -o x.ct");
+    assert!(made["key"].is_string(), "{made}");
     assert_eq!((&sent["public_key"], &sent["key"]), (&true.into(), &made["key"]));
     workshop.ok("run plan.server.bin -i x.ct");
     let error = workshop.fails("decrypt other/plan.client.bin -i x.out.ct");
@@ -66,6 +67,7 @@ fn sizes_are_predicted_and_files_described() {
     assert_eq!(sheet["public_input_ciphertext"], files["y.ct"].len());
     assert!(files["y.ct"].len() > 19 * files["x.ct"].len() / 10);
     let id = workshop.json("inspect plan.sk")["key"].clone();
+    assert!(id.is_string(), "{id}");
     for (file, text) in
         [("plan.pk", "it reads nothing, not even these"), ("y.ct", "1 input of 1 ciphertext")]
     {

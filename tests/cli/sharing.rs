@@ -23,8 +23,8 @@ fn digits_that_are_not_proven_are_not_shown() {
         let multiple = rounded / unit;
         assert!((multiple - multiple.round()).abs() < 1e-9, "{rounded} by {unit}");
     }
-    let class = |json: &serde_json::Value| json["inputs"][0]["outputs"][0]["class"].clone();
-    assert_eq!(class(&all), class(&shown));
+    let class = |json: &serde_json::Value| json["inputs"][0]["outputs"][0]["class"].as_u64();
+    assert!(class(&all).is_some() && class(&all) == class(&shown), "{all}, {shown}");
 }
 
 #[test]

@@ -95,7 +95,9 @@ fn files_of_other_versions_are_refused_by_name() {
 #[test]
 fn folders_of_older_versions_are_refused_by_name() {
     let older = (1..VERSION).map(|version| (version, folder(version)));
-    for (version, folder) in older.filter(|(_, folder)| folder.is_dir()) {
+    let older: Vec<(u32, PathBuf)> = older.filter(|(_, folder)| folder.is_dir()).collect();
+    assert!(!older.is_empty(), "files of older versions are kept in tests/versions");
+    for (version, folder) in older {
         let workshop = Workshop::empty();
         for file in FILES {
             std::fs::copy(folder.join(file), workshop.path(file)).unwrap();

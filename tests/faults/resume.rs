@@ -66,7 +66,7 @@ fn a_run_killed_at_random_moments_goes_on() {
         workshop.ok(RESUMED);
         start.elapsed()
     };
-    while n_kills < wanted() / 3 {
+    while n_kills < wanted().div_ceil(3) {
         let workshop = Workshop::full();
         // As one would who starts it again whenever it was killed, until it ends by itself.
         loop {

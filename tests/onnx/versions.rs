@@ -73,6 +73,9 @@ impl Case {
 
     fn is_right(&self, folded: bool) -> Result<(), String> {
         let results = self.results(folded)?;
+        if results.len() != self.want.len() {
+            return Err(format!("{} results, expected {}", results.len(), self.want.len()));
+        }
         for (result, want) in results.iter().zip(&self.want) {
             let want = read_tensor(want).map_err(|error| error.to_string())?;
             if result.shape() != want.shape() {
