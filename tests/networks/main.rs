@@ -92,7 +92,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config_of(10))]
+    #![proptest_config(config_of(60))]
 
     #[test]
     fn with_fewer_keys(mut of in Choices::strategy(120)) {

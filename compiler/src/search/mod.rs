@@ -71,9 +71,8 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
         return precise_enough(problem, best);
     }
     let leveled = match leveled::search(problem, levels) {
-        Ok(found) if found.precision >= enough && found.score.fits() && !is_large(&found) => {
-            return Ok(found);
-        }
+        // On a ring no smaller, bootstraps take more of both time and memory.
+        Ok(found) if found.precision >= enough && !is_large(&found) => return Ok(found),
         found @ (Ok(_) | Err(CompileError::TooDeep { .. })) => found,
         Err(error) => return Err(error),
     };
