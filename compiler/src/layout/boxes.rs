@@ -11,16 +11,15 @@ use hecc_grammar::plan::{Dim, Run, Runs};
 use crate::linear::{Product, Relation, Structure};
 
 use super::moves::Geometry;
-use super::{Layout, Pair, Shift};
+use super::{Layout, Pair, Shift, SlotSpace};
 
 /// The boxes of every diagonal: first slots, and numbers of weights.
 pub type Boxes = BTreeMap<Pair, BTreeMap<Shift, Vec<Run>>>;
 
 /// The weights of a map and the boxes of its diagonals; `None` if values are not known dimension by dimension, with one
-/// dimension at most along which they change, or if slots are in two rows.
+/// dimension at most along which they change.
 pub fn boxes(structure: &Structure, input: &Layout, output: &Layout) -> Option<(Vec<f64>, Boxes)> {
-    let factor = structure.factor.filter(|_| !input.space.two_rows)?;
-    let Numbers { weights, of_products } = Numbers::new(structure, factor)?;
+    let Numbers { weights, of_products } = Numbers::new(structure, structure.factor?)?;
     let by_dimension = ByDimension { geometry: Geometry::new(input, output), input, output };
     let mut boxes = Boxes::new();
     for (product, numbers) in structure.products.iter().zip(&of_products) {
@@ -109,7 +108,9 @@ impl ByDimension<'_> {
                 for ((own_pair, own), outer) in parts {
                     let pair = (pair.0 + own_pair.0, pair.1 + own_pair.1);
                     let steps = (shift.steps + own.steps) % self.geometry.n_steps() as u32;
-                    let joined = next.entry((pair, Shift::rotation(steps))).or_default();
+                    // The row is one bit of one dimension at most, of operand and result.
+                    let shift = Shift { swap: shift.swap ^ own.swap, steps };
+                    let joined = next.entry((pair, shift)).or_default();
                     for (run, outer) in runs.iter().flat_map(|x| outer.iter().map(move |y| (x, y)))
                     {
                         join(run, outer, joined);
@@ -120,7 +121,7 @@ impl ByDimension<'_> {
         }
         let placed = |((pair, shift), runs): Part| {
             let runs = match self.geometry.unmoved_by(shift) {
-                Some((by, length)) => rotated(runs, by, length),
+                Some((by, length)) => moved(runs, self.input.space, by, length, false),
                 None => runs,
             };
             ((pair, shift), runs)
@@ -178,53 +179,80 @@ fn join(inner: &Run, outer: &Run, joined: &mut Vec<Run>) {
     });
 }
 
-/// Runs of slots below `length`, moved cyclically to higher ones.
-pub fn rotated(runs: Vec<Run>, by: usize, length: usize) -> Vec<Run> {
-    let mut moved = Vec::with_capacity(runs.len());
-    for run in runs {
-        let slot = run.slot + by as u32;
-        split_at(Run { slot, ..run }, length as u32, &mut moved);
+/// Runs of slots whose columns are below `columns`, moved cyclically `by` columns to higher ones; then rows change places if they
+/// `swap`.
+pub fn moved(runs: Vec<Run>, space: SlotSpace, by: usize, columns: usize, swap: bool) -> Vec<Run> {
+    let mut rows = Sides::default();
+    match space.two_rows {
+        true => runs.into_iter().for_each(|run| rows.add(run, space.row_length() as u32)),
+        false => rows.below = runs,
     }
-    moved
+    let lower = rotated(rows.below, by, columns);
+    let upper = rotated(rows.beyond, by, columns);
+    let (first, second) = if swap { (upper, lower) } else { (lower, upper) };
+    let raised = |run: Run| Run { slot: run.slot + space.row_length() as u32, ..run };
+    first.into_iter().chain(second.into_iter().map(raised)).collect()
 }
 
-/// Pushes the parts of a run below and beyond `length`, those beyond moved down by it.
-fn split_at(run: Run, length: u32, parts: &mut Vec<Run>) {
-    let (border, [(lowest, highest), _]) = (i64::from(length), run.bounds());
-    if highest < border {
-        return parts.push(run);
+/// Runs of slots below `length`, moved cyclically to higher ones.
+fn rotated(runs: Vec<Run>, by: usize, length: usize) -> Vec<Run> {
+    let mut sides = Sides::default();
+    for run in runs {
+        let slot = run.slot + by as u32;
+        sides.add(Run { slot, ..run }, length as u32);
     }
-    if lowest >= border {
-        return parts.push(Run { slot: run.slot - length, ..run });
-    }
-    let widest = (0..run.dims.len()).max_by_key(|&d| run.dims[d].slot_stride.unsigned_abs());
-    let widest = widest.expect("a run across a border has a dimension");
-    let Dim { count, slot_stride, element_stride } = run.dims[widest];
-    let mut inner = run.dims.clone();
-    inner.remove(widest);
-    // Positions along it, by whether the rest of the run lies below, across or beyond.
-    let start = |k: u32| {
-        let along =
-            |from: u32, stride: i32| (i64::from(from) + i64::from(k) * i64::from(stride)) as u32;
-        let (slot, element) = (along(run.slot, slot_stride), along(run.element, element_stride));
-        Run { slot, element, dims: inner.clone() }
-    };
-    let side = |k: u32| {
-        let [(lowest, highest), _] = start(k).bounds();
-        (highest >= border, lowest >= border)
-    };
-    let mut k = 0;
-    while k < count {
-        let own = side(k);
-        let is_across = own == (true, false);
-        let alike = (k + 1..count).take_while(|&next| !is_across && side(next) == own).count();
-        let mut part = start(k);
-        if alike > 0 {
-            let dim = Dim { count: alike as u32 + 1, slot_stride, element_stride };
-            part.dims.insert(widest, dim);
+    let Sides { mut below, beyond } = sides;
+    below.extend(beyond);
+    below
+}
+
+/// Runs of slots below a border, and of those beyond it, which is subtracted from them.
+#[derive(Default)]
+struct Sides {
+    below: Vec<Run>,
+    beyond: Vec<Run>,
+}
+
+impl Sides {
+    fn add(&mut self, run: Run, length: u32) {
+        let (border, [(lowest, highest), _]) = (i64::from(length), run.bounds());
+        if highest < border {
+            return self.below.push(run);
         }
-        split_at(part, length, parts);
-        k += alike as u32 + 1;
+        if lowest >= border {
+            return self.beyond.push(Run { slot: run.slot - length, ..run });
+        }
+        let widest = (0..run.dims.len()).max_by_key(|&d| run.dims[d].slot_stride.unsigned_abs());
+        let widest = widest.expect("a run across a border has a dimension");
+        let Dim { count, slot_stride, element_stride } = run.dims[widest];
+        let mut inner = run.dims.clone();
+        inner.remove(widest);
+        // Positions along it, by whether the rest of the run lies below, across or beyond.
+        let start = |k: u32| {
+            let along = |from: u32, stride: i32| {
+                (i64::from(from) + i64::from(k) * i64::from(stride)) as u32
+            };
+            let (slot, element) =
+                (along(run.slot, slot_stride), along(run.element, element_stride));
+            Run { slot, element, dims: inner.clone() }
+        };
+        let side = |k: u32| {
+            let [(lowest, highest), _] = start(k).bounds();
+            (highest >= border, lowest >= border)
+        };
+        let mut k = 0;
+        while k < count {
+            let own = side(k);
+            let is_across = own == (true, false);
+            let alike = (k + 1..count).take_while(|&next| !is_across && side(next) == own).count();
+            let mut part = start(k);
+            if alike > 0 {
+                let dim = Dim { count: alike as u32 + 1, slot_stride, element_stride };
+                part.dims.insert(widest, dim);
+            }
+            self.add(part, length);
+            k += alike as u32 + 1;
+        }
     }
 }
 
@@ -233,7 +261,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::layout::{Bit, SlotSpace, candidates, diagonals};
+    use crate::layout::{Bit, candidates, diagonals};
     use crate::linear::{LinearMap, affine_of};
 
     const OPERATORS: &str = r#"
@@ -309,8 +337,9 @@ output "c" t8
             for (x, map) in affine_of(&model, tensor).map_or(vec![], |affine| affine.terms) {
                 let structure = map.structure().cloned();
                 // From few ciphertexts with many copies to many without.
-                for log_row in [3, 6, 8, 11] {
-                    let space = SlotSpace::one_row(log_row);
+                let rows = [3, 6, 8, 11].map(|log_row| [(log_row, false), (log_row, true)]);
+                for (log_row, two_rows) in rows.concat() {
+                    let space = SlotSpace { log_row, two_rows };
                     for top in [Bit::Replica, Bit::Gap] {
                         let input = Layout::compact(model.shape(x), space, top);
                         let slides = structure.as_ref().and_then(|s| s.slides(node.shape.len()));

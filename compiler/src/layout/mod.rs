@@ -11,7 +11,7 @@ mod schedule;
 mod slots;
 mod step_set;
 
-pub use boxes::{Boxes, boxes, rotated};
+pub use boxes::{Boxes, boxes, moved};
 pub use candidates::candidates;
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
 pub use layout::{Bit, Layout, bits_for};

@@ -33,6 +33,7 @@ enum Operator {
         outer: Arc<LinearMap>,
         inner: Arc<LinearMap>,
     },
+    Sum(Arc<[LinearMap; 2]>),
     Scaled {
         map: Arc<LinearMap>,
         factor: f64,
@@ -182,6 +183,9 @@ impl LinearMap {
                     inner.push_row(k, value * factor, entries);
                 }
             }
+            Operator::Sum(summands) => {
+                summands.iter().for_each(|summand| summand.push_row(o, factor, entries));
+            }
             Operator::Convolution(convolution) => {
                 convolution.row(o, |i, value| entries.push((i as u32, value * factor)));
             }
@@ -207,6 +211,7 @@ impl LinearMap {
             | Operator::Selection(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
+            | Operator::Sum(_)
             | Operator::Composition { .. } => entry_by_entry(),
         }
     }
@@ -221,6 +226,7 @@ impl LinearMap {
             | Operator::MatMul(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
+            | Operator::Sum(_)
             | Operator::Composition { .. } => (0..self.n_rows).all(|o| {
                 let mut row = self.row(o);
                 row.len() <= 1 && row.all(|(_, value)| value == 1.0)
@@ -233,11 +239,18 @@ impl LinearMap {
         assert_eq!(self.n_cols, inner.n_rows, "composed maps agree on the tensor between them");
         let structure = self.structure.as_ref().zip(inner.structure.as_ref());
         let structure = structure.and_then(|(outer, inner)| outer.after(inner));
-        self.composed(inner).with_structure(structure)
+        // Where values are known dimension by dimension, rows are hardly asked for.
+        let is_known = structure.as_ref().is_some_and(|structure| structure.factor.is_some());
+        self.composed(inner, is_known).with_structure(structure)
     }
 
-    fn composed(&self, inner: &LinearMap) -> LinearMap {
+    /// The composition, entry by entry only where rows would take longer each time, and not if that `is_lazy`.
+    fn composed(&self, inner: &LinearMap, is_lazy: bool) -> LinearMap {
         let (n_rows, n_cols) = (self.n_rows, inner.n_cols);
+        let kept = || {
+            let (outer, inner) = (Arc::new(self.clone()), Arc::new(inner.clone()));
+            LinearMap::new(n_rows, n_cols, Operator::Composition { outer, inner })
+        };
         match (&self.operator, &inner.operator) {
             (Operator::Identity, _) => inner.clone(),
             (_, Operator::Identity) => self.clone(),
@@ -246,14 +259,12 @@ impl LinearMap {
                     inner[outer[o]? as usize].map(|i| i as usize)
                 })
             }
-            (Operator::Scaled { map, factor }, _) => map.composed(inner).scaled(*factor),
-            (_, Operator::Scaled { map, factor }) => self.composed(map).scaled(*factor),
+            (Operator::Scaled { map, factor }, _) => map.composed(inner, is_lazy).scaled(*factor),
+            (_, Operator::Scaled { map, factor }) => self.composed(map, is_lazy).scaled(*factor),
             // Their rows are as quick to compute as those of one of them.
             (Operator::Selection(_) | Operator::Diagonal(_), _)
-            | (_, Operator::Selection(_) | Operator::Diagonal(_)) => {
-                let (outer, inner) = (Arc::new(self.clone()), Arc::new(inner.clone()));
-                LinearMap::new(n_rows, n_cols, Operator::Composition { outer, inner })
-            }
+            | (_, Operator::Selection(_) | Operator::Diagonal(_)) => kept(),
+            _ if is_lazy => kept(),
             _ => LinearMap::from_rows(n_rows, n_cols, |o, entries| {
                 for (k, value) in self.row(o) {
                     inner.push_row(k, value, entries);
@@ -268,11 +279,8 @@ impl LinearMap {
         assert_eq!(size, (other.n_rows, other.n_cols), "summands have one size");
         let both = self.structure.as_ref().zip(other.structure.as_ref());
         let structure = both.map(|(a, b)| a.or(b));
-        let sum = LinearMap::from_rows(size.0, size.1, |o, entries| {
-            self.push_row(o, 1.0, entries);
-            other.push_row(o, 1.0, entries);
-        });
-        sum.with_structure(structure)
+        let summands = Operator::Sum(Arc::new([self.clone(), other.clone()]));
+        LinearMap { structure: structure.map(Arc::new), ..LinearMap::new(size.0, size.1, summands) }
     }
 
     /// Every entry multiplied by `factor`.

@@ -4,7 +4,7 @@ use hecc_grammar::plan::{Key, Op, Runs, TypeError, Value, View};
 
 use crate::graph::NodeId;
 use crate::layout::{
-    Pair, Period, RotationSum, Shift, boxes, collect, diagonals, joint_period, rotated,
+    Pair, Period, RotationSum, Shift, boxes, collect, diagonals, joint_period, moved,
 };
 use crate::linear::LinearMap;
 
@@ -107,8 +107,8 @@ impl Lowering<'_> {
             for (pair, shifts) in boxes {
                 for (shift, runs) in shifts {
                     self.diagonal(&mut term, pair, shift, |_, giant| {
-                        let steps = giant.steps as usize % window.columns;
-                        let mut runs = rotated(runs, steps, window.columns);
+                        let by = giant.steps as usize % window.columns;
+                        let mut runs = moved(runs, space, by, window.columns, giant.swap);
                         runs.sort_unstable_by_key(|run| run.slot);
                         let runs = Runs(runs).repeated(&space.repeats(window));
                         View::Table { table, factor: 1.0, runs }

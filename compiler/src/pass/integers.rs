@@ -276,9 +276,14 @@ impl Builder<'_> {
         let mut result = Expression { terms: BTreeMap::new(), scales, bias, names };
         for (x, matrix, rows) in terms {
             let inner = &self.expressions[x.index()];
-            let matrix = matrix.with_values(|o, i, w| {
-                w * (rows[o] * inner.scales[i] / result.scales[o]).round_ties_even()
-            });
+            let ratio = |o: usize, i: usize| {
+                (rows[o] * inner.scales[i] / result.scales[o]).round_ties_even()
+            };
+            let is_kept = (0..n_out).all(|o| matrix.row(o).all(|(i, _)| ratio(o, i) == 1.0));
+            let matrix = match is_kept {
+                true => matrix,
+                false => matrix.with_values(|o, i, w| w * ratio(o, i)),
+            };
             for (&source, m) in &inner.terms {
                 let composed = matrix.after(m);
                 let sum = match result.terms.get(&source) {
@@ -350,11 +355,48 @@ fn integral_rows(matrix: &LinearMap) -> Option<(LinearMap, Vec<f64>)> {
             return None;
         }
     }
-    let whole = matrix.with_values(|o, _, w| (w / rows[o]).round());
+    // What is whole keeps its structure.
+    let whole = match rows.iter().all(|&unit| unit == 1.0) {
+        true => matrix.clone(),
+        false => matrix.with_values(|o, _, w| (w / rows[o]).round()),
+    };
     Some((whole, rows))
 }
 
 fn not_integer(node: &str, what: &str, why: &str) -> CompileError {
     let (node, what, why) = (node.to_owned(), what.to_owned(), why.to_owned());
     CompileError::NotInteger { node, what, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use hecc_grammar::model::Rounding;
+
+    use super::*;
+
+    #[test]
+    fn whole_weights_keep_their_structure() {
+        let text = r#"
+model 1 "whole"
+c0 : [2,1,3,3] = [1,-2,3,0,5,1, 2,2,1, 1,0,7,1,2,3,-1,0,1]
+c1 : [3,2,5,5] = [WEIGHTS]
+t0 = input : [1,1,7,7] "x"
+t1 = conv t0, c0 strides=[1,1] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] groups=1 : [1,2,5,5] "conv"
+t2 = mul t1, t1 : [1,2,5,5] "square"
+t3 = conv t2, c1 strides=[1,1] pads_begin=[0,0] pads_end=[0,0] dilations=[1,1] groups=1 : [1,3,1,1] "last"
+output "y" t3
+"#;
+        let weights = (0..150).map(|k| (k % 7 - 3).to_string()).collect::<Vec<_>>().join(",");
+        let text = text.replace("WEIGHTS", &weights);
+        let model = hecc_grammar::model::parse(&text, &mut |_| None).expect("it is a model");
+        let (zero_point, rounding) = (0, Rounding::HalfEven);
+        let quantizer = Quantizer { scale: 0.5, zero_point, q_min: -8, q_max: 7, rounding };
+        let integers = integers(&model, &[Some(quantizer)]).expect("its weights are integers");
+        let maps = integers.graph.nodes.iter().filter_map(|node| match &node.step {
+            Step::Affine { terms, .. } => Some(&terms[0].1),
+            Step::Input(_) | Step::Mul(..) | Step::Polynomial(..) | Step::Sine(..) => None,
+        });
+        let known = maps.map(|map| map.structure().is_some_and(|one| one.factor.is_some()));
+        assert_eq!(known.collect::<Vec<_>>(), [true, true]);
+    }
 }

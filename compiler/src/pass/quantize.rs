@@ -5,9 +5,7 @@
 //! behind every input. Scales are one number for each weight, chosen to minimize the squared error, as in Banner et al.
 //! (NeurIPS 2019), but by trying. All else stays.
 
-use std::collections::BTreeMap;
-
-use hecc_grammar::model::{Const, Model, Node, Op, Quantizer, Rounding, Tensor};
+use hecc_grammar::model::{Const, Model, Node, Op, Quantizer, Rewriter, Rounding, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::calibrate::Stats;
@@ -33,29 +31,16 @@ const CLIP_RATIOS: std::ops::RangeInclusive<u32> = 20..=100;
 pub fn quantize(model: &Model, stats: &Stats, bits: QuantizeBits) -> Result<Model, CompileError> {
     check_bits("weights", bits.weights, 2)?;
     check_bits("inputs", bits.inputs, 1)?;
-    let mut quantize = Quantize {
-        old: model,
-        new: Model { name: model.name.clone(), ..Model::default() },
-        constants: BTreeMap::new(),
-        bits,
-    };
-    let mut map: Vec<Tensor> = Vec::with_capacity(model.nodes.len());
-    for (tensor, node) in model.tensors() {
-        let mut node = node.clone();
-        for operand in node.op.operands_mut() {
-            *operand = map[operand.index()];
-        }
-        map.push(match node.op == Op::Input {
-            true => quantize.input(node, stats.ranges[tensor.index()])?,
-            false => quantize.node(node),
-        });
+    let mut new = Rewriter::new(model);
+    for (tensor, _) in model.tensors() {
+        let node = new.node(tensor);
+        let made = match node.op == Op::Input {
+            true => input(new.model(), node, stats.ranges[tensor.index()], bits.inputs)?,
+            false => weighted(&mut new, node, bits.weights),
+        };
+        new.define(made);
     }
-    for output in &model.outputs {
-        let mut output = output.clone();
-        output.tensor = map[output.tensor.index()];
-        quantize.new.outputs.push(output);
-    }
-    Ok(quantize.new)
+    Ok(new.finish())
 }
 
 /// The constant factor of a convolution or a product.
@@ -77,58 +62,47 @@ fn check_bits(what: &str, bits: u32, least: u32) -> Result<(), CompileError> {
     }
 }
 
-struct Quantize<'a> {
-    old: &'a Model,
-    new: Model,
-    /// Where the old model's constants are in the new one.
-    constants: BTreeMap<Const, Const>,
-    bits: QuantizeBits,
+/// An input and its rounding.
+fn input(
+    new: &mut Model,
+    node: Node,
+    range: (f64, f64),
+    bits: u32,
+) -> Result<Tensor, CompileError> {
+    let Node { name, shape, .. } = node;
+    let quantizer = input_quantizer(range, bits)
+        .map_err(|what| CompileError::Quantization(format!("input `{name}`: {what}")))?;
+    let x = new.push(Op::Input, &name, shape.clone());
+    Ok(new.push(Op::FakeQuant { x, quantizer }, &name, shape))
 }
 
-impl Quantize<'_> {
-    /// An input and its rounding.
-    fn input(&mut self, node: Node, range: (f64, f64)) -> Result<Tensor, CompileError> {
-        let Node { name, shape, .. } = node;
-        let quantizer = input_quantizer(range, self.bits.inputs)
-            .map_err(|what| CompileError::Quantization(format!("input `{name}`: {what}")))?;
-        let x = self.new.push(Op::Input, &name, shape.clone());
-        Ok(self.new.push(Op::FakeQuant { x, quantizer }, &name, shape))
+/// A node of the new model, with integer weights, the scale behind them and its bias behind that, if it has weights that are no such
+/// integers yet.
+fn weighted(new: &mut Rewriter<'_>, mut node: Node, bits: u32) -> Tensor {
+    let Some(weight) = weight(&mut node.op) else { return new.push(node) };
+    let found = new.model().array(*weight);
+    let largest = largest_integer(bits);
+    if found.iter().all(|w| w.fract() == 0.0 && w.abs() <= largest) {
+        return new.push(node);
     }
-
-    /// A node whose operands are those of the new model.
-    fn node(&mut self, mut node: Node) -> Tensor {
-        let Some(weight) = weight(&mut node.op) else { return self.copy(node) };
-        let found = self.old.array(*weight);
-        let largest = largest_integer(self.bits.weights);
-        if found.iter().all(|w| w.fract() == 0.0 && w.abs() <= largest) {
-            return self.copy(node);
-        }
-        let scale = best_scale(found, largest);
-        *weight = self.new.constant(integers(found, scale, largest));
-        let bias = if let Op::Conv { bias, .. } = &mut node.op { bias.take() } else { None };
-        let Node { op, name, shape } = node;
-        let mut y = self.new.push(op, &name, shape.clone());
-        let scale = self.new.constant(ArrayD::from_elem(IxDyn(&[]), scale));
-        y = self.new.push(Op::MulConst(y, scale), &name, shape.clone());
-        if let Some(bias) = bias {
-            let bias = self.old.array(bias);
-            let mut per_channel = vec![1; shape.len()];
-            per_channel[1] = bias.len();
-            let bias = ArrayD::from_shape_fn(per_channel, |index| bias[[index[1]]]);
-            let bias = self.new.constant(bias);
-            y = self.new.push(Op::AddConst(y, bias), &name, shape);
-        }
-        y
+    let scale = best_scale(found, largest);
+    let whole = integers(found, scale, largest);
+    let new = new.model();
+    *weight = new.constant(whole);
+    let bias = if let Op::Conv { bias, .. } = &mut node.op { bias.take() } else { None };
+    let Node { op, name, shape } = node;
+    let mut y = new.push(op, &name, shape.clone());
+    let scale = new.constant(ArrayD::from_elem(IxDyn(&[]), scale));
+    y = new.push(Op::MulConst(y, scale), &name, shape.clone());
+    if let Some(bias) = bias {
+        let bias = new.array(bias);
+        let mut per_channel = vec![1; shape.len()];
+        per_channel[1] = bias.len();
+        let bias = ArrayD::from_shape_fn(per_channel, |index| bias[[index[1]]]);
+        let bias = new.constant(bias);
+        y = new.push(Op::AddConst(y, bias), &name, shape);
     }
-
-    fn copy(&mut self, mut node: Node) -> Tensor {
-        for constant in node.op.constants_mut() {
-            let (old, new) = (self.old, &mut self.new);
-            let moved = self.constants.entry(*constant);
-            *constant = *moved.or_insert_with_key(|&c| new.constant(old.array(c).clone()));
-        }
-        self.new.push(node.op, &node.name, node.shape)
-    }
+    y
 }
 
 /// Steps from the smallest to the largest input that was seen, on both sides of 0 if any was negative. 0 is a step.

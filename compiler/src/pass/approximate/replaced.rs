@@ -1,6 +1,6 @@
 //! A model with polynomials in place of its activations.
 
-use hecc_grammar::model::{Model, Op, Polynomial, Tensor};
+use hecc_grammar::model::{Model, Op, Polynomial, Rewriter, Tensor};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 use super::LayerFit;
@@ -32,22 +32,19 @@ pub(super) fn with_activations(
     model: &Model,
     make: impl Fn(&mut Model, Tensor, Tensor) -> Op,
 ) -> Replaced {
-    let mut new = Model { nodes: vec![], outputs: vec![], ..model.clone() };
+    let mut new = Rewriter::new(model);
     let mut origins = vec![];
-    let mut places: Vec<Tensor> = vec![];
-    for (tensor, node) in model.tensors() {
-        let mut node = node.clone();
-        node.op.operands_mut().into_iter().for_each(|x| *x = places[x.index()]);
+    for (tensor, _) in model.tensors() {
+        let mut node = new.node(tensor);
         if let Op::Activation { x, .. } = node.op {
-            node.op = make(&mut new, tensor, x);
+            node.op = make(new.model(), tensor, x);
         }
-        places.push(new.push(node.op, &node.name, node.shape));
-        origins.resize(new.nodes.len() - 1, None);
+        let made = new.push(node);
+        new.define(made);
+        origins.resize(made.index(), None);
         origins.push(Some(tensor));
     }
-    new.outputs = model.outputs.clone();
-    new.outputs.iter_mut().for_each(|output| output.tensor = places[output.tensor.index()]);
-    Replaced { model: new, origins }
+    Replaced { model: new.finish(), origins }
 }
 
 /// The polynomials of a layer, of arguments in [−1, 1], or of their sines.
