@@ -3,7 +3,9 @@
 //! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
-use crate::plan::{ConstantId, Form, KeyUse, LimbSet, Op, Params, Plan, Scheme, Type, Value, View};
+use crate::plan::{
+    ConstantId, Form, KeyUse, LimbSet, Op, Params, PlainUse, Plan, Scheme, Type, Value, View,
+};
 
 /// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -286,7 +288,10 @@ fn encodings(plan: &Plan) -> impl Iterator<Item = Encoded> {
         factors.map(move |(of, uses)| encoded(uses.first, of.constant, of.limbs, of.form));
     let summands = plan.values().flat_map(move |(value, op)| {
         let is_full = |c: &ConstantId| !matches!(plan.constants[c.index()].view, View::Splat(_));
-        let constants = if let Op::AddPlain(..) = op { op.constants() } else { vec![] };
+        let constants = match op.plain_use() {
+            PlainUse::Summand => op.constants(),
+            PlainUse::None | PlainUse::Factor => vec![],
+        };
         let ty = plan.ty(value);
         constants.into_iter().filter(is_full).map(move |c| encoded(value, c, ty.limbs, ty.form))
     });

@@ -97,7 +97,10 @@ fn main() -> Result<()> {
     match &integers {
         None => row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale)),
         Some(report) => {
-            row("message and special primes", format!("{}, {}", params.q.len(), params.p.len()));
+            row(
+                "ciphertext-modulus and special primes",
+                format!("{}, {}", params.q.len(), params.p.len()),
+            );
             row("plaintext primes", format!("{:?}", params.t));
             for width in &report.widths {
                 row(

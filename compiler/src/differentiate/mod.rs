@@ -6,7 +6,7 @@
 
 mod curve;
 mod network;
-mod step;
+mod operation;
 
 pub use curve::{Channel, Curve};
 pub use network::Network;

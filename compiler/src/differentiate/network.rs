@@ -3,48 +3,48 @@
 use hecc_grammar::model::{Model, Polynomial, Tensor};
 
 use super::curve::Curve;
-use super::step::{Step, exact, given};
+use super::operation::{Operation, exact, given};
 
 /// A network, whose activations are functions or curves.
 pub struct Network {
-    steps: Vec<Step>,
+    operations: Vec<Operation>,
     lengths: Vec<usize>,
 }
 
 impl Network {
     /// The network of a model; `None` if the derivative of one of its operations is not known.
     pub fn new(model: &Model) -> Option<Network> {
-        let mut steps: Vec<Step> = vec![];
+        let mut operations: Vec<Operation> = vec![];
         let mut number = 0;
         for node in model.tensors() {
-            let step = Step::new(model, node, number)?;
-            number += usize::from(matches!(step, Step::Activation { .. }));
-            steps.push(step);
+            let operation = Operation::new(model, node, number)?;
+            number += usize::from(matches!(operation, Operation::Activation { .. }));
+            operations.push(operation);
         }
         let lengths = model.nodes.iter().map(|node| node.shape.iter().product()).collect();
-        Some(Network { steps, lengths })
+        Some(Network { operations, lengths })
     }
 
     /// The products of two numbers that one input takes.
     pub fn n_products(&self) -> usize {
-        self.steps.iter().map(Step::n_products).sum()
+        self.operations.iter().map(Operation::n_products).sum()
     }
 
     /// All values for one input, with the curves of its activations, or else their functions.
     pub fn values(&self, inputs: &[Vec<f32>], curves: Option<&[Curve]>) -> Vec<Vec<f32>> {
-        let mut values: Vec<Vec<f32>> = Vec::with_capacity(self.steps.len());
-        for (step, &length) in self.steps.iter().zip(&self.lengths) {
+        let mut values: Vec<Vec<f32>> = Vec::with_capacity(self.operations.len());
+        for (operation, &length) in self.operations.iter().zip(&self.lengths) {
             let of = |x: &Tensor| &values[x.index()];
-            let value = match step {
-                Step::Input(number) => inputs[*number].clone(),
-                Step::Conv(conv) => conv.forwards(of(&conv.x)),
-                Step::Linear(linear) => linear.forwards(&values, length),
-                Step::Mul(a, b) => of(a).iter().zip(of(b)).map(|(a, b)| a * b).collect(),
-                Step::Activation { x, function, number } => match curves {
+            let value = match operation {
+                Operation::Input(number) => inputs[*number].clone(),
+                Operation::Conv(conv) => conv.forwards(of(&conv.x)),
+                Operation::Linear(linear) => linear.forwards(&values, length),
+                Operation::Mul(a, b) => of(a).iter().zip(of(b)).map(|(a, b)| a * b).collect(),
+                Operation::Activation { x, function, number } => match curves {
                     Some(curves) => curves[*number].values(of(x)),
                     None => exact(*function, of(x)),
                 },
-                Step::Polynomial(x, polynomial) => given(polynomial, of(x)),
+                Operation::Polynomial(x, polynomial) => given(polynomial, of(x)),
             };
             values.push(value);
         }
@@ -53,15 +53,15 @@ impl Network {
 
     /// The arguments of activations among values.
     pub fn arguments<'v>(&self, values: &'v [Vec<f32>]) -> Vec<&'v [f32]> {
-        let argument = |step: &Step| match step {
-            Step::Activation { x, .. } => Some(values[x.index()].as_slice()),
-            Step::Input(_)
-            | Step::Conv(_)
-            | Step::Linear(_)
-            | Step::Mul(..)
-            | Step::Polynomial(..) => None,
+        let argument = |operation: &Operation| match operation {
+            Operation::Activation { x, .. } => Some(values[x.index()].as_slice()),
+            Operation::Input(_)
+            | Operation::Conv(_)
+            | Operation::Linear(_)
+            | Operation::Mul(..)
+            | Operation::Polynomial(..) => None,
         };
-        self.steps.iter().filter_map(argument).collect()
+        self.operations.iter().filter_map(argument).collect()
     }
 
     /// Given by how much a sum changes with some of the values, by how much it does with the coefficients of all curves: by
@@ -76,28 +76,28 @@ impl Network {
             curve.channels.iter().map(|channel| vec![0.0; channel.coefficients.len()]).collect()
         };
         let mut to_coefficients: Vec<Vec<Vec<f64>>> = curves.iter().map(zeros).collect();
-        let mut to_values: Vec<Option<Vec<f32>>> = vec![None; self.steps.len()];
+        let mut to_values: Vec<Option<Vec<f32>>> = vec![None; self.operations.len()];
         for (tensor, seed) in seeds {
             add(&mut to_values[tensor.index()], seed);
         }
-        for (i, step) in self.steps.iter().enumerate().rev() {
+        for (i, operation) in self.operations.iter().enumerate().rev() {
             let Some(g) = to_values[i].take() else { continue };
             let mut on = |x: Tensor, change: Vec<f32>| add(&mut to_values[x.index()], change);
-            match step {
-                Step::Input(_) => {}
-                Step::Conv(conv) => {
+            match operation {
+                Operation::Input(_) => {}
+                Operation::Conv(conv) => {
                     let mut change = vec![0.0; self.lengths[conv.x.index()]];
                     conv.backwards(&g, &mut change);
                     on(conv.x, change);
                 }
-                Step::Linear(linear) => {
+                Operation::Linear(linear) => {
                     for (x, rows) in &linear.terms {
                         let mut change = vec![0.0; self.lengths[x.index()]];
                         rows.add_transposed(&g, &mut change);
                         on(*x, change);
                     }
                 }
-                Step::Mul(a, b) => {
+                Operation::Mul(a, b) => {
                     let times = |x: &Tensor| {
                         g.iter().zip(&values[x.index()]).map(|(g, x)| g * x).collect::<Vec<f32>>()
                     };
@@ -105,11 +105,11 @@ impl Network {
                     on(*a, to_a);
                     on(*b, to_b);
                 }
-                Step::Activation { x, number, .. } => {
+                Operation::Activation { x, number, .. } => {
                     let sums = &mut to_coefficients[*number];
                     on(*x, curves[*number].back(&values[x.index()], &g, sums));
                 }
-                Step::Polynomial(x, polynomial) => {
+                Operation::Polynomial(x, polynomial) => {
                     let slope = slope(polynomial);
                     let values = given(&slope, &values[x.index()]);
                     on(*x, g.iter().zip(values).map(|(g, d)| g * d).collect());
@@ -146,7 +146,7 @@ mod tests {
     use crate::interpret;
     use crate::poly::{Fit, Variable};
 
-    /// A residual block: two groups of channels, a stride, a dense layer, and every kind of step.
+    /// A residual block: two groups of channels, a stride, a dense layer, and every kind of operation.
     fn model() -> Model {
         "model 1 \"m\"\n\
          c0 : [4,1,3,3] = [0.3, -0.2, 0.1, 0.2, -0.1, 0.2, 0.3, -0.3, 0.1, 0.3, -0.4, 0.1, 0.3, -0.1, 0.2, -0.2, 0.1, 0.2, \

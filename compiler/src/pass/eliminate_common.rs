@@ -15,15 +15,15 @@ pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {
     let mut known = HashMap::new();
     for (value, op) in plan.values() {
         let key = op.map_operands(|operand| new.new_value(operand));
-        let image = match known.get(&key) {
-            Some(&image) => image,
+        let made = match known.get(&key) {
+            Some(&made) => made,
             None => {
-                let image = new.copy(value)?;
-                known.insert(key, image);
-                image
+                let made = new.copy(value)?;
+                known.insert(key, made);
+                made
             }
         };
-        new.define(value, image);
+        new.define(value, made);
     }
     Ok(new.finish())
 }
@@ -32,17 +32,17 @@ fn share_constants(plan: &Plan) -> Plan {
     let mut new = plan.clone();
     new.constants.clear();
     let mut known: HashMap<(u64, ViewKey<'_>), ConstantId> = HashMap::new();
-    let mut images = vec![];
+    let mut places = vec![];
     for constant in &plan.constants {
         let key = (constant.scale.to_bits(), view_key(constant));
-        let image = *known.entry(key).or_insert_with(|| {
+        let made = *known.entry(key).or_insert_with(|| {
             new.constants.push(constant.clone());
             ConstantId(new.constants.len() as u32 - 1)
         });
-        images.push(image);
+        places.push(made);
     }
     for op in &mut new.ops {
-        *op = op.map_constants(|c| images[c.index()]);
+        *op = op.map_constants(|c| places[c.index()]);
     }
     new
 }

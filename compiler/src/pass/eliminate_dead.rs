@@ -16,8 +16,8 @@ pub fn eliminate_dead(plan: &Plan) -> Result<Plan, TypeError> {
     let mut new = Rewriter::new(plan);
     for (value, _) in plan.values() {
         if alive[value.index()] {
-            let image = new.copy(value)?;
-            new.define(value, image);
+            let made = new.copy(value)?;
+            new.define(value, made);
         }
     }
     let mut plan = new.finish();
@@ -28,11 +28,11 @@ pub fn eliminate_dead(plan: &Plan) -> Result<Plan, TypeError> {
 fn drop_unused_constants(plan: &mut Plan) {
     let mut used = vec![false; plan.constants.len()];
     plan.ops.iter().flat_map(Op::constants).for_each(|c| used[c.index()] = true);
-    let images = renumber(&used);
+    let places = renumber(&used);
     let mut keep = used.iter();
     plan.constants.retain(|_| keep.next() == Some(&true));
     for op in &mut plan.ops {
-        *op = op.map_constants(|c| ConstantId(images[c.index()]));
+        *op = op.map_constants(|c| ConstantId(places[c.index()]));
     }
     let mut used = vec![false; plan.tables.len()];
     for constant in &plan.constants {
@@ -40,12 +40,12 @@ fn drop_unused_constants(plan: &mut Plan) {
             used[*table as usize] = true;
         }
     }
-    let images = renumber(&used);
+    let places = renumber(&used);
     let mut keep = used.iter();
     plan.tables.retain(|_| keep.next() == Some(&true));
     for constant in &mut plan.constants {
         if let View::Table { table, .. } = &mut constant.view {
-            *table = images[*table as usize];
+            *table = places[*table as usize];
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Before: `FakeQuant` anywhere. After: none, and where one clamped much, as those that stand for a ReLU do, the clamping
 //! as an activation. Integers that are multiplied and added stay integers without rounding, they
-//! only grow wider; so dropping it changes a value by at most half a step, unless the quantizer also clamped it.
+//! only grow wider; so dropping it changes a value by at most half its scale, unless the quantizer also clamped it.
 
 use hecc_grammar::model::{Function, Model, Node, Op, Quantizer, Tensor};
 
@@ -32,14 +32,14 @@ pub struct Requantization {
     pub node: String,
     /// What dropping it changes on the calibration data.
     pub effect: Effect,
-    /// Its step.
+    /// Its scale.
     pub scale: f64,
 }
 
 /// What a quantizer between layers does to its operand on the calibration data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// All values are within its range: dropping it moves each by at most half a step.
+    /// All values are within its range: dropping it moves each by at most half its scale.
     Rounds,
     /// Some are a little outside its range: dropping it also moves these.
     Clamps,

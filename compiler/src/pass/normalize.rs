@@ -19,7 +19,7 @@ const SMALLEST_OPERAND: f64 = 1.0 / 256.0;
 
 /// Normalizes a graph. `range` gives the range of a tensor, margin included.
 pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f64)) -> Graph {
-    let mut pass = Pass { model, new: Graph::default(), images: vec![], plains: vec![] };
+    let mut pass = Pass { model, new: Graph::default(), rebuilt: vec![], plains: vec![] };
     let users = graph.users();
     for id in graph.ids() {
         let node = graph.node(id);
@@ -27,17 +27,17 @@ pub fn normalize(model: &Model, graph: &Graph, range: &dyn Fn(Tensor) -> (f64, f
         let largest = lo.abs().max(hi.abs());
         let plain = (if largest > 0.0 { 1.0 / largest } else { 1.0 }, 0.0);
         let wanted = users[id.0].iter().find_map(|&user| operand_map(model, graph.node(user)));
-        let image = pass.rebuild(node, wanted.unwrap_or(plain), plain.0);
-        pass.images.push(image);
+        let became = pass.rebuild(node, wanted.unwrap_or(plain), plain.0);
+        pass.rebuilt.push(became);
         pass.plains.push(plain.0);
     }
     let outputs = graph.outputs.iter().cloned();
     pass.new.outputs = outputs
         .map(|mut output| {
-            let image = pass.images[output.node.0];
-            let node = pass.new.node(image);
+            let became = pass.rebuilt[output.node.0];
+            let node = pass.new.node(became);
             output.node =
-                if node.offset == 0.0 { image } else { pass.convert(image, (node.factor, 0.0)) };
+                if node.offset == 0.0 { became } else { pass.convert(became, (node.factor, 0.0)) };
             output
         })
         .collect();
@@ -60,7 +60,7 @@ fn operand_map(model: &Model, node: &Node) -> Option<Map> {
 struct Pass<'a> {
     model: &'a Model,
     new: Graph,
-    images: Vec<NodeId>,
+    rebuilt: Vec<NodeId>,
     /// For each step so far, the factor that takes its range to [−1, 1].
     plains: Vec<f64>,
 }
@@ -76,13 +76,13 @@ impl Pass<'_> {
                 let mut new_bias: Vec<f64> = bias.clone();
                 let mut new_terms = vec![];
                 for (source, matrix) in terms {
-                    let image = self.images[source.0];
-                    let (f, o) = (self.new.node(image).factor, self.new.node(image).offset);
+                    let became = self.rebuilt[source.0];
+                    let (f, o) = (self.new.node(became).factor, self.new.node(became).offset);
                     if o != 0.0 {
                         let shift = matrix.apply(&vec![o / f; matrix.n_cols()]);
                         new_bias.iter_mut().zip(shift).for_each(|(b, s)| *b -= s);
                     }
-                    new_terms.push((image, matrix.scaled(map.0 / f)));
+                    new_terms.push((became, matrix.scaled(map.0 / f)));
                 }
                 let bias = new_bias.iter().map(|b| b * map.0 + map.1).collect();
                 (Step::Affine { terms: new_terms, bias }, map)
@@ -101,25 +101,25 @@ impl Pass<'_> {
         self.new.push(Node { step, factor, offset, ..node.clone() })
     }
 
-    /// The image of a step as the argument of a polynomial or sine, on the interval that it asks for.
+    /// What a step became, as the argument of a polynomial or sine, on the interval that it asks for.
     fn argument(&mut self, node: &Node, x: NodeId) -> NodeId {
         let wanted = operand_map(self.model, node).expect("it asks for an interval");
-        let image = self.images[x.0];
-        let found = (self.new.node(image).factor, self.new.node(image).offset);
-        if found == wanted { image } else { self.convert(image, wanted) }
+        let became = self.rebuilt[x.0];
+        let found = (self.new.node(became).factor, self.new.node(became).offset);
+        if found == wanted { became } else { self.convert(became, wanted) }
     }
 
-    /// The image of a step as an operand of a product: without offset, and not so small that products of products
+    /// What a step became, as an operand of a product: without offset, and not so small that products of products
     /// vanish.
     fn operand(&mut self, id: NodeId) -> NodeId {
-        let (image, plain) = (self.images[id.0], self.plains[id.0]);
-        let node = self.new.node(image);
+        let (became, plain) = (self.rebuilt[id.0], self.plains[id.0]);
+        let node = self.new.node(became);
         if node.offset != 0.0 {
-            self.convert(image, (node.factor / 2.0, 0.0))
+            self.convert(became, (node.factor / 2.0, 0.0))
         } else if node.factor < plain * SMALLEST_OPERAND {
-            self.convert(image, (plain, 0.0))
+            self.convert(became, (plain, 0.0))
         } else {
-            image
+            became
         }
     }
 

@@ -105,7 +105,7 @@ fn weighted(new: &mut Rewriter<'_>, mut node: Node, bits: u32) -> Tensor {
     y
 }
 
-/// Steps from the smallest to the largest input that was seen, on both sides of 0 if any was negative. 0 is a step.
+/// Integers from the smallest to the largest input that was seen, on both sides of 0 if any was negative.
 fn input_quantizer((lo, hi): (f64, f64), bits: u32) -> Result<Quantizer, String> {
     if !(lo.is_finite() && hi.is_finite() && lo <= hi) {
         return Err(format!("range [{lo}, {hi}], expected numbers from calibration"));

@@ -111,7 +111,7 @@ impl Trial {
     }
 
     /// What holds the noise with some plaintext primes; `None` if a level would be too large.
-    pub(super) fn chain(&mut self, t: Vec<u64>) -> Option<NoiseModulus> {
+    pub(super) fn modulus(&mut self, t: Vec<u64>) -> Option<NoiseModulus> {
         self.plan.params.t = t;
         self.plan.params.p = vec![MAX_PRIME_BITS.exp2() as u64];
         let mut above = vec![];
@@ -175,7 +175,7 @@ impl Trial {
     /// Parameters with that modulus, in as few primes as can be.
     pub(super) fn params(
         &self,
-        chain: &NoiseModulus,
+        modulus: &NoiseModulus,
         n_special: usize,
         security: Security,
     ) -> Option<Params> {
@@ -183,7 +183,7 @@ impl Trial {
         let mut taken = t.clone();
         let mut q = vec![];
         let mut largest = 0.0f64;
-        for &bits in &chain.level_bits {
+        for &bits in &modulus.level_bits {
             let count = self.n_primes(bits);
             let bits = (bits / count as f64).max(self.least_bits());
             largest = largest.max(bits);
@@ -222,14 +222,14 @@ impl Trial {
     pub(super) fn levels(
         &self,
         graph: &Graph,
-        chain: &NoiseModulus,
+        modulus: &NoiseModulus,
         params: &Params,
     ) -> Vec<usize> {
         match self.products {
-            Products::ScaleInvariant => levels_of_noise(graph, chain, params),
+            Products::ScaleInvariant => levels_of_noise(graph, modulus, params),
             Products::Bgv => {
                 let primes = |level: usize| -> usize {
-                    chain.level_bits[..=level].iter().map(|&bits| self.n_primes(bits)).sum()
+                    modulus.level_bits[..=level].iter().map(|&bits| self.n_primes(bits)).sum()
                 };
                 self.levels.iter().map(|&level| primes(level) - 1).collect()
             }
@@ -262,8 +262,8 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
 }
 
 /// Levels for scale-invariant products: primes are dropped as soon as noise allows.
-fn levels_of_noise(graph: &Graph, chain: &NoiseModulus, params: &Params) -> Vec<usize> {
-    let floor = rounding_bits(params) + chain.drop_margin;
+fn levels_of_noise(graph: &Graph, modulus: &NoiseModulus, params: &Params) -> Vec<usize> {
+    let floor = rounding_bits(params) + modulus.drop_margin;
     let dropped =
         |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };
     let mut levels: Vec<usize> = vec![];
@@ -272,7 +272,7 @@ fn levels_of_noise(graph: &Graph, chain: &NoiseModulus, params: &Params) -> Vec<
         let operands = step.operands();
         let mut level = operands.iter().map(|x| levels[x.0]).min().unwrap_or(params.input_level);
         let drops = !matches!(step, Step::Input(_));
-        while drops && level > 0 && chain.noise[id.0] - dropped(level - 1) > floor {
+        while drops && level > 0 && modulus.noise[id.0] - dropped(level - 1) > floor {
             level -= 1;
         }
         levels.push(level);

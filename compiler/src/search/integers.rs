@@ -35,14 +35,14 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
     let multiplies = graph.nodes.iter().any(|node| matches!(node.step, Step::Mul(..)));
     let kinds = [Products::ScaleInvariant, Products::Bgv];
     let kinds = if multiplies { &kinds[..] } else { &kinds[..1] };
-    let mut considered = Considered { problem, candidates: vec![], best: None };
+    let mut explored = Explored { problem, candidates: vec![], best: None };
     let mut rings_left = limits::RINGS_COMPARED;
     let mut trials = vec![];
     for log_n in rings {
         let mut fits = false;
         for &products in kinds {
             let Some(mut trial) = Trial::new(problem, log_n, products)? else { continue };
-            fits |= considered.search_ring(width, &mut trial)?;
+            fits |= explored.search_ring(width, &mut trial)?;
             trials.push(trial);
         }
         rings_left -= usize::from(fits);
@@ -50,7 +50,7 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
             break;
         }
     }
-    let Considered { candidates, best, .. } = considered;
+    let Explored { candidates, best, .. } = explored;
     let Some(Fitting { choice, stages, score, .. }) = best else {
         let log_n = config.log_n.unwrap_or(*limits::INTEGER_RINGS.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
@@ -63,7 +63,7 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
 }
 
 /// What was considered so far.
-struct Considered<'a> {
+struct Explored<'a> {
     problem: &'a Problem<'a>,
     /// The best one first.
     candidates: Vec<Candidate>,
@@ -78,19 +78,19 @@ struct Fitting {
     room: f64,
 }
 
-impl Considered<'_> {
+impl Explored<'_> {
     /// Tries numbers of plaintext and special primes for one ring and kind of product; whether any do.
     fn search_ring(&mut self, width: f64, trial: &mut Trial) -> Result<bool, CompileError> {
         let config = self.problem.config;
         let mut least = f64::INFINITY;
         for n_primes in 1..=limits::PLAINTEXT_PRIMES {
             let Some(t) = plaintext_primes(width, n_primes, trial.log_n) else { continue };
-            let Some(mut chain) = trial.chain(t) else { continue };
+            let Some(mut modulus) = trial.modulus(t) else { continue };
             // Seconds with the fewest special primes that are secure; infinite where noise does not fit after all.
             let mut first = None;
             for n_special in 1..=limits::INTEGER_SPECIAL_PRIMES {
                 let promising = first.is_none_or(|first| first < limits::NOTABLY * self.seconds());
-                let Some(params) = trial.params(&chain, n_special, config.security) else {
+                let Some(params) = trial.params(&modulus, n_special, config.security) else {
                     continue;
                 };
                 let Some(candidate) = candidate(&params, trial.products) else { continue };
@@ -98,7 +98,7 @@ impl Considered<'_> {
                     self.candidates.push(candidate);
                     continue;
                 }
-                let seconds = self.try_params(trial, &mut chain, params)?;
+                let seconds = self.try_params(trial, &mut modulus, params)?;
                 first.get_or_insert(seconds);
             }
             let Some(first) = first.filter(|seconds| seconds.is_finite()) else { continue };
@@ -115,13 +115,13 @@ impl Considered<'_> {
     fn try_params(
         &mut self,
         trial: &Trial,
-        chain: &mut NoiseModulus,
+        modulus: &mut NoiseModulus,
         params: Params,
     ) -> Result<f64, CompileError> {
         let problem = self.problem;
         let (n_limbs, n_special) = (params.q.len(), params.p.len());
-        let Some(fitting) = fit(problem, trial, chain, params)? else { return Ok(f64::INFINITY) };
-        let mut tight = chain.tightened(fitting.room - limits::SLACK);
+        let Some(fitting) = fit(problem, trial, modulus, params)? else { return Ok(f64::INFINITY) };
+        let mut tight = modulus.tightened(fitting.room - limits::SLACK);
         let seconds = self.add(trial.products, fitting);
         let params = trial.params(&tight, n_special, problem.config.security);
         if let Some(params) = params.filter(|params| params.q.len() < n_limbs)
@@ -177,8 +177,8 @@ fn worth_training_away(
             primes
                 .filter_map(|n_primes| {
                     let t = plaintext_primes(width - f64::from(bits), n_primes, trial.log_n)?;
-                    let chain = trial.chain(t)?;
-                    let params = trial.params(&chain, chosen.n_special, config.security)?;
+                    let modulus = trial.modulus(t)?;
+                    let params = trial.params(&modulus, chosen.n_special, config.security)?;
                     let candidate = candidate(&params, trial.products)?;
                     (candidate.is_secure()
                         && candidate.work() < limits::WORTH_TRAINING * chosen.work())
@@ -197,12 +197,12 @@ fn worth_training_away(
 fn fit(
     problem: &Problem<'_>,
     trial: &Trial,
-    chain: &mut NoiseModulus,
+    modulus: &mut NoiseModulus,
     mut params: Params,
 ) -> Result<Option<Fitting>, CompileError> {
     let (mut levels, mut lacking) = (vec![], 0.0);
     for attempt in 0..=limits::MAKE_ROOM {
-        let next = trial.levels(problem.graph, chain, &params);
+        let next = trial.levels(problem.graph, modulus, &params);
         if next != levels {
             levels = next;
             let choice = choice(problem, params.clone(), trial.products, &levels)?;
@@ -217,12 +217,12 @@ fn fit(
             }
             lacking = -left;
         }
-        chain.add_room(lacking * f64::from(attempt).exp2(), trial.products);
+        modulus.add_room(lacking * f64::from(attempt).exp2(), trial.products);
         // Keeping primes for longer is cheaper than larger ones, but does not help where none are dropped.
         if attempt > 0 && trial.products == Products::ScaleInvariant {
-            chain.widen(lacking.max(limits::LEAST_ROOM));
+            modulus.widen(lacking.max(limits::LEAST_ROOM));
         }
-        let wider = trial.params(chain, params.p.len(), problem.config.security);
+        let wider = trial.params(modulus, params.p.len(), problem.config.security);
         let Some(wider) = wider.filter(is_secure) else { return Ok(None) };
         if wider != params {
             levels.clear();

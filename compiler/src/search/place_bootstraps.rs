@@ -77,7 +77,7 @@ struct State {
 
 /// How a step is run.
 #[derive(Clone, Copy)]
-struct Choice {
+struct Way {
     level: usize,
     bootstrapped: Option<usize>,
     seconds: f64,
@@ -87,7 +87,7 @@ struct States<'a> {
     graph: &'a Graph,
     config: &'a PlaceConfig<'a>,
     last_use: Vec<usize>,
-    paths: DiGraph<State, Choice>,
+    paths: DiGraph<State, Way>,
     start: NodeIndex,
 }
 
@@ -122,7 +122,7 @@ impl<'a> States<'a> {
     }
 
     /// Every level for a step's result and for its bootstrapped result.
-    fn choices(&self, id: NodeId, state: &State) -> Vec<Choice> {
+    fn choices(&self, id: NodeId, state: &State) -> Vec<Way> {
         let step = &self.graph.node(id).step;
         if let Step::Sine(..) = step {
             return self.sines(id);
@@ -143,11 +143,11 @@ impl<'a> States<'a> {
         let mut choices = vec![];
         for level in lowest..=highest {
             let seconds = self.config.seconds[id.0][level];
-            choices.push(Choice { level, bootstrapped: None, seconds });
+            choices.push(Way { level, bootstrapped: None, seconds });
             if operands.is_empty() || self.config.sines_only {
                 continue;
             }
-            choices.extend(self.raised(level + 1).map(|to| Choice {
+            choices.extend(self.raised(level + 1).map(|to| Way {
                 level,
                 bootstrapped: Some(to),
                 seconds: seconds + self.config.bootstrap[id.0][to],
@@ -163,16 +163,13 @@ impl<'a> States<'a> {
     }
 
     /// A sine is a bootstrap to any level.
-    fn sines(&self, id: NodeId) -> Vec<Choice> {
-        let to_level = |to| Choice {
-            level: 0,
-            bootstrapped: Some(to),
-            seconds: self.config.bootstrap[id.0][to],
-        };
+    fn sines(&self, id: NodeId) -> Vec<Way> {
+        let to_level =
+            |to| Way { level: 0, bootstrapped: Some(to), seconds: self.config.bootstrap[id.0][to] };
         self.raised(1).map(to_level).collect()
     }
 
-    fn after(&self, id: NodeId, state: &State, choice: Choice) -> State {
+    fn after(&self, id: NodeId, state: &State, choice: Way) -> State {
         let mut live = state.live.clone();
         live.push((id.0, choice.bootstrapped.unwrap_or(choice.level)));
         live.retain(|(node, _)| self.last_use[*node] > id.0);
@@ -193,7 +190,7 @@ impl<'a> States<'a> {
             let best = edges.min_by(|a, b| a.weight().seconds.total_cmp(&b.weight().seconds));
             *best.expect("a path has edges").weight()
         };
-        let choices: Vec<Choice> = path.windows(2).map(cheapest).collect();
+        let choices: Vec<Way> = path.windows(2).map(cheapest).collect();
         Some(Placement {
             levels: choices.iter().map(|choice| choice.level).collect(),
             bootstrapped: choices.iter().map(|choice| choice.bootstrapped).collect(),

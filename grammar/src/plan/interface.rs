@@ -25,7 +25,7 @@ pub struct ResultType {
     /// log2 of its scale.
     pub scale: f64,
     /// BFV: what its message is multiplied by, modulo each plaintext prime.
-    pub factors: Vec<u64>,
+    pub correction_factors: Vec<u64>,
 }
 
 impl Interface {
@@ -55,8 +55,8 @@ impl VerifiedPlan {
         let of_primes: Vec<Vec<u64>> = self.params.t.iter().map(factors).collect();
         let result = |value| {
             let ty = self.ty(value);
-            let factors = of_primes.iter().map(|of_values| of_values[value.index()]).collect();
-            ResultType { limbs: ty.limbs, scale: ty.scale, factors }
+            let of_value = of_primes.iter().map(|of_values| of_values[value.index()]);
+            ResultType { limbs: ty.limbs, scale: ty.scale, correction_factors: of_value.collect() }
         };
         Interface {
             params: self.params.clone(),

@@ -38,7 +38,7 @@ pub use file::{
 pub use interface::{Interface, ResultType};
 pub use kind::{OutputKind, lanes};
 pub use limb_set::LimbSet;
-pub use op::{ConstantId, Form, Key, Meaning, Op, Opcode, Type, TypeError, Value};
+pub use op::{ConstantId, Form, Key, Meaning, Op, Opcode, PlainUse, Type, TypeError, Value};
 pub use params::{Params, Scheme, log2_of, round_scale};
 pub use parse::parse;
 pub use prime::is_prime;

@@ -133,7 +133,7 @@ impl Params {
         self.limbs_at(self.input_level)
     }
 
-    /// log2 of the product of all message and special primes: what security is judged by.
+    /// log2 of the product of all ciphertext-modulus and special primes: what security is judged by.
     pub fn log_qp(&self) -> f64 {
         self.q.iter().chain(&self.p).map(|&prime| (prime as f64).log2()).sum()
     }

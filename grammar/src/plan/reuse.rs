@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConstantId, Form, LimbSet, Op, Plan, Value, View};
+use super::{ConstantId, Form, LimbSet, PlainUse, Plan, Value, View};
 
 /// A constant as a factor of ciphertexts of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ impl Plan {
     pub fn factors(&self) -> BTreeMap<Factor, Uses> {
         let mut factors: BTreeMap<Factor, Uses> = BTreeMap::new();
         for (value, op) in self.values() {
-            if !matches!(op, Op::MulPlain(..) | Op::DotPlain(_)) {
+            if op.plain_use() != PlainUse::Factor {
                 continue;
             }
             let ty = self.ty(value);

@@ -117,7 +117,7 @@ fn decrypt_integers(
                 let messages = Rounding::new(ring, &limbs).messages(&message, batch.modulus());
                 let fits = messages.noise < LARGEST_NOISE;
                 let t = batch.modulus();
-                let inverse = t.inverse(result.factors[i]);
+                let inverse = t.inverse(result.correction_factors[i]);
                 let mut coefficients =
                     fits.then_some(messages.coefficients).ok_or(RunError::Noise)?;
                 coefficients.iter_mut().for_each(|m| *m = t.mul(*m, inverse));

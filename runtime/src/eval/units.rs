@@ -46,11 +46,31 @@ pub(super) fn units(plan: &Plan) -> Vec<Vec<Value>> {
 
 /// How many instructions such as this one are taken together at most.
 fn most_at_once(plan: &Plan, op: &Op) -> usize {
-    let is_sum = matches!(op, Op::DotPlain(_));
-    if is_sum && is_sum_of_multiples(plan, op) {
-        return if plan.batch > 1 { MAX_SUMS } else { 1 };
+    match op {
+        Op::DotPlain(_) if is_sum_of_multiples(plan, op) => {
+            if plan.batch > 1 {
+                MAX_SUMS
+            } else {
+                1
+            }
+        }
+        Op::DotPlain(_) | Op::ApplyKey(..) => MAX_PRODUCTS,
+        Op::Input(_)
+        | Op::Add(..)
+        | Op::Sub(..)
+        | Op::Neg(_)
+        | Op::AddPlain(..)
+        | Op::MulPlain(..)
+        | Op::Mul(..)
+        | Op::MulBgv(..)
+        | Op::Rescale(_)
+        | Op::ModSwitch(..)
+        | Op::Drop(..)
+        | Op::Decompose(_)
+        | Op::ModUp(_)
+        | Op::ModDown(_)
+        | Op::ModRaise(..) => 1,
     }
-    if is_sum || matches!(op, Op::ApplyKey(..)) { MAX_PRODUCTS } else { 1 }
 }
 
 /// Whether an instruction is a sum of ciphertexts times numbers.

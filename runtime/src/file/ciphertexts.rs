@@ -230,7 +230,7 @@ fn input_signatures(interface: &Interface, seeded: bool) -> Vec<Signature> {
 
 fn output_signatures(interface: &Interface) -> Vec<Signature> {
     let signature = |result: &ResultType| {
-        let ResultType { limbs, scale, factors: _ } = *result;
+        let ResultType { limbs, scale, correction_factors: _ } = *result;
         Signature { limbs, scale, degree: 1, seeded: false }
     };
     let signatures: Vec<Signature> = interface.results.iter().map(signature).collect();

@@ -20,7 +20,7 @@ use super::ops;
 use super::proto::{GraphProto, NodeProto};
 use super::unsupported;
 use super::value::Value;
-use names::{Found, Names};
+use names::{Named, Names};
 use origins::Origins;
 
 /// More refused nodes than this are not looked for.
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
 
     /// The value behind a name that the node at `position` reads.
     fn lookup(&mut self, name: &'a str, position: usize) -> Result<Value, Refused> {
-        if let Some(Found { value, is_new }) = self.names.find(name, self.context.dir)? {
+        if let Some(Named { value, is_new }) = self.names.find(name, self.context.dir)? {
             if let (true, Value::Constant(constant)) = (is_new, &value) {
                 self.model.earn(constant.array.len());
                 self.not_finite.stored(name, &value);

@@ -17,7 +17,7 @@ pub(super) struct Names<'a> {
 }
 
 /// What is behind a name.
-pub(super) struct Found {
+pub(super) struct Named {
     pub(super) value: Value,
     /// Whether it is a stored constant that nothing has read before.
     pub(super) is_new: bool,
@@ -52,18 +52,18 @@ impl<'a> Names<'a> {
         &mut self,
         name: &'a str,
         dir: Option<&Path>,
-    ) -> Result<Option<Found>, Refused> {
+    ) -> Result<Option<Named>, Refused> {
         if let Some(value) = self.values.get(name) {
-            return Ok(Some(Found { value: value.clone(), is_new: false }));
+            return Ok(Some(Named { value: value.clone(), is_new: false }));
         }
         let Some(tensor) = self.stored.get(name) else { return Ok(None) };
         if tensor::holds_strings(tensor) {
             let value = tensor::read_strings(tensor).map(Value::Strings)?;
-            return Ok(Some(Found { value, is_new: false }));
+            return Ok(Some(Named { value, is_new: false }));
         }
         let constant = tensor::read(tensor, dir)
             .map_err(|r| refuse(format!("initializer `{name}`: {}", r.reason)))?;
-        Ok(Some(Found { value: constant.into(), is_new: self.read.insert(name) }))
+        Ok(Some(Named { value: constant.into(), is_new: self.read.insert(name) }))
     }
 
     /// Enters a branch: its names hide those outside.

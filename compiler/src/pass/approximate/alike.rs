@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::choose::cheapest;
 use super::degree_search::{DegreeSearch, Order, Try};
 use super::goal::SLACK;
-use super::{ApproximateConfig, Choice};
+use super::{ApproximateConfig, DegreeOption};
 use crate::error::CompileError;
 use crate::poly::polynomial_depth;
 
@@ -58,7 +58,7 @@ impl DegreeSearch<'_> {
     /// they do in `found`, which has the higher degree everywhere.
     fn mixed(&self, found: &Try) -> Vec<usize> {
         let last = found.chosen[0];
-        let two: Vec<Vec<Choice>> =
+        let two: Vec<Vec<DegreeOption>> =
             self.choices.iter().map(|choices| choices[last - 1..].to_vec()).collect();
         let alone: f64 = two.iter().filter_map(|choices| choices[1].loss).sum();
         let budget = alone * SLACK / found.loss.max(f64::MIN_POSITIVE);

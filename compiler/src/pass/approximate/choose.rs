@@ -1,10 +1,10 @@
 //! The cheapest degrees within a budget, by dynamic programming over the layers.
 
-use super::Choice;
+use super::DegreeOption;
 
 /// For each layer the index of its choice, and the least total loss that there is: the smallest total cost with a total loss
 /// within the budget. If there is none, the smallest loss of all.
-pub(super) fn cheapest(layers: &[Vec<Choice>], budget: f64) -> (Vec<usize>, f64) {
+pub(super) fn cheapest(layers: &[Vec<DegreeOption>], budget: f64) -> (Vec<usize>, f64) {
     // best[cost] is the smallest loss of the layers so far at exactly that cost, with the choices.
     let mut best: Vec<Option<(f64, Vec<usize>)>> = vec![Some((0.0, vec![]))];
     for choices in layers {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::poly::{FitConfig, Observed, Variable, fit};
 
-    fn made_up(layers: usize) -> Vec<Vec<Choice>> {
+    fn made_up(layers: usize) -> Vec<Vec<DegreeOption>> {
         let nothing = Observed { lo: -1.0, hi: 1.0, points: vec![] };
         let fit = fit(
             |x| x,
@@ -42,7 +42,7 @@ mod tests {
             1,
             FitConfig { margin: 1.0, floor: 1.0, variable: Variable::Argument },
         );
-        let choice = |layer: usize, i: usize| Choice {
+        let choice = |layer: usize, i: usize| DegreeOption {
             degree: i,
             cost: 1 + i * (layer % 3 + 1),
             loss: Some(((layer * 7 + 5) % 11 + 1) as f64 / (1 << (2 * i)) as f64),

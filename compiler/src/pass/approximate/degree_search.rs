@@ -10,7 +10,7 @@ use super::channels::are_many;
 use super::replaced::replaced;
 use super::sequential::{fit_each, fit_in_sequence};
 use super::tune::Tuning;
-use super::{ApproximateConfig, Attempt, Choice, Goal, LayerFit, Recipe, Tried, sensitivity};
+use super::{ApproximateConfig, Attempt, DegreeOption, Goal, LayerFit, Recipe, Tried, sensitivity};
 use crate::calibrate::{Calibration, Split, histograms};
 use crate::error::CompileError;
 use crate::histogram::Histogram;
@@ -68,7 +68,7 @@ pub struct DegreeSearch<'a> {
     pub(super) kept: Histograms,
     /// Results of the model on the inputs that degrees are chosen by.
     pub(super) expected: &'a [Results],
-    pub(super) choices: Vec<Vec<Choice>>,
+    pub(super) choices: Vec<Vec<DegreeOption>>,
     pub(super) order: Order,
     best: Option<Try>,
     pub(super) tried: Vec<Tried>,
@@ -290,7 +290,7 @@ impl<'a> DegreeSearch<'a> {
                 let fit = self.fit(&self.fitted, &self.layers[k], degree);
                 let products = multiplications(&Coefficients::one(&fit.polynomial.coefficients));
                 let cost = self.config.products_per_level * polynomial_depth(degree) + products;
-                self.choices[k].push(Choice { degree, cost, loss: None, fit });
+                self.choices[k].push(DegreeOption { degree, cost, loss: None, fit });
             }
         }
     }
@@ -298,7 +298,7 @@ impl<'a> DegreeSearch<'a> {
     /// Measures what the choices from number `first` on cost alone.
     pub(super) fn measure(&mut self, first: usize) -> Result<(), CompileError> {
         let (model, layers) = (self.model, &self.layers);
-        let of_layer = |choices: &Vec<Choice>| -> Vec<Fit> {
+        let of_layer = |choices: &Vec<DegreeOption>| -> Vec<Fit> {
             choices[first..].iter().map(|choice| choice.fit.clone()).collect()
         };
         let ones: Vec<Vec<Fit>> = self.choices.iter().map(of_layer).collect();

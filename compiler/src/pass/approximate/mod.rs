@@ -151,7 +151,7 @@ impl ApproximateConfig {
 
 /// One degree considered for a layer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
+pub struct DegreeOption {
     /// The degree.
     pub degree: usize,
     /// Cost, in products of ciphertexts.
@@ -172,7 +172,7 @@ pub struct LayerReport {
     /// Index of the chosen one in `choices`.
     pub chosen: usize,
     /// All degrees considered.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<DegreeOption>,
     /// The polynomials that are shipped.
     pub shipped: LayerFit,
 }

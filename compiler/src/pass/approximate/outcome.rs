@@ -2,7 +2,7 @@
 
 use super::degree_search::{BETTER, DegreeSearch, Layer, Order, Try};
 use super::replaced::replaced;
-use super::{ApproximateReport, Choice, LayerReport, Replaced, TuneReport};
+use super::{ApproximateReport, DegreeOption, LayerReport, Replaced, TuneReport};
 use crate::error::CompileError;
 use crate::judge::Distance;
 use crate::poly::polynomial_depth;
@@ -61,14 +61,14 @@ impl DegreeSearch<'_> {
                 continue;
             }
             let layers = self.choices.iter().zip(&found.chosen);
-            let new: Vec<&Choice> = layers.map(|(choices, &i)| &choices[i]).collect();
+            let new: Vec<&DegreeOption> = layers.map(|(choices, &i)| &choices[i]).collect();
             let old = report.layers.iter().map(|layer| &layer.choices[layer.chosen]);
-            let old: Vec<&Choice> = old.collect();
-            let sum = |of: &dyn Fn(&Choice) -> usize, choices: &[&Choice]| -> usize {
+            let old: Vec<&DegreeOption> = old.collect();
+            let sum = |of: &dyn Fn(&DegreeOption) -> usize, choices: &[&DegreeOption]| -> usize {
                 choices.iter().map(|choice| of(choice)).sum()
             };
-            let depth = |choice: &Choice| polynomial_depth(choice.degree);
-            let cost = |choice: &Choice| choice.cost;
+            let depth = |choice: &DegreeOption| polynomial_depth(choice.degree);
+            let cost = |choice: &DegreeOption| choice.cost;
             return Ok(Some(Beyond {
                 degrees: new.iter().map(|choice| choice.degree).collect(),
                 levels: sum(&depth, &new).saturating_sub(sum(&depth, &old)),
@@ -81,7 +81,7 @@ impl DegreeSearch<'_> {
 
     /// The model with polynomials fitted on all inputs that are not held out, or with tuned ones.
     pub(super) fn attempt(&self, best: &Try) -> Result<Attempt, CompileError> {
-        let refit = |(layer, (choices, &i)): (&Layer, (&Vec<Choice>, &usize))| {
+        let refit = |(layer, (choices, &i)): (&Layer, (&Vec<DegreeOption>, &usize))| {
             self.fit(&self.kept, layer, choices[i].degree)
         };
         let chosen = self.choices.iter().zip(&best.chosen);

@@ -11,7 +11,7 @@ use crate::interpret;
 use crate::judge::{Distance, Judge, Results, merge};
 
 /// Inputs that are looked at, at most.
-const MAX_INPUTS: usize = 96;
+const MAX_INPUTS: usize = 64;
 
 /// Inputs that are looked at in any case, if there are as many.
 const LEAST_INPUTS: usize = 32;

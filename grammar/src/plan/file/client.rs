@@ -34,10 +34,10 @@ pub(super) fn write(w: &mut Writer, interface: &Interface, inputs: &[Input], out
         w.u64(limbs.0);
         w.u64(*n_special as u64);
     }
-    for ResultType { limbs, scale, factors } in results {
+    for ResultType { limbs, scale, correction_factors } in results {
         w.u64(limbs.0);
         w.f64(*scale);
-        factors.iter().for_each(|&factor| w.u64(factor));
+        correction_factors.iter().for_each(|&factor| w.u64(factor));
     }
 }
 
@@ -70,5 +70,5 @@ fn read_key(r: &mut Reader<'_>) -> Result<KeyUse, Malformed> {
 
 fn read_result(r: &mut Reader<'_>, n_instances: usize) -> Result<ResultType, Malformed> {
     let (limbs, scale) = (LimbSet(r.u64()?), r.f64()?);
-    Ok(ResultType { limbs, scale, factors: list(n_instances, || r.u64())? })
+    Ok(ResultType { limbs, scale, correction_factors: list(n_instances, || r.u64())? })
 }

@@ -30,7 +30,34 @@ pub enum Meaning<'a> {
     Same(Value),
 }
 
+/// What an instruction does with plaintexts: how they are encoded, and whether they are worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainUse {
+    /// It has none.
+    None,
+    /// It adds them, at the scale of the sum.
+    Summand,
+    /// It multiplies by them.
+    Factor,
+}
+
 impl Op {
+    /// What it does with plaintexts.
+    pub fn plain_use(&self) -> PlainUse {
+        match self.meaning() {
+            Meaning::PlainSum(..) => PlainUse::Summand,
+            Meaning::PlainProduct(..) | Meaning::PlainProducts(_) => PlainUse::Factor,
+            Meaning::Input(_)
+            | Meaning::Sum(..)
+            | Meaning::Difference(..)
+            | Meaning::Negation(_)
+            | Meaning::Product(..)
+            | Meaning::Rotation(..)
+            | Meaning::Conjugation(_)
+            | Meaning::Same(_) => PlainUse::None,
+        }
+    }
+
     /// What it does to messages.
     pub fn meaning(&self) -> Meaning<'_> {
         match self {

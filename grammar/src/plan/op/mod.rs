@@ -14,7 +14,7 @@ mod typing;
 
 pub use ids::{ConstantId, Value};
 pub use key::Key;
-pub use meaning::Meaning;
+pub use meaning::{Meaning, PlainUse};
 pub(super) use operand::{Operand, OperandSource};
 pub use types::{Form, Type, TypeError};
 

@@ -63,7 +63,7 @@ fn check_keys(params: &Params, keys: &[KeyUse]) -> Result<(), PlanError> {
 }
 
 fn check_result(params: &Params, result: &ResultType) -> Result<(), PlanError> {
-    let ResultType { limbs, scale, factors } = result;
+    let ResultType { limbs, scale, correction_factors: factors } = result;
     let has_limbs = !limbs.is_empty() && limbs.is_subset(params.all_limbs());
     let log_q = || -> f64 { limbs.iter().map(|limb| params.log_q(limb)).sum() };
     let has_scale = || match params.scheme {
@@ -74,7 +74,7 @@ fn check_result(params: &Params, result: &ResultType) -> Result<(), PlanError> {
     if has_limbs && has_scale() && are_units && factors.len() == params.t.len() {
         return Ok(());
     }
-    fail("results", "primes, scale or factors of a ciphertext that no plan has")
+    fail("results", "primes, scale or correction factors of a ciphertext that no plan has")
 }
 
 /// Ciphertexts are as many as tensors have maps.

@@ -58,7 +58,7 @@ fn check_numbers(output: &Output) -> Result<(), String> {
             "it has neither no quantization scale nor one for each element",
         ),
         (
-            output.element_scales.iter().any(|step| !step.is_finite()),
+            output.element_scales.iter().any(|scale| !scale.is_finite()),
             "a quantization scale is not finite",
         ),
         (

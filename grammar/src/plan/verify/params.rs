@@ -25,7 +25,7 @@ fn check_counts(params: &Params) -> Result<(), PlanError> {
     let (n_q, n_t, n_p) = (params.q.len(), params.t.len(), params.p.len());
     if n_q == 0 || n_q > 64 || n_p > 64 {
         return fail(format!(
-            "{n_q} message and {n_p} special primes, expected 1 to 64 and 0 to 64"
+            "{n_q} ciphertext-modulus and {n_p} special primes, expected 1 to 64 and 0 to 64"
         ));
     }
     let fits = match params.scheme {

@@ -8,7 +8,7 @@ use crate::linear::{LinearMap, affine_of};
 use crate::poly::value;
 
 /// One operation.
-pub(super) enum Step {
+pub(super) enum Operation {
     /// The input with this number.
     Input(usize),
     /// A convolution.
@@ -51,23 +51,23 @@ pub(super) enum Rows {
     },
 }
 
-impl Step {
+impl Operation {
     /// The operation of a node; `None` if its derivative is not known. `number` is that of the next activation.
     pub(super) fn new(
         model: &Model,
         (tensor, node): (Tensor, &Node),
         number: usize,
-    ) -> Option<Step> {
+    ) -> Option<Operation> {
         match &node.op {
-            Op::Input => {
-                Some(Step::Input(model.inputs().take_while(|(input, _)| *input < tensor).count()))
-            }
-            Op::Conv { .. } => Some(Step::Conv(Conv::new(model, node)?)),
-            Op::Mul(a, b) => Some(Step::Mul(*a, *b)),
+            Op::Input => Some(Operation::Input(
+                model.inputs().take_while(|(input, _)| *input < tensor).count(),
+            )),
+            Op::Conv { .. } => Some(Operation::Conv(Conv::new(model, node)?)),
+            Op::Mul(a, b) => Some(Operation::Mul(*a, *b)),
             Op::Activation { x, function } => {
-                Some(Step::Activation { x: *x, function: *function, number })
+                Some(Operation::Activation { x: *x, function: *function, number })
             }
-            Op::Polynomial { x, polynomial } => Some(Step::Polynomial(*x, polynomial.clone())),
+            Op::Polynomial { x, polynomial } => Some(Operation::Polynomial(*x, polynomial.clone())),
             Op::ChannelPolynomials { .. } | Op::Sine { .. } | Op::FakeQuant { .. } => None,
             Op::AveragePool { .. }
             | Op::MatMul { .. }
@@ -86,7 +86,7 @@ impl Step {
                 let affine = affine_of(model, tensor)?;
                 let bias = affine.bias.unwrap_or_default().iter().map(|&b| b as f32).collect();
                 let terms = affine.terms.iter().map(|(x, map)| (*x, Rows::new(map))).collect();
-                Some(Step::Linear(Linear { terms, bias }))
+                Some(Operation::Linear(Linear { terms, bias }))
             }
         }
     }
@@ -94,9 +94,14 @@ impl Step {
     /// The products of two numbers that it takes.
     pub(super) fn n_products(&self) -> usize {
         match self {
-            Step::Conv(conv) => conv.weight.len() * conv.grid.pixels(),
-            Step::Linear(linear) => linear.terms.iter().map(|(_, rows)| rows.n_entries()).sum(),
-            Step::Input(_) | Step::Mul(..) | Step::Activation { .. } | Step::Polynomial(..) => 0,
+            Operation::Conv(conv) => conv.weight.len() * conv.grid.pixels(),
+            Operation::Linear(linear) => {
+                linear.terms.iter().map(|(_, rows)| rows.n_entries()).sum()
+            }
+            Operation::Input(_)
+            | Operation::Mul(..)
+            | Operation::Activation { .. }
+            | Operation::Polynomial(..) => 0,
         }
     }
 }
