@@ -100,7 +100,9 @@ fn broken_promises_of_client_parts_are_named() {
         ("a ciphertext that no plan has", &|part| part.interface.results[0].scale = f64::NAN),
         ("a ciphertext that no plan has", &|part| part.interface.results[0].limbs.0 = 0),
         ("a ciphertext that no plan has", &|part| part.interface.results[0].limbs.0 = 1 << 56),
-        ("a ciphertext that no plan has", &|part| part.interface.results[0].correction_factors.push(1)),
+        ("a ciphertext that no plan has", &|part| {
+            part.interface.results[0].correction_factors.push(1)
+        }),
         ("not as many as its inputs", &|part| part.interface.n_inputs = 2),
         ("not as many as its inputs", &|part| part.bounds.push(1.0)),
         ("a bound on errors that is none", &|part| part.bounds[0] = 0.0),
