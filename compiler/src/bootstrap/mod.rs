@@ -22,6 +22,7 @@ pub use probe::probe;
 pub use search::{Considered, Wish, bits_of, efficient, fastest, search};
 
 use crate::emit::Emit;
+use crate::poly::Target;
 use transform::Transform;
 
 /// What a bootstrap is emitted with.
@@ -52,7 +53,9 @@ impl Bootstrap<'_> {
             let imaginary = emit.op(Op::Sub(slots, conjugate))?;
             parts.push(times_unit(emit, imaginary, -1.0)?);
         }
-        let target = (self.chain.ladder.limbs(self.level), self.chain.ladder.scale(self.level));
+        let ladder = &self.chain.ladder;
+        let level = ladder.limbs(self.level).len() - 1;
+        let target = Target { level, scale: ladder.scale(self.level) };
         let emit_sine = |part| self.chain.sine.emit(emit, part, self.chain.ratio(), target);
         parts.into_iter().map(emit_sine).collect()
     }

@@ -7,10 +7,10 @@
 
 use std::f64::consts::PI;
 
-use hecc_grammar::plan::{LimbSet, Op, TypeError, Value};
+use hecc_grammar::plan::{Op, TypeError, Value};
 
 use crate::emit::Emit;
-use crate::poly::{self, Coefficients, one_number};
+use crate::poly::{self, Coefficients, Target, one_number};
 
 use super::cosine::CosineParams;
 use super::{BootstrapParams, Recovered};
@@ -57,34 +57,34 @@ impl Sine {
         1 + crate::poly::polynomial_depth(parameters.degree) + parameters.doublings
     }
 
-    /// Evaluates it on `t`. The result is on `target`'s primes at its scale.
+    /// Evaluates it on `t`.
     pub(super) fn emit(
         &self,
         emit: &mut Emit<'_>,
         t: Value,
         ratio: f64,
-        (limbs, scale): (LimbSet, f64),
+        target: Target,
     ) -> Result<Value, TypeError> {
         let shift = emit.splat(-0.25 / self.range(), emit.scale(t));
         let y = emit.op(Op::AddPlain(t, shift))?;
         let z = emit.double_angle(y)?;
         // Backwards from the result: a rescaled square has twice the scale but for the prime.
         let all = emit.plan.ty(z).limbs;
-        let mut wanted = scale + self.recovered.gain(ratio).log2();
-        let level = limbs.len() - 1;
+        let mut wanted = target.scale + self.recovered.gain(ratio).log2();
         for above in 1..=self.params.doublings {
-            let divided = all.lowest(level + above + 1).last().expect("limb sets are not empty");
+            let divided =
+                all.lowest(target.level + above + 1).last().expect("limb sets are not empty");
             wanted = (wanted + emit.plan.params.log_q(divided)) / 2.0;
         }
         let wanted = hecc_grammar::plan::round_scale(wanted);
-        let target = (level + self.params.doublings, wanted);
+        let above = Target { level: target.level + self.params.doublings, scale: wanted };
         let coefficients = Coefficients::one(&self.coefficients);
-        let mut value = poly::evaluate(emit, z, &coefficients, &mut one_number, target)?;
+        let mut value = poly::evaluate(emit, z, &coefficients, &mut one_number, above)?;
         for _ in 0..self.params.doublings {
             value = emit.double_angle(value)?;
         }
         // Multiplying the sine by ratio/2π is a matter of its scale: the plaintext is the integer 1.
-        let change = scale - emit.scale(value);
+        let change = target.scale - emit.scale(value);
         let one = emit.splat((-change).exp2(), change);
         emit.op(Op::MulPlain(value, one))
     }

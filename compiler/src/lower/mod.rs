@@ -19,7 +19,7 @@ use crate::bootstrap::Bootstrap;
 use crate::calibrate::Quantiles;
 use crate::emit::Emit;
 use crate::graph::{Graph, NodeId, Step};
-use crate::poly;
+use crate::poly::{self, Target};
 use crate::primes::HEADROOM;
 use crate::scales::is_uniform;
 
@@ -141,7 +141,8 @@ impl Lowering<'_> {
             Step::Sine(x, _) => Ok(self.values[x.0].clone()),
             Step::Polynomial(x, coefficients) => {
                 let (level, ladder) = (self.choice.levels[id.0], &self.choice.ladder);
-                let target = (ladder.limbs(level).len() - 1, ladder.scale(level));
+                let scale = ladder.scale(level);
+                let target = Target { level: ladder.limbs(level).len() - 1, scale };
                 let limbs = ladder.limbs(level + graph.node(id).step.depth());
                 let layout = &self.choice.packing.layouts[id.0];
                 let places = Channels::new(coefficients.n_channels(), layout, self.plan.batch > 1);

@@ -14,6 +14,7 @@ use crate::graph::{Graph, GraphOutput, Node, NodeId, Step};
 use crate::linear::{LinearMap, affine_of};
 use crate::scales::is_uniform;
 
+use super::expression::Expression;
 use super::linearize::composition_grows;
 
 /// Bits that ratios of scales are rounded to, where elements of different scales are summed.
@@ -39,13 +40,11 @@ pub struct Integers {
     pub approximations: Vec<(String, f64)>,
 }
 
-/// A tensor as `scale_o · (Σ matrix · integers)_o + bias_o`.
+/// A tensor as `scale_o · (Σ map · integers)_o + bias_o`.
 #[derive(Clone)]
-struct Expression {
-    terms: BTreeMap<NodeId, LinearMap>,
+struct Scaled {
+    expression: Expression,
     scales: Vec<f64>,
-    bias: Vec<f64>,
-    names: Vec<String>,
 }
 
 /// The integer network of a model, whose inputs the client rounds by `quantizers`.
@@ -72,13 +71,13 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
                 };
                 n_inputs += 1;
                 let scales = vec![quantizer.scale; model.shape(tensor).iter().product()];
-                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor, scales)
+                builder.step(Step::Input(n_inputs - 1), &node.name, tensor, scales)
             }
             Op::Mul(a, b) => {
                 let (x, y) = (builder.operand(*a), builder.operand(*b));
                 let of = |tensor: &Tensor| builder.expressions[tensor.index()].scales.iter();
                 let scales = of(a).zip(of(b)).map(|(a, b)| a * b).collect();
-                builder.step(Step::Mul(x, y), vec![node.name.clone()], tensor, scales)
+                builder.step(Step::Mul(x, y), &node.name, tensor, scales)
             }
             Op::MulConst(x, _) => builder.scaled(tensor, *x),
             Op::Activation { function, .. } => {
@@ -119,7 +118,7 @@ pub fn integers(model: &Model, quantizers: &[Option<Quantizer>]) -> Result<Integ
 struct Builder<'a> {
     model: &'a Model,
     integers: Integers,
-    expressions: Vec<Expression>,
+    expressions: Vec<Scaled>,
     /// The largest magnitude of each input's integers.
     input_magnitudes: Vec<f64>,
     /// The largest magnitude of each step's integers.
@@ -128,53 +127,40 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// Appends a step; its result is the identity of itself.
-    fn step(
-        &mut self,
-        step: Step,
-        names: Vec<String>,
-        tensor: Tensor,
-        scales: Vec<f64>,
-    ) -> Expression {
+    fn step(&mut self, step: Step, name: &str, tensor: Tensor, scales: Vec<f64>) -> Scaled {
         let shape = self.integers.graph.shape_of(&step, self.model.shape(tensor));
-        let map = LinearMap::reshape(&shape, self.model.shape(tensor));
         let factor = if is_uniform(&scales) { 1.0 / scales[0] } else { 1.0 };
         self.magnitudes.push(self.magnitude(&step));
-        let node = Node { step, name: names.join(" + "), tensor, shape, factor, offset: 0.0 };
+        let (name, offset) = (name.to_owned(), 0.0);
+        let node = Node { step, name, tensor, shape: shape.clone(), factor, offset };
         let id = self.integers.graph.push(node);
         self.integers.scales.push(scales.clone());
-        let terms = [(id, map)].into();
-        Expression { terms, bias: vec![0.0; scales.len()], scales, names: vec![] }
-    }
-
-    /// The step of the graph that holds the integers of `tensor`, whatever they stand for.
-    fn holder(&self, tensor: Tensor) -> Option<NodeId> {
-        let Expression { terms, bias, .. } = &self.expressions[tensor.index()];
-        let (&id, matrix) = terms.iter().next()?;
-        let is_it = terms.len() == 1 && bias.iter().all(|&b| b == 0.0) && matrix.is_identity();
-        is_it.then_some(id)
+        Scaled { expression: Expression::of_step(id, &shape, self.model.shape(tensor)), scales }
     }
 
     /// The operand of a product.
     fn operand(&mut self, tensor: Tensor) -> NodeId {
-        self.holder(tensor).unwrap_or_else(|| self.materialize(tensor))
+        let integers = self.expressions[tensor.index()].expression.step();
+        integers.unwrap_or_else(|| self.materialize(tensor))
     }
 
     /// The step of the graph that holds `tensor`, appended if there is none yet.
     fn materialize(&mut self, tensor: Tensor) -> NodeId {
-        let expression = &self.expressions[tensor.index()];
-        if let Some(id) = self.holder(tensor)
-            && self.integers.scales[id.0] == expression.scales
+        let Scaled { expression, scales } = &self.expressions[tensor.index()];
+        if let Some(id) = expression.step()
+            && self.integers.scales[id.0] == *scales
         {
             return id;
         }
-        let Expression { terms, bias, names, mut scales } = expression.clone();
+        let (name, mut scales) = (expression.name(), scales.clone());
+        let Expression { terms, bias, .. } = expression.clone();
         let finer = self.finer(&terms, &bias, &scales);
         scales.iter_mut().for_each(|scale| *scale /= finer);
         let bias =
             bias.iter().zip(&scales).map(|(b, scale)| (b / scale).round_ties_even()).collect();
         let terms = terms.into_iter().map(|(id, matrix)| (id, matrix.scaled(finer))).collect();
         let step = Step::Affine { terms, bias };
-        self.expressions[tensor.index()] = self.step(step, names, tensor, scales);
+        self.expressions[tensor.index()] = self.step(step, &name, tensor, scales);
         NodeId(self.integers.graph.nodes.len() - 1)
     }
 
@@ -219,81 +205,65 @@ impl Builder<'_> {
     }
 
     /// The product with a constant that broadcasts: it changes the scales, and what is multiplied by zero loses its weights.
-    fn scaled(&mut self, tensor: Tensor, x: Tensor) -> Expression {
+    fn scaled(&mut self, tensor: Tensor, x: Tensor) -> Scaled {
         let affine = affine_of(self.model, tensor).expect("a product with a constant is linear");
-        let mut result = self.expressions[x.index()].clone();
+        let Scaled { mut expression, mut scales } = self.expressions[x.index()].clone();
         let (_, diagonal) = &affine.terms[0];
         let factor = |o: usize| diagonal.row(o).next().map_or(0.0, |(_, factor)| factor);
         let factors: Vec<f64> = (0..diagonal.n_rows()).map(factor).collect();
         // Zero is zero in any scale.
         let any = factors.iter().copied().find(|&factor| factor != 0.0).unwrap_or(1.0);
         for (o, &factor) in factors.iter().enumerate() {
-            result.bias[o] *= factor;
-            result.scales[o] *= if factor == 0.0 { any } else { factor };
+            expression.bias[o] *= factor;
+            scales[o] *= if factor == 0.0 { any } else { factor };
         }
         if factors.contains(&0.0) {
-            for matrix in result.terms.values_mut() {
-                *matrix = matrix.with_values(|o, _, w| if factors[o] == 0.0 { 0.0 } else { w });
+            for map in expression.terms.values_mut() {
+                *map = map.with_values(|o, _, w| if factors[o] == 0.0 { 0.0 } else { w });
             }
         }
-        result.names.push(self.model.node(tensor).name.clone());
-        result.names.dedup();
-        result
+        expression.add_name(&self.model.node(tensor).name);
+        Scaled { expression, scales }
     }
 
-    fn linear(&mut self, tensor: Tensor) -> Result<Expression, CompileError> {
+    fn linear(&mut self, tensor: Tensor) -> Result<Scaled, CompileError> {
         let model = self.model;
-        let name = model.node(tensor).name.clone();
+        let name = &model.node(tensor).name;
         let affine = affine_of(model, tensor).expect("called for linear operators only");
         let n_out: usize = model.shape(tensor).iter().product();
+        let bias = affine.bias.unwrap_or_else(|| vec![0.0; n_out]);
+        let mut expression = Expression::constant(bias);
         let mut terms = vec![];
-        let mut bias = affine.bias.unwrap_or_else(|| vec![0.0; n_out]);
-        let mut names: Vec<String> = vec![];
-        for (x, matrix) in affine.terms {
-            let inner = &self.expressions[x.index()];
-            if inner.terms.values().any(|inner| composition_grows(&matrix, inner)) {
+        for (x, map) in affine.terms {
+            let inner = &self.expressions[x.index()].expression;
+            if inner.terms.values().any(|inner| composition_grows(&map, inner)) {
                 self.materialize(x);
             }
-            let inner = &self.expressions[x.index()];
-            let shift = matrix.apply(&inner.bias);
-            bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
-            for name in &inner.names {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-            let (whole, rows) = integral_rows(&matrix).ok_or_else(|| {
-                not_integer(&name, "weights", "they are not integers times a scale for each row")
+            let inner = &self.expressions[x.index()].expression;
+            expression.add_bias(&map, inner);
+            expression.add_names(inner);
+            let (whole, rows) = integral_rows(&map).ok_or_else(|| {
+                not_integer(name, "weights", "they are not integers times a scale for each row")
             })?;
             terms.push((x, whole, rows));
         }
-        names.push(name.clone());
-        names.dedup();
+        expression.add_name(name);
         let (scales, error) = self.common_scales(&terms, n_out);
         if error > TOLERANCE {
             self.integers.approximations.push((name.clone(), error));
         }
-        let mut result = Expression { terms: BTreeMap::new(), scales, bias, names };
-        for (x, matrix, rows) in terms {
+        for (x, map, rows) in terms {
             let inner = &self.expressions[x.index()];
-            let ratio = |o: usize, i: usize| {
-                (rows[o] * inner.scales[i] / result.scales[o]).round_ties_even()
+            let ratio =
+                |o: usize, i: usize| (rows[o] * inner.scales[i] / scales[o]).round_ties_even();
+            let is_kept = (0..n_out).all(|o| map.row(o).all(|(i, _)| ratio(o, i) == 1.0));
+            let map = match is_kept {
+                true => map,
+                false => map.with_values(|o, i, w| w * ratio(o, i)),
             };
-            let is_kept = (0..n_out).all(|o| matrix.row(o).all(|(i, _)| ratio(o, i) == 1.0));
-            let matrix = match is_kept {
-                true => matrix,
-                false => matrix.with_values(|o, i, w| w * ratio(o, i)),
-            };
-            for (&source, m) in &inner.terms {
-                let composed = matrix.after(m);
-                let sum = match result.terms.get(&source) {
-                    Some(existing) => existing.plus(&composed),
-                    None => composed,
-                };
-                result.terms.insert(source, sum);
-            }
+            expression.add_terms(&map, &inner.expression);
         }
-        Ok(result)
+        Ok(Scaled { expression, scales })
     }
 
     /// A scale for each row that the scales of all its summands are multiples of, or nearly, and the largest relative error

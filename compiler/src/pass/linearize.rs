@@ -3,8 +3,6 @@
 //! Before: a model whose activations are polynomials. After: a [`Graph`] of affine maps, products and polynomials
 //! over unnormalized elements (factor 1, offset 0). An affine map costs one level, however many operators it joins.
 
-use std::collections::BTreeMap;
-
 use hecc_grammar::model::{Model, Op, Tensor};
 
 use crate::error::CompileError;
@@ -13,13 +11,7 @@ use crate::limits;
 use crate::linear::{LinearMap, affine_of};
 use crate::poly::Coefficients;
 
-/// A tensor as an affine function of steps of the graph.
-#[derive(Clone)]
-struct Expression {
-    terms: BTreeMap<NodeId, LinearMap>,
-    bias: Vec<f64>,
-    names: Vec<String>,
-}
+use super::expression::Expression;
 
 /// The graph of a model whose activations are approximated.
 pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
@@ -34,25 +26,25 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
         let expression = match &node.op {
             Op::Input => {
                 n_inputs += 1;
-                builder.step(Step::Input(n_inputs - 1), vec![node.name.clone()], tensor)
+                builder.step(Step::Input(n_inputs - 1), &node.name, tensor)
             }
             Op::Mul(a, b) => {
                 let (a, b) = (builder.materialize(*a), builder.materialize(*b));
-                builder.step(Step::Mul(a, b), vec![node.name.clone()], tensor)
+                builder.step(Step::Mul(a, b), &node.name, tensor)
             }
             Op::Polynomial { x, polynomial } => {
                 let x = builder.materialize(*x);
                 let coefficients = Coefficients::one(&polynomial.coefficients);
-                builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
+                builder.step(Step::Polynomial(x, coefficients), &node.name, tensor)
             }
             Op::ChannelPolynomials { x, coefficients } => {
                 let x = builder.materialize(*x);
                 let coefficients = Coefficients::of_channels(model.array(*coefficients));
-                builder.step(Step::Polynomial(x, coefficients), vec![node.name.clone()], tensor)
+                builder.step(Step::Polynomial(x, coefficients), &node.name, tensor)
             }
             Op::Sine { x, ratio } => {
                 let x = builder.materialize(*x);
-                builder.step(Step::Sine(x, *ratio), vec![node.name.clone()], tensor)
+                builder.step(Step::Sine(x, *ratio), &node.name, tensor)
             }
             Op::Activation { function, .. } => {
                 return Err(CompileError::NotApproximated {
@@ -83,7 +75,7 @@ pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
             | Op::Concat { .. } => builder.linear(tensor),
         };
         builder.expressions.push(expression);
-        if uses[tensor.index()] > 1 && builder.is_computed(tensor) {
+        if uses[tensor.index()] > 1 && builder.expressions[tensor.index()].is_computed() {
             builder.materialize(tensor);
         }
     }
@@ -116,71 +108,41 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// Appends a step; its result is the identity of itself.
-    fn step(&mut self, step: Step, names: Vec<String>, tensor: Tensor) -> Expression {
+    fn step(&mut self, step: Step, name: &str, tensor: Tensor) -> Expression {
         let shape = self.graph.shape_of(&step, self.model.shape(tensor));
-        let map = LinearMap::reshape(&shape, self.model.shape(tensor));
-        let len = shape.iter().product();
-        let name = names.join(" + ");
-        let node = Node { step, name, tensor, shape, factor: 1.0, offset: 0.0 };
-        let id = self.graph.push(node);
-        Expression { terms: [(id, map)].into(), bias: vec![0.0; len], names: vec![] }
+        let name = name.to_owned();
+        let node = Node { step, name, tensor, shape: shape.clone(), factor: 1.0, offset: 0.0 };
+        Expression::of_step(self.graph.push(node), &shape, self.model.shape(tensor))
     }
 
     /// The step that holds `tensor`, appended if there is none yet.
     fn materialize(&mut self, tensor: Tensor) -> NodeId {
         let expression = &self.expressions[tensor.index()];
-        if let Some((&id, matrix)) = expression.terms.iter().next()
-            && expression.terms.len() == 1
-            && expression.bias.iter().all(|&b| b == 0.0)
-            && matrix.is_identity()
-        {
+        if let Some(id) = expression.step() {
             return id;
         }
-        let Expression { terms, bias, names } = expression.clone();
+        let name = expression.name();
+        let Expression { terms, bias, .. } = expression.clone();
         let step = Step::Affine { terms: terms.into_iter().collect(), bias };
-        self.expressions[tensor.index()] = self.step(step, names, tensor);
+        self.expressions[tensor.index()] = self.step(step, &name, tensor);
         NodeId(self.graph.nodes.len() - 1)
-    }
-
-    /// Whether a tensor is more than a rearrangement of one step's elements.
-    fn is_computed(&self, tensor: Tensor) -> bool {
-        let expression = &self.expressions[tensor.index()];
-        expression.terms.len() != 1 || !expression.terms.values().all(LinearMap::is_selection)
     }
 
     fn linear(&mut self, tensor: Tensor) -> Expression {
         let affine = affine_of(self.model, tensor).expect("called for linear operators only");
         let n_out = self.model.shape(tensor).iter().product();
-        let mut result = Expression {
-            terms: BTreeMap::new(),
-            bias: affine.bias.unwrap_or_else(|| vec![0.0; n_out]),
-            names: vec![],
-        };
-        for (x, matrix) in affine.terms {
+        let mut result = Expression::constant(affine.bias.unwrap_or_else(|| vec![0.0; n_out]));
+        for (x, map) in affine.terms {
             let inner = &self.expressions[x.index()].terms;
-            let grows = |inner: &LinearMap| grows_beyond(self.max_growth, &matrix, inner);
-            if inner.values().any(grows) {
+            if inner.values().any(|inner| grows_beyond(self.max_growth, &map, inner)) {
                 self.materialize(x);
             }
             let inner = &self.expressions[x.index()];
-            for (&source, m) in &inner.terms {
-                let composed = matrix.after(m);
-                let sum = match result.terms.get(&source) {
-                    Some(existing) => existing.plus(&composed),
-                    None => composed,
-                };
-                result.terms.insert(source, sum);
-            }
-            let shift = matrix.apply(&inner.bias);
-            result.bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
-            for name in &inner.names {
-                if !result.names.contains(name) {
-                    result.names.push(name.clone());
-                }
-            }
+            result.add_terms(&map, inner);
+            result.add_bias(&map, inner);
+            result.add_names(inner);
         }
-        result.names.push(self.model.node(tensor).name.clone());
-        result.names.dedup();
+        result.add_name(&self.model.node(tensor).name);
         result
     }
 }

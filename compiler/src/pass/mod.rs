@@ -5,6 +5,7 @@ pub mod assign_levels;
 pub mod compose_rotations;
 pub mod eliminate_common;
 pub mod eliminate_dead;
+mod expression;
 pub mod integers;
 pub mod lift_quantizers;
 pub mod linearize;

@@ -2,7 +2,8 @@
 
 use hecc_grammar::plan::Validation;
 
-use super::{Compiled, Task, compile_with};
+use super::approximate::compile_with;
+use super::{Compiled, Task};
 use crate::config::Wishes;
 use crate::pass::approximate::{ApproximateConfig, Recipe, Tried};
 

@@ -36,20 +36,29 @@ pub fn multiplications(coefficients: &Coefficients) -> usize {
     tree(coefficients).1
 }
 
-/// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1]: the result is on the lowest
-/// `level + 1` of its primes and at `scale`. The value must be at least ⌈log2(degree + 1)⌉ levels higher.
+/// Where a result is to be.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// On the lowest `level + 1` primes of the operand.
+    pub level: usize,
+    /// log2 of its scale.
+    pub scale: f64,
+}
+
+/// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1], which must be at least ⌈log2(degree + 1)⌉
+/// levels higher than the result.
 pub fn evaluate(
     emit: &mut Emit<'_>,
     x: Value,
     coefficients: &Coefficients,
     plaintexts: Plaintexts<'_>,
-    (level, scale): (usize, f64),
+    target: Target,
 ) -> Result<Value, TypeError> {
     let (tree, _) = tree(coefficients);
     let limbs = emit.plan.ty(x).limbs;
     let emit = Emit { plan: emit.plan, origin: emit.origin };
     let mut circuit = Circuit { emit, plaintexts, limbs, basis: [(1, x)].into() };
-    circuit.rescaled(&tree, level, scale)
+    circuit.rescaled(&tree, target.level, target.scale)
 }
 
 /// The plaintext of a polynomial that is the same for all elements.

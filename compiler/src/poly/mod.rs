@@ -6,7 +6,7 @@ mod fit;
 mod minimax;
 mod series;
 
-pub use circuit::{evaluate, multiplications, one_number, polynomial_depth};
+pub use circuit::{Target, evaluate, multiplications, one_number, polynomial_depth};
 pub use coefficients::{Coefficients, Row};
 pub use fit::{Fit, FitConfig, Observed, Point, Variable, fit};
 pub use minimax::CompositeSign;
