@@ -5,10 +5,12 @@ use std::fmt;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Bytes of the fields, up to the padding.
 pub(super) const FIELDS: usize = 72;
+/// The first byte of the payload.
+pub(super) const PAYLOAD: usize = 80;
 /// Bytes of the checksum.
 pub(super) const CHECKSUM: usize = blake3::OUT_LEN;
 
@@ -68,21 +70,6 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
-    /// The first byte of the payload: a page boundary for evaluation keys, so that they may be mapped.
-    pub fn payload_offset(self) -> usize {
-        match self {
-            Kind::Plan
-            | Kind::SecretKey
-            | Kind::Input
-            | Kind::Result
-            | Kind::ClientPart
-            | Kind::ServerPart
-            | Kind::PublicKey
-            | Kind::Checkpoint => 80,
-            Kind::EvaluationKeys => 4096,
-        }
-    }
-
     /// Whether it is a plan or a part of one, which belongs to no key.
     pub fn is_of_plan(self) -> bool {
         match self {
@@ -95,11 +82,11 @@ impl Kind {
             | Kind::Checkpoint => false,
         }
     }
+}
 
-    /// The exact size of a file with a payload of `payload_len` bytes.
-    pub fn file_size(self, payload_len: u64) -> u64 {
-        (self.payload_offset() + CHECKSUM) as u64 + payload_len
-    }
+/// The exact size of a file with a payload of `payload_len` bytes.
+pub fn file_size(payload_len: u64) -> u64 {
+    (PAYLOAD + CHECKSUM) as u64 + payload_len
 }
 
 /// Prints with its article: `a plan`, `evaluation keys`.

@@ -9,7 +9,7 @@
 //! | 16..24 | length of the payload |
 //! | 24..56 | fingerprint of the plan |
 //! | 56..72 | id of the keys; zero in a plan and its parts |
-//! | 72.. | zeros up to [`Kind::payload_offset`] |
+//! | 72..80 | zeros |
 //! | then | payload |
 //! | last 32 | BLAKE3 of all bytes before |
 //!
@@ -25,12 +25,12 @@ mod write;
 use bytes::Bytes;
 
 pub use error::FileError;
-pub use kind::{Kind, MAGIC, VERSION};
+pub use kind::{Kind, MAGIC, VERSION, file_size};
 pub use origin::{Fingerprint, KeyId, Origin};
 pub use read::{ReadError, Reader};
 pub use write::{Writer, seal};
 
-use kind::{CHECKSUM, FIELDS};
+use kind::{CHECKSUM, FIELDS, PAYLOAD};
 
 /// A file whose header and checksum hold. Its payload is still to be judged.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Header {
     /// That of a file of `len` bytes.
     fn of(bytes: &[u8], len: u64) -> Result<Header, FileError> {
         let kind = kind_of(bytes)?;
-        let smallest = kind.file_size(0);
+        let smallest = file_size(0);
         if len < smallest {
             return Err(FileError::Length { found: len, expected: smallest });
         }
@@ -124,8 +124,7 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
     if found != expected {
         return Err(FileError::Checksum { found, expected });
     }
-    let offset = kind.payload_offset();
-    if bytes[FIELDS..offset].iter().any(|&byte| byte != 0) {
+    if bytes[FIELDS..PAYLOAD].iter().any(|&byte| byte != 0) {
         let what = "the padding of the header is not zero".to_owned();
         return Err(FileError::Content { kind, what });
     }
@@ -134,14 +133,14 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
         let what = format!("it belongs to key {}, expected none", origin.key);
         return Err(FileError::Content { kind, what });
     }
-    Ok(Envelope { kind, origin, payload: bytes.slice(offset..end) })
+    Ok(Envelope { kind, origin, payload: bytes.slice(PAYLOAD..end) })
 }
 
 /// What a file says it is, from its first 16 bytes.
 pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
     if bytes.len() < 16 {
         let starts_well = !bytes.is_empty() && bytes.iter().zip(&MAGIC).all(|(a, b)| a == b);
-        let (found, expected) = (bytes.len() as u64, Kind::Plan.file_size(0));
+        let (found, expected) = (bytes.len() as u64, file_size(0));
         let truncated = FileError::Length { found, expected };
         return Err(if starts_well || bytes.is_empty() { truncated } else { FileError::Magic });
     }
@@ -193,10 +192,10 @@ mod tests {
             let origin = if kind.is_of_plan() { Origin::of_plan(PLAN) } else { KEYS };
             for payload in [&b""[..], b"x", &[7; 5000]] {
                 let file = Bytes::from(seal(kind, origin, payload));
-                assert_eq!(file.len() as u64, kind.file_size(payload.len() as u64));
+                assert_eq!(file.len() as u64, file_size(payload.len() as u64));
                 let envelope = open(file.clone(), kind).unwrap();
                 assert_eq!((&envelope.payload[..], envelope.origin), (payload, origin));
-                assert_eq!(envelope.payload.as_ptr(), file[kind.payload_offset()..].as_ptr());
+                assert_eq!(envelope.payload.as_ptr(), file[PAYLOAD..].as_ptr());
             }
         }
     }
@@ -220,7 +219,7 @@ mod tests {
         let file = seal(Kind::SecretKey, KEYS, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 8;
+        newer[8] = 9;
         let mut unknown = newer.clone();
         unknown[12] = 77;
         let messages = [
@@ -236,8 +235,8 @@ mod tests {
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "this is a secret key of format version 8, this program reads version 7 only",
-            "this is a file of format version 8, this program reads version 7 only",
+            "this is a secret key of format version 9, this program reads version 8 only",
+            "this is a file of format version 9, this program reads version 8 only",
             "the file has 120 bytes, expected 123: it is truncated",
             "the file has 3 bytes, expected 112: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",

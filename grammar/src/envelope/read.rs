@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::error::FileError;
-use super::kind::{CHECKSUM, FIELDS, Kind};
+use super::kind::{CHECKSUM, FIELDS, Kind, PAYLOAD};
 use super::origin::{Fingerprint, Origin};
 use super::{Header, field};
 
@@ -40,8 +40,7 @@ impl<R: Read> Reader<R> {
     /// If it is no such file, or of another length than it says.
     pub fn new(mut inner: R, len: u64, expected: Kind) -> Result<Reader<R>, ReadError> {
         let mut header = vec![];
-        let offset = expected.payload_offset();
-        inner.by_ref().take(offset as u64).read_to_end(&mut header)?;
+        inner.by_ref().take(PAYLOAD as u64).read_to_end(&mut header)?;
         let Header { kind, payload_len } = Header::of_kind(&header, len, expected)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&header);

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::kind::{FIELDS, Kind, MAGIC, VERSION};
+use super::kind::{FIELDS, Kind, MAGIC, PAYLOAD, VERSION, file_size};
 use super::origin::Origin;
 
 /// A whole file in memory.
 pub fn seal(kind: Kind, origin: Origin, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
-    let mut file = Vec::with_capacity(kind.file_size(len) as usize);
+    let mut file = Vec::with_capacity(file_size(len) as usize);
     let mut writer = Writer::new(&mut file, kind, origin, len).expect("a Vec takes all bytes");
     writer.write_all(payload).expect("a Vec takes all bytes");
     writer.finish().expect("as many bytes as announced");
@@ -25,7 +25,7 @@ pub struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Writes the header. `payload_len` bytes must follow.
     pub fn new(inner: W, kind: Kind, origin: Origin, payload_len: u64) -> io::Result<Writer<W>> {
-        let mut header = vec![0; kind.payload_offset()];
+        let mut header = vec![0; PAYLOAD];
         header[..8].copy_from_slice(&MAGIC);
         header[8..12].copy_from_slice(&VERSION.to_le_bytes());
         header[12..16].copy_from_slice(&kind.code().to_le_bytes());

@@ -1,7 +1,7 @@
 //! The files of the secret and the public key: parameters, and the 32-byte seed, or the seed of one half and the other half.
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, open, seal};
+use hecc_grammar::envelope::{self, FileError, Fingerprint, Kind, Origin, open, seal};
 use hecc_grammar::plan::Params;
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ const SEED_BYTES: usize = 32;
 
 /// The exact size of a secret key's file.
 pub fn secret_key_bytes(params: &Params) -> u64 {
-    Kind::SecretKey.file_size((params_bytes(params) + SEED_BYTES) as u64)
+    envelope::file_size((params_bytes(params) + SEED_BYTES) as u64)
 }
 
 /// The file of a secret key for the plan named by `fingerprint`, wiped when dropped. Its owner alone should read it.
@@ -54,7 +54,7 @@ pub fn read_secret_key(
 /// The exact size of a public key's file.
 pub fn public_key_bytes(params: &Params) -> u64 {
     let body = packed_limbs_bytes(params, &public_key::limbs(params));
-    Kind::PublicKey.file_size((params_bytes(params) + size_of::<Seed>() + body) as u64)
+    envelope::file_size((params_bytes(params) + size_of::<Seed>() + body) as u64)
 }
 
 /// The file of a public key for the plan named by `fingerprint`.

@@ -4,7 +4,9 @@
 //! polynomials. Limbs are packed.
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{Envelope, FileError, Fingerprint, KeyId, Kind, Origin, open, seal};
+use hecc_grammar::envelope::{
+    self, Envelope, FileError, Fingerprint, KeyId, Kind, Origin, open, seal,
+};
 use hecc_grammar::plan::{Form, Interface, LimbSet, Params, ResultType, Type};
 
 use crate::rlwe::{Ciphertext, FreshCiphertext, Mask, Poly};
@@ -44,16 +46,12 @@ const SEED_BYTES: usize = 16;
 
 /// The exact size of a file with `n_examples` inputs of a plan, under the secret key (`seeded`) or the public key.
 pub fn input_bytes(interface: &Interface, n_examples: usize, seeded: bool) -> u64 {
-    Kind::Input.file_size(payload_bytes(
-        interface,
-        &input_signatures(interface, seeded),
-        n_examples,
-    ))
+    envelope::file_size(payload_bytes(interface, &input_signatures(interface, seeded), n_examples))
 }
 
 /// The exact size of a file with `n_examples` outputs of a plan.
 pub fn output_bytes(interface: &Interface, n_examples: usize) -> u64 {
-    Kind::Result.file_size(payload_bytes(interface, &output_signatures(interface), n_examples))
+    envelope::file_size(payload_bytes(interface, &output_signatures(interface), n_examples))
 }
 
 /// A file with encrypted inputs of the plan named by `fingerprint`.

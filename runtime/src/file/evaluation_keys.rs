@@ -1,7 +1,7 @@
 //! Evaluation keys: parameters, the seed of the uniform halves, a table of sections, then one section for each key.
 //!
-//! A section starts at a multiple of 4096 bytes (of the file too: the payload of such a file does). It holds the `b`
-//! halves of the key's digits, ascending, each limb as N 64-bit words in the NTT domain: what the kernels read.
+//! A section holds the `b` halves of the key's digits, ascending, their limbs in the NTT domain as the kernels read them, packed
+//! ([`pack`](super::pack)).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -14,14 +14,12 @@ use crate::ring::{Ring, Seed};
 use crate::rlwe::{EvaluationKeys, KeyDigit, KeySwitchKey, Poly};
 
 use super::key_section::{ENTRY_BYTES, KeySection};
+use super::pack::{packed_limbs_bytes, put_limbs, unpack_limb};
 use super::{Reader, check_params, params_bytes, put_params};
-
-/// Sections start at multiples of this.
-const PAGE: u64 = 4096;
 
 /// The exact size of a file with the evaluation keys of a plan.
 pub fn evaluation_keys_bytes(interface: &Interface) -> u64 {
-    Kind::EvaluationKeys.file_size(Layout::new(interface).payload_len)
+    envelope::file_size(Layout::new(interface).payload_len)
 }
 
 /// Writes the evaluation keys of the plan named by `fingerprint`.
@@ -42,15 +40,14 @@ pub fn write_evaluation_keys(
     let mut out = Writer::new(out, Kind::EvaluationKeys, origin, layout.payload_len)?;
     let head = layout.head(&interface.params, &keys.seed);
     out.write_all(&head)?;
-    let mut end = head.len() as u64;
+    let mut packed = vec![];
     for section in &layout.sections {
-        out.write_all(&vec![0; (section.offset - end) as usize])?;
-        end = section.offset + section.bytes;
         let key = &keys.keys[&section.key];
         assert_eq!(key.limbs, section.limbs, "the key has the limbs that the plan lists");
         for KeyDigit { body, .. } in key.digits.values() {
-            let words: Vec<u8> = body.data().iter().flat_map(|word| word.to_le_bytes()).collect();
-            out.write_all(&words)?;
+            packed.clear();
+            put_limbs(&mut packed, &interface.params, &section.all_limbs(&interface.params), body);
+            out.write_all(&packed)?;
         }
     }
     out.finish().map(drop)
@@ -98,22 +95,21 @@ fn read_payload(
     let seed = check_head(&layout, interface, &head, file.payload_len())?;
     let ring = Ring::new(&interface.params);
     let expanded = (halves == UniformHalves::Held).then_some(&seed);
-    let (mut keys, mut end) = (BTreeMap::new(), layout.head_len);
+    let mut keys = BTreeMap::new();
     let mut read = |section: &KeySection| {
-        let bodies = read_section(&ring, section, section.offset - end, file);
-        end = section.offset + section.bytes;
-        bodies
+        let mut packed = vec![0; section.bytes as usize];
+        file.fill(&mut packed).map(|()| packed)
     };
     let mut sections = layout.sections.iter().peekable();
-    let mut bodies = sections.peek().map(|first| read(first)).transpose()?;
-    while let (Some(section), Some(read_before)) = (sections.next(), bodies.take()) {
+    let mut packed = sections.peek().map(|first| read(first)).transpose()?;
+    while let (Some(section), Some(read_before)) = (sections.next(), packed.take()) {
         let (key, following) = rayon::join(
-            || complete(&ring, section, expanded, read_before),
+            || complete(&ring, section, expanded, &read_before),
             || sections.peek().map(|next| read(next)).transpose(),
         );
         let key = key.map_err(malformed)?;
         keys.insert(section.key, key);
-        bodies = following?;
+        packed = following?;
     }
     Ok(EvaluationKeys { id: origin.key, seed, keys })
 }
@@ -150,47 +146,24 @@ fn check_head(
     Ok(seed)
 }
 
-/// The stored half of each digit of a key, residues not yet checked, after so much padding.
-fn read_section(
-    ring: &Ring,
-    section: &KeySection,
-    padding: u64,
-    file: &mut envelope::Reader<impl Read>,
-) -> Result<Vec<Poly>, ReadError> {
-    let mut zeros = [0; PAGE as usize];
-    let zeros = &mut zeros[..padding as usize];
-    file.fill(zeros)?;
-    if zeros.iter().any(|&byte| byte != 0) {
-        return Err(malformed("padding that is not zero".to_owned()).into());
-    }
-    let n_limbs = section.limbs.len() + section.n_special;
-    let body = |_| {
-        let mut body = Poly::uninitialized(ring.n(), n_limbs);
-        for limb in body.limbs_mut() {
-            file.fill(bytemuck::cast_slice_mut(limb))?;
-        }
-        Ok(body)
-    };
-    ring.params.digits(section.limbs).into_iter().map(body).collect()
-}
-
 /// The key of one section, with uniform halves if it is given their seed, or what is wrong with it.
 fn complete(
     ring: &Ring,
     section: &KeySection,
     seed: Option<&Seed>,
-    bodies: Vec<Poly>,
+    packed: &[u8],
 ) -> Result<KeySwitchKey, String> {
-    let special = ring.n_q..ring.n_q + section.n_special;
-    let limbs: Vec<usize> = section.limbs.iter().chain(special).collect();
+    let limbs = section.all_limbs(&ring.params);
+    let places: Vec<usize> =
+        (0..=limbs.len()).map(|k| packed_limbs_bytes(&ring.params, &limbs[..k])).collect();
     let mut digits = BTreeMap::new();
-    for (digit, mut body) in ring.params.digits(section.limbs).into_iter().zip(bodies) {
+    let in_file = ring.params.digits(section.limbs).into_iter();
+    for (digit, packed) in in_file.zip(packed.chunks_exact(places[limbs.len()])) {
         let problem = Mutex::new(None);
-        body.update(|k, words| {
-            let q = ring.modulus(limbs[k]).value();
-            words.iter_mut().for_each(|word| *word = u64::from_le(*word));
-            if let Some(residue) = words.iter().find(|&&residue| residue >= q) {
-                let what = format!("{:?}: residue {residue} modulo {q}", section.key);
+        let body = Poly::build(ring.n(), limbs.len(), |k, words| {
+            let bytes = &packed[places[k]..places[k + 1]];
+            if let Err(what) = unpack_limb(words, bytes, &ring.params, limbs[k]) {
+                let what = format!("{:?}: {what}", section.key);
                 *problem.lock().expect("no panic under this lock") = Some(what);
             }
         });
@@ -205,7 +178,7 @@ fn complete(
 
 /// Where the keys of a plan lie in a payload.
 struct Layout {
-    /// Bytes before the padding of the first section.
+    /// Bytes before the first section.
     head_len: u64,
     sections: Vec<KeySection>,
     payload_len: u64,
@@ -217,15 +190,9 @@ impl Layout {
         let head_len = (params_bytes(params) + 16 + 4 + ENTRY_BYTES * uses.len()) as u64;
         let mut end = head_len;
         let mut place = |&KeyUse { key, limbs, n_special }: &KeyUse| {
-            let n_limbs = limbs.len() + n_special;
-            let words = params.digits(limbs).len() * n_limbs * params.ring_degree();
-            let section = KeySection {
-                key,
-                limbs,
-                n_special,
-                offset: end.next_multiple_of(PAGE),
-                bytes: 8 * words as u64,
-            };
+            let mut section = KeySection { key, limbs, n_special, offset: end, bytes: 0 };
+            let of_digit = packed_limbs_bytes(params, &section.all_limbs(params));
+            section.bytes = (params.digits(limbs).len() * of_digit) as u64;
             end = section.offset + section.bytes;
             section
         };

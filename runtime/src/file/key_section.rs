@@ -1,7 +1,7 @@
 //! The table of evaluation keys in their file: an entry for each.
 
 use hecc_grammar::envelope::FileError;
-use hecc_grammar::plan::{Key, LimbSet};
+use hecc_grammar::plan::{Key, LimbSet, Params};
 
 use super::fields::Reader;
 
@@ -24,6 +24,12 @@ pub struct KeySection {
 pub(super) const ENTRY_BYTES: usize = 40;
 
 impl KeySection {
+    /// All of its limbs: its ciphertext-modulus primes, then special primes.
+    pub(super) fn all_limbs(&self, params: &Params) -> Vec<usize> {
+        let n_q = params.q.len();
+        self.limbs.iter().chain(n_q..n_q + self.n_special).collect()
+    }
+
     /// Appends the entry of the table.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         key_code(self.key).iter().for_each(|code| out.extend(code.to_le_bytes()));

@@ -1,5 +1,5 @@
-//! Residues of one limb packed without gaps, as many bits each as its prime has: what travels is a fifth to a quarter
-//! smaller than 64-bit words.
+//! Residues of one limb packed without gaps, as many bits each as its prime has: what travels is a fifth to a half smaller than
+//! 64-bit words.
 
 use hecc_grammar::envelope::FileError;
 use hecc_grammar::plan::Params;
@@ -35,12 +35,24 @@ pub(crate) fn read_limbs(
     let n = params.ring_degree();
     let mut words = vec![0; n * limbs.len()];
     for (out, &limb) in words.chunks_exact_mut(n).zip(limbs) {
-        let q = prime(params, limb);
-        if let Some(residue) = unpack(out, reader.bytes(packed_bytes(n, q))?, q) {
-            return Err(reader.malformed(format!("residue {residue} modulo {q}")));
-        }
+        let bytes = reader.bytes(packed_bytes(n, prime(params, limb)))?;
+        unpack_limb(out, bytes, params, limb).map_err(|what| reader.malformed(what))?;
     }
     Ok(Poly::from_data(n, words))
+}
+
+/// Fills a limb from all of its bytes, or says which residue is none.
+pub(crate) fn unpack_limb(
+    out: &mut [u64],
+    bytes: &[u8],
+    params: &Params,
+    limb: usize,
+) -> Result<(), String> {
+    let q = prime(params, limb);
+    match unpack(out, bytes, q) {
+        None => Ok(()),
+        Some(residue) => Err(format!("residue {residue} modulo {q}")),
+    }
 }
 
 /// Bytes of a packed limb of `n` residues; exact because 8 divides `n`.
@@ -55,34 +67,40 @@ fn pack(out: &mut Vec<u8>, residues: &[u64], q: u64) {
         debug_assert!(*residue < q, "residues are canonical");
         waiting |= residue << filled;
         filled += bits(q);
-        while filled >= 8 {
-            out.push(waiting as u8);
-            waiting >>= 8;
-            filled -= 8;
+        if let Some(beyond) = filled.checked_sub(u64::BITS) {
+            out.extend(waiting.to_le_bytes());
+            // All of the residue's bits, if none of them are beyond, are shifted out.
+            waiting = residue.checked_shr(bits(q) - beyond).unwrap_or(0);
+            filled = beyond;
         }
     }
-    debug_assert_eq!(filled, 0, "8 divides the ring degree");
+    debug_assert_eq!(filled % 8, 0, "8 divides the ring degree");
+    out.extend(&waiting.to_le_bytes()[..filled as usize / 8]);
 }
 
 /// Fills a limb from [`packed_bytes`] bytes and returns the first residue that is not below `q`, if there is one.
 fn unpack(out: &mut [u64], bytes: &[u8], q: u64) -> Option<u64> {
     debug_assert_eq!(bytes.len(), packed_bytes(out.len(), q));
-    let (mut waiting, mut filled) = (0u64, 0);
-    let mut bytes = bytes.iter();
-    let mask = (1u64 << bits(q)) - 1;
-    for out in out.iter_mut() {
-        while filled < bits(q) {
-            waiting |= u64::from(*bytes.next().expect("as many bytes as residues need")) << filled;
-            filled += 8;
-        }
-        *out = waiting & mask;
-        waiting >>= bits(q);
-        filled -= bits(q);
+    let (n_bits, mask) = (bits(q) as usize, (1u64 << bits(q)) - 1);
+    let mut largest = 0;
+    for (k, out) in out.iter_mut().enumerate() {
+        let (first, shift) = (k * n_bits / 8, k * n_bits % 8);
+        // The bytes that a residue begins in and that follow hold all of it.
+        let word = match bytes[first..].first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => {
+                let mut word = [0; 8];
+                word[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+                u64::from_le_bytes(word)
+            }
+        };
+        *out = (word >> shift) & mask;
+        largest = largest.max(*out);
     }
-    out.iter().copied().find(|&residue| residue >= q)
+    if largest < q { None } else { out.iter().copied().find(|&residue| residue >= q) }
 }
 
-/// Bits of a residue, at most 50: with the seven bits at most that wait they fit a word.
+/// Bits of a residue, at most 50: with the seven bits at most before it in its first byte they fit a word.
 fn bits(q: u64) -> u32 {
     u64::BITS - q.leading_zeros()
 }
