@@ -32,7 +32,7 @@ type Change = fn(&mut Plan);
 const CHANGES: [(Change, &str); 8] = [
     (
         |plan| plan.params.q = vec![3; 65],
-        "parameters: 65 message and 1 special primes, expected 1 to 64 and 0 to 64",
+        "parameters: 65 ciphertext-modulus and 1 special primes, expected 1 to 64 and 0 to 64",
     ),
     (
         |plan| plan.inputs = vec![plan.inputs[0].clone(); 1025],
