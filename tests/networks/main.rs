@@ -131,6 +131,32 @@ proptest! {
     }
 }
 
+#[test]
+fn rotations_without_keys_are_composed() {
+    let weights = (0..1024).map(|k| ((k * 7 % 23) as f64 / 23.0 - 0.5).to_string());
+    let weights = weights.collect::<Vec<_>>().join(",");
+    let text = format!(
+        "model 1 \"dense\"\nc0 : [64,16] = [{weights}]\nt0 = input : [1,64] \"x\"\nt1 = matmul t0, c0 : [1,16] \"fc\"\noutput \"y\" t1\n"
+    );
+    let model = hecc_grammar::model::parse(&text, &mut |_| None).unwrap();
+    let inputs =
+        ArrayD::from_shape_fn(vec![N_CALIBRATION, 64], |i| (i[0] + i[1]) as f64 % 7.0 / 7.0);
+    let network = Network { model, calibration: vec![inputs] };
+    let config = Config { log_n: Some(8), scheme: SchemeChoice::Ckks, ..insecure() };
+    let calibration = Calibration::from_data(network.calibration.clone());
+    let whole = compile(&network.model, &calibration, &config).unwrap().plan;
+    let all = cost::peak_value_bytes(&whole) + cost::stored_key_bytes(&whole);
+    // The least memory that there is a plan for.
+    let tightest = (1..40).find_map(|parts| {
+        let config = Config { max_memory: Some(all * parts / 40), ..config.clone() };
+        let few = compile(&network.model, &calibration, &config).ok()?.plan;
+        Some((config, few))
+    });
+    let (config, few) = tightest.expect("a plan for less memory");
+    assert!(3 * few.keys().len() < 2 * whole.keys().len(), "{:?}", few.keys());
+    check(&network, &config).unwrap();
+}
+
 /// Small rings that promise no security.
 fn insecure() -> Config {
     Config { security: Security::insecure_for_tests(), ..Config::standard() }

@@ -332,7 +332,7 @@ output "c" t8
             .replace("GROUPED", &numbers(2 * 27))
             .replace("MATRIX", &numbers(96 * 5));
         let model = hecc_grammar::model::parse(&text, &mut |_| None).expect("it is a model");
-        let (mut compared, mut shared) = (0, 0);
+        let (mut compared, mut shared, mut in_two_rows) = (0, 0, 0);
         for (tensor, node) in model.tensors() {
             for (x, map) in affine_of(&model, tensor).map_or(vec![], |affine| affine.terms) {
                 let structure = map.structure().cloned();
@@ -355,12 +355,14 @@ output "c" t8
                             let what = format!("{}: {input} to {output}", node.name);
                             assert_eq!(spelled(&weights, boxes), expected, "{what}");
                             compared += 1;
+                            in_two_rows += usize::from(two_rows);
                         }
                     }
                 }
             }
         }
-        assert!(compared > 150 && shared > 50, "{compared} compared, {shared} with two periods");
+        assert!(compared > 300 && shared > 50, "{compared} compared, {shared} with two periods");
+        assert!(in_two_rows > 150, "{in_two_rows} of {compared} in two rows");
     }
 
     #[test]
