@@ -89,8 +89,8 @@ fn one_plaintext_prime() {
     // On a smaller ring two primes would do.
     let config = Config { log_n: Some(14), ..config() };
     let compiled = compiled(&model, &config);
-    assert_eq!(compiled.plan.params.scheme, Scheme::Bfv);
-    assert_eq!(compiled.plan.params.t.len(), 1);
+    assert_eq!(compiled.plan.params.scheme(), Scheme::Bfv);
+    assert_eq!(compiled.plan.params.t().len(), 1);
     // Biases are rounded to the quantization scale of what they are added to, 2^−12 here.
     check(&model, &compiled, 1e-4);
     let report = compiled.integers.unwrap();
@@ -113,7 +113,7 @@ fn several_plaintext_primes() {
     let model = network(1 << 20, "reshape t4");
     let config = Config { certify: true, log_n: Some(13), ..config() };
     let compiled = compiled(&model, &config);
-    assert!(compiled.plan.params.t.len() > 1, "{:?}", compiled.plan.params.t);
+    assert!(compiled.plan.params.t().len() > 1, "{:?}", compiled.plan.params.t());
     check(&model, &compiled, 1e-4);
 }
 
@@ -161,7 +161,7 @@ fn a_quantizer_that_stands_for_an_activation_is_no_ring_operation() {
     assert!(error.contains("node `middle` (Relu)"), "{error}");
     let config = Config { scheme: SchemeChoice::Auto, ..config() };
     let compiled = compile(&model, &calibration, &config).unwrap();
-    assert_eq!(compiled.plan.params.scheme, Scheme::Ckks);
+    assert_eq!(compiled.plan.params.scheme(), Scheme::Ckks);
     assert!(compiled.other_scheme.unwrap().unwrap_err().contains("middle"));
 }
 
@@ -262,7 +262,7 @@ fn post_training_quantization_gives_an_integer_network() {
     let model: Model = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
     let quantize = hecc_compiler::pass::quantize::QuantizeBits { weights: 8, inputs: 8 };
     let compiled = compiled(&model, &Config { quantize: Some(quantize), ..config() });
-    assert_eq!(compiled.plan.params.scheme, Scheme::Bfv);
+    assert_eq!(compiled.plan.params.scheme(), Scheme::Bfv);
     // Eight bits of weights and inputs, squared twice.
     check(&model, &compiled, 0.1);
 }

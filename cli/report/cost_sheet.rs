@@ -51,7 +51,7 @@ impl CostSheet {
     /// The numbers of a plan whose file has `plan_bytes` bytes.
     pub(crate) fn new(plan: &VerifiedPlan, plan_bytes: u64, costs: &Costs) -> CostSheet {
         let (precision, largest_error) = precision(plan);
-        let noise_budget = (plan.params.scheme == Scheme::Bfv).then(|| noise_budget(plan));
+        let noise_budget = (plan.params.scheme() == Scheme::Bfv).then(|| noise_budget(plan));
         CostSheet {
             fidelity: Fidelity::of(plan),
             params: plan.params.clone(),
@@ -155,9 +155,9 @@ pub(crate) fn params_lines(params: &Params, sheet: &mut Sheet) {
             params.log_qp() - params.log_total_q()
         ),
     );
-    if !params.t.is_empty() {
-        let bits: f64 = params.t.iter().map(|&t| (t as f64).log2()).sum();
-        let primes: Vec<String> = params.t.iter().map(u64::to_string).collect();
+    if !params.t().is_empty() {
+        let bits: f64 = params.t().iter().map(|&t| (t as f64).log2()).sum();
+        let primes: Vec<String> = params.t().iter().map(u64::to_string).collect();
         let count = units::count(primes.len(), "prime");
         let runs = if primes.len() > 1 { ", one run for each" } else { "" };
         sheet.line("integers", format!("{bits:.1} bits: {count} ({}){runs}", primes.join(", ")));
@@ -206,10 +206,10 @@ pub(crate) fn params_json(params: &Params) -> Json {
         "security_source": "eprint 2024/463, table 5.2, ternary secret",
         "ciphertext_modulus_primes": params.q,
         "special_primes": params.p,
-        "scheme": if params.scheme == Scheme::Bfv { "bfv" } else { "ckks" },
-        "plaintext_primes": params.t,
+        "scheme": if params.scheme() == Scheme::Bfv { "bfv" } else { "ckks" },
+        "plaintext_primes": params.t(),
         "levels": params.q.len() - 1,
-        "top_scale_bits": params.top_scale,
+        "top_scale_bits": params.top_scale(),
     })
 }
 

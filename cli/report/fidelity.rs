@@ -36,7 +36,7 @@ impl Fidelity {
     /// What a plan says of itself, if it was compared with its network.
     pub(crate) fn of(plan: &VerifiedPlan) -> Option<Fidelity> {
         let validation = plan.validation.clone()?;
-        let noise = match plan.params.scheme {
+        let noise = match plan.params.scheme() {
             Scheme::Ckks => noise::analyze(plan),
             // Integers are exact.
             Scheme::Bfv => vec![Deviation::NONE; plan.ops.len()],

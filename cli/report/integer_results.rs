@@ -19,7 +19,7 @@ pub(crate) struct IntegerResult {
 impl IntegerResult {
     /// Those of a plan; none of one over approximate numbers.
     pub(crate) fn all(plan: &Plan) -> Vec<IntegerResult> {
-        let modulus: f64 = plan.params.t.iter().map(|&t| t as f64).product();
+        let modulus: f64 = plan.params.t().iter().map(|&t| t as f64).product();
         let of_output = |output: &hecc_grammar::plan::Output| {
             Some(IntegerResult {
                 name: output.name.clone(),

@@ -36,7 +36,7 @@ impl Emit<'_> {
 
     /// The value on some of its primes, its message as it is.
     pub fn on(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
-        match self.plan.params.scheme {
+        match self.plan.params.scheme() {
             _ if self.plan.ty(value).limbs == limbs => Ok(value),
             Scheme::Ckks => self.op(Op::Drop(value, limbs)),
             Scheme::Bfv => self.op(Op::ModSwitch(value, limbs)),
@@ -45,7 +45,7 @@ impl Emit<'_> {
 
     /// The result of a product or linear map where its level wants it: rescaled, or in BFV on fewer primes.
     pub fn settle(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
-        match self.plan.params.scheme {
+        match self.plan.params.scheme() {
             Scheme::Ckks => self.op(Op::Rescale(value)),
             Scheme::Bfv => self.on(value, limbs),
         }

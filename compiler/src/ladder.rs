@@ -15,11 +15,11 @@ impl Ladder {
     /// and rescaled down to it, from the inputs' scale; results of linear maps have it too, so that what follows meets the
     /// primes that were chosen for it.
     pub fn new(params: Params, n_lowest: usize) -> Ladder {
-        let mut scale = params.top_scale;
+        let mut scale = params.top_scale();
         let mut levels = vec![];
         for last in (n_lowest - 1..=params.input_level).rev() {
             levels.push((params.limbs_at(last), scale));
-            if params.scheme == Scheme::Ckks {
+            if params.scheme() == Scheme::Ckks {
                 scale = 2.0 * scale - params.log_q(last);
             }
         }

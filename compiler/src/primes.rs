@@ -1,6 +1,6 @@
 //! Chooses primes for a depth, a scale and a ring, and says whether they are secure.
 
-use hecc_grammar::plan::{LimbSet, Params, Scheme, is_prime, log2_of};
+use hecc_grammar::plan::{LimbSet, Params, Plaintexts, is_prime, log2_of};
 use hecc_grammar::security::{Security, max_log_qp};
 
 /// log2 of the largest prime, and so of the largest scale that leaves room above it.
@@ -43,13 +43,11 @@ pub fn params_for(request: &Request) -> Option<Params> {
         p.push(prime_near(special, request.log_n, &mut taken)?);
     }
     Some(Params {
-        scheme: Scheme::Ckks,
+        plaintexts: Plaintexts::Ckks { top_scale: request.scale },
         log_n: request.log_n,
         q,
-        t: vec![],
         p,
         input_level: request.depth,
-        top_scale: request.scale,
         security: request.security,
     })
 }

@@ -54,7 +54,7 @@ impl Encoding {
     /// That of a constant.
     fn of(plan: &Plan, constant: ConstantId) -> Encoding {
         match &plan.constants[constant.index()].view {
-            View::Table { .. } => Encoding::of_weights(plan.params.scheme),
+            View::Table { .. } => Encoding::of_weights(plan.params.scheme()),
             View::Splat(_) | View::Imaginary(_) | View::Embedding(_) => Encoding::Alone,
         }
     }
@@ -205,7 +205,7 @@ fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
             let in_one_pass = plan.batch > 1;
             (terms.len() * polys) as f64 / 2.0 * of_two * if in_one_pass { MULTIPLE } else { 1.0 }
         }
-        Op::Mul(..) => match plan.params.scheme {
+        Op::Mul(..) => match plan.params.scheme() {
             Scheme::Ckks => shape.passes(costs.mul_add, 4 * limbs),
             Scheme::Bfv => shape.exact_square(costs),
         },

@@ -9,7 +9,8 @@ use counting::peak;
 use hecc_grammar::envelope::{Kind, kind_of, open, open_any};
 use hecc_grammar::model::{Model, Op};
 use hecc_grammar::plan::{
-    self, Constant, ConstantId, Dim, Input, Plan, Profile, Ranges, Run, Runs, VerifiedPlan, View,
+    self, Constant, ConstantId, Dim, Input, Params, Plan, Profile, Ranges, Run, Runs, VerifiedPlan,
+    View,
 };
 use ndarray::ArrayD;
 use proptest::strategy::{Strategy, ValueTree};
@@ -222,4 +223,27 @@ fn limits_that_are_not_numbers_are_refused() {
     plan.outputs[0].limit = Some(f64::NAN);
     let error = VerifiedPlan::new(plan).expect_err("it is no limit").to_string();
     assert!(error.contains("its limit is no magnitude"), "{error}");
+}
+
+/// A text cannot say it, a file can: plaintext primes of real numbers, and a scale of integers.
+#[test]
+fn parameters_of_neither_scheme_are_refused() {
+    let plan = VerifiedPlan::new(include_str!("text/integers.plan").parse().expect("a plan"));
+    let plan = plan.expect("tests may make insecure plans");
+    let refusal = |change: &dyn Fn(&mut Vec<u8>)| {
+        let file = plan::to_bytes(&plan, None);
+        let mut payload = open_any(file.into()).expect("it was sealed").payload.to_vec();
+        change(&mut payload);
+        let changed = sealed(Kind::Plan, &payload).into();
+        plan::from_bytes_even_insecure(changed).expect_err("it was changed").to_string()
+    };
+    // A length of eight bytes, the scheme, the ring, three lists of primes with their lengths, the level.
+    let Params { q, p, .. } = &plan.params;
+    let top_scale = 10 + 3 + 8 * (q.len() + plan.params.t().len() + p.len()) + 1;
+    let error = refusal(&|payload| payload[8] = 0);
+    assert!(error.contains("2 plaintext primes, expected some in BFV and none in CKKS"), "{error}");
+    let error = refusal(&|payload| {
+        payload[top_scale..top_scale + 8].copy_from_slice(&30f64.to_le_bytes());
+    });
+    assert!(error.contains("top scale 30, expected 0 in BFV"), "{error}");
 }

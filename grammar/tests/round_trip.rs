@@ -95,7 +95,7 @@ fn samples<T>(strategy: impl Strategy<Value = T>) -> impl Iterator<Item = T> {
 fn plans_of_every_kind_are_generated() {
     let mut counts = BTreeMap::<String, usize>::new();
     for plan in samples(plans()) {
-        let scheme = format!("{:?}", plan.params.scheme);
+        let scheme = format!("{:?}", plan.params.scheme());
         let batch = if plan.batch > 1 { "a batch" } else { "one input" };
         let ops = plan.ops.iter().map(|op| op.opcode().mnemonic().to_owned());
         let keys = plan.ops.iter().filter_map(Op::key).map(|key| {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hecc_grammar::plan::{
-    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges,
-    Run, Runs, Scheme, Value, VerifiedPlan, View, is_prime,
+    Constant, ConstantId, Dim, Input, Key, Op, Output, OutputKind, Params, Plaintexts, Plan,
+    Profile, Ranges, Run, Runs, Value, VerifiedPlan, View, is_prime,
 };
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{EncryptionKey, RangePolicy, SecretKey, encrypt, evaluation_keys};
@@ -67,13 +67,11 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         candidates.filter(|&q| is_prime(q)).take(count).collect()
     };
     let params = Params {
-        scheme: Scheme::Ckks,
+        plaintexts: Plaintexts::Ckks { top_scale: 40.0 },
         log_n: LOG_N,
         q: primes(45, 6),
-        t: vec![],
         p: primes(49, 2),
         input_level: 5,
-        top_scale: 40.0,
         security: Security::Bits128,
     };
     let n_slots = params.n_slots() as u32;

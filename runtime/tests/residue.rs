@@ -18,7 +18,7 @@ mod linux {
     use std::io::{Read, Seek, SeekFrom};
 
     use hecc_grammar::envelope::Fingerprint;
-    use hecc_grammar::plan::{Key, Op, Params, Scheme, Value, VerifiedPlan};
+    use hecc_grammar::plan::{Key, Op, Params, Plaintexts, Value, VerifiedPlan};
     use hecc_grammar::security::Security;
     use hecc_runtime::client::{
         EncryptionKey, PublicKey, RangePolicy, SecretKey, decrypt, encrypt, evaluation_keys,
@@ -89,10 +89,10 @@ mod linux {
 
     fn square() -> VerifiedPlan {
         let q = vec![1125899903827969, 1125899903500289];
-        let (scheme, t, p, log_n) = (Scheme::Ckks, vec![], vec![1125899904679937], 10);
-        let (input_level, top_scale) = (1, 40.0);
+        let (p, log_n, input_level) = (vec![1125899904679937], 10, 1);
+        let plaintexts = Plaintexts::Ckks { top_scale: 40.0 };
         let security = Security::insecure_for_tests();
-        let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
+        let params = Params { plaintexts, log_n, q, p, input_level, security };
         let mut build = Build::new(params, 1);
         let square = build.op(Op::Mul(Value(0), Value(0)));
         let square = build.switch(square, Key::Relinearize);

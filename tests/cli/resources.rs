@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hecc_grammar::plan::{self, Key, Op, Params, Scheme, Value, is_prime};
+use hecc_grammar::plan::{self, Key, Op, Params, Plaintexts, Value, is_prime};
 use hecc_grammar::security::Security;
 
 use crate::build::Build;
@@ -89,9 +89,9 @@ fn of_many_keys() -> Vec<u8> {
     let mut primes = (1..).map(|k| (1u64 << 49) + 1 - k * step).filter(|&q| is_prime(q));
     let p: Vec<u64> = primes.by_ref().take(7).collect();
     let q: Vec<u64> = primes.take(10).collect();
-    let (scheme, t, security) = (Scheme::Ckks, vec![], Security::Bits128);
-    let (input_level, top_scale) = (q.len() - 1, 40.0);
-    let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
+    let (plaintexts, security) = (Plaintexts::Ckks { top_scale: 40.0 }, Security::Bits128);
+    let input_level = q.len() - 1;
+    let params = Params { plaintexts, log_n, q, p, input_level, security };
     let n = params.n_slots() as u32;
     let mut build = Build::new(params, 1);
     let sum = (1..n).fold(Value(0), |sum, k| {

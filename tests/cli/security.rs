@@ -1,6 +1,6 @@
 //! Plans that someone else made: those without security are refused by every command, others by whoever wants more.
 
-use hecc_grammar::plan::{self, Key, Op, Params, Scheme, Value};
+use hecc_grammar::plan::{self, Key, Op, Params, Plaintexts, Value};
 use hecc_grammar::security::Security;
 
 use crate::build::Build;
@@ -8,10 +8,10 @@ use crate::workshop::Workshop;
 
 /// A square on a ring of degree 8, whose key is found in a moment by trying all.
 fn insecure() -> Vec<u8> {
-    let (scheme, t, q) = (Scheme::Ckks, vec![], vec![562949953421201, 562949953420609]);
+    let plaintexts = Plaintexts::Ckks { top_scale: 40.0 };
+    let (q, p) = (vec![562949953421201, 562949953420609], vec![562949953420369]);
     let security = Security::insecure_for_tests();
-    let (p, input_level, top_scale) = (vec![562949953420369], 1, 40.0);
-    let params = Params { scheme, log_n: 3, q, t, p, input_level, top_scale, security };
+    let params = Params { plaintexts, log_n: 3, q, p, input_level: 1, security };
     let mut build = Build::new(params, 1);
     let square = build.op(Op::Mul(Value(0), Value(0)));
     let square = build.switch(square, Key::Relinearize);

@@ -262,7 +262,7 @@ fn expected(model: &Model, plan: &VerifiedPlan, tensors: &[ArrayD<f64>]) -> Vec<
 
 /// By how much encryption may change an output: not at all over integers.
 fn bounds(plan: &VerifiedPlan) -> Vec<f64> {
-    if plan.params.scheme == Scheme::Bfv {
+    if plan.params.scheme() == Scheme::Bfv {
         return vec![0.0; plan.outputs.len()];
     }
     let deviations = noise::analyze(plan);

@@ -95,13 +95,15 @@ fn main() -> Result<()> {
     let allowed = max_log_qp(params.log_n, params.security).unwrap_or(0);
     row("log2 QP", format!("{:.0} of {allowed}", params.log_qp()));
     match &integers {
-        None => row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale)),
+        None => {
+            row("levels, scale", format!("{}, {} bits", params.q.len() - 1, params.top_scale()))
+        }
         Some(report) => {
             row(
                 "ciphertext-modulus and special primes",
                 format!("{}, {}", params.q.len(), params.p.len()),
             );
-            row("plaintext primes", format!("{:?}", params.t));
+            row("plaintext primes", format!("{:?}", params.t()));
             for width in &report.widths {
                 row(
                     &format!("bits of {} ({})", width.name, width.kind),
@@ -134,7 +136,7 @@ fn main() -> Result<()> {
     let original = interpret::run(&model, std::slice::from_ref(&test))?.remove(0);
     row("accuracy of the network", percent(correct(&rows(&original), &labels), n));
     let mut ways = vec![("clear", Noise::None)];
-    if params.scheme == Scheme::Ckks {
+    if params.scheme() == Scheme::Ckks {
         ways.push(("simulated noise", Noise::Predicted(1)));
     }
     for (name, noise) in ways {

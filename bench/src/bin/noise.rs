@@ -30,7 +30,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let plan = read_plan(&arguments.plan)?;
-    if plan.params.scheme != Scheme::Ckks {
+    if plan.params.scheme() != Scheme::Ckks {
         bail!("results of integer plans have no errors");
     }
     let predicted = noise::analyze(&plan);

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use hecc_compiler::emit::Emit;
 use hecc_compiler::primes::prime_near;
 use hecc_grammar::plan::{
-    Dim, Input, Key, Op, Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme,
+    Dim, Input, Key, Op, Output, OutputKind, Params, Plaintexts, Plan, Profile, Ranges, Run, Runs,
     TypeError, Value, VerifiedPlan,
 };
 use hecc_grammar::security::{Security, max_log_qp};
@@ -166,12 +166,12 @@ fn params(args: &Args) -> Result<Params> {
     }
     primes.sort_unstable();
     let p = primes.split_off(limbs);
-    let (scheme, t, top_scale) = match args.scheme {
+    let plaintexts = match args.scheme {
         // Of a product, so that it can be rescaled.
-        Arithmetic::Ckks => (Scheme::Ckks, vec![], 1.5 * bits),
-        Arithmetic::Bfv => (Scheme::Bfv, vec![PLAINTEXT_PRIME], 0.0),
+        Arithmetic::Ckks => Plaintexts::Ckks { top_scale: 1.5 * bits },
+        Arithmetic::Bfv => Plaintexts::Bfv { t: vec![PLAINTEXT_PRIME] },
     };
-    Ok(Params { scheme, log_n, q: primes, t, p, input_level: limbs - 1, top_scale, security })
+    Ok(Params { plaintexts, log_n, q: primes, p, input_level: limbs - 1, security })
 }
 
 fn plan_of(params: &Params, operation: Operation) -> Result<Plan, TypeError> {

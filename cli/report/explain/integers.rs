@@ -56,7 +56,7 @@ pub(super) fn fewer_bits(report: &IntegerReport) -> String {
 
 /// Which scheme was chosen, if there was a choice, and why.
 pub(super) fn scheme_text(compiled: &Compiled) -> String {
-    let (chosen, other) = match compiled.plan.params.scheme {
+    let (chosen, other) = match compiled.plan.params.scheme() {
         Scheme::Ckks => ("approximate numbers (CKKS)", "Exact integers (BFV)"),
         Scheme::Bfv => ("exact integers (BFV)", "Approximate numbers (CKKS)"),
     };

@@ -1,6 +1,6 @@
 //! The primes of plans with bootstrapping, and what they are for.
 
-use hecc_grammar::plan::{LimbSet, Params, Scheme, log2_of};
+use hecc_grammar::plan::{LimbSet, Params, Plaintexts, log2_of};
 use hecc_grammar::security::Security;
 
 use crate::ladder::Ladder;
@@ -132,9 +132,8 @@ impl BootstrapParams {
         if q.len() > LimbSet::MOST {
             return None;
         }
-        let (scheme, security) = (Scheme::Ckks, self.security);
-        let params =
-            Params { scheme, log_n, q, t: vec![], p, input_level, top_scale: scale, security };
+        let (plaintexts, security) = (Plaintexts::Ckks { top_scale: scale }, self.security);
+        let params = Params { plaintexts, log_n, q, p, input_level, security };
         let ladder = Ladder::new(params, 1 + self.slots_to_coeffs);
         let (sine, sine_scale) = (sine.clone(), log2_of(self.sine_bits.exp2()));
         Some(Chain { parameters: self.clone(), ladder, sine, sine_scale })

@@ -36,7 +36,7 @@ impl Lowering<'_> {
 
     /// A bias as sums of factors times numbers that tables hold: 32-bit floats hold integers up to 2^24.
     fn digits(&self, bias: &[f64]) -> Vec<(f64, Vec<f64>)> {
-        if self.plan.params.scheme == Scheme::Ckks {
+        if self.plan.params.scheme() == Scheme::Ckks {
             return vec![(1.0, bias.to_vec())];
         }
         let (mut rest, mut factor, mut digits) = (bias.to_vec(), 1.0, vec![]);

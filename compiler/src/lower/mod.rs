@@ -220,7 +220,7 @@ impl Lowering<'_> {
     fn work_level(&self, id: NodeId) -> usize {
         let levels = &self.choice.levels;
         let operands = self.graph.node(id).step.operands();
-        match self.plan.params.scheme {
+        match self.plan.params.scheme() {
             Scheme::Ckks => levels[id.0] + 1,
             Scheme::Bfv => operands.iter().map(|x| levels[x.0]).min().unwrap_or(levels[id.0]),
         }

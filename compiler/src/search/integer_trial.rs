@@ -5,8 +5,8 @@
 //! division that leaves as little of it as there can be: levels are those of the circuit, as in CKKS, and the primes
 //! of each are as large as what is to be divided away.
 
-use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS};
-use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plan, Scheme, Value};
+use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS, Moduli};
+use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plaintexts, Plan, Value, is_prime};
 use hecc_grammar::security::Security;
 
 use crate::error::CompileError;
@@ -22,10 +22,10 @@ use super::Problem;
 /// Largest primes; special ones are a little larger.
 pub(super) const MAX_PRIME_BITS: f64 = 49.97;
 
-/// Levels above the lowest have stand-ins for their primes in the trial, one number each, of no more bits.
+/// A level above the lowest, which is one limb of the trial, has no more bits.
 const MAX_LEVEL_BITS: f64 = 63.0;
 
-/// A network lowered for a ring with a modulus that is too large.
+/// A network lowered for a ring with any primes, a limb for each level, to read noise off where moduli have other sizes.
 pub(super) struct Trial {
     pub(super) log_n: u32,
     pub(super) products: Products,
@@ -35,9 +35,11 @@ pub(super) struct Trial {
     levels: Vec<usize>,
 }
 
-/// The modulus that holds a network's noise.
+/// The modulus that holds a network's noise with some plaintext primes.
 #[derive(Clone)]
 pub(super) struct NoiseModulus {
+    /// The plaintext primes.
+    t: Vec<u64>,
     /// Bits of the primes of each level, the lowest first.
     level_bits: Vec<f64>,
     /// log2 of the deviation of the noise of each step's result.
@@ -92,13 +94,11 @@ impl Trial {
         // The largest is the special one: digits are of one ciphertext-modulus prime each.
         let special = primes.pop().expect("there are primes of 50 bits for every ring");
         let params = Params {
-            scheme: Scheme::Bfv,
+            plaintexts: Plaintexts::Bfv { t: vec![least_plaintext_prime(log_n)] },
             log_n,
             input_level: primes.len() - 1,
             q: primes,
-            t: vec![2],
             p: vec![special],
-            top_scale: 0.0,
             security: config.security,
         };
         let plan = problem.lowered(&choice(problem, params, products, &levels)?)?.plan;
@@ -111,33 +111,33 @@ impl Trial {
     }
 
     /// What holds the noise with some plaintext primes; `None` if a level would be too large.
-    pub(super) fn modulus(&mut self, t: Vec<u64>) -> Option<NoiseModulus> {
-        self.plan.params.t = t;
-        self.plan.params.p = vec![MAX_PRIME_BITS.exp2() as u64];
-        let mut above = vec![];
+    pub(super) fn modulus(&self, t: Vec<u64>) -> Option<NoiseModulus> {
+        let of_primes = Moduli::of(&self.plan.params).with_plaintext_primes(&t);
+        let mut moduli = Moduli { log_p: vec![MAX_PRIME_BITS], ..of_primes };
         if self.products == Products::Bgv {
-            for level in (1..self.plan.params.q.len()).rev() {
-                let bits = self.divided_away(level).max(self.least_bits());
+            for level in (1..moduli.log_q.len()).rev() {
+                let bits = self.divided_away(level, &moduli).max(self.least_bits());
                 if bits > MAX_LEVEL_BITS {
                     return None;
                 }
-                above.push(bits);
-                let params = &mut self.plan.params;
-                params.q[level] = bits.exp2() as u64;
+                moduli.log_q[level] = bits;
                 // No digit is larger than the special primes.
-                params.p[0] = params.p[0].max(params.q[level]);
+                moduli.log_p[0] = moduli.log_p[0].max(bits);
             }
         }
         let last = match self.products {
             Products::ScaleInvariant => {
-                self.largest(&mut self.plan.values().map(|(value, _)| value))
+                self.largest(&moduli, &mut self.plan.values().map(|(value, _)| value))
             }
-            Products::Bgv => self.largest(&mut self.plan.output_values()),
+            Products::Bgv => self.largest(&moduli, &mut self.plan.output_values()),
         };
-        let log_t = self.plan.params.largest_t().log2();
-        let lowest = last + log_t + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
-        let level_bits = [lowest].into_iter().chain(above.into_iter().rev()).collect();
-        Some(NoiseModulus { level_bits, noise: self.noise(), drop_margin: limits::DROP_MARGIN })
+        let mut level_bits = match self.products {
+            Products::ScaleInvariant => vec![0.0],
+            Products::Bgv => moduli.log_q.clone(),
+        };
+        level_bits[0] = last + moduli.largest_t.log2() + HEADROOM_BITS + EXACT_TAIL.log2() + 1.0;
+        let (noise, drop_margin) = (self.noise(&moduli), limits::DROP_MARGIN);
+        Some(NoiseModulus { t, level_bits, noise, drop_margin })
     }
 
     /// Bits of the smallest primes of which there are enough.
@@ -146,26 +146,26 @@ impl Trial {
     }
 
     /// log2 of the largest deviation of noise among values.
-    fn largest(&self, values: &mut dyn Iterator<Item = Value>) -> f64 {
-        let noise = self.sizes.analyze(&self.plan);
+    fn largest(&self, moduli: &Moduli, values: &mut dyn Iterator<Item = Value>) -> f64 {
+        let noise = self.sizes.analyze(&self.plan, moduli);
         values.map(|value| noise[value.index()]).fold(0.0, f64::max)
     }
 
     /// Bits of noise beyond rounding where a level's primes are dropped.
-    fn divided_away(&self, level: usize) -> f64 {
+    fn divided_away(&self, level: usize, moduli: &Moduli) -> f64 {
         let plan = &self.plan;
         let mut sources = plan.ops.iter().filter_map(|op| {
             let Op::ModSwitch(a, limbs) = op else { return None };
             let dropped = plan.ty(*a).limbs.contains(level) && !limbs.contains(level);
             dropped.then_some(*a)
         });
-        self.largest(&mut sources) - rounding_bits(&plan.params)
+        self.largest(moduli, &mut sources) - rounding_bits(moduli)
     }
 
     /// For each step of the graph, log2 of the deviation of the noise of its result, the mean of all coefficients: what the
     /// next product sees.
-    fn noise(&self) -> Vec<f64> {
-        let noise = self.sizes.analyze_mean(&self.plan);
+    fn noise(&self, moduli: &Moduli) -> Vec<f64> {
+        let noise = self.sizes.analyze_mean(&self.plan, moduli);
         let of_layer = |layer: &Layer| {
             layer.slots.iter().map(|(v, _)| noise[v.index()]).fold(f64::NEG_INFINITY, f64::max)
         };
@@ -179,7 +179,7 @@ impl Trial {
         n_special: usize,
         security: Security,
     ) -> Option<Params> {
-        let t = self.plan.params.t.clone();
+        let t = modulus.t.clone();
         let mut taken = t.clone();
         let mut q = vec![];
         let mut largest = 0.0f64;
@@ -198,13 +198,11 @@ impl Trial {
         let special = |_| prime_near((largest + 0.3).min(49.99), self.log_n, &mut taken);
         let p = (0..n_special).map(special).collect::<Option<Vec<u64>>>()?;
         Some(Params {
-            scheme: Scheme::Bfv,
+            plaintexts: Plaintexts::Bfv { t },
             log_n: self.log_n,
             input_level: q.len() - 1,
             q,
-            t,
             p,
-            top_scale: 0.0,
             security,
         })
     }
@@ -237,9 +235,18 @@ impl Trial {
     }
 }
 
+/// What a trial is lowered with: whatever plaintext primes are, the plan is the same.
+fn least_plaintext_prime(log_n: u32) -> u64 {
+    let step = 2u64 << log_n;
+    (1..)
+        .map(|k| k * step + 1)
+        .find(|&n| is_prime(n))
+        .expect("there are primes in every residue class")
+}
+
 /// log2 of the deviation of the noise that division and rounding leave.
-fn rounding_bits(params: &Params) -> f64 {
-    noise::rounding_variance(params, 1).log2() / 2.0
+fn rounding_bits(moduli: &Moduli) -> f64 {
+    noise::rounding_variance(moduli, 1).log2() / 2.0
 }
 
 /// Levels for BGV's products: each product has one of its own, dropped as soon as it is linear.
@@ -263,7 +270,7 @@ fn levels_of_products(graph: &Graph, batch: bool) -> Vec<usize> {
 
 /// Levels for scale-invariant products: primes are dropped as soon as noise allows.
 fn levels_of_noise(graph: &Graph, modulus: &NoiseModulus, params: &Params) -> Vec<usize> {
-    let floor = rounding_bits(params) + modulus.drop_margin;
+    let floor = rounding_bits(&Moduli::of(params)) + modulus.drop_margin;
     let dropped =
         |level: usize| -> f64 { (level + 1..params.q.len()).map(|limb| params.log_q(limb)).sum() };
     let mut levels: Vec<usize> = vec![];

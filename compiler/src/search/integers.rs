@@ -41,8 +41,8 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
     for log_n in rings {
         let mut fits = false;
         for &products in kinds {
-            let Some(mut trial) = Trial::new(problem, log_n, products)? else { continue };
-            fits |= explored.search_ring(width, &mut trial)?;
+            let Some(trial) = Trial::new(problem, log_n, products)? else { continue };
+            fits |= explored.search_ring(width, &trial)?;
             trials.push(trial);
         }
         rings_left -= usize::from(fits);
@@ -55,7 +55,7 @@ pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, Compil
         let log_n = config.log_n.unwrap_or(*limits::INTEGER_RINGS.end());
         return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
     };
-    let worth_training_away = worth_training_away(&mut trials, width, &candidates[0], config);
+    let worth_training_away = worth_training_away(&trials, width, &candidates[0], config);
     stages.show(&choice, problem.passes);
     let precision = f64::INFINITY;
     let found = Found { choice, stages, score, precision, candidates, bootstraps: None };
@@ -80,7 +80,7 @@ struct Fitting {
 
 impl Explored<'_> {
     /// Tries numbers of plaintext and special primes for one ring and kind of product; whether any do.
-    fn search_ring(&mut self, width: f64, trial: &mut Trial) -> Result<bool, CompileError> {
+    fn search_ring(&mut self, width: f64, trial: &Trial) -> Result<bool, CompileError> {
         let config = self.problem.config;
         let mut least = f64::INFINITY;
         for n_primes in 1..=limits::PLAINTEXT_PRIMES {
@@ -159,19 +159,19 @@ impl Explored<'_> {
 
 /// Parameters not tried yet.
 fn candidate(params: &Params, products: Products) -> Option<Candidate> {
-    Candidate::new(params, OfScheme::Bfv { t: params.t.clone(), products })
+    Candidate::new(params, OfScheme::Bfv { t: params.t().to_vec(), products })
 }
 
 /// The fewest bits by which results must be narrower for parameters that cost at least a fifth less.
 fn worth_training_away(
-    trials: &mut [Trial],
+    trials: &[Trial],
     width: f64,
     chosen: &Candidate,
     config: &Config,
 ) -> Option<(u32, Candidate)> {
     let OfScheme::Bfv { t: chosen_t, products } = &chosen.scheme else { return None };
     (1..=limits::BITS_TRAINED_AWAY).find_map(|bits| {
-        let alike = trials.iter_mut().filter(|trial| trial.products == *products);
+        let alike = trials.iter().filter(|trial| trial.products == *products);
         let narrower = alike.flat_map(|trial| {
             let primes = 1..=chosen_t.len();
             primes

@@ -22,7 +22,7 @@ pub struct ClientPart {
 impl VerifiedPlan {
     /// Its client part, for which its noise is analyzed.
     pub fn client_part(&self) -> VerifiedClientPart {
-        let deviations = match self.params.scheme {
+        let deviations = match self.params.scheme() {
             Scheme::Ckks => noise::analyze(self),
             Scheme::Bfv => vec![Deviation::NONE; self.ops.len()],
         };

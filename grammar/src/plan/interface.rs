@@ -52,7 +52,7 @@ impl VerifiedPlan {
     /// What both of its parts agree on.
     pub fn interface(&self) -> Interface {
         let factors = |&t: &u64| self.correction_factors(t).expect("a verified plan has them");
-        let of_primes: Vec<Vec<u64>> = self.params.t.iter().map(factors).collect();
+        let of_primes: Vec<Vec<u64>> = self.params.t().iter().map(factors).collect();
         let result = |value| {
             let ty = self.ty(value);
             let of_value = of_primes.iter().map(|of_values| of_values[value.index()]);

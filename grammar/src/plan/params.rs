@@ -19,24 +19,49 @@ pub enum Scheme {
     Bfv,
 }
 
+/// What plaintexts are: the parameters of which each scheme has its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plaintexts {
+    /// Real numbers in slots, times a scale.
+    Ckks {
+        /// log2 of the scale of a fresh ciphertext.
+        top_scale: f64,
+    },
+    /// Integers in slots.
+    Bfv {
+        /// The plaintext primes, distinct, ≡ 1 mod 2N. A plan runs once for each; results are integers modulo their
+        /// product, by the Chinese remainder theorem.
+        t: Vec<u64>,
+    },
+}
+
+impl Plaintexts {
+    /// What files write: plaintext primes, of which CKKS has none, and a scale, which is 0 in BFV.
+    ///
+    /// # Errors
+    /// One sentence if that is neither scheme's.
+    pub fn from_fields(t: Vec<u64>, top_scale: f64) -> Result<Plaintexts, String> {
+        match (t.is_empty(), top_scale == 0.0) {
+            (true, _) => Ok(Plaintexts::Ckks { top_scale }),
+            (false, true) => Ok(Plaintexts::Bfv { t }),
+            (false, false) => Err(format!("top scale {top_scale}, expected 0 in BFV")),
+        }
+    }
+}
+
 /// Parameters of a plan. `q` and `p` are distinct primes of at most 50 bits, ≡ 1 mod 2N.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params {
-    /// The scheme.
-    pub scheme: Scheme,
+    /// What plaintexts are, and with that the scheme.
+    pub plaintexts: Plaintexts,
     /// log2 of the ring degree N.
     pub log_n: u32,
     /// Ciphertext-modulus primes q_0, q_1, ..; a ciphertext lives on a subset of them.
     pub q: Vec<u64>,
-    /// BFV: the plaintext primes, distinct, ≡ 1 mod 2N. A plan runs once for each; results are integers modulo their
-    /// product, by the Chinese remainder theorem. CKKS: none.
-    pub t: Vec<u64>,
     /// Special primes of key switching. A digit of the gadget decomposition holds as many ciphertext-modulus primes.
     pub p: Vec<u64>,
     /// Level of a fresh ciphertext: it lives on the first `input_level + 1` of `q`. Those above are bootstrapping's.
     pub input_level: usize,
-    /// log2 of the scale of a fresh ciphertext; 0 in BFV, which has no scales.
-    pub top_scale: f64,
     /// The security that the modulus was chosen for; the verifier holds the plan to it.
     pub security: Security,
 }
@@ -52,7 +77,40 @@ pub fn round_scale(scale: f64) -> f64 {
     (scale / SCALE_STEP).round() * SCALE_STEP
 }
 
+/// How many special primes it takes whose product is at least that of the largest digit; of both log2.
+pub(crate) fn fewest_special(log_p: &[f64], largest_digit: f64) -> usize {
+    let enough = |&count: &usize| {
+        let product: f64 = log_p[..count].iter().sum();
+        product + ROUNDING >= largest_digit
+    };
+    (0..log_p.len()).find(enough).unwrap_or(log_p.len())
+}
+
 impl Params {
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        match self.plaintexts {
+            Plaintexts::Ckks { .. } => Scheme::Ckks,
+            Plaintexts::Bfv { .. } => Scheme::Bfv,
+        }
+    }
+
+    /// log2 of the scale of a fresh ciphertext; 0 in BFV, where ciphertexts have no scales.
+    pub fn top_scale(&self) -> f64 {
+        match self.plaintexts {
+            Plaintexts::Ckks { top_scale } => top_scale,
+            Plaintexts::Bfv { .. } => 0.0,
+        }
+    }
+
+    /// The plaintext primes; none in CKKS.
+    pub fn t(&self) -> &[u64] {
+        match &self.plaintexts {
+            Plaintexts::Ckks { .. } => &[],
+            Plaintexts::Bfv { t } => t,
+        }
+    }
+
     /// The ring degree N.
     pub fn ring_degree(&self) -> usize {
         1 << self.log_n
@@ -60,7 +118,7 @@ impl Params {
 
     /// The number of slots: N/2 real ones in CKKS, N integers in BFV, which are two rows of N/2.
     pub fn n_slots(&self) -> usize {
-        match self.scheme {
+        match self.scheme() {
             Scheme::Ckks => self.row_length(),
             Scheme::Bfv => self.ring_degree(),
         }
@@ -73,12 +131,12 @@ impl Params {
 
     /// How many times a plan runs for one input: once for each plaintext prime.
     pub fn n_instances(&self) -> usize {
-        self.t.len().max(1)
+        self.t().len().max(1)
     }
 
     /// The largest plaintext prime; what noise is judged by.
     pub fn largest_t(&self) -> f64 {
-        self.t.iter().copied().max().unwrap_or(1) as f64
+        self.t().iter().copied().max().unwrap_or(1) as f64
     }
 
     /// All ciphertext-modulus primes.
@@ -112,15 +170,11 @@ impl Params {
     /// every digit. Keys are made for the product of all special primes, and `decompose` divides the digits by the
     /// product of the unused ones, modulo the ciphertext-modulus primes, which takes no additional step.
     pub fn n_special(&self, limbs: LimbSet) -> usize {
-        let log = |primes: &mut dyn Iterator<Item = u64>| primes.map(|q| (q as f64).log2()).sum();
+        let log = |&prime: &u64| (prime as f64).log2();
         let digits = self.digits(limbs).into_iter();
-        let of_digit = |digit| log(&mut self.digit(limbs, digit).iter().map(|limb| self.q[limb]));
+        let of_digit = |digit| self.digit(limbs, digit).iter().map(|limb| log(&self.q[limb])).sum();
         let largest: f64 = digits.map(of_digit).fold(0.0, f64::max);
-        let enough = |&count: &usize| {
-            let product: f64 = log(&mut self.p[..count].iter().copied());
-            product + ROUNDING >= largest
-        };
-        (0..self.p.len()).find(enough).unwrap_or(self.p.len())
+        fewest_special(&self.p.iter().map(log).collect::<Vec<f64>>(), largest)
     }
 
     /// log2 of one ciphertext-modulus prime, on the scale grid.

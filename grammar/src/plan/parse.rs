@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::{
     Constant, Dim, EmbeddingDiagonal, Form, Input, Layer, LimbSet, Magnitude, Normalization,
-    Output, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Type, Value, View,
+    Output, OutputKind, Params, Plaintexts, Plan, Profile, Ranges, Run, Runs, Type, Value, View,
 };
 use crate::model::{client_ops, read_quantizer};
 use crate::security::Security;
@@ -145,20 +145,18 @@ fn read_plan(statement: Piece<'_>) -> Result<Plan, LineError> {
     check_version(&inner.next())?;
     let mut of = Attributes::of(&statement, &mut inner)?;
     let name: String = of.get("name")?;
-    let scheme = match of.word("scheme")?.as_str() {
-        "ckks" => Scheme::Ckks,
-        "bfv" => Scheme::Bfv,
+    let plaintexts = match of.word("scheme")?.as_str() {
+        "ckks" => Plaintexts::Ckks { top_scale: of.get("top_scale")? },
+        "bfv" => Plaintexts::Bfv { t: of.get("t")? },
         _ => return Err(error(&statement, "expected scheme=ckks or scheme=bfv")),
     };
     let security = Security::from_word(&of.word("security")?);
     let params = Params {
-        scheme,
+        plaintexts,
         log_n: of.get("log_n")?,
         q: of.get("q")?,
-        t: of.optional("t")?.unwrap_or_default(),
         p: of.get("p")?,
         input_level: of.get("input_level")?,
-        top_scale: of.get("top_scale")?,
         security: security.ok_or_else(|| error(&statement, "expected security=128, 192 or 256"))?,
     };
     let batch = of.optional("batch")?.unwrap_or(1);

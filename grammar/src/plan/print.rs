@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::op::Operand;
 use super::{
     Accuracy, Better, Constant, EmbeddingDiagonal, ErrorSize, Form, Input, Key, Layer, Magnitude,
-    Op, Output, OutputErrors, OutputKind, Params, Plan, Profile, Run, Runs, Scheme, Share, Type,
-    Validation, Value, View,
+    Op, Output, OutputErrors, OutputKind, Params, Plaintexts, Plan, Profile, Run, Runs, Share,
+    Type, Validation, Value, View,
 };
 use crate::model::ClientOps;
 use crate::security::Security;
@@ -46,18 +46,16 @@ impl Display for Plan {
 /// Prints the attributes of the `plan` line.
 impl Display for Params {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Params { scheme, log_n, q, t, p, input_level, top_scale, security } = self;
-        let scheme = match scheme {
-            Scheme::Ckks => "ckks",
-            Scheme::Bfv => "bfv",
-        };
-        let top_scale = Number(*top_scale);
-        write!(f, "scheme={scheme} log_n={log_n} ")?;
-        if !t.is_empty() {
-            write!(f, "t={} ", list(t))?;
+        let Params { plaintexts, log_n, q, p, input_level, security } = self;
+        match plaintexts {
+            Plaintexts::Ckks { .. } => write!(f, "scheme=ckks log_n={log_n} ")?,
+            Plaintexts::Bfv { t } => write!(f, "scheme=bfv log_n={log_n} t={} ", list(t))?,
         }
-        write!(f, "q={} p={} ", list(q), list(p))?;
-        write!(f, "input_level={input_level} top_scale={top_scale} security={security}")
+        write!(f, "q={} p={} input_level={input_level} ", list(q), list(p))?;
+        if let Plaintexts::Ckks { top_scale } = plaintexts {
+            write!(f, "top_scale={} ", Number(*top_scale))?;
+        }
+        write!(f, "security={security}")
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn push(plan: &mut Plan, op: Op, origin: u32) -> Option<Value> {
     }
     let value = plan.push(op, origin).expect("it was typed above");
     // Messages with different factors must not be added.
-    if plan.params.t.iter().any(|&t| plan.correction_factors(t).is_err()) {
+    if plan.params.t().iter().any(|&t| plan.correction_factors(t).is_err()) {
         plan.ops.pop();
         plan.types.pop();
         plan.origins.pop();
@@ -113,7 +113,7 @@ fn keys(of: &mut Choices, plan: &Plan) -> Vec<Key> {
 }
 
 fn factor_scale(plan: &Plan, scale: f64) -> f64 {
-    match plan.params.scheme {
+    match plan.params.scheme() {
         Scheme::Ckks => scale,
         Scheme::Bfv => 0.0,
     }
@@ -130,7 +130,7 @@ fn constant(of: &mut Choices, plan: &mut Plan, scale: f64) -> Option<ConstantId>
 }
 
 fn view(of: &mut Choices, plan: &Plan) -> View {
-    let exact = plan.params.scheme == Scheme::Bfv;
+    let exact = plan.params.scheme() == Scheme::Bfv;
     let number = |of: &mut Choices| if exact { of.integer() } else { of.number() };
     if of.coin() {
         return View::Splat(number(of));

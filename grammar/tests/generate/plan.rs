@@ -2,8 +2,8 @@
 
 use hecc_grammar::plan::{
     Accuracy, Better, Dim, ErrorSize, Input, Layer, Magnitude, Normalization, Op, Output,
-    OutputErrors, OutputKind, Params, Plan, Profile, Ranges, Run, Runs, Scheme, Share, Validation,
-    Value, VerifiedPlan, is_prime,
+    OutputErrors, OutputKind, Params, Plaintexts, Plan, Profile, Ranges, Run, Runs, Scheme, Share,
+    Validation, Value, VerifiedPlan, is_prime,
 };
 use hecc_grammar::security::Security;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn plan(of: &mut Choices) -> Plan {
     }
     for _ in 0..1 + of.below(3) {
         let count = 1 + of.below(20);
-        plan.tables.push(table(of, plan.params.scheme, count));
+        plan.tables.push(table(of, plan.params.scheme(), count));
     }
     let n_layers = of.below(4);
     for index in 0..plan.n_input_ciphertexts() as u32 {
@@ -68,13 +68,13 @@ fn params(of: &mut Choices) -> Params {
     let mut q: Vec<u64> = large.by_ref().take(n_q).collect();
     q.reverse();
     let p = large.take(n_p).collect();
-    let scheme = if of.coin() { Scheme::Bfv } else { Scheme::Ckks };
-    let (t, top_scale) = match scheme {
-        Scheme::Ckks => (vec![], [40.0, 30.25, 21.000_000_000_000_057][of.below(3)]),
-        Scheme::Bfv => (primes(1 << 12).take(1 + of.below(2)).collect(), 0.0),
+    let plaintexts = if of.coin() {
+        Plaintexts::Bfv { t: primes(1 << 12).take(1 + of.below(2)).collect() }
+    } else {
+        Plaintexts::Ckks { top_scale: [40.0, 30.25, 21.000_000_000_000_057][of.below(3)] }
     };
     let (input_level, security) = (of.below(q.len()), Security::insecure_for_tests());
-    Params { scheme, log_n, q, t, p, input_level, top_scale, security }
+    Params { plaintexts, log_n, q, p, input_level, security }
 }
 
 /// A map of some slots to any elements.

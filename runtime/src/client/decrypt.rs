@@ -46,7 +46,7 @@ pub fn decrypt_slots(
 ) -> Result<Vec<Vec<f64>>, RunError> {
     let params = &interface.params;
     let ring = Ring::new(params);
-    match params.scheme {
+    match params.scheme() {
         Scheme::Ckks => {
             let embedding = Embedding::new(params.n_slots());
             let slots = |ciphertext: &Ciphertext| {
@@ -62,7 +62,7 @@ pub fn decrypt_slots(
 /// BFV: log2 of the largest coefficient of the noise in each ciphertext of the first plaintext prime.
 pub fn measure_noise(params: &Params, secret: &SecretKey, ciphertexts: &[Ciphertext]) -> Vec<f64> {
     let ring = Ring::new(params);
-    let t = params.t[0];
+    let t = params.t()[0];
     let noise = |ciphertext: &Ciphertext| {
         let (message, limbs) = phase(&ring, secret, ciphertext);
         // Of least magnitude modulo Q, t times the message's share is nothing.
@@ -107,7 +107,7 @@ fn decrypt_integers(
     secret: &SecretKey,
     ciphertexts: &[Ciphertext],
 ) -> Result<Vec<Vec<f64>>, RunError> {
-    let primes = &interface.params.t;
+    let primes = interface.params.t();
     let count = ciphertexts.len() / primes.len();
     let residues = |(i, &t): (usize, &u64)| {
         let batch = Batch::new(ring.n(), t);

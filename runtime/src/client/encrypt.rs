@@ -52,7 +52,7 @@ pub fn encrypt(
     let ty = Type {
         form: Form::Q,
         limbs: params.input_limbs(),
-        scale: params.top_scale,
+        scale: params.top_scale(),
         degree: 1,
         ephemeral: false,
     };
@@ -108,15 +108,15 @@ fn messages<'a>(
     slots: Vec<Vec<f64>>,
     limbs: &'a [usize],
 ) -> Box<dyn Iterator<Item = SecretPoly> + 'a> {
-    match params.scheme {
+    match params.scheme() {
         Scheme::Ckks => {
             let embedding = Embedding::new(params.n_slots());
-            let scale = params.top_scale;
+            let scale = params.top_scale();
             Box::new(slots.into_iter().map(move |slots| {
                 SecretPoly(encode_slots(ring, &embedding, Slots::real(slots), scale, limbs))
             }))
         }
-        Scheme::Bfv => Box::new(params.t.iter().flat_map(move |&t| {
+        Scheme::Bfv => Box::new(params.t().iter().flat_map(move |&t| {
             let batch = Batch::new(ring.n(), t);
             let message = |slots: &Vec<f64>| {
                 let slots = slots.iter().map(|&x| batch.modulus().from_integer(x));
@@ -167,7 +167,7 @@ pub fn place_inputs(
                 RangePolicy::Refuse => input.ranges.first_outside(&input.shape, elements),
                 RangePolicy::Allow => None,
             };
-            let fits = |x: f64| slot_value(params.scheme, input, x).abs() < LARGEST;
+            let fits = |x: f64| slot_value(params.scheme(), input, x).abs() < LARGEST;
             let outside = outside.or_else(|| elements.iter().position(|&x| !fits(x)));
             if let Some(element) = outside {
                 let (lo, hi) = input.ranges.of(&input.shape, element);
@@ -180,7 +180,7 @@ pub fn place_inputs(
             let mut slots = vec![0.0; params.n_slots()];
             for (slot, element) in runs.pairs() {
                 for (example, tensor) in tensor.chunks(expected).enumerate() {
-                    let value = slot_value(params.scheme, input, tensor[element as usize]);
+                    let value = slot_value(params.scheme(), input, tensor[element as usize]);
                     slots[slot as usize + example] = value;
                 }
             }

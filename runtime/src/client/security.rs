@@ -40,15 +40,15 @@ pub fn check_security(interface: &Interface, wanted: Security) -> Result<(), Too
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Params, Scheme};
+    use hecc_grammar::plan::{Params, Plaintexts};
 
     use super::*;
 
     /// A plan that promises so much, on a ring of degree 2^`log_n` with a modulus of 96 bits.
     fn plan(log_n: u32, security: Security) -> Interface {
         let (q, p) = (vec![281474976546817], vec![281474976694273]);
-        let (scheme, t) = (Scheme::Ckks, vec![]);
-        let params = Params { scheme, log_n, q, t, p, input_level: 0, top_scale: 40.0, security };
+        let plaintexts = Plaintexts::Ckks { top_scale: 40.0 };
+        let params = Params { plaintexts, log_n, q, p, input_level: 0, security };
         Interface { params, batch: 1, n_inputs: 0, keys: vec![], results: vec![] }
     }
 

@@ -32,7 +32,7 @@ pub fn run_clear(
 impl<'a> ClearEvaluator<'a> {
     /// Prepares a plan; slots of constants are kept from run to run while they take no more than `cache_bytes`.
     pub fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> ClearEvaluator<'a> {
-        let arithmetic = match plan.params.scheme {
+        let arithmetic = match plan.params.scheme() {
             Scheme::Ckks => Arithmetic::Ckks(Approximate::new(plan, cache_bytes)),
             Scheme::Bfv => Arithmetic::Bfv(Exact::new(plan, cache_bytes)),
         };

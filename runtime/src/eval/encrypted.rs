@@ -97,7 +97,7 @@ impl<'a> Evaluator<'a> {
         let pool = pool.map_err(|error| RunError::Threads { wanted: options.threads, error })?;
         let context = pool.install(|| Context::new(plan));
         let factors = pool.install(|| Factors::new(plan, options.cache_bytes));
-        let multiplier = (plan.params.scheme == Scheme::Bfv)
+        let multiplier = (plan.params.scheme() == Scheme::Bfv)
             .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
         let corrections = |&t: &u64| plan.correction_factors(t).expect("a verified plan has them");
         Ok(Evaluator {
@@ -107,7 +107,7 @@ impl<'a> Evaluator<'a> {
             context,
             factors,
             multiplier,
-            correction_factors: plan.params.t.iter().map(corrections).collect(),
+            correction_factors: plan.params.t().iter().map(corrections).collect(),
             pool,
             spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
@@ -263,7 +263,7 @@ impl<'a> Evaluator<'a> {
             // Times t messages are in the least significant bits, where they multiply (Alperin-Sheriff, Peikert, eprint
             // 2013/372); of t·a times t·b one t stays, to return.
             Op::MulBgv(..) => {
-                mul(ring, &times(ring, ct(0), self.plan.params.t[instance]), ct(1), ty)
+                mul(ring, &times(ring, ct(0), self.plan.params.t()[instance]), ct(1), ty)
             }
             Op::ModDown(_) if context.is_fused(value) => return Data::Ciphertext(ct(0).clone()),
             Op::Rescale(_) | Op::ModSwitch(..) | Op::ModDown(_) => context.divide(ct(0), ty),

@@ -24,7 +24,7 @@ pub(super) struct Exact<'a> {
 
 impl<'a> Exact<'a> {
     pub(super) fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> Exact<'a> {
-        let primes: Vec<Modulus> = plan.params.t.iter().map(|&t| Modulus::new(t)).collect();
+        let primes: Vec<Modulus> = plan.params.t().iter().map(|&t| Modulus::new(t)).collect();
         let radix = MixedRadix::new(&primes);
         let last_uses = plan.last_uses();
         let mut observed = vec![false; plan.ops.len()];

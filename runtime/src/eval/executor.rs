@@ -230,7 +230,7 @@ impl<T> State<T> {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Profile, Ranges, Runs, Scheme};
+    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Plaintexts, Profile, Ranges, Runs};
     use hecc_grammar::security::Security;
 
     use super::*;
@@ -239,13 +239,11 @@ mod tests {
     /// A chain of negations of each of eight inputs.
     fn plan() -> Plan {
         let params = Params {
-            scheme: Scheme::Ckks,
+            plaintexts: Plaintexts::Ckks { top_scale: 2.0 },
             log_n: 3,
             q: vec![97],
-            t: vec![],
             p: vec![],
             input_level: 0,
-            top_scale: 2.0,
             security: Security::insecure_for_tests(),
         };
         let mut plan = Plan::new(params, "negations");

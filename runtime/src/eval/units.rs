@@ -82,7 +82,7 @@ pub(super) fn is_sum_of_multiples(plan: &Plan, op: &Op) -> bool {
 #[cfg(test)]
 mod tests {
     use hecc_grammar::plan::{
-        Constant, ConstantId, Input, Key, Params, Profile, Ranges, Runs, Scheme,
+        Constant, ConstantId, Input, Key, Params, Plaintexts, Profile, Ranges, Runs,
     };
     use hecc_grammar::security::Security;
 
@@ -91,13 +91,11 @@ mod tests {
     /// Two layers of three sums each, of two inputs, with a negation between them, and one more sum of the inputs.
     fn plan(batch: usize) -> Plan {
         let params = Params {
-            scheme: Scheme::Bfv,
+            plaintexts: Plaintexts::Bfv { t: vec![17] },
             log_n: 3,
             q: vec![97],
-            t: vec![17],
             p: vec![],
             input_level: 0,
-            top_scale: 0.0,
             security: Security::insecure_for_tests(),
         };
         let mut plan = Plan::new(params, "sums");

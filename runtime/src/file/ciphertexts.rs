@@ -221,7 +221,7 @@ impl Signature {
 
 fn input_signatures(interface: &Interface, seeded: bool) -> Vec<Signature> {
     let params = &interface.params;
-    let (limbs, scale) = (params.input_limbs(), params.top_scale);
+    let (limbs, scale) = (params.input_limbs(), params.top_scale());
     let count = interface.n_inputs * params.n_instances();
     vec![Signature { limbs, scale, degree: 1, seeded }; count]
 }

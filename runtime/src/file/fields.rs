@@ -1,7 +1,7 @@
 //! Fields of a payload, one after the other; and the parameters that every payload starts with.
 
 use hecc_grammar::envelope::{FileError, Fingerprint, Kind};
-use hecc_grammar::plan::{Params, Scheme};
+use hecc_grammar::plan::{Params, Plaintexts};
 use hecc_grammar::security::Security;
 
 /// Most primes of either sort that a payload may list: as many as a plan may have.
@@ -96,8 +96,9 @@ impl<'a> Reader<'a> {
         let mut primes = |count: usize| (0..count).map(|_| self.u64()).collect::<Result<_, _>>();
         let (q, t, p): (_, Vec<u64>, _) =
             (primes(counts[0])?, primes(counts[1])?, primes(counts[2])?);
-        let scheme = if t.is_empty() { Scheme::Ckks } else { Scheme::Bfv };
-        Ok(Params { scheme, log_n, q, t, p, input_level, top_scale, security })
+        let plaintexts = Plaintexts::from_fields(t, top_scale);
+        let plaintexts = plaintexts.map_err(|what| self.malformed(what))?;
+        Ok(Params { plaintexts, log_n, q, p, input_level, security })
     }
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn check_params(reader: &mut Reader<'_>, params: &Params) -> Result<(
 
 /// Bytes that the parameters take.
 pub(crate) fn params_bytes(params: &Params) -> usize {
-    36 + 8 * (params.q.len() + params.t.len() + params.p.len())
+    36 + 8 * (params.q.len() + params.t().len() + params.p.len())
 }
 
 /// Appends the parameters.
@@ -119,8 +120,8 @@ pub(crate) fn put_params(out: &mut Vec<u8>, params: &Params) {
     out.extend(params.log_n.to_le_bytes());
     out.extend(params.security.bits().to_le_bytes());
     out.extend((params.input_level as u64).to_le_bytes());
-    out.extend(params.top_scale.to_le_bytes());
-    let primes = [&params.q, &params.t, &params.p];
+    out.extend(params.top_scale().to_le_bytes());
+    let primes = [&params.q, params.t(), &params.p];
     primes.iter().for_each(|primes| out.extend((primes.len() as u32).to_le_bytes()));
     primes.into_iter().flatten().for_each(|prime| out.extend(prime.to_le_bytes()));
 }

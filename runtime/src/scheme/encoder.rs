@@ -45,9 +45,9 @@ impl Encoder {
     /// The tables for a plan's parameters.
     pub fn new(params: &Params) -> Encoder {
         let n = params.ring_degree();
-        match params.scheme {
+        match params.scheme() {
             Scheme::Ckks => Encoder::Ckks(Embedding::new(params.n_slots())),
-            Scheme::Bfv => Encoder::Bfv(params.t.par_iter().map(|&t| Batch::new(n, t)).collect()),
+            Scheme::Bfv => Encoder::Bfv(params.t().par_iter().map(|&t| Batch::new(n, t)).collect()),
         }
     }
 

@@ -3,7 +3,7 @@
 use hecc_grammar::model::{Quantizer, Rounding};
 use hecc_grammar::noise::{EXACT_TAIL, analyze_exact};
 use hecc_grammar::plan::{
-    Key, LimbSet, Op, Params, PlanError, Ranges, Scheme, Value, VerifiedPlan,
+    Key, LimbSet, Op, Params, Plaintexts, PlanError, Ranges, Value, VerifiedPlan,
 };
 use hecc_runtime::client::{
     EncryptionKey, Outside, RangePolicy, decrypt, decrypt_slots, encrypt, measure_noise, outside,
@@ -19,7 +19,7 @@ pub(crate) const RANGE: f64 = 1000.0;
 
 pub(crate) fn bfv(log_n: u32, n_limbs: usize, n_special: usize, t: &[u64]) -> Params {
     let params = params(log_n, &vec![45; n_limbs], &vec![49; n_special], 0.0);
-    Params { scheme: Scheme::Bfv, t: t.to_vec(), ..params }
+    Params { plaintexts: Plaintexts::Bfv { t: t.to_vec() }, ..params }
 }
 
 /// Plaintext primes ≡ 1 mod 2^12.

@@ -105,7 +105,7 @@ fn what_follows_from_operands_is_not_stored() {
 #[test]
 fn snapshots_of_other_runs_are_refused() {
     let (plan, other) = (approximate(0), approximate(2));
-    assert_eq!(plan.params.scheme, Scheme::Ckks);
+    assert_eq!(plan.params.scheme(), Scheme::Ckks);
     let setup = setup(&plan, 1);
     let evaluator = evaluator(&plan, &setup, 1);
     let last = snapshots(&plan, &setup, 1).pop().unwrap();

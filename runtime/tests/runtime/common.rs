@@ -1,6 +1,6 @@
 //! Small plans on insecure rings, and how they are run by all evaluators.
 
-use hecc_grammar::plan::{Params, Scheme, VerifiedPlan, is_prime};
+use hecc_grammar::plan::{Params, Plaintexts, Scheme, VerifiedPlan, is_prime};
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{
     EncryptionKey, PublicKey, RangePolicy, SecretKey, decrypt_slots, encrypt, evaluation_keys,
@@ -25,7 +25,7 @@ pub(crate) fn params(log_n: u32, q_bits: &[u32], p_bits: &[u32], top_scale: f64)
     let q: Vec<u64> = q_bits.iter().map(&mut prime).collect();
     let p = p_bits.iter().map(&mut prime).collect();
     let (input_level, security) = (q.len() - 1, Security::insecure_for_tests());
-    Params { scheme: Scheme::Ckks, log_n, q, t: vec![], p, input_level, top_scale, security }
+    Params { plaintexts: Plaintexts::Ckks { top_scale }, log_n, q, p, input_level, security }
 }
 
 /// `n_limbs` ciphertext-modulus primes of 45 bits, `n_special` special primes of 49 bits, scale 2^40.
@@ -62,7 +62,7 @@ pub(crate) fn setup(plan: &VerifiedPlan, seed: u8) -> Setup {
         let x = scale * uniform(&mut state);
         if integer { x.floor() } else { x }
     };
-    let integer = plan.params.scheme == Scheme::Bfv;
+    let integer = plan.params.scheme() == Scheme::Bfv;
     let slots = plan.inputs.iter().map(|input| {
         (0..plan.params.n_slots()).map(|_| number(input.ranges.hull().1, integer)).collect()
     });

@@ -1,7 +1,7 @@
 //! The error that each primitive adds has the size that `hecc_grammar::noise` predicts: the root of the mean square
 //! over slots and seeds within a quarter, no slot beyond `TAIL`.
 
-use hecc_grammar::noise;
+use hecc_grammar::noise::{self, Moduli};
 use hecc_grammar::plan::{Key, LimbSet, Op, Params, Value, VerifiedPlan};
 
 use crate::common::{
@@ -62,11 +62,12 @@ fn tight(log_n: u32, width: usize) -> Params {
 fn fresh_and_added_plaintexts() {
     for log_n in [10, 11] {
         let params = usual(log_n, 2, 1);
+        let moduli = Moduli::of(&params);
         let build = Build::new(params.clone(), 1);
         check(
             "fresh",
             &build.finish(&[Value(0)]),
-            at(noise::fresh_secret(&params), 40.0),
+            at(noise::fresh_secret(&moduli), 40.0),
             |x, y| difference(&x[0], &y[0]),
         );
         let mut build = Build::new(params.clone(), 1);
@@ -75,7 +76,7 @@ fn fresh_and_added_plaintexts() {
         let table = build.table(&weights, 40.0);
         let sum = build.op(Op::AddPlain(Value(0), table));
         let weights: Vec<f64> = weights.iter().map(|&w| f64::from(w as f32)).collect();
-        let encode = noise::encode(&params);
+        let encode = noise::encode(&moduli);
         check("encode", &build.finish(&[Value(0), sum]), at(encode, 40.0), |_, y| {
             let expected: Vec<f64> = y[0].iter().zip(&weights).map(|(y, w)| y + w).collect();
             difference(&expected, &y[1])
@@ -88,9 +89,10 @@ fn fresh_and_added_plaintexts() {
 fn fresh_under_the_public_key() {
     for (log_n, n_special) in [(10, 1), (11, 2), (10, 0), (11, 0)] {
         let params = usual(log_n, 2, n_special);
+        let moduli = Moduli::of(&params);
         let plan = Build::new(params.clone(), 1).finish(&[Value(0)]);
-        let predicted = noise::fresh_public(&params);
-        let share = predicted / noise::rounding(&params, 1);
+        let predicted = noise::fresh_public(&moduli);
+        let share = predicted / noise::rounding(&moduli, 1);
         assert!(if n_special > 0 { share < 1.001 } else { share > 8.0 }, "{share}");
         let measure = |x: &[Vec<f64>], y: &[Vec<f64>]| difference(&x[0], &y[0]);
         check_setups("public", &plan, setup_public, at(predicted, 40.0), measure);
@@ -126,11 +128,12 @@ fn plans_hold_for_inputs_under_the_public_key() {
 fn rescaling() {
     for log_n in [10, 11] {
         let params = usual(log_n, 4, 1);
+        let moduli = Moduli::of(&params);
         let mut build = Build::new(params.clone(), 1);
         let factor = build.splat(0.75, params.log_q(3));
         let product = build.op(Op::MulPlain(Value(0), factor));
         let rescaled = build.op(Op::Rescale(product));
-        let rounding = noise::rounding(&params, 1);
+        let rounding = noise::rounding(&moduli, 1);
         check("degree 1", &build.finish(&[Value(0), rescaled]), at(rounding, 40.0), |_, y| {
             let expected: Vec<f64> = y[0].iter().map(|y| 0.75 * y).collect();
             difference(&expected, &y[1])
@@ -141,7 +144,7 @@ fn rescaling() {
         let rescaled = build.op(Op::Rescale(square));
         let scale = build.plan.ty(rescaled).scale;
         let rescaled = build.switch(rescaled, Key::Relinearize);
-        let rounding = noise::rounding(&params, 2);
+        let rounding = noise::rounding(&moduli, 2);
         check("degree 2", &build.finish(&[direct, rescaled]), at(rounding, scale), |_, y| {
             difference(&y[0], &y[1])
         });
@@ -152,8 +155,9 @@ fn rescaling() {
 fn key_switching() {
     for (log_n, width) in [(10, 1), (10, 2), (11, 3)] {
         let params = tight(log_n, width);
+        let moduli = Moduli::of(&params);
         for limbs in [params.all_limbs(), LimbSet(0b1101)] {
-            let predicted = noise::key_product(&params, limbs).hypot(noise::rounding(&params, 1));
+            let predicted = noise::key_product(&moduli, limbs).hypot(noise::rounding(&moduli, 1));
             let mut build = Build::new(params.clone(), 1);
             let x = build.op(Op::Drop(Value(0), limbs));
             let rotate = build.switch(x, Key::Rotate(7));
@@ -161,8 +165,8 @@ fn key_switching() {
                 difference(&rotated(&y[0], 7), &y[1])
             });
             // Two rotations of the same digits, added before the division: two keys' noise, one rounding.
-            let product = noise::key_product(&params, limbs);
-            let hoisted = product.hypot(product).hypot(noise::rounding(&params, 1));
+            let product = noise::key_product(&moduli, limbs);
+            let hoisted = product.hypot(product).hypot(noise::rounding(&moduli, 1));
             let mut build = Build::new(params.clone(), 1);
             let x = build.op(Op::Drop(Value(0), limbs));
             let digits = build.op(Op::Decompose(x));
@@ -189,9 +193,10 @@ fn key_switching() {
 fn relinearizing() {
     for width in [1, 2] {
         let params = tight(10, width);
-        let predicted = noise::key_product(&params, LimbSet::first(3))
-            .hypot(noise::rounding(&params, 1))
-            .hypot(noise::rounding(&params, 2));
+        let moduli = Moduli::of(&params);
+        let predicted = noise::key_product(&moduli, LimbSet::first(3))
+            .hypot(noise::rounding(&moduli, 1))
+            .hypot(noise::rounding(&moduli, 2));
         let mut build = Build::new(params.clone(), 2);
         let product = build.op(Op::Mul(Value(0), Value(1)));
         let exact = build.switch(product, Key::Relinearize);

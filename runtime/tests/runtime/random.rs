@@ -138,7 +138,7 @@ impl Walk {
             }
             _ => self.hoisted(a, b, table),
         };
-        let is_sound = self.build.plan.correction_factors(self.build.plan.params.t[0]).is_ok();
+        let is_sound = self.build.plan.correction_factors(self.build.plan.params.t()[0]).is_ok();
         if !is_sound {
             self.build.plan = before;
         }
@@ -148,13 +148,13 @@ impl Walk {
     /// The plan after some steps; its outputs are all values whose noise fits.
     fn finish(mut self, n_steps: usize) -> VerifiedPlan {
         for _ in 0..n_steps {
-            let value = match self.build.plan.params.scheme {
+            let value = match self.build.plan.params.scheme() {
                 Scheme::Ckks => self.approximate_step(),
                 Scheme::Bfv => self.exact_step(),
             };
             self.values.extend(value);
         }
-        if self.build.plan.params.scheme == Scheme::Bfv {
+        if self.build.plan.params.scheme() == Scheme::Bfv {
             let noise = analyze_exact(&self.build.plan);
             let left = |v: Value| budget(&self.build.plan, v, noise[v.index()]);
             self.values.retain(|&v| left(v) >= 0.0);

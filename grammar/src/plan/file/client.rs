@@ -54,7 +54,7 @@ pub(super) fn read(mut r: Reader<'_>, runs: &mut RunsReader) -> Result<Ends, Inv
         Ok::<_, Malformed>(output)
     })?;
     let keys = list(r.count(KEY_BYTES)?, || read_key(r))?;
-    let results = list(n_results, || read_result(r, params.t.len()))?;
+    let results = list(n_results, || read_result(r, params.t().len()))?;
     r.finish()?;
     let n_inputs = inputs.iter().map(|input| input.slots.len()).sum();
     Ok(Ends { interface: Interface { params, batch, n_inputs, keys, results }, inputs, outputs })

@@ -3,22 +3,22 @@
 use super::Invalid;
 use super::wire::{Reader, Writer, list};
 use crate::plan::verify::check_params;
-use crate::plan::{Params, Scheme};
+use crate::plan::{Params, Plaintexts, Scheme};
 use crate::security::Security;
 
 pub(super) fn write(w: &mut Writer, params: &Params) {
-    let Params { scheme, log_n, q, t, p, input_level, top_scale, security } = params;
-    w.varint(match scheme {
+    let Params { plaintexts: _, log_n, q, p, input_level, security } = params;
+    w.varint(match params.scheme() {
         Scheme::Ckks => 0,
         Scheme::Bfv => 1,
     });
     w.varint(u64::from(*log_n));
-    for primes in [q, t, p] {
+    for primes in [q, params.t(), p] {
         w.varint(primes.len() as u64);
         primes.iter().for_each(|&prime| w.u64(prime));
     }
     w.varint(*input_level as u64);
-    w.f64(*top_scale);
+    w.f64(params.top_scale());
     w.varint(u64::from(security.bits()));
 }
 
@@ -38,7 +38,16 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Params, Invalid> {
     let Some(security) = Security::from_file(bits) else {
         return Ok(r.fail(insecure(bits))?);
     };
-    let params = Params { scheme, log_n, q, t, p, input_level, top_scale, security };
+    let n_t = t.len();
+    let plaintexts = match Plaintexts::from_fields(t, top_scale) {
+        Ok(plaintexts) => plaintexts,
+        Err(what) => return Ok(r.fail(what)?),
+    };
+    let params = Params { plaintexts, log_n, q, p, input_level, security };
+    if params.scheme() != scheme {
+        let what = format!("{n_t} plaintext primes, expected some in BFV and none in CKKS");
+        return Ok(r.fail(what)?);
+    }
     check_params(&params)?;
     Ok(params)
 }

@@ -15,6 +15,7 @@ use super::known::Known;
 use super::layers::{fan_ins, layer_of_values, settled, unclassed};
 use super::lineage::{Line, Lineage, Root};
 use super::mixture::At;
+use super::moduli::Moduli;
 use super::prints::names;
 use super::samples::Samples;
 use super::second_order::{SecondOrder, Unevenness};
@@ -51,6 +52,7 @@ pub fn analyze(plan: &Plan) -> Vec<Deviation> {
     let ((names, constants), moves) = (names(plan), Moves::new(&plan.params));
     let plan_wide = PlanWide {
         plan,
+        moduli: Moduli::of(&plan.params),
         layers: &layers,
         fan_ins,
         classes: Classes::of_layers(plan),
@@ -95,6 +97,7 @@ pub fn analyze(plan: &Plan) -> Vec<Deviation> {
 /// What is the same for all values.
 pub(super) struct PlanWide<'a> {
     pub(super) plan: &'a Plan,
+    pub(super) moduli: Moduli,
     /// See [`layer_of_values`].
     pub(super) layers: &'a [Option<usize>],
     /// See [`fan_ins`].
@@ -124,12 +127,12 @@ impl Analysis<'_> {
     }
 
     fn step(&self, op: &Op) -> Known {
-        let (params, ty) = (&self.plan().params, self.plan().ty(self.value));
+        let (moduli, ty) = (&self.of_plan.moduli, self.plan().ty(self.value));
         let passed_on = |v: &Value| Known { added: 0.0, ..self.of(*v).clone() };
         match op {
             Op::Input(index) => {
                 let content = Content::Bounded(self.largest_input(*index));
-                self.plus(Known::new(self.value, content, Errors::default()), fresh(params))
+                self.plus(Known::new(self.value, content, Errors::default()), fresh(moduli))
             }
             Op::Add(a, b) => self.sum(*a, *b, 1.0),
             Op::Sub(a, b) => self.sum(*a, *b, -1.0),
@@ -149,19 +152,19 @@ impl Analysis<'_> {
                     }
                     Key::Relinearize | Key::Encapsulate | Key::Decapsulate => self.of(*a).clone(),
                 };
-                self.plus(moved, key_product(params, ty.limbs))
+                self.plus(moved, key_product(moduli, ty.limbs))
             }
             Op::ModDown(a) | Op::Rescale(a) => {
                 let deviation = match ty.ephemeral {
-                    true => rounding_ephemeral(params),
-                    false => rounding(params, ty.degree),
+                    true => rounding_ephemeral(moduli),
+                    false => rounding(moduli, ty.degree),
                 };
                 self.plus(self.of(*a).clone(), deviation)
             }
             Op::ModRaise(a, _) => {
                 let limb = self.plan().ty(*a).limbs.last().expect("values have limbs");
-                let unit = (params.log_q(limb) - ty.scale).exp2();
-                let size = unit * overflow() * (params.n_slots() as f64).sqrt();
+                let unit = (moduli.log_q[limb] - ty.scale).exp2();
+                let size = unit * overflow() * (moduli.n() / 2.0).sqrt();
                 let raised = self.of(*a);
                 // What repeats with a period of the slots does so in the trace as well.
                 let lineage = raised.errors.lineage(raised.of, self.at.moves);
@@ -241,7 +244,7 @@ impl Analysis<'_> {
                 Content::Bounded(known.content.size() + self.largest_in(view))
             }
         };
-        let deviation = encode(&self.plan().params) * (-constant.scale).exp2();
+        let deviation = encode(&self.of_plan.moduli) * (-constant.scale).exp2();
         let root = Root::Encoded(self.of_plan.constants[c.index()]);
         let encoded = Errors::encoded(root, EVERYWHERE, Samples::All(deviation));
         let errors = known.errors.plus(&encoded, self.at);
@@ -321,7 +324,7 @@ impl Analysis<'_> {
                     let factors = self.factors(*value, view)?;
                     let term = self.scaled(*value, &factors.samples);
                     let unevenness = term.unevenness * factors.unevenness;
-                    (encode(&self.plan().params) * unit, Known { unevenness, ..term })
+                    (encode(&self.of_plan.moduli) * unit, Known { unevenness, ..term })
                 }
                 View::Embedding(_) => return None,
             };

@@ -284,10 +284,10 @@ impl Errors {
 mod tests {
     use super::*;
     use crate::noise::testing::params;
-    use crate::plan::Scheme;
+    use crate::plan::Plaintexts;
 
     fn at(value: u32) -> At {
-        let params = params(Scheme::Ckks);
+        let params = params(Plaintexts::Ckks { top_scale: 40.0 });
         At { name: name(value), moves: Moves::new(&params), is_layered: false }
     }
 

@@ -12,11 +12,12 @@
 //!
 //! What is summed is independent only if it has nothing in common ([`Lineage`]): otherwise deviations add up.
 
-use crate::plan::{ConstantId, Op, Params, Plan, Value};
+use crate::plan::{ConstantId, LimbSet, Op, Plan, Value};
 
 use super::formulas::{fresh, key_product, rounding};
 use super::lineage::{Line, Lineage, Root};
 use super::marks::Marks;
+use super::moduli::Moduli;
 use super::prints::alike;
 use super::shifts::Moves;
 use super::sizes::{ConstantSizes, Independence};
@@ -38,26 +39,25 @@ const OF_CONJUGATES: f64 = 2.0 / (EXACT_TAIL * EXACT_TAIL);
 /// For every value, log2 of the largest standard deviation of a coefficient of its noise, for the largest plaintext prime.
 /// In the form QP it is that of the value divided by P.
 pub fn analyze_exact(plan: &Plan) -> Vec<f64> {
-    ConstantSizes::new(plan).analyze(plan)
+    ConstantSizes::new(plan).analyze(plan, &Moduli::of(&plan.params))
 }
 
 impl ConstantSizes {
-    /// As [`analyze_exact`], of a plan with the same constants.
-    pub fn analyze(&self, plan: &Plan) -> Vec<f64> {
-        let noise = self.noise(plan).into_iter();
+    /// As [`analyze_exact`], of a plan with the same constants, where moduli may have other sizes than its primes.
+    pub fn analyze(&self, plan: &Plan, moduli: &Moduli) -> Vec<f64> {
+        let noise = self.noise(plan, moduli).into_iter();
         noise.map(|variance| variance.peak.log2() / 2.0).collect()
     }
 
     /// As [`Self::analyze`], the root mean square over all coefficients.
-    pub fn analyze_mean(&self, plan: &Plan) -> Vec<f64> {
-        let noise = self.noise(plan).into_iter();
+    pub fn analyze_mean(&self, plan: &Plan, moduli: &Moduli) -> Vec<f64> {
+        let noise = self.noise(plan, moduli).into_iter();
         noise.map(|variance| variance.mean.log2() / 2.0).collect()
     }
 
-    fn noise(&self, plan: &Plan) -> Vec<Variance> {
-        let least_t = plan.params.t.iter().copied().min().unwrap_or(1) as f64;
+    fn noise(&self, plan: &Plan, moduli: &Moduli) -> Vec<Variance> {
         let (moves, alike) = (Moves::new(&plan.params), alike(plan, &self.prints()));
-        let mut analysis = Analysis { plan, sizes: self, least_t, moves, alike, known: vec![] };
+        let mut analysis = Analysis { plan, moduli, sizes: self, moves, alike, known: vec![] };
         let last_uses = plan.last_uses();
         let mut variances = Vec::with_capacity(plan.ops.len());
         for (value, op) in plan.values() {
@@ -83,23 +83,23 @@ pub fn budget(plan: &Plan, value: Value, log_noise: f64) -> f64 {
 }
 
 /// Variance of a coefficient of what dividing and rounding a ciphertext leaves.
-pub fn rounding_variance(params: &Params, degree: u8) -> f64 {
-    to_coefficients(params, rounding(params, degree))
+pub fn rounding_variance(moduli: &Moduli, degree: u8) -> f64 {
+    to_coefficients(moduli, rounding(moduli, degree))
 }
 
 /// Variance of a coefficient of a fresh encryption.
-fn fresh_variance(params: &Params) -> f64 {
-    to_coefficients(params, fresh(params))
+fn fresh_variance(moduli: &Moduli) -> f64 {
+    to_coefficients(moduli, fresh(moduli))
 }
 
-/// Variance of a coefficient of what a key switch on the primes of a value adds, its division by P not counted.
-fn key_variance(plan: &Plan, value: Value) -> f64 {
-    to_coefficients(&plan.params, key_product(&plan.params, plan.ty(value).limbs))
+/// Variance of a coefficient of what a key switch on some limbs adds, its division by P not counted.
+fn key_variance(moduli: &Moduli, limbs: LimbSet) -> f64 {
+    to_coefficients(moduli, key_product(moduli, limbs))
 }
 
 /// A slot sees N coefficients, half of them in its real part.
-fn to_coefficients(params: &Params, deviation: f64) -> f64 {
-    deviation * deviation * 2.0 / params.ring_degree() as f64
+fn to_coefficients(moduli: &Moduli, deviation: f64) -> f64 {
+    deviation * deviation * 2.0 / moduli.n()
 }
 
 /// What rounding to integers leaves.
@@ -107,8 +107,8 @@ const ROUNDED_TO_INTEGERS: Variance = Variance::even(1.0 / 12.0, Spectrum::WHITE
 
 struct Analysis<'a> {
     plan: &'a Plan,
+    moduli: &'a Moduli,
     sizes: &'a ConstantSizes,
-    least_t: f64,
     moves: Moves,
     /// See [`alike`].
     alike: Vec<Value>,
@@ -121,12 +121,12 @@ impl Analysis<'_> {
     }
 
     fn step(&self, value: Value, op: &Op) -> Summand {
-        let params = &self.plan.params;
+        let moduli = self.moduli;
         let same = |v: &Value| self.of(*v).clone();
         let shape_of = |a: &Value, b: &Value| self.of(*a).shape.wrapping_mul(self.of(*b).shape);
         match op {
             Op::Input(_) => {
-                self.root(value, Variance::even(fresh_variance(params), Spectrum::ROUNDING), 1)
+                self.root(value, Variance::even(fresh_variance(moduli), Spectrum::ROUNDING), 1)
             }
             Op::Add(a, b) | Op::Sub(a, b) => sum(&[self.of(*a), self.of(*b)], self.moves),
             // Rounding is the same each time the same is added.
@@ -138,17 +138,20 @@ impl Analysis<'_> {
             Op::Mul(a, b) => self.root(value, self.product(*a, *b), shape_of(a, b)),
             Op::MulBgv(a, b) => self.root(value, self.bgv_product(*a, *b), shape_of(a, b)),
             Op::ApplyKey(a, key) => {
-                let switched = Variance::even(key_variance(self.plan, value), Spectrum::WHITE);
+                let switched = Variance::even(
+                    key_variance(moduli, self.plan.ty(value).limbs),
+                    Spectrum::WHITE,
+                );
                 self.of(*a).moved(*key, self.moves).with(|variance| variance + switched)
             }
             Op::ModDown(a) => {
-                let rounded = Variance::even(rounding_variance(params, 1), Spectrum::ROUNDING);
+                let rounded = Variance::even(rounding_variance(moduli, 1), Spectrum::ROUNDING);
                 self.of(*a).with(|variance| variance + rounded)
             }
             Op::ModSwitch(a, limbs) => {
                 let dropped = self.plan.ty(*a).limbs.difference(*limbs);
-                let log: f64 = dropped.iter().map(|limb| params.log_q(limb)).sum();
-                let rounded = rounding_variance(params, self.plan.ty(value).degree);
+                let log = moduli.log_product(dropped);
+                let rounded = rounding_variance(moduli, self.plan.ty(value).degree);
                 let rounded = Variance::even(rounded, Spectrum::ROUNDING);
                 self.of(*a).with(|variance| variance.scale((-2.0 * log).exp2()) + rounded)
             }
@@ -169,22 +172,22 @@ impl Analysis<'_> {
 
     /// The scale-invariant product.
     fn product(&self, a: Value, b: Value) -> Variance {
-        let params = &self.plan.params;
-        let n = params.ring_degree() as f64;
+        let moduli = self.moduli;
+        let n = moduli.n();
         let [x, y] = [a, b].map(|v| self.of(v).with(|variance| variance.as_factor(n)));
         // What the operands are multiplied by: t times their overflow beyond Q, which is a rounding's size and as good as random.
-        let factor = params.largest_t().powi(2) * n * rounding_variance(params, 1);
+        let factor = moduli.largest_t.powi(2) * n * rounding_variance(moduli, 1);
         let sum = match x.lineage.is_kin(&y.lineage) {
             true => x.variance.together(y.variance),
             false => x.variance + y.variance,
         };
         let mean = sum.shaped(Spectrum::SECRET).scale(factor);
-        let rounding = Variance::even(rounding_variance(params, 2), Spectrum::ROUNDING);
+        let rounding = Variance::even(rounding_variance(moduli, 2), Spectrum::ROUNDING);
         Variance { peak: mean.mean, ..mean }.as_product(n) + rounding
     }
 
     fn bgv_product(&self, a: Value, b: Value) -> Variance {
-        let n = self.plan.params.ring_degree() as f64;
+        let n = self.moduli.n();
         // The phase times t is t·e − [Q·m]_t, and messages are as good as uniform modulo t.
         let [x, y] = [a, b].map(|v| (self.of(v).variance + ROUNDED_TO_INTEGERS).as_factor(n));
         let even = (x.mean * y.peak).min(x.peak * y.mean);
@@ -194,7 +197,7 @@ impl Analysis<'_> {
         };
         let peak = even + of_conjugates;
         let product = Variance { mean: x.mean * y.mean, peak, ..x }.shaped(y.spectrum);
-        product.scale(self.plan.params.largest_t().powi(2) * n).as_product(n)
+        product.scale(self.moduli.largest_t.powi(2) * n).as_product(n)
     }
 
     fn dot(&self, terms: &[(Value, ConstantId)]) -> Summand {
@@ -204,11 +207,11 @@ impl Analysis<'_> {
     }
 
     fn plain_product(&self, v: Value, c: ConstantId) -> Summand {
-        let params = &self.plan.params;
-        let polynomial = self.sizes.polynomial(c, (params.largest_t(), self.least_t));
+        let moduli = self.moduli;
+        let polynomial = self.sizes.polynomial(c, moduli);
         let Summand { variance: Variance { mean, peak, spectrum }, lineage, marks, shape } =
             self.of(v);
-        let peak = (polynomial.count * peak).min(params.ring_degree() as f64 * mean);
+        let peak = (polynomial.count * peak).min(moduli.n() * mean);
         let product = Variance { mean: polynomial.count * mean, peak, spectrum: *spectrum };
         let product = product.scale(polynomial.square);
         let shapes = polynomial.count > 1.0;

@@ -5,8 +5,10 @@
 //! Murphy, Ogilvie, Player, eprint 2022/162): a polynomial whose N coefficients have variance V has, in the real part
 //! of each slot, an error of variance N·V/2. The secret is uniform ternary: its coefficients have variance 2/3.
 
-use crate::plan::{LimbSet, Params};
+use crate::plan::LimbSet;
 use crate::security::EPHEMERAL_WEIGHT;
+
+use super::moduli::Moduli;
 
 /// Standard deviation of a coefficient of the RLWE error: a centered binomial of 42 bits has variance 21/2, at least the
 /// 3.19² that the security table assumes.
@@ -37,56 +39,53 @@ pub fn tail(concentration: f64) -> f64 {
 const LARGEST_LAMBDA: f64 = 10.0;
 
 /// A fresh encryption: plans hold for either key.
-pub fn fresh(params: &Params) -> f64 {
-    fresh_secret(params).max(fresh_public(params))
+pub fn fresh(moduli: &Moduli) -> f64 {
+    fresh_secret(moduli).max(fresh_public(moduli))
 }
 
 /// A fresh encryption under the secret key: `e`.
-pub fn fresh_secret(params: &Params) -> f64 {
-    SIGMA * (params.row_length() as f64).sqrt()
+pub fn fresh_secret(moduli: &Moduli) -> f64 {
+    SIGMA * (moduli.n() / 2.0).sqrt()
 }
 
 /// A fresh encryption under the public key: `(v·e + e_0 + e_1·s)/p`, with v as small as a secret, and what dividing by the first
 /// special prime p rounds off, which is most of it. Without special primes nothing is divided.
-pub fn fresh_public(params: &Params) -> f64 {
-    let n = params.ring_degree() as f64;
+pub fn fresh_public(moduli: &Moduli) -> f64 {
+    let n = moduli.n();
     let product = SIGMA * (n / 2.0 * (1.0 + n * 4.0 / 3.0)).sqrt();
-    match params.p.first() {
-        Some(&prime) => (product / prime as f64).hypot(rounding(params, 1)),
+    match moduli.log_p.first() {
+        Some(log_p) => (product / log_p.exp2()).hypot(rounding(moduli, 1)),
         None => product,
     }
 }
 
 /// Rounding a plaintext to integer coefficients. Real slots give symmetric polynomials, whose rounding errors are as
 /// symmetric: all of the error is in the real part.
-pub fn encode(params: &Params) -> f64 {
-    (params.ring_degree() as f64 / 12.0).sqrt()
+pub fn encode(moduli: &Moduli) -> f64 {
+    (moduli.n() / 12.0).sqrt()
 }
 
 /// Dividing and rounding a ciphertext (`rescale`, `mod_down`): `r_0 + r_1·s (+ r_2·s²)` with `r_i` uniform in
 /// [−1/2, 1/2]. In a slot s is normal, so its power s^k has the mean square k!·(2N/3)^k.
-pub fn rounding(params: &Params, degree: u8) -> f64 {
-    let n = params.ring_degree() as f64;
+pub fn rounding(moduli: &Moduli, degree: u8) -> f64 {
+    let n = moduli.n();
     let power = |k: i32| f64::from((1..=k).product::<i32>()) * (n * 2.0 / 3.0).powi(k);
     (n / 24.0 * (0..=i32::from(degree)).map(power).sum::<f64>()).sqrt()
 }
 
 /// As [`rounding`] of a linear ciphertext under the sparse secret.
-pub fn rounding_ephemeral(params: &Params) -> f64 {
-    let n = params.ring_degree() as f64;
+pub fn rounding_ephemeral(moduli: &Moduli) -> f64 {
+    let n = moduli.n();
     (n / 24.0 * (1.0 + EPHEMERAL_WEIGHT as f64)).sqrt()
 }
 
 /// The inner product of the digits with a key, divided by P: `Σ_j d_j·e_j / P`, `d_j` uniform below the digit's
 /// product D_j. The rounding of the division is counted by [`rounding`].
-pub fn key_product(params: &Params, limbs: LimbSet) -> f64 {
-    let n = params.ring_degree() as f64;
-    let special = &params.p[..params.n_special(limbs)];
-    let log_p: f64 = special.iter().map(|&prime| (prime as f64).log2()).sum();
-    let digits = params.digits(limbs).into_iter().map(|digit| {
-        let log_digit: f64 = params.digit(limbs, digit).iter().map(|limb| params.log_q(limb)).sum();
-        (2.0 * (log_digit - log_p)).exp2() / 12.0
-    });
+pub fn key_product(moduli: &Moduli, limbs: LimbSet) -> f64 {
+    let n = moduli.n();
+    let log_digits = moduli.log_digits(limbs);
+    let log_p = moduli.log_special(&log_digits);
+    let digits = log_digits.iter().map(|log_digit| (2.0 * (log_digit - log_p)).exp2() / 12.0);
     // A product of two polynomials sums N products of coefficients, seen in a slot through N coefficients.
     (n * n / 2.0 * SIGMA * SIGMA * digits.sum::<f64>()).sqrt()
 }

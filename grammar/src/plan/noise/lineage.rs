@@ -244,10 +244,10 @@ impl Lineage {
 mod tests {
     use super::*;
     use crate::noise::testing::params;
-    use crate::plan::Scheme;
+    use crate::plan::Plaintexts;
 
     fn moves() -> Moves {
-        Moves::new(&params(Scheme::Ckks))
+        Moves::new(&params(Plaintexts::Ckks { top_scale: 40.0 }))
     }
 
     fn root(i: usize) -> Root {

@@ -110,7 +110,7 @@ impl Analysis<'_> {
             let unit = (-self.plan().constants[constant.index()].scale).exp2();
             let off = match view {
                 View::Splat(x) | View::Imaginary(x) => splat_rounding(*x, unit).abs(),
-                View::Table { .. } | View::Embedding(_) => encode(&self.plan().params) * unit,
+                View::Table { .. } | View::Embedding(_) => encode(&self.of_plan.moduli) * unit,
             };
             *all.entry(self.of_plan.constants[constant.index()]).or_insert(0.0) += off * size;
         }

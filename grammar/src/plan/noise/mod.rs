@@ -15,6 +15,7 @@ mod lineage;
 mod marks;
 mod mixing;
 mod mixture;
+mod moduli;
 mod prints;
 mod profile;
 mod samples;
@@ -35,4 +36,5 @@ pub use formulas::{
     SIGMA, encode, fresh, fresh_public, fresh_secret, key_product, overflow, rounding,
     rounding_ephemeral, tail,
 };
+pub use moduli::Moduli;
 pub use sizes::ConstantSizes;

@@ -187,10 +187,10 @@ fn odd(print: u64, of: impl Fn(u64) -> u64) -> u64 {
 mod tests {
     use super::*;
     use crate::noise::testing::params;
-    use crate::plan::{Key, Scheme};
+    use crate::plan::{Key, Plaintexts};
 
     fn plan(ops: Vec<Op>) -> Plan {
-        let params = params(Scheme::Ckks);
+        let params = params(Plaintexts::Ckks { top_scale: 40.0 });
         let constants = [2.0, -1.0].map(|x| Constant { view: View::Splat(x), scale: 0.0 });
         Plan { ops, constants: constants.to_vec(), ..Plan::new(params, "test") }
     }

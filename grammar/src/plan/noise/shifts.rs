@@ -14,7 +14,7 @@ pub(super) struct Moves {
 impl Moves {
     /// Those of a ring.
     pub(super) fn new(params: &Params) -> Moves {
-        Moves { row: params.row_length() as u32, has_two_rows: params.scheme == Scheme::Bfv }
+        Moves { row: params.row_length() as u32, has_two_rows: params.scheme() == Scheme::Bfv }
     }
 
     /// Moves that differ from the one after which they are applied; conjugation of CKKS moves no slot.

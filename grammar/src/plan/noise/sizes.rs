@@ -3,6 +3,7 @@
 use crate::plan::{Constant, ConstantId, Plan, Slots, View};
 
 use super::marks::mark;
+use super::moduli::Moduli;
 use super::prints::{integer, random, tables};
 
 /// So few coefficients are not independent of others', even if both are random.
@@ -67,8 +68,9 @@ impl ConstantSizes {
         self.0.iter().map(print).collect()
     }
 
-    /// The polynomial for one of the plan's plaintext primes, of which the least is given too.
-    pub(super) fn polynomial(&self, constant: ConstantId, (t, least_t): (f64, f64)) -> Polynomial {
+    /// The polynomial for the largest of the plaintext primes.
+    pub(super) fn polynomial(&self, constant: ConstantId, moduli: &Moduli) -> Polynomial {
+        let &Moduli { least_t, largest_t: t, .. } = moduli;
         let number = |square: f64| Polynomial {
             count: 1.0,
             square,

@@ -140,10 +140,10 @@ mod tests {
     use super::*;
     use crate::noise::lineage::{Line, Root};
     use crate::noise::testing::params;
-    use crate::plan::{Scheme, Value};
+    use crate::plan::{Plaintexts, Value};
 
     fn moves() -> Moves {
-        Moves::new(&params(Scheme::Bfv))
+        Moves::new(&params(Plaintexts::Bfv { t: vec![17] }))
     }
 
     fn of(root: u32) -> Summand {

@@ -1,18 +1,16 @@
 //! What tests of noise need.
 
-use crate::plan::{Params, Scheme};
+use crate::plan::{Params, Plaintexts};
 use crate::security::Security;
 
 /// Parameters of a ring of degree 2^8 without primes.
-pub(super) fn params(scheme: Scheme) -> Params {
+pub(super) fn params(plaintexts: Plaintexts) -> Params {
     Params {
-        scheme,
+        plaintexts,
         log_n: 8,
         q: vec![],
-        t: vec![],
         p: vec![],
         input_level: 0,
-        top_scale: 40.0,
         security: Security::insecure_for_tests(),
     }
 }

@@ -6,7 +6,7 @@ use crate::plan::{Constant, Params, Plan};
 impl Op {
     /// The only typing rule. Builder, parser, verifier and simulator call it; none repeats it.
     pub fn infer(&self, plan: &Plan) -> Result<Type, TypeError> {
-        let scheme = plan.params.scheme;
+        let scheme = plan.params.scheme();
         if self.opcode().scheme().is_some_and(|of| of != scheme) {
             return Err(TypeError::Scheme);
         }
@@ -84,7 +84,7 @@ impl Typing<'_> {
         if index as usize >= declared {
             return Err(TypeError::NoInput { found: index, declared });
         }
-        let (limbs, scale) = (self.params.input_limbs(), self.params.top_scale);
+        let (limbs, scale) = (self.params.input_limbs(), self.params.top_scale());
         Ok(Type { form: Form::Q, limbs, scale, degree: 1, ephemeral: false })
     }
 
@@ -130,7 +130,7 @@ impl Typing<'_> {
     }
 
     fn switched(&self, a: Value, key: Key) -> Result<Type, TypeError> {
-        if key.scheme().is_some_and(|of| of != self.params.scheme) {
+        if key.scheme().is_some_and(|of| of != self.params.scheme()) {
             return Err(TypeError::Scheme);
         }
         let digits = form(a, self.under_either(a)?, Form::Digits)?;

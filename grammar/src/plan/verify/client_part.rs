@@ -53,7 +53,7 @@ fn check_keys(params: &Params, keys: &[KeyUse]) -> Result<(), PlanError> {
             Key::Rotate(steps) => steps > 0 && (steps as usize) < params.row_length(),
             Key::Relinearize | Key::Conjugate | Key::Encapsulate | Key::Decapsulate => true,
         };
-        let fits = fits && key.scheme().is_none_or(|scheme| scheme == params.scheme);
+        let fits = fits && key.scheme().is_none_or(|scheme| scheme == params.scheme());
         let has_limbs = !limbs.is_empty() && limbs.is_subset(params.all_limbs());
         if !fits || !has_limbs || !(1..=params.p.len()).contains(n_special) {
             return fail(&format!("key {key}"), "no plan with these parameters uses it so");
@@ -66,12 +66,12 @@ fn check_result(params: &Params, result: &ResultType) -> Result<(), PlanError> {
     let ResultType { limbs, scale, correction_factors: factors } = result;
     let has_limbs = !limbs.is_empty() && limbs.is_subset(params.all_limbs());
     let log_q = || -> f64 { limbs.iter().map(|limb| params.log_q(limb)).sum() };
-    let has_scale = || match params.scheme {
+    let has_scale = || match params.scheme() {
         Scheme::Ckks => *scale > 0.0 && scale + 1.0 <= log_q(),
         Scheme::Bfv => *scale == 0.0,
     };
-    let are_units = factors.iter().zip(&params.t).all(|(factor, t)| (1..*t).contains(factor));
-    if has_limbs && has_scale() && are_units && factors.len() == params.t.len() {
+    let are_units = factors.iter().zip(params.t()).all(|(factor, t)| (1..*t).contains(factor));
+    if has_limbs && has_scale() && are_units && factors.len() == params.t().len() {
         return Ok(());
     }
     fail("results", "primes, scale or correction factors of a ciphertext that no plan has")
@@ -91,7 +91,7 @@ fn check_counts(part: &ClientPart) -> Result<(), PlanError> {
 
 /// A bound that is none would have every digit shown.
 fn check_bounds(part: &ClientPart) -> Result<(), PlanError> {
-    let is_bound = |bound: &f64| match part.interface.params.scheme {
+    let is_bound = |bound: &f64| match part.interface.params.scheme() {
         Scheme::Ckks => *bound > 0.0 && bound.is_finite(),
         Scheme::Bfv => *bound == 0.0,
     };

@@ -19,11 +19,11 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
 
 /// Results are exact, in BFV.
 pub(super) fn check_exact(plan: &Plan) -> Result<(), PlanError> {
-    match plan.params.scheme {
+    match plan.params.scheme() {
         Scheme::Ckks => Ok(()),
         Scheme::Bfv => {
             check_constants(plan)?;
-            for &t in &plan.params.t {
+            for &t in plan.params.t() {
                 plan.correction_factors(t).map_err(PlanError::CorrectionFactors)?;
             }
             check_noise(plan)

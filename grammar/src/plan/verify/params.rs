@@ -2,7 +2,7 @@
 
 use super::PlanError;
 use crate::plan::params::ROUNDING;
-use crate::plan::{Params, Scheme, is_prime};
+use crate::plan::{Params, Plaintexts, is_prime};
 
 /// Exact results have no more plaintext primes.
 const MAX_PLAINTEXT_PRIMES: usize = 16;
@@ -22,26 +22,22 @@ fn fail(what: String) -> Result<(), PlanError> {
 }
 
 fn check_counts(params: &Params) -> Result<(), PlanError> {
-    let (n_q, n_t, n_p) = (params.q.len(), params.t.len(), params.p.len());
+    let (n_q, n_p) = (params.q.len(), params.p.len());
     if n_q == 0 || n_q > 64 || n_p > 64 {
         return fail(format!(
             "{n_q} ciphertext-modulus and {n_p} special primes, expected 1 to 64 and 0 to 64"
         ));
     }
-    let fits = match params.scheme {
-        Scheme::Ckks => n_t == 0,
-        Scheme::Bfv => (1..=MAX_PLAINTEXT_PRIMES).contains(&n_t),
-    };
-    if !fits {
-        return fail(format!(
-            "{n_t} plaintext primes, expected 1 to {MAX_PLAINTEXT_PRIMES} in BFV and 0 in CKKS"
-        ));
+    match &params.plaintexts {
+        Plaintexts::Bfv { t } if !(1..=MAX_PLAINTEXT_PRIMES).contains(&t.len()) => {
+            fail(format!("{} plaintext primes, expected 1 to {MAX_PLAINTEXT_PRIMES}", t.len()))
+        }
+        Plaintexts::Bfv { .. } | Plaintexts::Ckks { .. } => Ok(()),
     }
-    Ok(())
 }
 
 fn check_primes(params: &Params) -> Result<(), PlanError> {
-    let mut primes: Vec<u64> = [&params.q[..], &params.t, &params.p].concat();
+    let mut primes: Vec<u64> = [&params.q[..], params.t(), &params.p].concat();
     for &prime in &primes {
         if prime >= 1 << 50 || prime % (2 << params.log_n) != 1 || !is_prime(prime) {
             return fail(format!("{prime} is not a prime below 2^50 that is 1 modulo 2N"));
@@ -76,11 +72,10 @@ fn check_input(params: &Params) -> Result<(), PlanError> {
             "input level is {level}, but there are {count} ciphertext-modulus primes"
         ));
     }
-    let scale = params.top_scale;
-    match params.scheme {
-        Scheme::Ckks if scale > 0.0 && scale < 256.0 => Ok(()),
-        Scheme::Ckks => fail(format!("top scale {scale} is outside (0, 256)")),
-        Scheme::Bfv if scale == 0.0 => Ok(()),
-        Scheme::Bfv => fail(format!("top scale {scale}, expected 0 in BFV")),
+    match params.plaintexts {
+        Plaintexts::Ckks { top_scale } if !(top_scale > 0.0 && top_scale < 256.0) => {
+            fail(format!("top scale {top_scale} is outside (0, 256)"))
+        }
+        Plaintexts::Ckks { .. } | Plaintexts::Bfv { .. } => Ok(()),
     }
 }

@@ -117,7 +117,7 @@ impl Extension {
     fn new(ring: &Ring, set: LimbSet, auxiliary: &[Modulus]) -> Extension {
         let limbs: Vec<usize> = set.iter().collect();
         let q: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
-        let primes = &ring.params.t;
+        let primes = ring.params.t();
         let n_auxiliary = enough(ring, &q, auxiliary);
         let b = &auxiliary[..n_auxiliary];
         let remainders = |&t: &u64| BaseConverter::new(&q, b).times(t).over(t);
@@ -155,7 +155,7 @@ fn auxiliary_primes(ring: &Ring) -> Vec<u64> {
     let step = 2 * params.ring_degree() as u64;
     let candidates = (1..(1u64 << 50) / step).rev().map(|k| k * step + 1);
     let free = candidates.filter(|&n| {
-        ![&params.q, &params.p, &params.t].iter().any(|primes| primes.contains(&n)) && is_prime(n)
+        ![&params.q, &params.p, params.t()].iter().any(|primes| primes.contains(&n)) && is_prime(n)
     });
     free.take(params.q.len() + 3).collect()
 }

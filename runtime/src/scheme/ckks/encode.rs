@@ -134,7 +134,7 @@ pub fn decode(
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Params, Scheme};
+    use hecc_grammar::plan::{Params, Plaintexts};
     use hecc_grammar::security::Security;
 
     use super::*;
@@ -142,13 +142,11 @@ mod tests {
     #[test]
     fn round_trips_at_every_scale_and_limb_count() {
         let params = Params {
-            scheme: Scheme::Ckks,
+            plaintexts: Plaintexts::Ckks { top_scale: 40.0 },
             log_n: 6,
             q: vec![1125899904679937, 1125899903827969, 1125899903500289],
-            t: vec![],
             p: vec![],
             input_level: 2,
-            top_scale: 40.0,
             security: Security::insecure_for_tests(),
         };
         let ring = Ring::new(&params);

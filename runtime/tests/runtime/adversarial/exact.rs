@@ -36,7 +36,7 @@ impl Adversary {
             7 => self.products_alike(v),
             _ => self.doubled(v).0,
         };
-        match self.build.plan.correction_factors(self.build.plan.params.t[0]) {
+        match self.build.plan.correction_factors(self.build.plan.params.t()[0]) {
             Ok(_) => self.values.push(Held { value, ..held }),
             Err(_) => self.build.plan = before,
         }

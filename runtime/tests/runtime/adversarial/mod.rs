@@ -35,7 +35,7 @@ struct Held {
 impl Adversary {
     fn new(params: Params, seed: u64) -> Adversary {
         let mut state = seed.wrapping_mul(0x9e37_79b9) + 1;
-        let (row, is_exact) = (params.row_length() as u32, params.scheme == Scheme::Bfv);
+        let (row, is_exact) = (params.row_length() as u32, params.scheme() == Scheme::Bfv);
         let mut build = Build::new(params, 2);
         let n_slots = build.plan.params.n_slots();
         let table = match is_exact {
@@ -212,7 +212,7 @@ impl Adversary {
 #[test]
 fn doublings_count_in_full() {
     for params in [usual(8, 2, 1), bfv::bfv(8, 2, 1, &bfv::T[..1])] {
-        let scheme = params.scheme;
+        let scheme = params.scheme();
         for traces in [false, true] {
             let mut adversary = Adversary::new(params.clone(), 1);
             let mut v = if traces { adversary.trace(Value(0)).0 } else { Value(0) };
