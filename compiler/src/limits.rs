@@ -43,7 +43,7 @@ limits! {
     /// Most special primes of plans without bootstraps.
     LEVELED_SPECIAL_PRIMES: usize = 6, "most special primes without bootstraps";
     /// log2 of the ring degrees of plans with bootstraps.
-    BOOTSTRAPPED_RINGS: [u32; 2] = [16, 15], "rings with bootstraps, log2";
+    BOOTSTRAPPED_RINGS: RangeInclusive<u32> = 15..=16, "rings with bootstraps, log2";
     /// Most levels between bootstraps beyond those of the deepest step.
     SPARE_LEVELS: usize = 8, "most levels between bootstraps beyond the deepest step";
     /// −log2 of the largest error of one bootstrap that is first tried at most: what is cheap to have.

@@ -16,6 +16,7 @@ use crate::pack::{PackConfig, Packing};
 use crate::pass::approximate::Recipe;
 use crate::passes::Decided;
 
+use super::best::{Best, Built, Promise, over_rings};
 use super::place_bootstraps::{PlaceConfig, Placements, place_bootstraps};
 use super::{Candidate, Found, OfScheme, Problem, Score, least_precision, precision_of};
 
@@ -132,11 +133,10 @@ struct Reliable {
     failure: f64,
 }
 
-/// Places of bootstraps with some parameters.
+/// Places of bootstraps with some primes.
 struct Placed {
     chain: Chain,
     placements: Placements,
-    candidate: Candidate,
 }
 
 /// The cheapest plan with such bootstraps.
@@ -145,71 +145,60 @@ fn search_with(
     between: &RangeInclusive<usize>,
     wanted: Reliable,
 ) -> Result<Option<Found>, CompileError> {
-    let mut options = options(problem, between, wanted)?;
-    let seconds = |option: &Placed| option.placements.best.seconds;
-    options.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
-    let considered: Vec<Candidate> =
-        options.iter().map(|option| option.candidate.clone()).collect();
-    let mut found: Option<Found> = None;
-    // What a plan takes in memory shows when it is made.
-    for option in options {
-        let precision = problem.objective.precision;
-        let promised = Score { excess: 0, precision, seconds: seconds(&option) };
-        if found.as_ref().is_some_and(|found| found.is_final(&promised)) {
-            break;
-        }
-        let others = considered.iter().filter(|other| **other != option.candidate);
-        let candidates = std::iter::once(&option.candidate).chain(others).cloned().collect();
-        let one = plan_of(problem, option, candidates)?;
-        if found.as_ref().is_none_or(|found| one.score.is_better(&found.score)) {
-            found = Some(one);
-        }
-    }
-    Ok(found)
+    let mut best = Best::default();
+    best.build(promises(problem, between, wanted)?, |placed| build(problem, placed))?;
+    Ok(best.found().ok())
 }
 
 /// Where bootstraps are placed best, for each ring and number of levels between them. Where memory is limited, slower bootstraps with
 /// fewer or smaller keys are options as well.
-fn options(
+fn promises(
     problem: &Problem<'_>,
     between: &RangeInclusive<usize>,
     wanted: Reliable,
-) -> Result<Vec<Placed>, CompileError> {
-    let config = problem.config;
-    let mut options = vec![];
-    for log_n in config.log_n.map_or(limits::BOOTSTRAPPED_RINGS.to_vec(), |log_n| vec![log_n]) {
+) -> Result<Vec<Promise<Placed>>, CompileError> {
+    let mut promises = vec![];
+    over_rings(problem.config, limits::BOOTSTRAPPED_RINGS, |log_n| {
+        let before = promises.len();
         for levels in between.clone() {
-            let wish = wish(problem, log_n, levels, wanted);
-            let considered = match config.max_memory {
-                None => bootstrap::fastest(&wish, &config.costs).into_iter().collect(),
-                Some(_) => bootstrap::efficient(&wish, &config.costs),
-            };
-            for Considered { chain, .. } in considered {
-                let Some(placements) = place(problem, &chain)? else { continue };
-                let of_scheme = OfScheme::Ckks {
-                    scale: chain.parameters.scale_bits,
-                    precision: wanted.bits,
-                    levels: Some(levels),
-                };
-                let Some(candidate) = Candidate::new(&chain.ladder.params, of_scheme) else {
-                    continue;
-                };
-                let seconds = Some(placements.best.seconds);
-                let candidate = Candidate { seconds, ..candidate };
-                options.push(Placed { chain, placements, candidate });
+            for chain in chains(problem, &wish(problem, log_n, levels, wanted)) {
+                promises.extend(promise(problem, chain, wanted.bits)?);
             }
         }
-    }
-    Ok(options)
+        Ok(promises.len() > before)
+    })?;
+    Ok(promises)
 }
 
-fn plan_of(
+/// Primes and scales of bootstraps, the fastest alone where memory is not limited.
+fn chains(problem: &Problem<'_>, wish: &Wish) -> Vec<Chain> {
+    let costs = &problem.config.costs;
+    let considered = match problem.config.max_memory {
+        None => bootstrap::fastest(wish, costs).into_iter().collect(),
+        Some(_) => bootstrap::efficient(wish, costs),
+    };
+    considered.into_iter().map(|considered: Considered| considered.chain).collect()
+}
+
+/// What the best places of some bootstraps promise; `None` if there are none.
+fn promise(
     problem: &Problem<'_>,
-    option: Placed,
-    candidates: Vec<Candidate>,
-) -> Result<Found, CompileError> {
+    chain: Chain,
+    precision: f64,
+) -> Result<Option<Promise<Placed>>, CompileError> {
+    let Some(placements) = place(problem, &chain)? else { return Ok(None) };
+    let (scale, levels) = (chain.parameters.scale_bits, Some(chain.parameters.levels));
+    let of_scheme = OfScheme::Ckks { scale, precision, levels };
+    let Some(candidate) = Candidate::new(&chain.ladder.params, of_scheme) else { return Ok(None) };
+    let seconds = placements.best.seconds;
+    let candidate = Candidate { seconds: Some(seconds), ..candidate };
+    let score = Score { excess: 0, precision: problem.objective.precision, seconds };
+    Ok(Some(Promise { candidate, score, option: Placed { chain, placements } }))
+}
+
+fn build(problem: &Problem<'_>, placed: Placed) -> Result<Built, CompileError> {
     let graph = problem.graph;
-    let Placed { chain, placements, .. } = option;
+    let Placed { chain, placements } = placed;
     let placement = &placements.best;
     let choice = Choice {
         ladder: chain.ladder.clone(),
@@ -234,7 +223,7 @@ fn plan_of(
     });
     let failure = chain.log2_failure(raised.sum::<f64>().log2());
     let bootstraps = Some(BootstrapReport { chain, placements, steps, failure });
-    Ok(Found { choice, stages, score, precision, candidates, bootstraps })
+    Ok(Built { choice, stages, score, precision, bootstraps })
 }
 
 /// A bootstrap for the widest result of the network.

@@ -11,11 +11,12 @@ use crate::config::Config;
 use crate::error::CompileError;
 use crate::graph::Step;
 use crate::limits;
-use crate::lower::{Choice, Products};
+use crate::lower::Products;
 use crate::primes::is_secure;
 
+use super::best::{Best, Built, over_rings};
 use super::integer_trial::{MAX_PRIME_BITS, NoiseModulus, Trial, choice};
-use super::{Candidate, Found, OfScheme, Problem, Score, Stages};
+use super::{Candidate, Found, OfScheme, Problem};
 
 /// The chosen parameters, and what fewer bits would save.
 pub struct FoundIntegers {
@@ -31,71 +32,60 @@ pub struct FoundIntegers {
 /// If there is none.
 pub fn search(problem: &Problem<'_>, width: f64) -> Result<FoundIntegers, CompileError> {
     let Problem { graph, config, .. } = *problem;
-    let rings: Vec<u32> = config.log_n.map_or(limits::INTEGER_RINGS.collect(), |log_n| vec![log_n]);
     let multiplies = graph.nodes.iter().any(|node| matches!(node.step, Step::Mul(..)));
     let kinds = [Products::ScaleInvariant, Products::Bgv];
     let kinds = if multiplies { &kinds[..] } else { &kinds[..1] };
-    let mut explored = Explored { problem, candidates: vec![], best: None };
-    let mut rings_left = limits::RINGS_COMPARED;
+    let mut explorer = Explorer { problem, width, best: Best::default() };
     let mut trials = vec![];
-    for log_n in rings {
+    over_rings(config, limits::INTEGER_RINGS, |log_n| {
         let mut fits = false;
         for &products in kinds {
             let Some(trial) = Trial::new(problem, log_n, products)? else { continue };
-            fits |= explored.search_ring(width, &trial)?;
+            fits |= explorer.search_ring(&trial)?;
             trials.push(trial);
         }
-        rings_left -= usize::from(fits);
-        if rings_left == 0 {
-            break;
-        }
-    }
-    let Explored { candidates, best, .. } = explored;
-    let Some(Fitting { choice, stages, score, .. }) = best else {
-        let log_n = config.log_n.unwrap_or(*limits::INTEGER_RINGS.end());
-        return Err(CompileError::TooWide { width, log_n, security: config.security.bits() });
-    };
-    let worth_training_away = worth_training_away(&trials, width, &candidates[0], config);
-    stages.show(&choice, problem.passes);
-    let precision = f64::INFINITY;
-    let found = Found { choice, stages, score, precision, candidates, bootstraps: None };
+        Ok(fits)
+    })?;
+    let log_n = config.log_n.unwrap_or(*limits::INTEGER_RINGS.end());
+    let too_wide = |_| CompileError::TooWide { width, log_n, security: config.security.bits() };
+    let found = explorer.best.found().map_err(too_wide)?;
+    let worth_training_away = worth_training_away(&trials, width, &found.candidates[0], config);
+    found.stages.show(&found.choice, problem.passes);
     Ok(FoundIntegers { found, worth_training_away })
 }
 
-/// What was considered so far.
-struct Explored<'a> {
+struct Explorer<'a> {
     problem: &'a Problem<'a>,
-    /// The best one first.
-    candidates: Vec<Candidate>,
-    best: Option<Fitting>,
+    /// Bits of the plaintext modulus.
+    width: f64,
+    best: Best,
 }
 
-/// A choice whose noise fits, and how many bits more would.
+/// A plan whose noise fits, and how many bits more would.
 struct Fitting {
-    choice: Choice,
-    stages: Stages,
-    score: Score,
+    built: Built,
     room: f64,
 }
 
-impl Explored<'_> {
+impl Explorer<'_> {
     /// Tries numbers of plaintext and special primes for one ring and kind of product; whether any do.
-    fn search_ring(&mut self, width: f64, trial: &Trial) -> Result<bool, CompileError> {
+    fn search_ring(&mut self, trial: &Trial) -> Result<bool, CompileError> {
         let config = self.problem.config;
         let mut least = f64::INFINITY;
         for n_primes in 1..=limits::PLAINTEXT_PRIMES {
-            let Some(t) = plaintext_primes(width, n_primes, trial.log_n) else { continue };
+            let Some(t) = plaintext_primes(self.width, n_primes, trial.log_n) else { continue };
             let Some(mut modulus) = trial.modulus(t) else { continue };
             // Seconds with the fewest special primes that are secure; infinite where noise does not fit after all.
             let mut first = None;
             for n_special in 1..=limits::INTEGER_SPECIAL_PRIMES {
-                let promising = first.is_none_or(|first| first < limits::NOTABLY * self.seconds());
+                let promising =
+                    first.is_none_or(|first| first < limits::NOTABLY * self.best.seconds());
                 let Some(params) = trial.params(&modulus, n_special, config.security) else {
                     continue;
                 };
                 let Some(candidate) = candidate(&params, trial.products) else { continue };
                 if !(candidate.is_secure() && promising) {
-                    self.candidates.push(candidate);
+                    self.best.pass_over(candidate);
                     continue;
                 }
                 let seconds = self.try_params(trial, &mut modulus, params)?;
@@ -122,38 +112,22 @@ impl Explored<'_> {
         let (n_limbs, n_special) = (params.q.len(), params.p.len());
         let Some(fitting) = fit(problem, trial, modulus, params)? else { return Ok(f64::INFINITY) };
         let mut tight = modulus.tightened(fitting.room - limits::SLACK);
-        let seconds = self.add(trial.products, fitting);
+        let seconds = fitting.built.score.seconds;
+        self.offer(trial.products, fitting.built);
         let params = trial.params(&tight, n_special, problem.config.security);
         if let Some(params) = params.filter(|params| params.q.len() < n_limbs)
             && let Some(fitting) = fit(problem, trial, &mut tight, params)?
         {
-            self.add(trial.products, fitting);
+            self.offer(trial.products, fitting.built);
         }
         Ok(seconds)
     }
 
-    /// Predicted seconds of the best plan.
-    fn seconds(&self) -> f64 {
-        self.best.as_ref().map_or(f64::INFINITY, |best| best.score.seconds)
-    }
-
-    /// Adds a choice, and returns its predicted seconds.
-    fn add(&mut self, products: Products, fitting: Fitting) -> f64 {
-        let (score, seconds) = (fitting.score, fitting.score.seconds);
-        let params = &fitting.choice.ladder.params;
-        let Some(candidate) = candidate(params, products) else { return seconds };
-        let candidate = Candidate { seconds: Some(seconds), ..candidate };
-        // Larger rings take more memory.
-        let is_larger = self.candidates.first().is_some_and(|best| best.log_n < candidate.log_n);
-        let worthwhile = if is_larger { limits::WORTHWHILE } else { 1.0 };
-        let weighed = Score { seconds: worthwhile * seconds, ..score };
-        if self.best.as_ref().is_none_or(|best| weighed.is_better(&best.score)) {
-            self.candidates.insert(0, candidate);
-            self.best = Some(fitting);
-        } else {
-            self.candidates.push(candidate);
+    fn offer(&mut self, products: Products, built: Built) {
+        if let Some(candidate) = candidate(&built.choice.ladder.params, products) {
+            let seconds = Some(built.score.seconds);
+            self.best.offer(Candidate { seconds, ..candidate }, built);
         }
-        seconds
     }
 }
 
@@ -213,7 +187,9 @@ fn fit(
             let left = left.fold(f64::INFINITY, f64::min);
             if left >= 0.0 {
                 let score = problem.objective.score(plan, f64::INFINITY);
-                return Ok(Some(Fitting { choice, stages, score, room: left }));
+                let built =
+                    Built { choice, stages, score, precision: f64::INFINITY, bootstraps: None };
+                return Ok(Some(Fitting { built, room: left }));
             }
             lacking = -left;
         }

@@ -14,15 +14,8 @@ use crate::lower::{Choice, Method};
 use crate::pack::{PackConfig, Packing};
 use crate::primes::{MAX_SCALE, Request, is_secure, params_for};
 
+use super::best::{Best, Built, Promise, over_rings};
 use super::{Candidate, Found, OfScheme, Problem, Score, precision_of};
-
-/// A choice with the score that its packing promises.
-struct Promise {
-    choice: Choice,
-    candidate: Candidate,
-    precision: f64,
-    score: Score,
-}
 
 /// Finds the cheapest secure parameters that give the precision and the plan for them; if none do, the most precise ones.
 ///
@@ -31,38 +24,33 @@ struct Promise {
 pub(super) fn search(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileError> {
     let leveled = Leveled { problem, levels, depth: levels.iter().copied().max().unwrap_or(0) };
     let config = problem.config;
-    let rings: Vec<u32> = config.log_n.map_or(limits::LEVELED_RINGS.collect(), |log_n| vec![log_n]);
-    let (mut options, mut rejected) = (vec![], vec![]);
-    let is_allowed = config.max_levels.is_none_or(|most| leveled.depth <= most);
-    let mut rings_left = limits::RINGS_COMPARED;
-    for log_n in rings.into_iter().filter(|_| is_allowed) {
-        let before = options.len();
-        leveled.consider_ring(log_n, &mut options, &mut rejected)?;
-        let enough = |option: &Promise| option.precision >= problem.objective.precision;
-        rings_left -= usize::from(options[before..].iter().any(enough));
-        if rings_left == 0 {
-            break;
-        }
+    let (mut promises, mut rejected) = (vec![], vec![]);
+    if config.max_levels.is_none_or(|most| leveled.depth <= most) {
+        over_rings(config, limits::LEVELED_RINGS, |log_n| {
+            let before = promises.len();
+            leveled.consider_ring(log_n, &mut promises, &mut rejected)?;
+            let enough =
+                |promise: &Promised| promise.option.precision >= problem.objective.precision;
+            Ok(promises[before..].iter().any(enough))
+        })?;
     }
-    options.sort_by(|a, b| a.score.order(&b.score));
-    let considered = options.iter().map(|option| option.candidate.clone()).collect::<Vec<_>>();
-    let mut found: Option<Found> = None;
-    // What a plan takes in memory shows when it is made.
-    for Promise { choice, candidate, precision, score: promised } in options {
-        if found.as_ref().is_some_and(|found| found.is_final(&promised)) {
-            break;
-        }
+    let mut best = Best::default();
+    best.build(promises, |Packed { choice, precision }| {
         let stages = problem.try_out(&choice)?;
         let score = problem.objective.score(&stages.plan, precision);
-        if found.as_ref().is_none_or(|found| score.is_better(&found.score)) {
-            let others = considered.iter().filter(|other| **other != candidate);
-            let candidates = std::iter::once(&candidate).chain(others).chain(&rejected).cloned();
-            let candidates = candidates.collect();
-            found = Some(Found { choice, stages, score, precision, candidates, bootstraps: None });
-        }
-    }
-    found.ok_or_else(|| leveled.too_deep(&rejected))
+        Ok(Built { choice, stages, score, precision, bootstraps: None })
+    })?;
+    rejected.into_iter().for_each(|candidate| best.pass_over(candidate));
+    best.found().map_err(|rejected| leveled.too_deep(&rejected))
 }
+
+/// A packed network, and the precision that its scale gives.
+struct Packed {
+    choice: Choice,
+    precision: f64,
+}
+
+type Promised = Promise<Packed>;
 
 struct Leveled<'a> {
     problem: &'a Problem<'a>,
@@ -75,7 +63,7 @@ impl Leveled<'_> {
     fn consider_ring(
         &self,
         log_n: u32,
-        options: &mut Vec<Promise>,
+        promises: &mut Vec<Promised>,
         rejected: &mut Vec<Candidate>,
     ) -> Result<(), CompileError> {
         let config = self.problem.config;
@@ -106,12 +94,8 @@ impl Leveled<'_> {
             candidate.seconds = Some(seconds);
             let wanted = self.problem.objective.precision;
             let score = Score { excess: 0, precision: precision.min(wanted), seconds };
-            options.push(Promise {
-                choice: self.choice(params, packing),
-                candidate,
-                precision,
-                score,
-            });
+            let option = Packed { choice: self.choice(params, packing), precision };
+            promises.push(Promise { candidate, score, option });
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! The search for parameters: one problem, one objective, and what explores each kind of plan.
+//! The search for parameters: one problem, one objective, one driver, and what promises plans of each kind.
 //!
 //! [`approximate`] weighs plans without bootstraps against plans with them, [`integers`] rings, products and plaintext primes.
-//! All compare plans by the [`Objective`].
+//! All compare plans by the [`Objective`] and keep the best in the same way (`best`).
 
+mod best;
 mod bootstrapped;
 mod candidate;
 mod degrees;
@@ -42,14 +43,6 @@ pub struct Found {
     pub candidates: Vec<Candidate>,
     /// Where values are bootstrapped, if any are.
     pub bootstraps: Option<BootstrapReport>,
-}
-
-impl Found {
-    /// Whether nothing better is to be expected of plans that promise this and worse: it fits into memory, with all of its keys or in
-    /// less time than that.
-    fn is_final(&self, promised: &Score) -> bool {
-        self.score.fits() && (self.stages.has_all_keys() || !promised.is_better(&self.score))
-    }
 }
 
 /// Finds parameters for approximate numbers, with or without bootstraps: the cheaper ones where both are precise enough,
