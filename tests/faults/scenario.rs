@@ -1,8 +1,10 @@
 //! Commands that write files, and what must hold of their files whatever happens to them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
+use hecc_compiler::onnx::import;
 use hecc_grammar::envelope::open_any;
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
@@ -17,6 +19,8 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     pub(crate) arguments: &'static str,
+    /// Files of `examples/mnist` that it reads.
+    pub(crate) examples: &'static [&'static str],
     /// Files that are not there before.
     pub(crate) absent: &'static [&'static str],
     /// Files that it may write.
@@ -26,11 +30,11 @@ pub(crate) struct Scenario {
 }
 
 const fn writes(arguments: &'static str, outputs: &'static [&'static str]) -> Scenario {
-    Scenario { arguments, absent: &[], outputs, otherwise: &[] }
+    Scenario { arguments, examples: &[], absent: &[], outputs, otherwise: &[] }
 }
 
 /// Every command that writes a file: a new one, and over an older one.
-pub(crate) const ALL: [Scenario; 14] = [
+pub(crate) const ALL: [Scenario; 15] = [
     writes("compile tiny.hecc -o new.bin --calibration data.npz", &["new.bin"]),
     writes("compile tiny.hecc -o plan.bin --calibration data.npz", &["plan.bin"]),
     Scenario {
@@ -55,6 +59,13 @@ pub(crate) const ALL: [Scenario; 14] = [
         "compile tiny.hecc -o new.bin --calibration data.npz --split",
         &["new.bin", "new.client.bin", "new.server.bin"],
     ),
+    Scenario {
+        examples: &["square.onnx", "calibration.npz"],
+        ..writes(
+            "prune square.onnx -o new.onnx --calibration calibration.npz --keep 0.9",
+            &["new.onnx"],
+        )
+    },
     writes("encrypt plan.bin -i x.npy -o new.ct", &["new.ct"]),
     writes("encrypt plan.bin -i x.npy -o x.ct", &["x.ct"]),
     writes("run plan.bin -i x.ct -o new.out.ct", &["new.out.ct"]),
@@ -75,6 +86,10 @@ impl Scenario {
     /// The folder that the command is run in.
     pub(crate) fn workshop(&self) -> Workshop {
         let workshop = Workshop::full();
+        for file in self.examples {
+            let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mnist").join(file);
+            std::fs::copy(example, workshop.path(file)).unwrap();
+        }
         self.absent.iter().for_each(|file| std::fs::remove_file(workshop.path(file)).unwrap());
         workshop
     }
@@ -166,10 +181,11 @@ fn is_temporary(name: &str) -> bool {
     name.rsplit('/').next().is_some_and(|name| name.starts_with(".hecc-") && name.ends_with(".tmp"))
 }
 
-/// Whether a file is all that it should be: those of hecc carry a checksum, an array has three scores.
+/// Whether a file is all that it should be: those of hecc carry a checksum, an array has three scores, a network can be read.
 fn is_whole(name: &str, content: &[u8]) -> bool {
     if name.ends_with(".npy") {
         return ArrayD::<f64>::read_npy(content).is_ok_and(|array| array.len() == 3);
     }
-    open_any(Bytes::copy_from_slice(content)).is_ok()
+    let bytes = Bytes::copy_from_slice(content);
+    if name.ends_with(".onnx") { import(bytes, None).is_ok() } else { open_any(bytes).is_ok() }
 }

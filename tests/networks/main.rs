@@ -127,7 +127,8 @@ proptest! {
             scheme: SchemeChoice::Ckks,
             ..insecure()
         };
-        check(&network, &config)?;
+        let is_bootstrapped = |compiled: &Compiled| compiled.bootstraps.is_some();
+        check_those(&network, &config, is_bootstrapped)?;
     }
 }
 
@@ -164,6 +165,15 @@ fn insecure() -> Config {
 
 /// Compiles a network and compares all evaluators on two inputs.
 fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
+    check_those(network, config, |_| true)
+}
+
+/// As [`check`]; a network whose plan is not of the kind that is to be checked is none of the cases.
+fn check_those(
+    network: &Network,
+    config: &Config,
+    is_meant: impl Fn(&Compiled) -> bool,
+) -> Result<(), TestCaseError> {
     let Network { model, calibration } = network;
     let compiled = match compile(model, &Calibration::from_data(calibration.clone()), config) {
         Ok(compiled) => compiled,
@@ -172,6 +182,9 @@ fn check(network: &Network, config: &Config) -> Result<(), TestCaseError> {
         }
         Err(error) => return Err(TestCaseError::fail(format!("{error}\n{model}"))),
     };
+    if !is_meant(&compiled) {
+        return Err(TestCaseError::reject("another kind of plan"));
+    }
     let sizes = sizes(&compiled, calibration);
     for example in [0, N_CALIBRATION - 1] {
         let tensors: Vec<ArrayD<f64>> =
