@@ -202,7 +202,7 @@ mod tests {
                 let found = params.value(&coefficients, f64::from(multiple) + message);
                 (found - (2.0 * PI * message).sin()).abs()
             };
-            let largest = (-1000..=1000).map(error).fold(0.0, f64::max);
+            let largest = (-1000..=1000).map(error).max_by(f64::total_cmp).unwrap();
             let allowed = promised * tolerance(multiple.unsigned_abs());
             assert!(largest < 1.1 * allowed, "{multiple}: {largest:e}, promised {allowed:e}");
         }
@@ -214,7 +214,8 @@ mod tests {
             let params = CosineParams { degree: 15, doublings: 2, overflow_bound: 13, ratio };
             let coefficients = params.fit();
             let value = |i: i32| params.value(&coefficients, f64::from(i) / 4000.0);
-            let largest = (-40_000..=40_000).map(value).fold(0.0, |most: f64, x| most.max(x.abs()));
+            let largest =
+                (-40_000..=40_000).map(|i| value(i).abs()).max_by(f64::total_cmp).unwrap();
             assert!(largest < 1.05, "{ratio}: {largest}");
         }
     }

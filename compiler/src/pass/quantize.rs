@@ -223,7 +223,7 @@ mod tests {
         let strays = |bits| {
             let found = quantized(&model, &images, bits, bits);
             let found = interpret::run(&found, std::slice::from_ref(&images)).unwrap().remove(0);
-            (&found - &want).iter().fold(0.0f64, |most, d| most.max(d.abs()))
+            (&found - &want).into_iter().map(f64::abs).max_by(f64::total_cmp).unwrap()
         };
         let strays = [3, 5, 8, 12].map(strays);
         assert!(strays.is_sorted_by(|a, b| a > b), "{strays:?}");

@@ -206,7 +206,7 @@ mod tests {
             let point = |i: usize| lo + (hi - lo) * i as f64 / steps as f64;
             let errors: Vec<f64> =
                 (0..=steps).map(|i| 1.0 - value(&polynomial, point(i))).collect();
-            let largest = errors.iter().fold(0.0, |most: f64, error| most.max(error.abs()));
+            let largest = errors.iter().map(|error| error.abs()).max_by(f64::total_cmp).unwrap();
             assert!((largest / error - 1.0).abs() < 1e-4, "{degree}: {largest:e}, {error:e}");
             let extrema = alternating(&errors, usize::MAX);
             assert_eq!(extrema.len(), degree.div_ceil(2) + 1, "{degree}");
@@ -226,8 +226,9 @@ mod tests {
         assert!(sign.threshold < 2f64.powi(-9) && sign.error < 2f64.powi(-12), "{sign:?}");
         for i in 0..=10_000 {
             let x = sign.threshold.powf(1.0 - f64::from(i) / 10_000.0);
-            let error = (sign.value(x) - 1.0).abs().max((sign.value(-x) + 1.0).abs());
-            assert!(error < sign.error * 1.001, "{x}: {error:e}, {:e}", sign.error);
+            for error in [sign.value(x) - 1.0, sign.value(-x) + 1.0] {
+                assert!(error.abs() < sign.error * 1.001, "{x}: {error:e}, {:e}", sign.error);
+            }
         }
     }
 
@@ -235,7 +236,8 @@ mod tests {
     fn images_of_stages_are_arguments_of_the_next() {
         let sign = CompositeSign::new(&[7, 7], 0.05);
         let [first, second] = &sign.stages[..] else { panic!("two stages") };
-        let largest = (0..=1000).map(|i| value(first, f64::from(i) / 1000.0)).fold(0.0, f64::max);
+        let largest =
+            (0..=1000).map(|i| value(first, f64::from(i) / 1000.0)).max_by(f64::total_cmp).unwrap();
         assert!((largest / second.hi - 1.0).abs() < 1e-4);
         assert!(CompositeSign::new(&[7], 0.05).error > sign.error);
     }

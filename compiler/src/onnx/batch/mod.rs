@@ -121,7 +121,8 @@ mod tests {
         let expected = interpret::run_with_client(&whole, std::slice::from_ref(&x)).unwrap();
         let found = interpret::run_with_client(&one, &[x]).unwrap();
         assert_eq!(found[0].shape(), expected[0].shape());
-        let error = (&found[0] - &expected[0]).mapv(f64::abs).fold(0.0, |a: f64, &b| a.max(b));
+        let error =
+            (&found[0] - &expected[0]).into_iter().map(f64::abs).max_by(f64::total_cmp).unwrap();
         assert!(error < 1e-12, "{error}");
     }
 

@@ -110,7 +110,8 @@ mod tests {
         let inputs = [x];
         let found = interpret::run(&replaced.model, &inputs).unwrap();
         let wanted = interpret::run(&model, &inputs).unwrap();
-        let error = (&found[0] - &wanted[0]).fold(0.0f64, |most, e| most.max(e.abs()));
+        let error =
+            (&found[0] - &wanted[0]).into_iter().map(f64::abs).max_by(f64::total_cmp).unwrap();
         assert!(error < 6.0 * report.error * 1.01 && error > 3.0 * report.error, "{error:e}");
     }
 
