@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::sparse::{Sparse, add_up};
-use super::{Convolution, MatMul, Pool, Structure};
+use super::{Convolution, MatMul, Pool, Relation, Revalued, Structure, unflatten};
 
 /// A linear map from the elements of one tensor to those of another, both in row-major order.
 #[derive(Clone, Debug)]
@@ -38,6 +38,7 @@ enum Operator {
         map: Arc<LinearMap>,
         factor: f64,
     },
+    Revalued(Arc<Revalued>),
 }
 
 impl LinearMap {
@@ -189,6 +190,9 @@ impl LinearMap {
             Operator::Convolution(convolution) => {
                 convolution.row(o, |i, value| entries.push((i as u32, value * factor)));
             }
+            Operator::Revalued(revalued) => {
+                entries.extend(revalued.row(o).map(|(i, value)| (i as u32, value * factor)));
+            }
             Operator::Pool(pool) => {
                 pool.row(o, |i, value| entries.push((i as u32, value * factor)))
             }
@@ -211,6 +215,7 @@ impl LinearMap {
             | Operator::Selection(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
+            | Operator::Revalued(_)
             | Operator::Sum(_)
             | Operator::Composition { .. } => entry_by_entry(),
         }
@@ -226,6 +231,7 @@ impl LinearMap {
             | Operator::MatMul(_)
             | Operator::Sparse(_)
             | Operator::Scaled { .. }
+            | Operator::Revalued(_)
             | Operator::Sum(_)
             | Operator::Composition { .. } => (0..self.n_rows).all(|o| {
                 let mut row = self.row(o);
@@ -299,17 +305,65 @@ impl LinearMap {
     }
 
     /// The same entries with other values: `value(row, column, old value)`.
-    pub fn with_values(&self, value: impl Fn(usize, usize, f64) -> f64) -> LinearMap {
-        let map = LinearMap::from_rows(self.n_rows, self.n_cols, |o, entries| {
-            entries.extend(self.row(o).map(|(i, old)| (i as u32, value(o, i, old))));
-        });
+    pub fn with_values(
+        &self,
+        value: impl Fn(usize, usize, f64) -> f64 + Send + Sync + 'static,
+    ) -> LinearMap {
+        let operator = Operator::Revalued(Arc::new(Revalued::new(self.clone(), value)));
+        let map = LinearMap::new(self.n_rows, self.n_cols, operator);
         map.with_structure(self.structure.as_deref().cloned().map(Structure::named))
+    }
+
+    /// Every row `o` multiplied by `factors[o]`, of which there is one for each element of the result, which has some shape. What is
+    /// known of values stays known if factors differ along one dimension at most.
+    pub fn with_rows_scaled(&self, factors: Vec<f64>, shape: &[usize]) -> LinearMap {
+        let first = factors.first().copied().unwrap_or(1.0);
+        if factors.iter().all(|&factor| factor == first) {
+            return self.scaled(first);
+        }
+        match along_one_dimension(&factors, shape) {
+            Some(structure) => {
+                LinearMap::diagonal(factors).with_structure(Some(structure)).after(self)
+            }
+            None => self.with_values(move |o, _, value| factors[o] * value),
+        }
+    }
+
+    /// Every entry divided by the unit of its row, of which it is a multiple or nearly so, as an integer. What is known of values
+    /// stays known if all rows have one unit.
+    pub fn in_units(&self, units: Vec<f64>) -> LinearMap {
+        let unit = units.first().copied().unwrap_or(1.0);
+        let is_one = units.iter().all(|&other| other == unit);
+        let structure = self.structure.as_deref().cloned();
+        let structure = structure.map(|structure| match is_one {
+            true => structure.in_units(unit),
+            false => structure.named(),
+        });
+        let map = self.with_values(move |o, _, value| (value / units[o]).round());
+        map.with_structure(structure)
     }
 
     /// The product with a vector.
     pub fn apply(&self, x: &[f64]) -> Vec<f64> {
         (0..self.n_rows).map(|o| self.row(o).map(|(i, value)| value * x[i]).sum()).collect()
     }
+}
+
+/// The structure of a diagonal whose factors, all but zero, depend on one index only; `None` if they do not.
+fn along_one_dimension(factors: &[f64], shape: &[usize]) -> Option<Structure> {
+    let depends_on = |dim: usize| {
+        let mut by_index = vec![None; shape[dim]];
+        let is_alike = factors.iter().enumerate().all(|(o, &factor)| {
+            *by_index[unflatten(o, shape)[dim]].get_or_insert(factor) == factor && factor != 0.0
+        });
+        is_alike.then(|| by_index.into_iter().flatten().collect::<Vec<f64>>())
+    };
+    let (dim, values) = (0..shape.len()).find_map(|dim| Some((dim, depends_on(dim)?)))?;
+    let relation = |(k, &n): (usize, &usize)| match k == dim {
+        true => Relation::same(k, k, n).valued(values.iter().copied()),
+        false => Relation::same(k, k, n),
+    };
+    Some(Structure::of(shape.iter().enumerate().map(relation).collect()))
 }
 
 #[cfg(test)]

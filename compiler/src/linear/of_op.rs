@@ -332,7 +332,22 @@ output "e" t18
                     maps[x.index()].iter().map(|(from, inner)| (*from, map.after(inner)));
                 own.extend(composed.collect::<Vec<_>>());
             }
-            for (from, map) in &own {
+            // The same with other values: by an index, by every index, as multiples of a unit.
+            let (shape, n) = (model.shape(tensor), model.shape(tensor).iter().product());
+            let factors: [fn(&[usize]) -> f64; 2] =
+                [|at| 1.0 + at[1] as f64, |at| 1.0 + at.iter().sum::<usize>() as f64];
+            let revalued = own.iter().flat_map(|(from, map)| {
+                let scaled = factors.map(|factor| {
+                    let factors = (0..n).map(|o| factor(&unflatten(o, shape))).collect();
+                    map.with_rows_scaled(factors, shape)
+                });
+                scaled
+                    .into_iter()
+                    .chain([map.in_units(vec![1.0 / 65536.0; n])])
+                    .map(|map| (*from, map))
+            });
+            let revalued: Vec<(Tensor, LinearMap)> = revalued.collect();
+            for (from, map) in own.iter().chain(&revalued) {
                 let Some(structure) = map.structure() else { continue };
                 let named = entries(structure, model.shape(tensor), model.shape(*from));
                 let rows =
@@ -353,7 +368,7 @@ output "e" t18
             }
             maps.push(own);
         }
-        assert!(checked > 80 && valued > 60, "{checked}, with values {valued}");
+        assert!(checked > 850 && valued > 420, "{checked}, with values {valued}");
     }
 
     #[test]

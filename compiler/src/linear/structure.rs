@@ -7,6 +7,7 @@
 //! Where every entry is in one product only its value may be said as well: a number times one for the pair in each relation. Then the
 //! map is a sum of Kronecker products of small matrices.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Products of larger relations, or more of them, are not kept.
@@ -137,7 +138,8 @@ impl Relation {
         self.values.as_ref().map_or(1.0, |values| values[k])
     }
 
-    /// The pairs `(o, i)` with some `m` between them, and if each has only one the products of values; `None` if there are too many.
+    /// The pairs `(o, i)` with some `m` between them, and the sums of products of values over all of those; `None` if there are too
+    /// many.
     fn joined(&self, inner: &Relation) -> Option<(Pairs, Option<Arc<[f64]>>)> {
         let mut by_middle: Vec<Vec<(u32, f64)>> = vec![];
         let mut k = 0;
@@ -163,8 +165,14 @@ impl Relation {
             return None;
         }
         joined.sort_by_key(|(pair, _)| *pair);
-        joined.dedup_by_key(|(pair, _)| *pair);
-        let is_valued = self.values.is_some() || inner.values.is_some();
+        joined.dedup_by(|(pair, value), (kept, sum)| {
+            let is_same = pair == kept;
+            if is_same {
+                *sum += *value;
+            }
+            is_same
+        });
+        let is_valued = joined.iter().any(|(_, value)| *value != 1.0);
         let values = is_valued.then(|| joined.iter().map(|(_, value)| *value).collect());
         Some((Pairs::List(joined.into_iter().map(|(pair, _)| pair).collect()), values))
     }
@@ -225,6 +233,26 @@ impl Structure {
         }
     }
 
+    /// Values divided by a unit that they are multiples of, or nearly so, as integers. They stay known if those of each product are
+    /// in one relation.
+    pub fn in_units(self, unit: f64) -> Structure {
+        let Some(factor) = self.factor else { return self };
+        let whole = |value: f64| (factor * value / unit).round();
+        let mut products = self.products;
+        for Product(relations) in &mut products {
+            let valued = relations.iter().filter(|relation| relation.values.is_some()).count();
+            let at = relations.iter().position(|relation| relation.values.is_some()).unwrap_or(0);
+            match relations.get_mut(at) {
+                Some(one) if valued <= 1 => {
+                    let values = (0..one.pairs.len()).map(|k| whole(one.value(k))).collect();
+                    one.values = Some(values);
+                }
+                _ => return Structure { products, factor: None }.named(),
+            }
+        }
+        Structure { products, factor: Some(1.0) }
+    }
+
     /// Every element of a shape with itself.
     pub fn same(shape: &[usize]) -> Structure {
         let relation = |(dim, &n)| Relation::same(dim, dim, n);
@@ -245,8 +273,8 @@ impl Structure {
         alike.then(|| Structure::of(relations.collect()))
     }
 
-    /// What the composition reads, `inner` first; `None` if that takes too many pairs to say. Values are known if every element of
-    /// the result reads one in between at most, or each of those is read by one at most: then no two ways join.
+    /// What the composition reads, `inner` first; `None` if that takes too many pairs to say. Values are known if entries stay in one
+    /// product each.
     pub fn after(&self, inner: &Structure) -> Option<Structure> {
         if self.products.len() * inner.products.len() > MOST_PRODUCTS {
             return None;
@@ -255,12 +283,44 @@ impl Structure {
             self.products.iter().flat_map(|outer| inner.products.iter().map(move |x| (outer, x)));
         let joined = pairs.map(|(outer, inner)| outer.after(inner));
         let products = joined.collect::<Option<_>>()?;
-        let is_function = || matches!(&self.products[..], [one] if one.all(Pairs::is_function));
-        let is_injective = || matches!(&inner.products[..], [one] if one.all(Pairs::is_injective));
         let factor = self.factor.zip(inner.factor).map(|(a, b)| a * b);
         let joined = Structure { products, factor };
-        let one_way = factor.is_some() && (is_function() || is_injective());
-        Some(if one_way { joined } else { joined.named() })
+        Some(if factor.is_some() && self.stays_apart(inner) { joined } else { joined.named() })
+    }
+
+    /// Whether no two products of the composition have an entry in common: where products of one side differ, the other side is one
+    /// product in which nothing joins. Then what is in between is the same for both, or in one of them not read.
+    fn stays_apart(&self, inner: &Structure) -> bool {
+        let (to, from) = (|relation: &Relation| relation.to, |relation: &Relation| relation.from);
+        inner.differing(to).into_iter().all(|dim| self.is_one(dim, from, Pairs::is_function))
+            && self
+                .differing(from)
+                .into_iter()
+                .all(|dim| inner.is_one(dim, to, Pairs::is_injective))
+    }
+
+    /// The dimensions of one side whose relations are not the same in all products.
+    fn differing(&self, side: impl Fn(&Relation) -> Option<usize>) -> BTreeSet<usize> {
+        let of = |product: &Product, dim: usize| -> Option<(_, _, Pairs)> {
+            let own = product.0.iter().find(|relation| side(relation) == Some(dim))?;
+            Some((own.to, own.from, own.pairs.clone()))
+        };
+        let dims = self.products.iter().flat_map(|product| product.0.iter().filter_map(&side));
+        let dims: BTreeSet<usize> = dims.collect();
+        let differs =
+            |&dim: &usize| self.products.windows(2).any(|two| of(&two[0], dim) != of(&two[1], dim));
+        dims.into_iter().filter(differs).collect()
+    }
+
+    /// Whether there is one product, and something holds of its pairs in a dimension of one side.
+    fn is_one(
+        &self,
+        dim: usize,
+        side: impl Fn(&Relation) -> Option<usize>,
+        holds: impl Fn(&Pairs) -> bool,
+    ) -> bool {
+        let [Product(relations)] = &self.products[..] else { return false };
+        relations.iter().filter(|own| side(own) == Some(dim)).all(|own| holds(&own.pairs))
     }
 
     /// What either reads.
@@ -290,11 +350,6 @@ impl Structure {
 }
 
 impl Product {
-    /// Whether something holds of the pairs of all relations.
-    fn all(&self, holds: impl Fn(&Pairs) -> bool) -> bool {
-        self.0.iter().all(|relation| holds(&relation.pairs))
-    }
-
     fn after(&self, inner: &Product) -> Option<Product> {
         let mut joined = vec![];
         for outer in &self.0 {

@@ -218,8 +218,10 @@ impl Builder<'_> {
             scales[o] *= if factor == 0.0 { any } else { factor };
         }
         if factors.contains(&0.0) {
+            let is_kept = |&factor: &f64| if factor == 0.0 { 0.0 } else { 1.0 };
+            let kept: Vec<f64> = factors.iter().map(is_kept).collect();
             for map in expression.terms.values_mut() {
-                *map = map.with_values(|o, _, w| if factors[o] == 0.0 { 0.0 } else { w });
+                *map = map.with_rows_scaled(kept.clone(), self.model.shape(tensor));
             }
         }
         expression.add_name(&self.model.node(tensor).name);
@@ -254,13 +256,7 @@ impl Builder<'_> {
         }
         for (x, map, rows) in terms {
             let inner = &self.expressions[x.index()];
-            let ratio =
-                |o: usize, i: usize| (rows[o] * inner.scales[i] / scales[o]).round_ties_even();
-            let is_kept = (0..n_out).all(|o| map.row(o).all(|(i, _)| ratio(o, i) == 1.0));
-            let map = match is_kept {
-                true => map,
-                false => map.with_values(|o, i, w| w * ratio(o, i)),
-            };
+            let map = in_scales(map, &rows, &inner.scales, &scales, model.shape(tensor));
             expression.add_terms(&map, &inner.expression);
         }
         Ok(Scaled { expression, scales })
@@ -303,6 +299,24 @@ impl Builder<'_> {
     }
 }
 
+/// A map of integers with results in other scales: every entry times the ratio of what it adds, in the scale of its operand and with
+/// the number of its row, and the result's scale, rounded to an integer. `shape` is the result's.
+fn in_scales(
+    map: LinearMap,
+    rows: &[f64],
+    operand: &[f64],
+    result: &[f64],
+    shape: &[usize],
+) -> LinearMap {
+    let ratio = |row: f64, operand: f64, result: f64| (row * operand / result).round_ties_even();
+    if is_uniform(operand) {
+        let factors = rows.iter().zip(result).map(|(&row, &result)| ratio(row, operand[0], result));
+        return map.with_rows_scaled(factors.collect(), shape);
+    }
+    let (rows, operand, result) = (rows.to_vec(), operand.to_vec(), result.to_vec());
+    map.with_values(move |o, i, w| w * ratio(rows[o], operand[i], result[o]))
+}
+
 /// The largest magnitude of what a quantizer rounds to, in units of its scale.
 fn magnitude(quantizer: Quantizer) -> f64 {
     let of = |q: i64| (q - quantizer.zero_point).unsigned_abs() as f64;
@@ -325,10 +339,9 @@ fn integral_rows(matrix: &LinearMap) -> Option<(LinearMap, Vec<f64>)> {
             return None;
         }
     }
-    // What is whole keeps its structure.
     let whole = match rows.iter().all(|&unit| unit == 1.0) {
         true => matrix.clone(),
-        false => matrix.with_values(|o, _, w| (w / rows[o]).round()),
+        false => matrix.in_units(rows.clone()),
     };
     Some((whole, rows))
 }
