@@ -22,6 +22,8 @@ limits! {
     LEAST_BITS: f64 = 5.0, "least bits of precision";
     /// Rings of this degree (log2) and more are so slow that bootstrapping on a smaller one may be cheaper.
     LARGE_RING: u32 = 16, "ring, log2, from which bootstrapping is weighed";
+    /// Larger products of computations are not spelled out entry by entry.
+    SPELLED_OUT: usize = 1 << 20, "most entries of a map that is spelled out";
     /// A ring of twice the degree takes this many times as long.
     DOUBLE_RING: f64 = 2.2, "time of a ring of twice the degree";
     /// Rings compared: the smallest that does, and this many more in all.

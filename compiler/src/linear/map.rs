@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use crate::limits;
+
 use super::sparse::{Sparse, add_up};
-use super::{Convolution, MatMul, Pool, Relation, Revalued, Structure, unflatten};
+use super::{Convolution, MatMul, Pool, Revalued, Structure};
 
 /// A linear map from the elements of one tensor to those of another, both in row-major order.
 #[derive(Clone, Debug)]
@@ -111,6 +113,15 @@ impl LinearMap {
         let structure = product.structure();
         let operator = Operator::MatMul(Arc::new(product));
         LinearMap::new(n_rows, n_cols, operator).with_structure(structure)
+    }
+
+    /// As [`Self::with_values`], nothing known of which elements results read.
+    pub(super) fn revalued(
+        &self,
+        value: impl Fn(usize, usize, f64) -> f64 + Send + Sync + 'static,
+    ) -> LinearMap {
+        let operator = Operator::Revalued(Arc::new(Revalued::new(self.clone(), value)));
+        LinearMap::new(self.n_rows, self.n_cols, operator)
     }
 
     /// Number of rows: elements of the result.
@@ -250,7 +261,7 @@ impl LinearMap {
         self.composed(inner, is_known).with_structure(structure)
     }
 
-    /// The composition, entry by entry only where rows would take longer each time, and not if that `is_lazy`.
+    /// The composition, entry by entry only where rows would take longer each time and entries are few, and not if that `is_lazy`.
     fn composed(&self, inner: &LinearMap, is_lazy: bool) -> LinearMap {
         let (n_rows, n_cols) = (self.n_rows, inner.n_cols);
         let kept = || {
@@ -270,7 +281,7 @@ impl LinearMap {
             // Their rows are as quick to compute as those of one of them.
             (Operator::Selection(_) | Operator::Diagonal(_), _)
             | (_, Operator::Selection(_) | Operator::Diagonal(_)) => kept(),
-            _ if is_lazy => kept(),
+            _ if is_lazy || self.after_exceeds(inner, limits::SPELLED_OUT) => kept(),
             _ => LinearMap::from_rows(n_rows, n_cols, |o, entries| {
                 for (k, value) in self.row(o) {
                     inner.push_row(k, value, entries);
@@ -304,66 +315,10 @@ impl LinearMap {
         LinearMap { operator, structure, ..*self }
     }
 
-    /// The same entries with other values: `value(row, column, old value)`.
-    pub fn with_values(
-        &self,
-        value: impl Fn(usize, usize, f64) -> f64 + Send + Sync + 'static,
-    ) -> LinearMap {
-        let operator = Operator::Revalued(Arc::new(Revalued::new(self.clone(), value)));
-        let map = LinearMap::new(self.n_rows, self.n_cols, operator);
-        map.with_structure(self.structure.as_deref().cloned().map(Structure::named))
-    }
-
-    /// Every row `o` multiplied by `factors[o]`, of which there is one for each element of the result, which has some shape. What is
-    /// known of values stays known if factors differ along one dimension at most.
-    pub fn with_rows_scaled(&self, factors: Vec<f64>, shape: &[usize]) -> LinearMap {
-        let first = factors.first().copied().unwrap_or(1.0);
-        if factors.iter().all(|&factor| factor == first) {
-            return self.scaled(first);
-        }
-        match along_one_dimension(&factors, shape) {
-            Some(structure) => {
-                LinearMap::diagonal(factors).with_structure(Some(structure)).after(self)
-            }
-            None => self.with_values(move |o, _, value| factors[o] * value),
-        }
-    }
-
-    /// Every entry divided by the unit of its row, of which it is a multiple or nearly so, as an integer. What is known of values
-    /// stays known if all rows have one unit.
-    pub fn in_units(&self, units: Vec<f64>) -> LinearMap {
-        let unit = units.first().copied().unwrap_or(1.0);
-        let is_one = units.iter().all(|&other| other == unit);
-        let structure = self.structure.as_deref().cloned();
-        let structure = structure.map(|structure| match is_one {
-            true => structure.in_units(unit),
-            false => structure.named(),
-        });
-        let map = self.with_values(move |o, _, value| (value / units[o]).round());
-        map.with_structure(structure)
-    }
-
     /// The product with a vector.
     pub fn apply(&self, x: &[f64]) -> Vec<f64> {
         (0..self.n_rows).map(|o| self.row(o).map(|(i, value)| value * x[i]).sum()).collect()
     }
-}
-
-/// The structure of a diagonal whose factors, all but zero, depend on one index only; `None` if they do not.
-fn along_one_dimension(factors: &[f64], shape: &[usize]) -> Option<Structure> {
-    let depends_on = |dim: usize| {
-        let mut by_index = vec![None; shape[dim]];
-        let is_alike = factors.iter().enumerate().all(|(o, &factor)| {
-            *by_index[unflatten(o, shape)[dim]].get_or_insert(factor) == factor && factor != 0.0
-        });
-        is_alike.then(|| by_index.into_iter().flatten().collect::<Vec<f64>>())
-    };
-    let (dim, values) = (0..shape.len()).find_map(|dim| Some((dim, depends_on(dim)?)))?;
-    let relation = |(k, &n): (usize, &usize)| match k == dim {
-        true => Relation::same(k, k, n).valued(values.iter().copied()),
-        false => Relation::same(k, k, n),
-    };
-    Some(Structure::of(shape.iter().enumerate().map(relation).collect()))
 }
 
 #[cfg(test)]
