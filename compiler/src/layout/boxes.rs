@@ -33,6 +33,8 @@ pub fn boxes(structure: &Structure, input: &Layout, output: &Layout) -> Option<(
 /// Which number each pair of a product's one relation with values has.
 struct OfProduct {
     relation: Option<usize>,
+    /// An earlier product with the same values, as all taps of a pool have.
+    like: Option<usize>,
     /// By pair; without such a relation the 0.
     numbers: Vec<u32>,
 }
@@ -49,8 +51,15 @@ impl Numbers {
         for Product(relations) in &structure.products {
             let mut valued = (0..relations.len()).filter(|&r| relations[r].values.is_some());
             let (relation, None) = (valued.next(), valued.next()) else { return None };
-            let count = relation.map_or(1, |relation| relations[relation].pairs.len());
-            of_products.push(OfProduct { relation, numbers: vec![0; count] });
+            let valued = |of: &OfProduct, p: usize| Some(&structure.products[p].0[of.relation?]);
+            let own = relation.map(|relation| &relations[relation]);
+            let is_like = |other: Option<&Relation>| {
+                let both = own.zip(other);
+                both.is_some_and(|(a, b)| a.values == b.values && a.pairs == b.pairs)
+            };
+            let like = (0..of_products.len()).find(|&p| is_like(valued(&of_products[p], p)));
+            let count = own.map_or(1, |own| own.pairs.len());
+            of_products.push(OfProduct { relation, like, numbers: vec![0; count] });
         }
         // The first weight is that of all products without values, so that their plaintexts are the same.
         let mut weights = vec![factor];
@@ -65,6 +74,11 @@ impl Numbers {
             let places = in_order_of_kernel(structure, &of_products);
             places.into_iter().for_each(|(p, k)| number(&mut of_products[p], p, k));
         }
+        for p in 0..of_products.len() {
+            if let Some(like) = of_products[p].like {
+                of_products[p].numbers = of_products[like].numbers.clone();
+            }
+        }
         Some(Numbers { weights, of_products })
     }
 }
@@ -73,7 +87,7 @@ impl Numbers {
 fn in_order_of_kernel(structure: &Structure, of_products: &[OfProduct]) -> Vec<(usize, usize)> {
     let mut places: Vec<((u32, u32), u32, u32)> = vec![];
     for (p, (Product(relations), of)) in structure.products.iter().zip(of_products).enumerate() {
-        let Some(relation) = of.relation else { continue };
+        let (Some(relation), None) = (of.relation, of.like) else { continue };
         let mut k = 0;
         relations[relation].pairs.for_each(|o, i| {
             places.push(((o as u32, i as u32), p as u32, k));
