@@ -1,13 +1,12 @@
 //! Tells how good the finished network is: on inputs that nothing was fitted to, after the last change to it.
 
-use hecc_grammar::model::Model;
-use hecc_grammar::plan::{Accuracy, OutputErrors, Share, Validation};
+use hecc_grammar::model::{Model, apply_client_ops};
+use hecc_grammar::plan::{Accuracy, OutputErrors, Share, Validation, class_of};
 use ndarray::ArrayD;
 
 use crate::calibrate::{Calibration, Targets};
 use crate::error::CompileError;
-use crate::interpret::apply_client_ops;
-use crate::judge::{Judge, RSquared, Results, class_of, results};
+use crate::judge::{Judge, RSquared, Results, results};
 use crate::pass::lift_quantizers::Lifted;
 
 /// Inputs that were held out, with what networks should say of them.

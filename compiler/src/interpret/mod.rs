@@ -3,22 +3,21 @@
 //! A model also takes `B` images at once: it runs on each, in parallel. `B` stands in place of an input's first dimension
 //! where that is 1, else before its shape.
 
-mod client;
 mod convolve;
 mod lockstep;
 mod node;
 mod reorder;
 
-use hecc_grammar::model::{Model, Node, Output, Tensor};
+use hecc_grammar::model::{Model, Node, Output, Tensor, apply_client_ops};
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
-pub use client::apply_client_ops;
 pub(crate) use convolve::Grid;
 pub use lockstep::{Lockstep, most_alive};
 
 /// Why a model cannot run on the arrays given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InterpretError {
     /// The number of arrays is not the number of inputs.
     #[error("the model has {expected} inputs, got {found} arrays")]

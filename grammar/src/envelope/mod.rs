@@ -136,6 +136,15 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
     Ok(Envelope { kind, origin, payload: bytes.slice(PAYLOAD..end) })
 }
 
+/// The plan and the keys that a file of kind `expected` says it belongs to. Nothing else of it is checked.
+///
+/// # Errors
+/// If it is of another kind, or of another length than it says.
+pub fn origin_of(file: &[u8], expected: Kind) -> Result<Origin, FileError> {
+    Header::of_kind(file, file.len() as u64, expected)?;
+    Ok(Origin::of_header(file))
+}
+
 /// What a file says it is, from its first 16 bytes.
 pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
     if bytes.len() < 16 {

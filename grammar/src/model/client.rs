@@ -313,6 +313,17 @@ impl ClientOp {
             | ClientOp::Classes { .. } => false,
         }
     }
+
+    /// Whether it makes a choice of what it is given.
+    pub fn chooses(&self) -> bool {
+        matches!(
+            self,
+            ClientOp::ArgMax { .. }
+                | ClientOp::TopKIndices { .. }
+                | ClientOp::Compare { .. }
+                | ClientOp::Lookup { .. }
+        )
+    }
 }
 
 fn one_or_each(what: &str, numbers: &[f64], shape: &[usize]) -> Result<(), ShapeError> {

@@ -7,6 +7,7 @@ use super::ids::{Const, Tensor};
 
 /// A promise that does not hold.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// An operand is its own user's successor.
     #[error("node {tensor} `{name}` reads {operand} before it is computed")]

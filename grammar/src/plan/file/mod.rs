@@ -31,7 +31,8 @@ use crate::model::{MAX_ELEMENTS, MAX_RANK, Model};
 use crate::security::Security;
 use client::Ends;
 pub use parts::{
-    ClientFile, ServerFile, client_from_bytes, client_to_bytes, server_from_bytes, server_to_bytes,
+    ClientFile, ServerFile, client_from_bytes, client_of_file, client_to_bytes, server_from_bytes,
+    server_of_file, server_to_bytes,
 };
 #[cfg(feature = "insecure-for-tests")]
 pub use parts::{client_from_bytes_even_insecure, server_from_bytes_even_insecure};

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::runs::{Fate, RunsReader};
 use super::wire::{Reader, Writer};
-use super::{Accepted, Hash, Invalid, Parts, check_fingerprint, client, hash, server};
+use super::{
+    Accepted, Hash, Invalid, Parts, PlanFile, check_fingerprint, client, from_bytes, hash, server,
+};
 use crate::envelope::{self, Envelope, FileError, Fingerprint, Kind, Origin};
 use crate::plan::{
     ClientPart, Input, Output, OutputKind, Plan, Profile, Ranges, Run, Runs, Value,
@@ -61,6 +63,32 @@ pub fn server_to_bytes(plan: &VerifiedPlan) -> Vec<u8> {
     payload.0.extend(hash(&parts.client));
     payload.block(|w| w.0.extend(&parts.server));
     envelope::seal(Kind::ServerPart, Origin::of_plan(parts.fingerprint()), &payload.0)
+}
+
+/// What the client needs, of the file of a plan or of its client part alone, which may be hostile: see [`from_bytes`] and
+/// [`client_from_bytes`].
+///
+/// # Errors
+/// If it is neither, or breaks a promise.
+pub fn client_of_file(bytes: Bytes) -> Result<ClientFile, FileError> {
+    if envelope::kind_of(&bytes)? == Kind::ClientPart {
+        return client_from_bytes(bytes);
+    }
+    let PlanFile { plan, fingerprint, .. } = from_bytes(bytes)?;
+    Ok(ClientFile { part: plan.client_part(), fingerprint })
+}
+
+/// What the server needs, of the file of a plan or of its server part alone, which may be hostile: see [`from_bytes`] and
+/// [`server_from_bytes`].
+///
+/// # Errors
+/// If it is neither, or breaks a promise.
+pub fn server_of_file(bytes: Bytes) -> Result<ServerFile, FileError> {
+    if envelope::kind_of(&bytes)? == Kind::ServerPart {
+        return server_from_bytes(bytes);
+    }
+    let PlanFile { plan, fingerprint, .. } = from_bytes(bytes)?;
+    Ok(ServerFile { plan, fingerprint })
 }
 
 /// Opens the file of a client part, which may be hostile: what can be checked without the rest of the plan is. An insecure one
