@@ -71,20 +71,3 @@ pub extern "C" fn decrypt() {
 fn with_client<T>(f: impl FnOnce(&Client) -> T) -> T {
     f(locked(&CLIENT).as_ref().expect("`generate` came first"))
 }
-
-#[link(wasm_import_module = "host")]
-unsafe extern "C" {
-    /// Fills memory with random bytes. Browsers need none of this: there `wasm-bindgen` binds what the library uses by itself.
-    fn random(at: *mut u8, len: usize);
-}
-
-/// What `getrandom` calls where it is told to use no source of its own.
-#[unsafe(no_mangle)]
-unsafe extern "Rust" fn __getrandom_v03_custom(
-    at: *mut u8,
-    len: usize,
-) -> Result<(), getrandom::Error> {
-    // SAFETY: the caller owns these bytes, and the host writes no others.
-    unsafe { random(at, len) };
-    Ok(())
-}
