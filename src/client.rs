@@ -42,9 +42,9 @@ struct Network {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// The output after the network's last steps, such as softmax, in the shape that the plan's [`Output`] has before them as a rule.
-    /// Numbers are rounded to what the plan proves of them. Even so the server, or anyone else who has the ciphertexts, should
-    /// not be given many of them: SECURITY.md says what `hecc decrypt --share` does about that.
+    /// The numbers of the output after the network's last steps, such as softmax; of the shape of [`Output`], unless these change it.
+    /// They are rounded to what the plan proves of them. Even so they are not for the server, or anyone else who has the
+    /// ciphertexts: SECURITY.md says why, and what `hecc decrypt --share` does about it.
     pub values: ArrayD<f64>,
     /// The class that it says, if the network decides.
     pub class: Option<usize>,
@@ -80,8 +80,8 @@ impl Client {
         write_secret_key(&part.interface.params, *fingerprint, &self.secret)
     }
 
-    /// The file of new evaluation keys, for a server: without them it computes nothing, with them it reads nothing. Mega- to
-    /// gigabytes, see [`Plan::evaluation_keys_bytes`](crate::Plan::evaluation_keys_bytes); and a second for each hundred of these.
+    /// The file of new evaluation keys, for a server: without them it computes nothing, with them it reads nothing. Megabytes to
+    /// gigabytes: [`Plan::evaluation_keys_bytes`](crate::Plan::evaluation_keys_bytes) tells.
     ///
     /// # Errors
     /// If the system has no randomness to give.

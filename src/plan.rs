@@ -91,7 +91,7 @@ impl Plan {
         evaluation_keys_bytes(&self.plan.interface())
     }
 
-    /// Bytes of a file with so many examples, encrypted under the secret key; twice that under the public key.
+    /// Bytes of a file with so many examples, encrypted under the secret key; about twice as many under the public key.
     pub fn input_bytes(&self, n_examples: usize) -> u64 {
         input_bytes(&self.plan.interface(), n_examples, true)
     }
