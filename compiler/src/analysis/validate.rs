@@ -24,6 +24,9 @@ pub struct HeldOut<'a> {
 
 impl<'a> HeldOut<'a> {
     /// Of inputs with what the network that was given says of them.
+    ///
+    /// # Errors
+    /// If a network cannot compute the inputs.
     pub fn new(
         original: &'a Model,
         held_out: &Calibration,
@@ -49,6 +52,9 @@ impl<'a> HeldOut<'a> {
     }
 
     /// Compares the network that is shipped with the one that was given.
+    ///
+    /// # Errors
+    /// If it cannot compute the inputs.
     pub fn validate(&self, shipped: &Model) -> Result<Validation, CompileError> {
         let found = results(shipped, &self.inputs)?;
         let rounded = self.before();

@@ -63,11 +63,17 @@ pub enum InterpretError {
 ///
 /// The arrays have the shapes of the model's inputs, in order, or hold `B` images each (see above); so do the outputs
 /// then.
+///
+/// # Errors
+/// If the arrays do not fit, or values become infinite or no numbers.
 pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     outputs(model, inputs, |_, x| x)
 }
 
 /// As [`run`], then applies what is left to the client: what a user of the network sees.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn run_with_client(
     model: &Model,
     inputs: &[ArrayD<f64>],
@@ -106,6 +112,9 @@ fn outputs(
 }
 
 /// Returns every node's value, for one image.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn run_all(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     let mut images = images(model, inputs)?;
     match images.len() {
@@ -116,6 +125,9 @@ pub fn run_all(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>
 
 /// Calls `visit` with every image's number and the values of all nodes on it, from several threads at once; returns
 /// the results in the images' order. What calibration uses: only a few images' values exist at a time.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn visit<T: Send>(
     model: &Model,
     inputs: &[ArrayD<f64>],

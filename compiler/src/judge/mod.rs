@@ -20,6 +20,9 @@ pub use r_squared::RSquared;
 pub type Results = Vec<ArrayD<f64>>;
 
 /// The outputs of a network for each of some inputs, before what is left to the client.
+///
+/// # Errors
+/// If the model cannot compute the inputs.
 pub fn results(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<Results>, CompileError> {
     let outputs = |_, values: &[ArrayD<f64>]| -> Results {
         model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()

@@ -61,6 +61,9 @@ pub enum ModelError {
 
 impl Model {
     /// Checks every promise.
+    ///
+    /// # Errors
+    /// Names the first node that breaks one.
     pub fn verify(&self) -> Result<(), ModelError> {
         self.check_constants()?;
         for tensor in (0..self.nodes.len()).map(|i| Tensor(i as u32)) {

@@ -217,6 +217,9 @@ impl Plan {
     }
 
     /// Appends an instruction of layer `origin`, typed by [`Op::infer`].
+    ///
+    /// # Errors
+    /// If it has none.
     pub fn push(&mut self, op: Op, origin: u32) -> Result<Value, TypeError> {
         let ty = op.infer(self)?;
         self.ops.push(op);
@@ -227,6 +230,9 @@ impl Plan {
 
     /// Appends a whole key switch, which is three instructions: `decompose`, `apply_key`, `mod_down`. On an error those before it
     /// stay.
+    ///
+    /// # Errors
+    /// If one has no type.
     pub fn push_switch(&mut self, value: Value, key: Key, origin: u32) -> Result<Value, TypeError> {
         let digits = self.push(Op::Decompose(value), origin)?;
         let switched = self.push(Op::ApplyKey(digits, key), origin)?;

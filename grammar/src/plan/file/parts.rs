@@ -93,11 +93,17 @@ pub fn server_of_file(bytes: Bytes) -> Result<ServerFile, FileError> {
 
 /// Opens the file of a client part, which may be hostile: what can be checked without the rest of the plan is. An insecure one
 /// is refused.
+///
+/// # Errors
+/// If it is no file of a client part, damaged, of another version, or breaks a promise.
 pub fn client_from_bytes(bytes: Bytes) -> Result<ClientFile, FileError> {
     open_client(bytes, Accepted::Secure)
 }
 
 /// As [`client_from_bytes`], insecure ones too.
+///
+/// # Errors
+/// Those of [`client_from_bytes`].
 #[cfg(feature = "insecure-for-tests")]
 pub fn client_from_bytes_even_insecure(bytes: Bytes) -> Result<ClientFile, FileError> {
     open_client(bytes, Accepted::InsecureToo)
@@ -128,11 +134,17 @@ fn read_client(envelope: &Envelope, accepted: Accepted) -> Result<ClientFile, In
 }
 
 /// Opens the file of a server part, which may be hostile: all promises that a plan makes are checked. An insecure one is refused.
+///
+/// # Errors
+/// If it is no file of a server part, damaged, of another version, or breaks a promise.
 pub fn server_from_bytes(bytes: Bytes) -> Result<ServerFile, FileError> {
     open_server(bytes, Accepted::Secure)
 }
 
 /// As [`server_from_bytes`], insecure ones too.
+///
+/// # Errors
+/// Those of [`server_from_bytes`].
 #[cfg(feature = "insecure-for-tests")]
 pub fn server_from_bytes_even_insecure(bytes: Bytes) -> Result<ServerFile, FileError> {
     open_server(bytes, Accepted::InsecureToo)
