@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
-use hecc_compiler::interpret::apply_client_ops;
 use hecc_grammar::envelope::{Kind, Origin};
 use hecc_grammar::plan::Output;
-use hecc_runtime::client::{Outside, decrypt as decrypt_one, outside, read_secret_key};
-use hecc_runtime::file::{Ciphertexts, read_outputs};
+use hecc_runtime::client::{Decrypted, Outside, decrypt_examples, read_secret_key};
+use hecc_runtime::file::read_outputs;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use serde_json::{Value as Json, json};
@@ -56,22 +55,9 @@ pub(crate) struct Args {
     pub(crate) memory: MemoryLimit,
 }
 
-/// One output of the network for one example.
-struct Scores {
-    /// That decisions are made by.
-    decided: ArrayD<f64>,
-    /// That are shown.
-    raw: ArrayD<f64>,
-    /// After what the client applies.
-    applied: ArrayD<f64>,
-    /// Why it may be wrong, if it is unlike what calibration saw.
-    outside: Option<Outside>,
-}
-
-impl Scores {
-    fn answered<'a>(&'a self, output: &'a Output) -> Answered<'a> {
-        Answered { output, decided: &self.decided, raw: &self.raw, applied: &self.applied }
-    }
+fn answered<'a>(result: &'a Decrypted, output: &'a Output) -> Answered<'a> {
+    let Decrypted { decided, raw, applied, .. } = result;
+    Answered { output, decided, raw, applied }
 }
 
 /// The exit status if a result may be wrong.
@@ -91,22 +77,19 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
         .map_err(|error| refusal::refused(&key_path, error))?;
     let input_file = bytes_file::read_kind(&args.input, &[Kind::Result], &args.plan)?;
     let origin = Origin { plan: loaded.fingerprint, key: secret.id() };
-    let Ciphertexts { n_examples, sets, .. } = read_outputs(interface, origin, input_file)
+    let results = read_outputs(interface, origin, input_file)
         .map_err(|error| refusal::mismatched(&args.input, error, &key_path))?;
 
-    let (outputs, batch) = (&client.outputs[..], interface.batch);
-    let mut shown = Shown::new(&args.digits, client, n_examples)?;
+    let outputs = &client.outputs[..];
+    let mut shown = Shown::new(&args.digits, client, results.n_examples)?;
     let mut examples = vec![];
-    for set in &sets {
-        let tensors = decrypt_one(client, &secret, set)?;
-        for example in 0..batch.min(n_examples - examples.len()) {
-            let scores = tensors.iter().zip(outputs).enumerate().map(|(i, (tensor, output))| {
-                let length = tensor.len() / batch;
-                let (decided, to_show) = shown.of(i, tensor[example * length..][..length].to_vec());
-                scores_of(decided, to_show, output, args.raw)
-            });
-            examples.push(scores.collect::<Result<Vec<_>>>()?);
-        }
+    for tensors in decrypt_examples(client, &secret, &results)? {
+        let of_output = |(i, (tensor, output)): (usize, (Vec<f64>, &Output))| {
+            let (decided, to_show) = shown.of(i, tensor);
+            let ops = if args.raw { &[] } else { &output.client[..] };
+            Decrypted::new(output, ops, decided, to_show)
+        };
+        examples.push(tensors.into_iter().zip(outputs).enumerate().map(of_output).collect());
     }
     if let (Some(path), Some(destination)) = (&args.output, &destination) {
         destination.write(&array_file(path, outputs, &examples)?)?;
@@ -121,8 +104,8 @@ pub(crate) fn decrypt(args: &Args, console: &Console) -> Result<ExitCode> {
 const MAX_WARNINGS: usize = 10;
 
 /// Says which results may be wrong, and returns the exit status.
-fn warn(outputs: &[Output], examples: &[Vec<Scores>], console: &Console) -> ExitCode {
-    let reasons = |scores: &'_ [Scores]| -> Vec<String> {
+fn warn(outputs: &[Output], examples: &[Vec<Decrypted>], console: &Console) -> ExitCode {
+    let reasons = |scores: &[Decrypted]| -> Vec<String> {
         let outside = scores.iter().zip(outputs);
         outside.filter_map(|(scores, output)| Some(why(output, scores.outside?))).collect()
     };
@@ -144,18 +127,7 @@ fn why(output: &Output, outside: Outside) -> String {
     format!("output `{}`: {outside}", output.name)
 }
 
-/// What becomes of the numbers that decisions are made by, and of those that are shown.
-fn scores_of(decided: Vec<f64>, shown: Vec<f64>, output: &Output, is_raw: bool) -> Result<Scores> {
-    let outside = outside(output, &decided);
-    let array = |numbers| ArrayD::from_shape_vec(output.shape.clone(), numbers);
-    let (decided, raw) = (array(decided)?, array(shown)?);
-    let ops = if is_raw { &[] } else { &output.client[..] };
-    let decides = ops.iter().any(|op| op.decides());
-    let applied = apply_client_ops(ops, if decides { decided.clone() } else { raw.clone() });
-    Ok(Scores { decided, raw, applied, outside })
-}
-
-fn text(outputs: &[Output], examples: &[Vec<Scores>], args: &Args) -> String {
+fn text(outputs: &[Output], examples: &[Vec<Decrypted>], args: &Args) -> String {
     let mut text = String::new();
     for (i, scores) in examples.iter().enumerate() {
         for (scores, output) in scores.iter().zip(outputs) {
@@ -165,15 +137,15 @@ fn text(outputs: &[Output], examples: &[Vec<Scores>], args: &Args) -> String {
             if outputs.len() > 1 {
                 let _ = write!(text, "output `{}`: ", output.name);
             }
-            text += &scores.answered(output).text(args.top);
+            text += &answered(scores, output).text(args.top);
         }
     }
     text
 }
 
-fn json_of(outputs: &[Output], examples: &[Vec<Scores>], args: &Args) -> Json {
-    let output = |(scores, output): (&Scores, &Output)| scores.answered(output).json(args.top);
-    let example = |scores: &Vec<Scores>| -> Json {
+fn json_of(outputs: &[Output], examples: &[Vec<Decrypted>], args: &Args) -> Json {
+    let output = |(scores, output): (&Decrypted, &Output)| answered(scores, output).json(args.top);
+    let example = |scores: &Vec<Decrypted>| -> Json {
         let outside = scores.iter().zip(outputs);
         let why = outside.filter_map(|(scores, output)| Some(why(output, scores.outside?)));
         json!({
@@ -197,7 +169,7 @@ fn check_files(args: &Args, key: &Path) -> Result<Option<Destination>> {
 }
 
 /// The file of all outputs, in the format that its name asks for.
-fn array_file(path: &Path, outputs: &[Output], examples: &[Vec<Scores>]) -> Result<Vec<u8>> {
+fn array_file(path: &Path, outputs: &[Output], examples: &[Vec<Decrypted>]) -> Result<Vec<u8>> {
     let extension = if stream::is_stdout(path) {
         Some(if outputs.len() == 1 { "npy" } else { "npz" }.to_owned())
     } else {

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use hecc_grammar::envelope::{KeyId, Kind};
+use hecc_grammar::envelope::Kind;
 use hecc_grammar::plan::Input;
 use hecc_grammar::security::Security;
 use hecc_runtime::client::{
-    EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt as encrypt_one, read_public_key,
-    read_secret_key, unusual_input,
+    EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt_examples, read_public_key,
+    read_secret_key, unusual_examples,
 };
 use hecc_runtime::error::RunError;
-use hecc_runtime::file::{Ciphertexts, input_bytes, write_inputs};
+use hecc_runtime::file::{input_bytes, write_inputs};
 use hecc_runtime::ring::SecretRng;
 use serde_json::json;
 
@@ -94,26 +94,19 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
     )?;
     let start = Instant::now();
     let policy = if args.allow_out_of_range { RangePolicy::Allow } else { RangePolicy::Refuse };
-    let mut rng = SecretRng::from_os()?;
-    let (mut sets, mut unusual) = (vec![], vec![]);
-    let batch_size = client.interface.batch;
-    let bar = Progress::new(console, "encrypt", examples.len());
-    for first in examples.clone().step_by(batch_size) {
-        let batch = first..examples.end.min(first + batch_size);
-        let tensors = batch.clone().map(|example| dataset::example(&inputs, example, n_examples));
-        let tensors: Vec<Vec<f64>> = tensors.reduce(joined).expect("no range is empty");
-        let set = encrypt_one(client, key.key(), &mut rng, &tensors, policy);
-        sets.push(set.map_err(|error| refused(error, &client.inputs, batch.clone()))?);
-        for example in batch {
-            if is_unusual(&client.inputs, &dataset::example(&inputs, example, n_examples)) {
-                unusual.push(example);
-            }
-            bar.advance();
-        }
-    }
-    drop(bar);
+    let flat =
+        |array| -> Vec<f64> { dataset::slice(array, examples.clone()).into_iter().collect() };
+    let inputs: Vec<Vec<f64>> = inputs.iter().map(flat).collect();
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let encrypted = {
+        let bar = Progress::new(console, "encrypt", examples.len());
+        let (key, mut rng) = (key.key(), SecretRng::from_os()?);
+        encrypt_examples(client, key, &mut rng, &inputs, policy, &|done| bar.set(done))
+    };
+    let encrypted = encrypted.map_err(|error| refused(error, &client.inputs, examples.start))?;
+    let unusual = unusual_examples(client, &inputs)?.into_iter();
+    let unusual: Vec<usize> = unusual.map(|example| examples.start + example).collect();
     warn(&unusual, console);
-    let encrypted = Ciphertexts { key: key.id(), n_examples: examples.len(), sets };
     let file = write_inputs(&client.interface, loaded.fingerprint, &encrypted);
     output.write(&file)?;
     console.summary(
@@ -126,7 +119,7 @@ pub(crate) fn encrypt(args: &Args, console: &Console) -> Result<()> {
         ),
         json!({
             "plan": loaded.fingerprint.to_string(),
-            "key": key.id().to_string(),
+            "key": encrypted.key.to_string(),
             "public_key": key.is_public(),
             "path": stream::name(&args.output),
             "bytes": file.len(),
@@ -162,13 +155,6 @@ impl OwnKey {
         }
     }
 
-    fn id(&self) -> KeyId {
-        match self {
-            OwnKey::Secret(key) => key.id(),
-            OwnKey::Public(key) => key.id(),
-        }
-    }
-
     fn is_public(&self) -> bool {
         matches!(self, OwnKey::Public(_))
     }
@@ -179,12 +165,6 @@ fn check_files(args: &Args, key: &Path, data: &[&Path]) -> Result<Output> {
     let mut inputs = vec![(args.plan.as_path(), "the plan"), (key, "the key")];
     inputs.extend(data.iter().map(|path| (*path, "the input that is encrypted")));
     Output::new(&args.output, Content::Ciphertext, &inputs)
-}
-
-/// Whether an input is unlike the calibration data, though its elements are in range.
-fn is_unusual(inputs: &[Input], tensors: &[Vec<f64>]) -> bool {
-    let mut inputs = inputs.iter().zip(tensors);
-    inputs.any(|(input, tensor)| unusual_input(input, tensor).is_some())
 }
 
 /// Examples named in a warning, at most.
@@ -203,22 +183,12 @@ fn warn(unusual: &[usize], console: &Console) {
     });
 }
 
-/// An error of encryption, with the example that it is about and, of pixels, what they look like.
-fn refused(error: RunError, inputs: &[Input], examples: Range<usize>) -> anyhow::Error {
-    let (example, hint) = match &error {
-        RunError::OutOfRange { name, example, value, .. } => {
-            (examples.start + example, pixel_hint(inputs, name, *value))
-        }
-        RunError::MissingKey { .. }
-        | RunError::InputCount { .. }
-        | RunError::InputType { .. }
-        | RunError::Snapshot { .. }
-        | RunError::Threads { .. }
-        | RunError::Randomness(_)
-        | RunError::TensorCount { .. }
-        | RunError::TensorLength { .. }
-        | RunError::Noise
-        | RunError::Malformed { .. } => (examples.start, None),
+/// An error of encrypting examples from number `first` on, with the one that it is about and, of pixels, what they look like.
+fn refused(error: RunError, inputs: &[Input], first: usize) -> anyhow::Error {
+    let (example, hint) = if let RunError::OutOfRange { name, example, value, .. } = &error {
+        (first + example, pixel_hint(inputs, name, *value))
+    } else {
+        (first, None)
     };
     match hint {
         Some(hint) => hinted(format!("example {example}: {error}"), hint),
@@ -234,12 +204,6 @@ fn pixel_hint(inputs: &[Input], name: &str, value: f64) -> Option<String> {
     (looks_like_bytes && value <= 255.0 && value.fract() == 0.0).then(|| {
         "this looks like pixels from 0 to 255: divide them by 255, or save them as bytes (uint8)".to_owned()
     })
-}
-
-/// The tensors of several examples, one after the other.
-fn joined(mut examples: Vec<Vec<f64>>, next: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    examples.iter_mut().zip(next).for_each(|(all, one)| all.extend(one));
-    examples
 }
 
 /// `3` or `3..7`.

@@ -62,13 +62,14 @@ enum How {
 impl Shown {
     /// As asked for, of `n_inputs` results.
     pub(crate) fn new(digits: &Digits, client: &ClientPart, n_inputs: usize) -> Result<Shown> {
-        let precision = Precision::of(client);
-        if !digits.all_digits && !precision.largest_bound().is_finite() {
-            return Err(hinted(
-                "nothing is proven of the plan's results: there is no telling which of their digits are noise",
-                "--all-digits prints them: do not give them to people who hold the ciphertexts",
-            ));
-        }
+        let precision = match digits.all_digits {
+            true => Precision::of(client),
+            false => Precision::proven(client).map_err(|error| {
+                let hint =
+                    "--all-digits prints them: do not give them to people who hold the ciphertexts";
+                hinted(error.to_string(), hint)
+            })?,
+        };
         let how = match digits.share {
             None if digits.all_digits => How::All,
             None => How::Rounded,

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use hecc_compiler::calibrate::Targets;
+use hecc::measure::Tracer;
+use hecc_compiler::calibrate::{Targets, example};
 use hecc_compiler::judge::{OutputWish, output_kinds};
 use hecc_grammar::plan::{OutputKind, Plan};
 use rayon::prelude::*;
 
-use crate::data::dataset::{self, Dataset, specs_of_inputs};
+use crate::data::dataset::{Dataset, specs_of_inputs};
 use crate::data::labels::LabelSpec;
 use crate::files::memory::MemoryLimit;
 use crate::files::plan_file;
 use crate::files::plan_file::LoadedPlan;
 use crate::measure::comparison::{Comparison, Judged, Wanted, compare, merge};
-use crate::measure::tracer::Tracer;
 use crate::report::simulate_report::Report;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
@@ -73,7 +73,7 @@ pub(crate) fn simulate(args: &Args, console: &Console) -> Result<()> {
     let start = Instant::now();
     let bar = Progress::new(console, "simulate", n_inputs);
     let one = |index: usize| {
-        let tensors = dataset::example(&data.inputs, index, n_inputs);
+        let tensors = example(&data.inputs, index, n_inputs);
         let target = targets.as_ref().map(|targets| targets.select(&[index]));
         let judged = Judged { plan, kinds: &kinds, target: target.as_ref() };
         let comparison = compare(&tracer, judged, &tensors, wanted(args, index));

@@ -90,12 +90,6 @@ impl Dataset {
         n_examples(&self.inputs)
     }
 
-    /// Only the examples of those numbers.
-    pub(crate) fn keep(&mut self, examples: &[usize]) {
-        self.inputs.iter_mut().for_each(|array| *array = array.select(Axis(0), examples));
-        self.targets = self.targets.as_ref().map(|targets| targets.select(examples));
-    }
-
     /// The first examples only.
     pub(crate) fn truncate(&mut self, limit: usize) {
         let n = self.len().min(limit);
@@ -108,15 +102,6 @@ impl Dataset {
 /// Examples `range` of an array.
 pub(crate) fn slice(array: &ArrayD<f64>, range: std::ops::Range<usize>) -> ArrayD<f64> {
     array.slice_axis(Axis(0), Slice::from(range)).to_owned()
-}
-
-/// Example `index` of `n_examples`, each input flattened.
-pub(crate) fn example(inputs: &[ArrayD<f64>], index: usize, n_examples: usize) -> Vec<Vec<f64>> {
-    let part = |array: &ArrayD<f64>| {
-        let len = array.len() / n_examples;
-        array.iter().skip(index * len).take(len).copied().collect()
-    };
-    inputs.iter().map(part).collect()
 }
 
 /// Reads the inputs of a network from files, as [`sources::assign`] matches them: each an `.npy`, an `.npz`, an image or a

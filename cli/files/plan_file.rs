@@ -7,8 +7,8 @@ use bytes::Bytes;
 use hecc_grammar::envelope::{Fingerprint, Kind};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::{
-    ClientFile, PlanFile, ServerFile, VerifiedClientPart, VerifiedPlan, client_from_bytes,
-    from_bytes, server_from_bytes, to_bytes,
+    ClientFile, PlanFile, ServerFile, VerifiedClientPart, VerifiedPlan, client_of_file, from_bytes,
+    server_of_file, to_bytes,
 };
 
 use crate::files::{bytes_file, refusal};
@@ -57,34 +57,26 @@ pub(crate) fn open(path: &Path, file: Bytes) -> Result<LoadedPlan> {
 /// Reads what the client needs, from a plan or a client part.
 pub(crate) fn read_client(path: &Path) -> Result<LoadedClient> {
     let file = bytes_file::read_kind(path, &[Kind::Plan, Kind::ClientPart], path)?;
-    if bytes_file::is_of(&file, Kind::ClientPart) {
-        return open_client(path, file);
-    }
-    let LoadedPlan { plan, fingerprint, .. } = open(path, file)?;
-    Ok(LoadedClient { part: plan.client_part(), fingerprint })
+    open_client(path, file)
 }
 
-/// A client part from bytes that were read from `path`.
+/// The same from bytes that were read from `path`.
 pub(crate) fn open_client(path: &Path, file: Bytes) -> Result<LoadedClient> {
     let ClientFile { part, fingerprint } =
-        client_from_bytes(file).map_err(|error| refusal::refused(path, error))?;
+        client_of_file(file).map_err(|error| refusal::refused(path, error))?;
     Ok(LoadedClient { part, fingerprint })
 }
 
 /// Reads what the server needs, from a plan or a server part.
 pub(crate) fn read_server(path: &Path) -> Result<LoadedServer> {
     let file = bytes_file::read_kind(path, &[Kind::Plan, Kind::ServerPart], path)?;
-    if bytes_file::is_of(&file, Kind::ServerPart) {
-        return open_server(path, file);
-    }
-    let LoadedPlan { plan, fingerprint, .. } = open(path, file)?;
-    Ok(LoadedServer { plan, fingerprint })
+    open_server(path, file)
 }
 
-/// A server part from bytes that were read from `path`.
+/// The same from bytes that were read from `path`.
 pub(crate) fn open_server(path: &Path, file: Bytes) -> Result<LoadedServer> {
     let ServerFile { plan, fingerprint } =
-        server_from_bytes(file).map_err(|error| refusal::refused(path, error))?;
+        server_of_file(file).map_err(|error| refusal::refused(path, error))?;
     Ok(LoadedServer { plan, fingerprint })
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn refused(path: &Path, error: FileError) -> anyhow::Error {
         FileError::Version { .. } | FileError::UnknownKind(_) => {
             "it was written by another version of hecc: make it again with this one, or use that one"
         }
-        FileError::Content { .. } | FileError::Promise(_) => {
+        FileError::Content { .. } | FileError::Promise(_) | _ => {
             return anyhow::Error::new(error).context(input_name(path));
         }
     };

@@ -17,48 +17,37 @@ pub(crate) fn wrong_kind(
     error: FileError,
 ) -> anyhow::Error {
     let expected = allowed[0];
-    match error {
-        FileError::Kind { .. } | FileError::Magic => {
-            let hint = match expected {
-                Kind::Plan => for_plan(path, kind_of_any_version(head), allowed),
-                Kind::ClientPart | Kind::ServerPart => for_plan(path, None, allowed),
-                Kind::PublicKey => format!(
-                    "the public key is in the file that `hecc keygen {} --public` wrote, `{}`",
-                    name(plan),
-                    name(&companions::public_key(plan, None))
-                ),
-                Kind::SecretKey => format!(
-                    "the secret key is in the file that `hecc keygen {}` wrote, `{}`",
-                    name(plan),
-                    name(&companions::secret_key(plan, None))
-                ),
-                Kind::EvaluationKeys => format!(
-                    "evaluation keys are in the file that `hecc keygen {}` wrote, `{}`; the secret key stays with its owner",
-                    name(plan),
-                    name(&companions::evaluation_keys(plan, None))
-                ),
-                Kind::Input => for_input(path, kind_of_any_version(head), plan),
-                Kind::Result => for_result(path, kind_of_any_version(head), plan),
-                Kind::Checkpoint => {
-                    "`hecc run --checkpoint DIR` writes it, and reads it".to_owned()
-                }
-            };
-            let message = if is_network(path) && matches!(error, FileError::Magic) {
-                format!("`{}` is a network, expected {expected}", name(path))
-            } else {
-                format!("{}: {error}", input_name(path))
-            };
-            hinted(message, hint)
-        }
-        FileError::Version { .. }
-        | FileError::UnknownKind(_)
-        | FileError::Length { .. }
-        | FileError::Checksum { .. }
-        | FileError::OtherPlan { .. }
-        | FileError::OtherKey { .. }
-        | FileError::Content { .. }
-        | FileError::Promise(_) => refusal::refused(path, error),
+    if !matches!(error, FileError::Kind { .. } | FileError::Magic) {
+        return refusal::refused(path, error);
     }
+    let hint = match expected {
+        Kind::Plan => for_plan(path, kind_of_any_version(head), allowed),
+        Kind::ClientPart | Kind::ServerPart => for_plan(path, None, allowed),
+        Kind::PublicKey => format!(
+            "the public key is in the file that `hecc keygen {} --public` wrote, `{}`",
+            name(plan),
+            name(&companions::public_key(plan, None))
+        ),
+        Kind::SecretKey => format!(
+            "the secret key is in the file that `hecc keygen {}` wrote, `{}`",
+            name(plan),
+            name(&companions::secret_key(plan, None))
+        ),
+        Kind::EvaluationKeys => format!(
+            "evaluation keys are in the file that `hecc keygen {}` wrote, `{}`; the secret key stays with its owner",
+            name(plan),
+            name(&companions::evaluation_keys(plan, None))
+        ),
+        Kind::Input => for_input(path, kind_of_any_version(head), plan),
+        Kind::Result => for_result(path, kind_of_any_version(head), plan),
+        Kind::Checkpoint => "`hecc run --checkpoint DIR` writes it, and reads it".to_owned(),
+    };
+    let message = if is_network(path) && matches!(error, FileError::Magic) {
+        format!("`{}` is a network, expected {expected}", name(path))
+    } else {
+        format!("{}: {error}", input_name(path))
+    };
+    hinted(message, hint)
 }
 
 /// What to do with a file of hecc that was given as data or as a network.

@@ -1,16 +1,16 @@
 //! What `hecc simulate` compares with the original network: right answers, errors of layers and outputs.
 
 use anyhow::Result;
+use hecc::measure::{Trace, Tracer};
 use hecc_compiler::calibrate::Targets;
-use hecc_compiler::interpret::apply_client_ops;
-use hecc_compiler::judge::{RSquared, class_of};
-use hecc_grammar::plan::{OutputKind, Plan};
+use hecc_compiler::judge::RSquared;
+use hecc_grammar::model::apply_client_ops;
+use hecc_grammar::plan::{OutputKind, Plan, class_of};
 use hecc_runtime::eval::Noise;
 use ndarray::ArrayD;
 
 use crate::measure::error_stats::ErrorStats;
 use crate::measure::flags::Flags;
-use crate::measure::tracer::{Trace, Tracer};
 
 /// What one way of evaluation gave, over all inputs.
 #[derive(Clone, Default)]

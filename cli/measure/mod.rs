@@ -3,5 +3,3 @@
 pub(crate) mod comparison;
 pub(crate) mod error_stats;
 pub(crate) mod flags;
-pub(crate) mod plan_check;
-pub(crate) mod tracer;

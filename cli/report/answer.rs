@@ -1,7 +1,6 @@
 //! What an output says of one input: a class if it is for classes, else numbers.
 
-use hecc_compiler::judge::{class_names, class_of};
-use hecc_grammar::plan::{ClientOp, Output, OutputKind};
+use hecc_grammar::plan::{ClientOp, Output, OutputKind, class_names, class_of};
 use ndarray::ArrayD;
 use serde_json::{Value as Json, json};
 
@@ -179,7 +178,7 @@ mod tests {
             kind,
             seen: hecc_grammar::plan::Profile::default(),
         };
-        let applied = hecc_compiler::interpret::apply_client_ops(&output.client, raw.clone());
+        let applied = hecc_grammar::model::apply_client_ops(&output.client, raw.clone());
         Answered { output: &output, decided: &raw, raw: &raw, applied: &applied }.text(2)
     }
 

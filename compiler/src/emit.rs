@@ -14,6 +14,9 @@ pub struct Emit<'a> {
 
 impl Emit<'_> {
     /// Appends an instruction.
+    ///
+    /// # Errors
+    /// If it has no type, see [`Op::infer`].
     pub fn op(&mut self, op: Op) -> Result<Value, TypeError> {
         self.plan.push(op, self.origin)
     }
@@ -35,6 +38,9 @@ impl Emit<'_> {
     }
 
     /// The value on some of its primes, its message as it is.
+    ///
+    /// # Errors
+    /// If it is not on all of them.
     pub fn on(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
         match self.plan.params.scheme() {
             _ if self.plan.ty(value).limbs == limbs => Ok(value),
@@ -44,6 +50,9 @@ impl Emit<'_> {
     }
 
     /// The result of a product or linear map where its level wants it: rescaled, or in BFV on fewer primes.
+    ///
+    /// # Errors
+    /// If it is not on all of these primes, or on no others to divide by.
     pub fn settle(&mut self, value: Value, limbs: LimbSet) -> Result<Value, TypeError> {
         match self.plan.params.scheme() {
             Scheme::Ckks => self.op(Op::Rescale(value)),
@@ -52,18 +61,27 @@ impl Emit<'_> {
     }
 
     /// A key switch but for its division, in QP.
+    ///
+    /// # Errors
+    /// If the value is not linear, or there are no special primes.
     pub fn apply(&mut self, value: Value, key: Key) -> Result<Value, TypeError> {
         let digits = self.op(Op::Decompose(value))?;
         self.op(Op::ApplyKey(digits, key))
     }
 
     /// A whole key switch.
+    ///
+    /// # Errors
+    /// Those of [`apply`](Self::apply).
     pub fn switch(&mut self, value: Value, key: Key) -> Result<Value, TypeError> {
         self.plan.push_switch(value, key, self.origin)
     }
 
     /// `2·a² − 1`, one prime lower: the cosine of twice the angle. Nothing comes between division by P and rescaling, so
     /// that they are one.
+    ///
+    /// # Errors
+    /// If there is no prime to drop.
     pub fn double_angle(&mut self, a: Value) -> Result<Value, TypeError> {
         let twice = self.op(Op::Add(a, a))?;
         let product = self.op(Op::Mul(a, twice))?;

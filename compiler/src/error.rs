@@ -4,6 +4,7 @@ use hecc_grammar::plan::{PlanError, TypeError};
 
 /// Why a model cannot be compiled.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompileError {
     /// No ring carries bootstraps with as many levels as the network has between two activations.
     #[error(
@@ -114,6 +115,21 @@ pub enum CompileError {
     /// The network cannot be pruned.
     #[error("pruning: {0}")]
     Pruning(String),
+    /// The plan does something else than the network: a defect of the compiler.
+    #[error(
+        "the compiled plan does not compute the network: element {element} after `{layer}` is {found}, expected {expected}. There \
+         is no plan. This is a defect of hecc: please report it with the model"
+    )]
+    Differs {
+        /// The first layer that differs.
+        layer: String,
+        /// Index of the element, in row-major order.
+        element: usize,
+        /// What the plan computes.
+        found: f64,
+        /// What the network does.
+        expected: f64,
+    },
     /// A pass broke the plan: a defect of the compiler.
     #[error(
         "hecc made a plan of this network that breaks its own rules, which is a fault of hecc: {0}"

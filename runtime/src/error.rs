@@ -1,10 +1,18 @@
-//! Why a plan cannot be run.
+//! Why a plan cannot be run, its inputs not encrypted, its results not decrypted.
 
+use hecc_grammar::envelope::{FileError, ReadError};
 use hecc_grammar::plan::Key;
 
-/// Why a plan cannot be run.
+/// Why a plan cannot be run, its inputs not encrypted or its results not decrypted.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
+    /// A file of a plan, keys or ciphertexts cannot be read, or is not what it should be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The plan is less secure than its user wants.
+    #[error("the plan is refused: {0}")]
+    TooWeak(#[from] TooWeak),
     /// A key that the plan needs is not in the set.
     #[error(
         "evaluation key {key:?} is missing or holds too few primes: were the keys made for this plan?"
@@ -89,12 +97,46 @@ pub enum RunError {
          damaged on its way?)"
     )]
     Noise,
-    /// A file does not hold what it should.
-    #[error("{what}: {problem}")]
-    Malformed {
-        /// Which part of which file.
-        what: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    /// Nothing is proven of the plan's results.
+    #[error(
+        "nothing is proven of the plan's results: there is no telling which of their digits are noise"
+    )]
+    Unproven,
+}
+
+impl From<FileError> for RunError {
+    fn from(error: FileError) -> RunError {
+        RunError::Read(error.into())
+    }
+}
+
+impl RunError {
+    /// The same of inputs that come after `n` others.
+    #[must_use]
+    pub fn after_examples(mut self, n: usize) -> RunError {
+        if let RunError::OutOfRange { example, .. } = &mut self {
+            *example += n;
+        }
+        self
+    }
+}
+
+/// A plan whose parameters give less security than is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[error(
+    "its parameters give {found} bits of security (N = 2^{log_n}, log2(QP) = {log_qp:.1}{}), {wanted} are required",
+    ephemeral.map_or(String::new(), |bits| format!(", {bits:.1} bits under the sparse secret"))
+)]
+pub struct TooWeak {
+    /// Bits that the parameters give.
+    pub found: u32,
+    /// Bits wanted.
+    pub wanted: u32,
+    /// log2 of the ring degree.
+    pub log_n: u32,
+    /// log2 of the modulus of ciphertexts and keys.
+    pub log_qp: f64,
+    /// log2 of the modulus of the key under the sparse secret, if there is one.
+    pub ephemeral: Option<f64>,
 }

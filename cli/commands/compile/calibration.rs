@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use hecc_compiler::calibrate::{Calibration, Finding, rows_wanted, screen};
+use hecc_compiler::calibrate::{Calibration, Finding, rows_wanted};
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::Normalization;
 
@@ -69,7 +69,7 @@ fn calibrate(
     specs: &[InputSpec<'_>],
     console: &Console,
 ) -> Result<Calibration> {
-    let mut data = Dataset::read(path, specs, LabelSpec::of_model(model))?;
+    let data = Dataset::read(path, specs, LabelSpec::of_model(model))?;
     let wanted = rows_wanted(model);
     if data.len() < 2 {
         bail!(
@@ -77,19 +77,17 @@ fn calibrate(
             path.display()
         );
     }
-    let screened = screen(model, &data.inputs);
-    report(&screened.findings, console);
-    // Of a network for a fixed batch, rows are not images.
-    if screened.n_rows == data.len() {
-        data.keep(&screened.kept);
-    }
-    if data.len() < wanted {
+    let given = Calibration { targets: data.targets, ..Calibration::from_data(data.inputs) };
+    let (calibration, findings) = given.screened(model);
+    report(&findings, console);
+    let n_kept = calibration.len(model);
+    if n_kept < wanted {
         console.note(format!(
             "warning: calibrated on {} only; this network needs {wanted}: 64, and 64 for each layer with an activation",
-            units::count(data.len(), "input")
+            units::count(n_kept, "input")
         ));
     }
-    Ok(Calibration { targets: data.targets, ..Calibration::from_data(data.inputs) })
+    Ok(calibration)
 }
 
 /// Findings of one kind that are printed at most.

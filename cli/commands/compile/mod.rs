@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use hecc::measure;
 use hecc_compiler::error::CompileError;
 use hecc_compiler::passes::Doing;
 use hecc_compiler::pipeline::compile_observed;
@@ -23,7 +24,6 @@ pub(crate) use args::Args;
 use crate::data::{class_names, model_file};
 use crate::files::output::{Content, Output};
 use crate::files::{plan_file, stream};
-use crate::measure::plan_check;
 use crate::report::cost_sheet::CostSheet;
 use crate::report::explain;
 use crate::report::fidelity::Fidelity;
@@ -57,7 +57,7 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
         let passes = passes.followed(move |doing| working.say(said(doing)));
         let compiled = compile_observed(&model, &calibration, &config, &passes);
         let compiled = compiled.map_err(in_units)?;
-        passes.decide("check_plan", || plan_check::check(&compiled, &calibration))?;
+        passes.decide("check_plan", || measure::check(&compiled, &calibration))?;
         compiled
     };
     let file = plan_file::bytes(&compiled.plan, &model);

@@ -1,13 +1,12 @@
 //! Tells how good the finished network is: on inputs that nothing was fitted to, after the last change to it.
 
-use hecc_grammar::model::Model;
-use hecc_grammar::plan::{Accuracy, OutputErrors, Share, Validation};
+use hecc_grammar::model::{Model, apply_client_ops};
+use hecc_grammar::plan::{Accuracy, OutputErrors, Share, Validation, class_of};
 use ndarray::ArrayD;
 
 use crate::calibrate::{Calibration, Targets};
 use crate::error::CompileError;
-use crate::interpret::apply_client_ops;
-use crate::judge::{Judge, RSquared, Results, class_of, results};
+use crate::judge::{Judge, RSquared, Results, results};
 use crate::pass::lift_quantizers::Lifted;
 
 /// Inputs that were held out, with what networks should say of them.
@@ -25,6 +24,9 @@ pub struct HeldOut<'a> {
 
 impl<'a> HeldOut<'a> {
     /// Of inputs with what the network that was given says of them.
+    ///
+    /// # Errors
+    /// If a network cannot compute the inputs.
     pub fn new(
         original: &'a Model,
         held_out: &Calibration,
@@ -50,6 +52,9 @@ impl<'a> HeldOut<'a> {
     }
 
     /// Compares the network that is shipped with the one that was given.
+    ///
+    /// # Errors
+    /// If it cannot compute the inputs.
     pub fn validate(&self, shipped: &Model) -> Result<Validation, CompileError> {
         let found = results(shipped, &self.inputs)?;
         let rounded = self.before();

@@ -42,6 +42,9 @@ impl Bootstrap<'_> {
     /// are at `level`.
     ///
     /// Two values share everything up to the sine, as real and imaginary parts.
+    ///
+    /// # Errors
+    /// If an instruction has no type: values or primes are not those of the parameters.
     pub fn emit(&self, emit: &mut Emit<'_>, values: &[Value]) -> Result<Vec<Value>, TypeError> {
         let merged = self.merge(emit, values)?;
         let small = self.slots_to_coeffs(emit, merged)?;

@@ -12,6 +12,9 @@ use super::{Bootstrap, Chain};
 
 /// A plan with one input of `2^log_slots` numbers within [−1, 1] for each of `n_inputs` (one or two), and their bootstrapped
 /// values at `level`.
+///
+/// # Errors
+/// If an instruction has no type: `level` or `log_slots` does not fit the parameters.
 pub fn probe(
     chain: &Chain,
     log_slots: u32,

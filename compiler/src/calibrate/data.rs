@@ -5,6 +5,7 @@ use ndarray::{ArrayD, Axis};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::screen::{Finding, Screened, screen};
 use super::targets::Targets;
 use crate::interpret::most_alive;
 
@@ -68,6 +69,14 @@ impl Calibration {
         }
     }
 
+    /// The same without outliers, and what is wrong with the inputs, outliers included.
+    pub fn screened(self, model: &Model) -> (Calibration, Vec<Finding>) {
+        let Screened { n_rows, kept, findings } = screen(model, &self.inputs);
+        // Of a network for a fixed batch, rows are not images.
+        let kept = if n_rows == self.len(model) { self.rows(model, &kept) } else { self };
+        (kept, findings)
+    }
+
     /// The first inputs, as many as memory is for where two networks are at the same node.
     pub fn in_lockstep(&self, model: &Model) -> Vec<ArrayD<f64>> {
         let rows: Vec<usize> = (0..self.n_in_lockstep(model)).collect();
@@ -79,4 +88,13 @@ impl Calibration {
         let most = MOST_NUMBERS / (2 * most_alive(model)).max(1);
         self.len(model).min(most.max(1))
     }
+}
+
+/// Example `index` of `n_examples`, each input flattened.
+pub fn example(inputs: &[ArrayD<f64>], index: usize, n_examples: usize) -> Vec<Vec<f64>> {
+    let part = |array: &ArrayD<f64>| {
+        let len = array.len() / n_examples;
+        array.iter().skip(index * len).take(len).copied().collect()
+    };
+    inputs.iter().map(part).collect()
 }

@@ -11,7 +11,7 @@ mod stats;
 mod tail;
 mod targets;
 
-pub use data::Calibration;
+pub use data::{Calibration, example};
 pub use profile::{input_profiles, profile};
 pub use quantiles::{N_QUANTILES, Quantiles};
 pub use ranges::input_ranges;

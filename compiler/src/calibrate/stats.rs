@@ -41,6 +41,9 @@ pub struct Stats {
 
 impl Stats {
     /// Observes a model. The same for any number of threads: examples are merged in order.
+    ///
+    /// # Errors
+    /// If the model cannot compute the inputs.
     pub fn collect(model: &Model, calibration: &Calibration) -> Result<Stats, InterpretError> {
         let by_channel: Vec<Tensor> =
             model.tensors().filter_map(|(_, node)| argument_of_channels(&node.op)).collect();
@@ -126,6 +129,9 @@ fn hulls(of_inputs: &[Vec<Range>], assumed: &[Range]) -> Vec<Range> {
 
 /// The distributions of the operands of activations over some inputs, in bins of the ranges given, which may be those over
 /// more inputs.
+///
+/// # Errors
+/// If the model cannot compute the inputs.
 pub fn histograms(
     model: &Model,
     calibration: &Calibration,

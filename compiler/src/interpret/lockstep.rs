@@ -21,6 +21,9 @@ struct Image {
 
 impl<'m> Lockstep<'m> {
     /// Before the first node.
+    ///
+    /// # Errors
+    /// If the inputs do not fit the model.
     pub fn new(model: &'m Model, inputs: &[ArrayD<f64>]) -> Result<Lockstep<'m>, InterpretError> {
         let images = images(model, inputs)?;
         let images = images.into_iter().map(|inputs| Image { inputs, values: vec![] }).collect();

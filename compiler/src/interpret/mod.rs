@@ -3,22 +3,21 @@
 //! A model also takes `B` images at once: it runs on each, in parallel. `B` stands in place of an input's first dimension
 //! where that is 1, else before its shape.
 
-mod client;
 mod convolve;
 mod lockstep;
 mod node;
 mod reorder;
 
-use hecc_grammar::model::{Model, Node, Output, Tensor};
+use hecc_grammar::model::{Model, Node, Output, Tensor, apply_client_ops};
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
-pub use client::apply_client_ops;
 pub(crate) use convolve::Grid;
 pub use lockstep::{Lockstep, most_alive};
 
 /// Why a model cannot run on the arrays given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InterpretError {
     /// The number of arrays is not the number of inputs.
     #[error("the model has {expected} inputs, got {found} arrays")]
@@ -64,11 +63,17 @@ pub enum InterpretError {
 ///
 /// The arrays have the shapes of the model's inputs, in order, or hold `B` images each (see above); so do the outputs
 /// then.
+///
+/// # Errors
+/// If the arrays do not fit, or values become infinite or no numbers.
 pub fn run(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     outputs(model, inputs, |_, x| x)
 }
 
 /// As [`run`], then applies what is left to the client: what a user of the network sees.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn run_with_client(
     model: &Model,
     inputs: &[ArrayD<f64>],
@@ -107,6 +112,9 @@ fn outputs(
 }
 
 /// Returns every node's value, for one image.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn run_all(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, InterpretError> {
     let mut images = images(model, inputs)?;
     match images.len() {
@@ -117,6 +125,9 @@ pub fn run_all(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>
 
 /// Calls `visit` with every image's number and the values of all nodes on it, from several threads at once; returns
 /// the results in the images' order. What calibration uses: only a few images' values exist at a time.
+///
+/// # Errors
+/// Those of [`run`].
 pub fn visit<T: Send>(
     model: &Model,
     inputs: &[ArrayD<f64>],

@@ -1,11 +1,8 @@
 //! What the steps that are left to the client say of an output.
 
-use hecc_grammar::model::{ClientOp, Function};
+use hecc_grammar::model::{ClientOp, Function, apply_client_ops};
 use hecc_grammar::plan::OutputKind;
 use ndarray::{ArrayD, IxDyn};
-
-use super::class::chooses;
-use crate::interpret::apply_client_ops;
 
 /// Numbers beyond these do not occur.
 const FAR: f64 = 1e9;
@@ -17,7 +14,7 @@ const HALVINGS: usize = 200;
 pub(super) fn said_by_client(shape: &[usize], client: &[ClientOp]) -> Option<OutputKind> {
     let count: usize = shape.iter().product();
     let compares = client.iter().any(|op| matches!(op, ClientOp::Compare { .. }));
-    if compares || (count == 1 && client.iter().any(chooses)) {
+    if compares || (count == 1 && client.iter().any(ClientOp::chooses)) {
         return threshold(shape, client).map(|at| OutputKind::Threshold { at });
     }
     // Until elements are moved, axes are those of the output.

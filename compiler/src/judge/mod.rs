@@ -1,7 +1,6 @@
 //! How far the results of one network are from those of another: the only place that says whether two networks decide
 //! alike. Errors are relative to how much a result varies, so that units do not matter.
 
-mod class;
 mod client;
 mod kinds;
 mod r_squared;
@@ -14,7 +13,6 @@ use ndarray::ArrayD;
 use crate::error::CompileError;
 use crate::interpret;
 
-pub use class::{class_names, class_of};
 pub use kinds::{OutputWish, output_kinds};
 pub use r_squared::RSquared;
 
@@ -22,6 +20,9 @@ pub use r_squared::RSquared;
 pub type Results = Vec<ArrayD<f64>>;
 
 /// The outputs of a network for each of some inputs, before what is left to the client.
+///
+/// # Errors
+/// If the model cannot compute the inputs.
 pub fn results(model: &Model, inputs: &[ArrayD<f64>]) -> Result<Vec<Results>, CompileError> {
     let outputs = |_, values: &[ArrayD<f64>]| -> Results {
         model.outputs.iter().map(|output| values[output.tensor.index()].clone()).collect()

@@ -31,6 +31,9 @@ impl RotationSum {
     }
 
     /// Splits a shift of an operand with this period.
+    ///
+    /// # Errors
+    /// If a rotation has no type.
     pub fn factor(
         &mut self,
         emit: &mut Emit<'_>,
@@ -67,6 +70,9 @@ impl RotationSum {
     ///
     /// Where sums stay in QP giant steps are chained: the sum for the largest one moves by its distance to the one below,
     /// joins that one's sum, and so on. It takes the operations of separate steps, and one key where they are equidistant.
+    ///
+    /// # Errors
+    /// If the sums of giant steps are not of one type.
     pub fn finish(
         &mut self,
         emit: &mut Emit<'_>,

@@ -28,6 +28,9 @@ pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
 use tables::Tables;
 
 /// Emits the plan.
+///
+/// # Errors
+/// If an instruction has no type, which is a defect of the compiler.
 pub fn lower(
     graph: &Graph,
     choice: &Choice,

@@ -8,6 +8,7 @@ use super::proto::NodeProto;
 
 /// Why a model cannot be imported. What is wrong with nodes is reported for all nodes at once.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
     /// The file cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
@@ -66,6 +67,7 @@ pub enum ImportError {
 
 /// What is wrong with one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NodeError {
     /// Name of the node, or of its first output where it has none.
     pub node: String,

@@ -58,6 +58,9 @@ pub struct Imported {
 }
 
 /// Imports the ONNX file at `path`; external data is looked for beside it.
+///
+/// # Errors
+/// If it cannot be read, is no ONNX model, or has what hecc does not take: all nodes that are refused are named.
 pub fn import_file(path: &Path) -> Result<Model, ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let bytes = std::fs::read(path).map_err(read)?;
@@ -66,17 +69,26 @@ pub fn import_file(path: &Path) -> Result<Model, ImportError> {
 }
 
 /// Imports an ONNX file's bytes. External data is looked for below `dir`, and refused without one.
+///
+/// # Errors
+/// Those of [`import_file`].
 pub fn import(bytes: Bytes, dir: Option<&Path>) -> Result<Model, ImportError> {
     read_bytes(bytes, dir).map(|imported| imported.model)
 }
 
 /// As [`import`], with what was decided that the user may not expect.
+///
+/// # Errors
+/// Those of [`import_file`].
 pub fn read_bytes(bytes: Bytes, dir: Option<&Path>) -> Result<Imported, ImportError> {
     file::wire::check(&bytes)?;
     read_message(&ModelProto::decode(bytes)?, dir, Batch::One)
 }
 
 /// Imports a decoded ONNX message, with a say on the batch dimension.
+///
+/// # Errors
+/// Those of [`import_file`].
 pub fn import_message(
     model: &ModelProto,
     dir: Option<&Path>,
@@ -107,6 +119,9 @@ fn read_message(
 }
 
 /// Converts a stored array, such as those of a test's `.pb` files. It must not be in a file of its own.
+///
+/// # Errors
+/// If its type is none that is read, or it has not as many elements as its shape.
 pub fn read_tensor(tensor: &proto::TensorProto) -> Result<ArrayD<f64>, ImportError> {
     let error = |refused: error::Refused| ImportError::Initializer {
         name: tensor.name().to_owned(),

@@ -9,6 +9,9 @@ use hecc_grammar::plan::{
 };
 
 /// The plan without repeated instructions and constants.
+///
+/// # Errors
+/// If an instruction has no type, which is a defect of the compiler.
 pub fn eliminate_common(plan: &Plan) -> Result<Plan, TypeError> {
     let plan = &share_constants(plan);
     let mut new = Rewriter::new(plan);

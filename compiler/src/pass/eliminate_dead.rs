@@ -5,6 +5,9 @@
 use hecc_grammar::plan::{ConstantId, Op, Plan, Rewriter, TypeError, View};
 
 /// The plan without dead instructions, constants and tables.
+///
+/// # Errors
+/// If an instruction has no type, which is a defect of the compiler.
 pub fn eliminate_dead(plan: &Plan) -> Result<Plan, TypeError> {
     let mut alive = vec![false; plan.ops.len()];
     plan.output_values().for_each(|value| alive[value.index()] = true);

@@ -14,6 +14,9 @@ use crate::poly::Coefficients;
 use super::expression::Expression;
 
 /// The graph of a model whose activations are approximated.
+///
+/// # Errors
+/// If an activation is not approximated.
 pub fn linearize(model: &Model) -> Result<Graph, CompileError> {
     let has_sines = model.nodes.iter().any(|node| matches!(node.op, Op::Sine { .. }));
     let max_growth =

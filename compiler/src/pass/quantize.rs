@@ -28,6 +28,9 @@ const CLIP_RATIOS: std::ops::RangeInclusive<u32> = 20..=100;
 
 /// Returns the model with integer weights and rounded inputs; `stats` are those of the model. Weights that are integers
 /// of `bits.weights` bits already stay as they are.
+///
+/// # Errors
+/// If an input has no range, or no scale fits the weights of a layer.
 pub fn quantize(model: &Model, stats: &Stats, bits: QuantizeBits) -> Result<Model, CompileError> {
     check_bits("weights", bits.weights, 2)?;
     check_bits("inputs", bits.inputs, 1)?;

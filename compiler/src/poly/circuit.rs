@@ -47,6 +47,9 @@ pub struct Target {
 
 /// Evaluates a polynomial, given by Chebyshev coefficients, on a value in [−1, 1], which must be at least ⌈log2(degree + 1)⌉
 /// levels higher than the result.
+///
+/// # Errors
+/// If the value has too few levels.
 pub fn evaluate(
     emit: &mut Emit<'_>,
     x: Value,

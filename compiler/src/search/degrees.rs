@@ -34,6 +34,9 @@ impl Artifact for Shipped {
 
 /// Finds degrees for a model's activations. Attempts are compared on the inputs `chosen`; those that are held out are looked at
 /// once, when nothing is chosen any more.
+///
+/// # Errors
+/// If a model cannot compute the inputs, or no degrees are as good as wished for.
 pub fn choose_degrees(
     observed: Observed<'_>,
     chosen: &HeldOut<'_>,

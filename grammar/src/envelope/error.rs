@@ -5,6 +5,7 @@ use super::origin::{Fingerprint, KeyId};
 
 /// Why a file is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FileError {
     /// Not one of ours.
     #[error(

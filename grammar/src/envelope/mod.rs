@@ -45,11 +45,17 @@ pub struct Envelope {
 
 impl Envelope {
     /// Checks that the file was made for the plan `expected`.
+    ///
+    /// # Errors
+    /// Names the plan that it was made for.
     pub fn expect_plan(&self, expected: Fingerprint) -> Result<(), FileError> {
         self.origin.expect_plan(self.kind, expected)
     }
 
     /// Checks that the file was made for the plan and with the keys of `expected`.
+    ///
+    /// # Errors
+    /// Names the plan or the keys that it was made for.
     pub fn expect(&self, expected: Origin) -> Result<(), FileError> {
         self.origin.expect(self.kind, expected)
     }
@@ -110,12 +116,18 @@ impl Origin {
 }
 
 /// Opens a file that should be of kind `expected`. Copies nothing.
+///
+/// # Errors
+/// If it is of another kind or version, of another length than it says, or damaged.
 pub fn open(bytes: Bytes, expected: Kind) -> Result<Envelope, FileError> {
     Header::of_kind(&bytes, bytes.len() as u64, expected)?;
     open_any(bytes)
 }
 
 /// Opens a file of any kind. Copies nothing.
+///
+/// # Errors
+/// If it is no file of hecc, of another version, of another length than it says, or damaged.
 pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
     let Header { kind, .. } = Header::of(&bytes, bytes.len() as u64)?;
     let end = bytes.len() - CHECKSUM;
@@ -136,7 +148,19 @@ pub fn open_any(bytes: Bytes) -> Result<Envelope, FileError> {
     Ok(Envelope { kind, origin, payload: bytes.slice(PAYLOAD..end) })
 }
 
+/// The plan and the keys that a file of kind `expected` says it belongs to. Nothing else of it is checked.
+///
+/// # Errors
+/// If it is of another kind, or of another length than it says.
+pub fn origin_of(file: &[u8], expected: Kind) -> Result<Origin, FileError> {
+    Header::of_kind(file, file.len() as u64, expected)?;
+    Ok(Origin::of_header(file))
+}
+
 /// What a file says it is, from its first 16 bytes.
+///
+/// # Errors
+/// If it is no file of hecc, or of a version or kind that this one does not know.
 pub fn kind_of(bytes: &[u8]) -> Result<Kind, FileError> {
     if bytes.len() < 16 {
         let starts_well = !bytes.is_empty() && bytes.iter().zip(&MAGIC).all(|(a, b)| a == b);

@@ -7,7 +7,7 @@ use super::kind::{CHECKSUM, FIELDS, Kind, PAYLOAD};
 use super::origin::{Fingerprint, Origin};
 use super::{Header, field};
 
-/// Why a file could not be read.
+/// Why a file could not be read: there is no third reason.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It cannot be got at.
@@ -102,8 +102,11 @@ impl<R: Read> Reader<R> {
     }
 
     /// What to tell of a payload with an error: that the file is damaged, if it is.
-    pub fn refuse(&mut self, error: FileError) -> ReadError {
-        self.finish().err().unwrap_or(ReadError::File(error))
+    pub fn refuse(&mut self, error: impl Into<ReadError>) -> ReadError {
+        match error.into() {
+            ReadError::File(error) => self.finish().err().unwrap_or(ReadError::File(error)),
+            ReadError::Io(error) => ReadError::Io(error),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Writes the header. `payload_len` bytes must follow.
+    ///
+    /// # Errors
+    /// If `inner` fails.
     pub fn new(inner: W, kind: Kind, origin: Origin, payload_len: u64) -> io::Result<Writer<W>> {
         let mut header = vec![0; PAYLOAD];
         header[..8].copy_from_slice(&MAGIC);
@@ -38,7 +41,10 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Writes the checksum. Fails if the payload is not as long as announced.
+    /// Writes the checksum.
+    ///
+    /// # Errors
+    /// If `inner` fails, or the payload is not as long as announced.
     pub fn finish(mut self) -> io::Result<W> {
         if self.left != 0 {
             let what = format!("{} bytes of the payload are missing", self.left);

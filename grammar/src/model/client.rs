@@ -221,6 +221,9 @@ impl Integral {
 
 impl ClientOp {
     /// The shape after the operation.
+    ///
+    /// # Errors
+    /// If it does not take that shape, or its own numbers are out of range.
     pub fn shape(&self, before: &[usize]) -> Result<Vec<usize>, ShapeError> {
         let mut shape = before.to_vec();
         let extent = |axis: usize| match before.get(axis) {
@@ -312,6 +315,17 @@ impl ClientOp {
             | ClientOp::Lookup { .. }
             | ClientOp::Classes { .. } => false,
         }
+    }
+
+    /// Whether it makes a choice of what it is given.
+    pub fn chooses(&self) -> bool {
+        matches!(
+            self,
+            ClientOp::ArgMax { .. }
+                | ClientOp::TopKIndices { .. }
+                | ClientOp::Compare { .. }
+                | ClientOp::Lookup { .. }
+        )
     }
 }
 

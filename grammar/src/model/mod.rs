@@ -6,6 +6,7 @@
 mod bounds;
 mod client;
 mod client_text;
+mod client_values;
 mod function;
 mod graph;
 mod ids;
@@ -23,6 +24,7 @@ mod verify;
 pub use bounds::{MAX_ELEMENTS, MAX_RANK, ShapeError};
 pub use client::{ClientOp, Comparison, Integral, Norm};
 pub(crate) use client_text::{ClientOps, client_ops};
+pub use client_values::apply_client_ops;
 pub use function::Function;
 pub use graph::{Model, Node, Output};
 pub use ids::{Const, Tensor};

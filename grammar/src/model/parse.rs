@@ -19,6 +19,9 @@ use crate::text::{
 pub type Resolve<'a> = dyn FnMut(&str) -> Option<ArrayD<f64>> + 'a;
 
 /// Reads and verifies a model.
+///
+/// # Errors
+/// Names the line and what is expected there, or the promise that the model breaks.
 pub fn parse(text: &str, resolve: &mut Resolve<'_>) -> Result<Model, TextError> {
     let mut model = None;
     for_each_line(text, Rule::model_line, |statement| match &mut model {

@@ -128,6 +128,9 @@ impl Quantizer {
     }
 
     /// Checks that the numbers are in range.
+    ///
+    /// # Errors
+    /// Names the number that is not.
     pub fn check(&self) -> Result<(), ShapeError> {
         let Quantizer { scale, zero_point, q_min, q_max, rounding: _ } = *self;
         if !scale.is_finite() || scale <= 0.0 {

@@ -8,6 +8,9 @@ use super::op::{Op, Polynomial, Window};
 impl Op {
     /// The shape of the result. `declared` is the node's shape, from which `Input`, `Expand`, `Reshape` and `Slice` take
     /// what their operands do not tell; they check that it fits. Operands and constants out of range are errors.
+    ///
+    /// # Errors
+    /// Says what does not fit.
     pub fn shape(&self, model: &Model, declared: &[usize]) -> Result<Vec<usize>, ShapeError> {
         let shape = match self {
             Op::Input => declared.to_vec(),

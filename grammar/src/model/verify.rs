@@ -7,6 +7,7 @@ use super::ids::{Const, Tensor};
 
 /// A promise that does not hold.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// An operand is its own user's successor.
     #[error("node {tensor} `{name}` reads {operand} before it is computed")]
@@ -60,6 +61,9 @@ pub enum ModelError {
 
 impl Model {
     /// Checks every promise.
+    ///
+    /// # Errors
+    /// Names the first node that breaks one.
     pub fn verify(&self) -> Result<(), ModelError> {
         self.check_constants()?;
         for tensor in (0..self.nodes.len()).map(|i| Tensor(i as u32)) {

@@ -1,6 +1,7 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod class;
 mod client_part;
 mod correction_factors;
 mod embedding;
@@ -25,11 +26,12 @@ mod validation;
 mod verify;
 mod view;
 
+pub use class::{class_names, class_of};
 pub use client_part::ClientPart;
 pub use embedding::EmbeddingDiagonal;
 pub use file::{
-    ClientFile, PlanFile, ServerFile, client_from_bytes, client_to_bytes, fingerprint, from_bytes,
-    server_from_bytes, server_to_bytes, to_bytes,
+    ClientFile, PlanFile, ServerFile, client_from_bytes, client_of_file, client_to_bytes,
+    fingerprint, from_bytes, server_from_bytes, server_of_file, server_to_bytes, to_bytes,
 };
 #[cfg(feature = "insecure-for-tests")]
 pub use file::{
@@ -54,7 +56,7 @@ pub use view::{Constant, Dim, Run, Runs, View};
 
 use std::collections::BTreeMap;
 
-pub use crate::model::{ClientOp, Quantizer};
+pub use crate::model::{ClientOp, Quantizer, apply_client_ops};
 
 /// How an input tensor is placed in ciphertexts.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,6 +218,9 @@ impl Plan {
     }
 
     /// Appends an instruction of layer `origin`, typed by [`Op::infer`].
+    ///
+    /// # Errors
+    /// If it has none.
     pub fn push(&mut self, op: Op, origin: u32) -> Result<Value, TypeError> {
         let ty = op.infer(self)?;
         self.ops.push(op);
@@ -226,6 +231,9 @@ impl Plan {
 
     /// Appends a whole key switch, which is three instructions: `decompose`, `apply_key`, `mod_down`. On an error those before it
     /// stay.
+    ///
+    /// # Errors
+    /// If one has no type.
     pub fn push_switch(&mut self, value: Value, key: Key, origin: u32) -> Result<Value, TypeError> {
         let digits = self.push(Op::Decompose(value), origin)?;
         let switched = self.push(Op::ApplyKey(digits, key), origin)?;

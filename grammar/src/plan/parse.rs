@@ -18,6 +18,9 @@ use crate::text::{
 };
 
 /// Reads a plan from text.
+///
+/// # Errors
+/// Names the line and what is expected there.
 pub fn parse(text: &str) -> Result<Plan, TextError> {
     let mut reader = Reader::default();
     for_each_line(text, Rule::plan_line, |statement| reader.read(statement))?;

@@ -35,11 +35,17 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Appends an instruction whose operands are values of the new plan.
+    ///
+    /// # Errors
+    /// If it has no type.
     pub fn emit(&mut self, op: Op, origin: u32) -> Result<Value, TypeError> {
         self.new.push(op, origin)
     }
 
     /// Appends the old instruction behind `value`, its operands replaced by what they became.
+    ///
+    /// # Errors
+    /// If it has no type with its new operands.
     pub fn copy(&mut self, value: Value) -> Result<Value, TypeError> {
         let op = self.old.ops[value.index()].map_operands(|v| self.new_value(v));
         self.new.push(op, self.old.origins[value.index()])

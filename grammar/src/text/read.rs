@@ -21,6 +21,7 @@ pub(crate) type Piece<'a> = Pair<'a, Rule>;
 /// Why a text is not a plan or a model. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {what}")]
+#[non_exhaustive]
 pub struct TextError {
     /// The line.
     pub line: usize,

@@ -1,5 +1,6 @@
 //! Tensors to slots to fresh ciphertexts, and slots to tensors.
 
+use hecc_grammar::envelope::KeyId;
 use hecc_grammar::plan::{ClientPart, Form, Input, Params, Scheme, Slots, Type};
 
 use crate::error::RunError;
@@ -28,6 +29,16 @@ pub enum EncryptionKey<'a> {
     Secret(&'a SecretKey),
     /// By anyone.
     Public(&'a PublicKey),
+}
+
+impl EncryptionKey<'_> {
+    /// Names the secret key that decrypts.
+    pub fn id(self) -> KeyId {
+        match self {
+            EncryptionKey::Secret(key) => key.id(),
+            EncryptionKey::Public(key) => key.id(),
+        }
+    }
 }
 
 /// Encrypts the plan's input tensors, flattened in row-major order.

@@ -2,7 +2,9 @@
 //! plan it knows the client's part.
 
 mod decrypt;
+mod decrypted;
 mod encrypt;
+mod examples;
 mod file;
 mod keygen;
 mod outside;
@@ -13,7 +15,9 @@ mod security;
 mod share;
 
 pub use decrypt::{decrypt, decrypt_slots, measure_noise};
+pub use decrypted::Decrypted;
 pub use encrypt::{EncryptionKey, RangePolicy, encrypt, place_inputs, read_outputs};
+pub use examples::{decrypt_examples, encrypt_examples, unusual_examples};
 pub use file::{
     public_key_bytes, read_public_key, read_secret_key, secret_key_bytes, write_public_key,
     write_secret_key,
@@ -23,5 +27,5 @@ pub use outside::{Outside, outside, unusual_input};
 pub use precision::Precision;
 pub use public_key::PublicKey;
 pub use secret_key::SecretKey;
-pub use security::{TooWeak, check_security};
+pub use security::check_security;
 pub use share::Flood;

@@ -6,6 +6,7 @@ use hecc_grammar::plan::{Input, Output, Unusual, summary};
 
 /// Why a result is outside of what the plan was calibrated on: it may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outside {
     /// BFV: an integer is larger than the plaintext primes were chosen for. It may have wrapped around.
     Overflow {

@@ -2,6 +2,8 @@
 
 use hecc_grammar::plan::{ClientPart, Output};
 
+use crate::error::RunError;
+
 /// What errors of results stay below, for each element of each output, in the units of the result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Precision(pub(super) Vec<Vec<f64>>);
@@ -28,6 +30,15 @@ impl Precision {
             bounds
         };
         Precision(client.outputs.iter().map(of_output).collect())
+    }
+
+    /// The same, if something is proven of every result.
+    ///
+    /// # Errors
+    /// If the analysis gives no bound: then no digit is known to be no noise.
+    pub fn proven(client: &ClientPart) -> Result<Precision, RunError> {
+        let precision = Precision::of(client);
+        precision.largest_bound().is_finite().then_some(precision).ok_or(RunError::Unproven)
     }
 
     /// Whether results have no errors.

@@ -4,24 +4,7 @@
 use hecc_grammar::plan::Interface;
 use hecc_grammar::security::{Security, level_of};
 
-/// A plan whose parameters give less security than is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "its parameters give {found} bits of security (N = 2^{log_n}, log2(QP) = {log_qp:.1}{}), {wanted} are required",
-    ephemeral.map_or(String::new(), |bits| format!(", {bits:.1} bits under the sparse secret"))
-)]
-pub struct TooWeak {
-    /// Bits that the parameters give.
-    pub found: u32,
-    /// Bits wanted.
-    pub wanted: u32,
-    /// log2 of the ring degree.
-    pub log_n: u32,
-    /// log2 of the modulus of ciphertexts and keys.
-    pub log_qp: f64,
-    /// log2 of the modulus of the key under the sparse secret, if there is one.
-    pub ephemeral: Option<f64>,
-}
+use crate::error::TooWeak;
 
 /// Checks that a plan's parameters give at least the security wanted.
 ///

@@ -19,6 +19,7 @@ use super::dots::{Dot, dots};
 use super::executor::{Computed, Execution, Progress, Saver, execute};
 use super::factors::{Factors, Reader};
 use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
+use super::shared::Shared;
 use super::snapshot::{self, Keeper, Snapshot, Snapshots};
 use super::sums::{Product, sums_of_multiples};
 use super::units::{is_sum_of_multiples, units};
@@ -38,9 +39,9 @@ pub struct Options {
 
 /// A plan ready to run with a set of keys; may be used for any number of inputs.
 pub struct Evaluator<'a> {
-    plan: &'a VerifiedPlan,
+    plan: Shared<'a, VerifiedPlan>,
     units: Vec<Vec<Value>>,
-    keys: &'a EvaluationKeys,
+    keys: Shared<'a, EvaluationKeys>,
     context: Context,
     factors: Factors,
     multiplier: Option<Multiplier>,
@@ -88,28 +89,29 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// If a key that the plan needs is missing, or no threads can be started.
     pub fn new(
-        plan: &'a VerifiedPlan,
-        keys: &'a EvaluationKeys,
+        plan: impl Into<Shared<'a, VerifiedPlan>>,
+        keys: impl Into<Shared<'a, EvaluationKeys>>,
         options: Options,
     ) -> Result<Evaluator<'a>, RunError> {
-        keys.check(plan)?;
+        let (plan, keys) = (plan.into(), keys.into());
+        keys.check(&plan)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
         let pool = pool.map_err(|error| RunError::Threads { wanted: options.threads, error })?;
-        let context = pool.install(|| Context::new(plan));
-        let factors = pool.install(|| Factors::new(plan, options.cache_bytes));
+        let context = pool.install(|| Context::new(&plan));
+        let factors = pool.install(|| Factors::new(&plan, options.cache_bytes));
         let multiplier = (plan.params.scheme() == Scheme::Bfv)
-            .then(|| pool.install(|| Multiplier::new(plan, &context.ring)));
+            .then(|| pool.install(|| Multiplier::new(&plan, &context.ring)));
         let corrections = |&t: &u64| plan.correction_factors(t).expect("a verified plan has them");
         Ok(Evaluator {
+            units: units(&plan),
+            correction_factors: plan.params.t().iter().map(corrections).collect(),
+            spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
             plan,
-            units: units(plan),
             keys,
             context,
             factors,
             multiplier,
-            correction_factors: plan.params.t().iter().map(corrections).collect(),
             pool,
-            spent: plan.ops.iter().map(|_| AtomicU64::new(0)).collect(),
         })
     }
 
@@ -144,7 +146,7 @@ impl<'a> Evaluator<'a> {
         keeper: Option<&dyn Keeper>,
     ) -> Result<Vec<Ciphertext>, RunError> {
         self.check_inputs(&inputs)?;
-        snapshot::check(&start, self.plan, &self.units)?;
+        snapshot::check(&start, &self.plan, &self.units)?;
         let inputs: Vec<Arc<Ciphertext>> = inputs.into_iter().map(Arc::new).collect();
         let Snapshot { mut outputs, done, values } = start;
         let of_value = |(value, data)| (value, Arc::new(Data::Ciphertext(data)));
@@ -155,7 +157,7 @@ impl<'a> Evaluator<'a> {
             let per_instance = self.plan.n_input_ciphertexts();
             let inputs = &inputs[instance * per_instance..][..per_instance];
             let saver = keeper.map(|keeper| Snapshots {
-                plan: self.plan,
+                plan: &self.plan,
                 context: &self.context,
                 outputs: &outputs,
                 keeper,
@@ -196,7 +198,7 @@ impl<'a> Evaluator<'a> {
         let progress =
             |done: usize, _: usize| progress(run.instance * n_ops + done, n_instances * n_ops);
         let execution = Execution {
-            plan: self.plan,
+            plan: &self.plan,
             units: &self.units,
             pool: &self.pool,
             progress: &progress,
@@ -280,7 +282,7 @@ impl<'a> Evaluator<'a> {
         let op = &self.plan.ops[values[0].index()];
         if matches!(op, Op::ApplyKey(..)) {
             self.key_products(values, &operands[0][0])
-        } else if is_sum_of_multiples(self.plan, op) {
+        } else if is_sum_of_multiples(&self.plan, op) {
             self.sums(values, operands, instance)
         } else {
             self.dots(values, operands, instance)
@@ -294,7 +296,7 @@ impl<'a> Evaluator<'a> {
         };
         let keys: Vec<Key> =
             values.iter().filter_map(|value| self.plan.ops[value.index()].key()).collect();
-        let products = self.context.apply_keys(digits, &keys, self.keys).into_iter();
+        let products = self.context.apply_keys(digits, &keys, &self.keys).into_iter();
         let typed = products.zip(values).map(|(product, &value)| {
             let ty = self.plan.ty(value);
             Data::Ciphertext(Arc::new(Ciphertext { ty, ..product }))
@@ -354,6 +356,6 @@ impl<'a> Evaluator<'a> {
     }
 
     fn reader(&self, value: Value, instance: usize) -> Reader<'_> {
-        Reader { plan: self.plan, ring: &self.context.ring, value, instance }
+        Reader { plan: &self.plan, ring: &self.context.ring, value, instance }
     }
 }

@@ -16,24 +16,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hecc_grammar::envelope::{FileError, Fingerprint, Kind, Origin, Writer, open};
+use hecc_grammar::envelope::{FileError, Kind, Origin, Writer, open};
 use hecc_grammar::plan::{Form, Plan, Type, VerifiedPlan};
 
 use crate::eval::{Snapshot, needed};
 use crate::rlwe::Ciphertext;
 
 use super::{
-    Reader, check_params, packed_limbs_bytes, params_bytes, put_limbs, put_params, read_limbs,
+    Reader, RunSource, check_params, packed_limbs_bytes, params_bytes, put_limbs, put_params,
+    read_limbs,
 };
-
-/// What is run, besides the plan and the key that the file names: checksums of the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunSource {
-    /// Of the input.
-    pub input: Fingerprint,
-    /// Of the evaluation keys: others of the same secret key give other bits.
-    pub keys: Fingerprint,
-}
 
 /// How far the runs of a plan on the inputs of a file are.
 #[derive(Clone, Debug, PartialEq)]

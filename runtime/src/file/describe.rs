@@ -1,10 +1,9 @@
 //! What a file holds, read without its plan.
 
-use hecc_grammar::envelope::{Envelope, FileError, Kind};
+use hecc_grammar::envelope::{Envelope, FileError, Fingerprint, Kind};
 use hecc_grammar::plan::Params;
 
 use super::Reader;
-use super::checkpoint::RunSource;
 use super::ciphertexts::Signature;
 use super::key_section::{ENTRY_BYTES, KeySection};
 
@@ -46,6 +45,15 @@ pub enum Contents {
         /// The ciphertexts of each run.
         ciphertexts: Vec<Signature>,
     },
+}
+
+/// What an unfinished run is of, besides the plan and the key that the file names: checksums of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSource {
+    /// Of the input.
+    pub input: Fingerprint,
+    /// Of the evaluation keys: others of the same secret key give other bits.
+    pub keys: Fingerprint,
 }
 
 /// Describes the content of a file other than a plan or a part of one, as far as its head tells.

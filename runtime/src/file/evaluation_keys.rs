@@ -77,8 +77,7 @@ pub fn read_evaluation_keys(
     let mut file = envelope::Reader::new(file, len, Kind::EvaluationKeys)?;
     match read_payload(interface, origin, &mut file, halves) {
         Ok(keys) => Ok((keys, file.finish()?)),
-        Err(ReadError::File(error)) => Err(file.refuse(error)),
-        Err(ReadError::Io(error)) => Err(ReadError::Io(error)),
+        Err(error) => Err(file.refuse(error)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! allocates anything. Integers are little-endian. Readers trust nothing: every count, length, type, padding byte and
 //! residue is checked.
 
+#[cfg(feature = "evaluator")]
 mod checkpoint;
 mod ciphertexts;
 mod describe;
@@ -12,14 +13,16 @@ mod fields;
 mod key_section;
 mod pack;
 
-pub use checkpoint::{Checkpoint, RunSource, read_checkpoint, write_checkpoint};
+#[cfg(feature = "evaluator")]
+pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint};
 pub use ciphertexts::{
     Ciphertexts, input_bytes, output_bytes, read_inputs, read_outputs, write_inputs, write_outputs,
 };
-pub use describe::{Contents, describe};
+pub use describe::{Contents, RunSource, describe};
 pub use evaluation_keys::{
     UniformHalves, evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys,
 };
 pub(crate) use fields::{Reader, check_params, params_bytes, put_params};
 pub use key_section::KeySection;
+#[cfg(any(feature = "client", feature = "evaluator"))]
 pub(crate) use pack::{packed_limbs_bytes, put_limbs, read_limbs};

@@ -10,6 +10,10 @@ mod basis;
 mod embedding_table;
 mod mixed_radix;
 mod modulus;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(dead_code, reason = "vector kernels read the rest of the tables")
+)]
 mod ntt;
 mod sample;
 
@@ -20,6 +24,7 @@ pub use embedding_table::{Complex, EmbeddingTable};
 pub use mixed_radix::MixedRadix;
 pub use modulus::Modulus;
 pub(crate) use modulus::{reduce_once, sign_mask};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;
 pub use sample::{SecretRng, Seed, expand_uniform};

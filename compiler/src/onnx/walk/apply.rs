@@ -119,7 +119,7 @@ fn fold(
         Value::Tensor(t) => constant(arrays[t.index()].clone()),
         Value::Client { tensor, ops, .. } => {
             let array = arrays[tensor.index()].clone();
-            constant(crate::interpret::apply_client_ops(&ops, array))
+            constant(hecc_grammar::model::apply_client_ops(&ops, array))
         }
         Value::Constant(_)
         | Value::Quantized(_)

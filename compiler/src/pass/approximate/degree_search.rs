@@ -118,6 +118,9 @@ pub(super) struct Try {
 
 impl<'a> DegreeSearch<'a> {
     /// Measures what each layer needs.
+    ///
+    /// # Errors
+    /// If the model cannot compute the inputs, or a layer has no polynomial.
     pub fn new(
         observed: Observed<'a>,
         config: &'a ApproximateConfig,
@@ -189,6 +192,9 @@ impl<'a> DegreeSearch<'a> {
 
     /// The cheapest model that seems good enough, then better ones; the best one there is if none is good enough. `None` if
     /// there is no better one than those before.
+    ///
+    /// # Errors
+    /// If a model cannot compute the inputs.
     pub fn try_next(&mut self) -> Result<Option<Attempt>, CompileError> {
         let mut improved = false;
         while let Some(found) = self.step()? {

@@ -49,6 +49,9 @@ impl DegreeSearch<'_> {
     }
 
     /// What the next better choice of degrees would do.
+    ///
+    /// # Errors
+    /// If its model cannot compute the inputs.
     pub fn beyond(&mut self, report: &ApproximateReport) -> Result<Option<Beyond>, CompileError> {
         // More would take long.
         match &mut self.order {

@@ -31,7 +31,8 @@ use crate::model::{MAX_ELEMENTS, MAX_RANK, Model};
 use crate::security::Security;
 use client::Ends;
 pub use parts::{
-    ClientFile, ServerFile, client_from_bytes, client_to_bytes, server_from_bytes, server_to_bytes,
+    ClientFile, ServerFile, client_from_bytes, client_of_file, client_to_bytes, server_from_bytes,
+    server_of_file, server_to_bytes,
 };
 #[cfg(feature = "insecure-for-tests")]
 pub use parts::{client_from_bytes_even_insecure, server_from_bytes_even_insecure};
@@ -100,11 +101,17 @@ fn fingerprint_of(client: Hash, server: Hash) -> Fingerprint {
 
 /// Opens a plan's file, which may be hostile: all promises of plan and source are checked. An insecure plan is refused,
 /// whoever made it.
+///
+/// # Errors
+/// If it is no file of a plan, damaged, of another version, or breaks a promise.
 pub fn from_bytes(bytes: Bytes) -> Result<PlanFile, FileError> {
     open(bytes, Accepted::Secure)
 }
 
 /// As [`from_bytes`], insecure plans too.
+///
+/// # Errors
+/// Those of [`from_bytes`].
 #[cfg(feature = "insecure-for-tests")]
 pub fn from_bytes_even_insecure(bytes: Bytes) -> Result<PlanFile, FileError> {
     open(bytes, Accepted::InsecureToo)

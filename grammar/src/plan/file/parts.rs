@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::runs::{Fate, RunsReader};
 use super::wire::{Reader, Writer};
-use super::{Accepted, Hash, Invalid, Parts, check_fingerprint, client, hash, server};
+use super::{
+    Accepted, Hash, Invalid, Parts, PlanFile, check_fingerprint, client, from_bytes, hash, server,
+};
 use crate::envelope::{self, Envelope, FileError, Fingerprint, Kind, Origin};
 use crate::plan::{
     ClientPart, Input, Output, OutputKind, Plan, Profile, Ranges, Run, Runs, Value,
@@ -63,13 +65,45 @@ pub fn server_to_bytes(plan: &VerifiedPlan) -> Vec<u8> {
     envelope::seal(Kind::ServerPart, Origin::of_plan(parts.fingerprint()), &payload.0)
 }
 
+/// What the client needs, of the file of a plan or of its client part alone, which may be hostile: see [`from_bytes`] and
+/// [`client_from_bytes`].
+///
+/// # Errors
+/// If it is neither, or breaks a promise.
+pub fn client_of_file(bytes: Bytes) -> Result<ClientFile, FileError> {
+    if envelope::kind_of(&bytes)? == Kind::ClientPart {
+        return client_from_bytes(bytes);
+    }
+    let PlanFile { plan, fingerprint, .. } = from_bytes(bytes)?;
+    Ok(ClientFile { part: plan.client_part(), fingerprint })
+}
+
+/// What the server needs, of the file of a plan or of its server part alone, which may be hostile: see [`from_bytes`] and
+/// [`server_from_bytes`].
+///
+/// # Errors
+/// If it is neither, or breaks a promise.
+pub fn server_of_file(bytes: Bytes) -> Result<ServerFile, FileError> {
+    if envelope::kind_of(&bytes)? == Kind::ServerPart {
+        return server_from_bytes(bytes);
+    }
+    let PlanFile { plan, fingerprint, .. } = from_bytes(bytes)?;
+    Ok(ServerFile { plan, fingerprint })
+}
+
 /// Opens the file of a client part, which may be hostile: what can be checked without the rest of the plan is. An insecure one
 /// is refused.
+///
+/// # Errors
+/// If it is no file of a client part, damaged, of another version, or breaks a promise.
 pub fn client_from_bytes(bytes: Bytes) -> Result<ClientFile, FileError> {
     open_client(bytes, Accepted::Secure)
 }
 
 /// As [`client_from_bytes`], insecure ones too.
+///
+/// # Errors
+/// Those of [`client_from_bytes`].
 #[cfg(feature = "insecure-for-tests")]
 pub fn client_from_bytes_even_insecure(bytes: Bytes) -> Result<ClientFile, FileError> {
     open_client(bytes, Accepted::InsecureToo)
@@ -100,11 +134,17 @@ fn read_client(envelope: &Envelope, accepted: Accepted) -> Result<ClientFile, In
 }
 
 /// Opens the file of a server part, which may be hostile: all promises that a plan makes are checked. An insecure one is refused.
+///
+/// # Errors
+/// If it is no file of a server part, damaged, of another version, or breaks a promise.
 pub fn server_from_bytes(bytes: Bytes) -> Result<ServerFile, FileError> {
     open_server(bytes, Accepted::Secure)
 }
 
 /// As [`server_from_bytes`], insecure ones too.
+///
+/// # Errors
+/// Those of [`server_from_bytes`].
 #[cfg(feature = "insecure-for-tests")]
 pub fn server_from_bytes_even_insecure(bytes: Bytes) -> Result<ServerFile, FileError> {
     open_server(bytes, Accepted::InsecureToo)

@@ -31,6 +31,7 @@ pub struct Type {
 
 /// Why an instruction has no type.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TypeError {
     /// Operand not defined before its use.
     #[error("{0} is not defined before its use")]

@@ -5,6 +5,9 @@ use crate::plan::{Constant, Params, Plan};
 
 impl Op {
     /// The only typing rule. Builder, parser, verifier and simulator call it; none repeats it.
+    ///
+    /// # Errors
+    /// Says which operand is not what the instruction takes.
     pub fn infer(&self, plan: &Plan) -> Result<Type, TypeError> {
         let scheme = plan.params.scheme();
         if self.opcode().scheme().is_some_and(|of| of != scheme) {

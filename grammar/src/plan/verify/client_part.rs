@@ -13,6 +13,9 @@ pub struct VerifiedClientPart(ClientPart);
 
 impl VerifiedClientPart {
     /// Checks every promise.
+    ///
+    /// # Errors
+    /// Names the first one that is broken.
     pub fn new(part: ClientPart) -> Result<VerifiedClientPart, PlanError> {
         let Interface { params, batch, n_inputs: _, keys, results } = &part.interface;
         params::check(params)?;

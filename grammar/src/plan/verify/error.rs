@@ -4,6 +4,7 @@ use crate::plan::{TypeError, Value};
 
 /// A promise that does not hold.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
     /// Promise 1.
     #[error("parameters: {0}")]

@@ -45,6 +45,9 @@ pub struct VerifiedPlan(Plan);
 
 impl VerifiedPlan {
     /// Checks every promise.
+    ///
+    /// # Errors
+    /// Names the first one that is broken.
     pub fn new(plan: Plan) -> Result<VerifiedPlan, PlanError> {
         params::check(&plan.params)?;
         security::check(&plan.params)?;

@@ -1,14 +1,13 @@
 //! The class that an output says.
 
-use hecc_grammar::model::ClientOp;
-use hecc_grammar::plan::OutputKind;
 use ndarray::ArrayD;
 
-use crate::interpret::apply_client_ops;
+use super::OutputKind;
+use crate::model::{ClientOp, apply_client_ops};
 
 /// The class that an output says, if it says exactly one: what the client chooses, or else what the numbers decide.
 pub fn class_of(kind: OutputKind, client: &[ClientOp], raw: &ArrayD<f64>) -> Option<usize> {
-    if client.iter().any(chooses) {
+    if client.iter().any(ClientOp::chooses) {
         let applied = apply_client_ops(client, raw.clone());
         return match applied.iter().copied().collect::<Vec<f64>>()[..] {
             [choice] if choice >= 0.0 && choice.fract() == 0.0 => Some(choice as usize),
@@ -44,21 +43,10 @@ pub fn class_names(client: &[ClientOp]) -> Option<&[String]> {
     })
 }
 
-/// Whether an operation makes a choice of what it is given.
-pub(super) fn chooses(op: &ClientOp) -> bool {
-    matches!(
-        op,
-        ClientOp::ArgMax { .. }
-            | ClientOp::TopKIndices { .. }
-            | ClientOp::Compare { .. }
-            | ClientOp::Lookup { .. }
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hecc_grammar::model::Comparison;
+    use crate::model::Comparison;
     use ndarray::array;
 
     #[test]

@@ -1,14 +1,15 @@
 //! Every compiled plan is run in the clear on calibration inputs and compared with the network that it was made from, before
 //! anything is written: a defect of the compiler must not become a wrong answer.
 
-use anyhow::{Result, bail};
-use hecc_compiler::calibrate::Calibration;
+use std::fmt::Display;
+
+use hecc_compiler::calibrate::{Calibration, example};
+use hecc_compiler::error::CompileError;
 use hecc_compiler::pipeline::Compiled;
 use hecc_grammar::plan::{Input, Op, Plan};
 use hecc_runtime::eval::Noise;
 
-use crate::data::dataset;
-use crate::measure::tracer::Tracer;
+use super::Tracer;
 
 /// Largest difference accepted, as a share of the layer's range: weights are 32-bit floats, and deep polynomials make the
 /// most of that. What a wrong plan computes is off by more.
@@ -29,16 +30,17 @@ const LARGE_PLAN: usize = 1 << 30;
 /// Compares a plan in the clear with its network, layer by layer.
 ///
 /// # Errors
-/// If they differ; the first layer that does is named.
-pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()> {
+/// If they differ; the first layer that does is named. If the network cannot compute the inputs.
+pub fn check(compiled: &Compiled, calibration: &Calibration) -> Result<(), CompileError> {
     let plan = &compiled.plan;
     let tracer = Tracer::of_approximated(compiled);
     let n_examples = calibration.len(&compiled.approximated);
     let tolerance = tolerance(compiled);
-    for example in chosen(calibration, n_examples, is_large(compiled)) {
-        let tensors = dataset::example(&calibration.inputs, example, n_examples);
-        let found = tracer.run(&tensors, Noise::None)?;
-        let Some(expected) = tracer.original(&rounded(&tensors, plan))? else { continue };
+    for index in chosen(calibration, n_examples, is_large(compiled)) {
+        let tensors = example(&calibration.inputs, index, n_examples);
+        let found = tracer.run(&tensors, Noise::None).map_err(unfit)?;
+        let original = tracer.original(&rounded(&tensors, plan)).map_err(unfit)?;
+        let Some(expected) = original else { continue };
         for (k, layer) in plan.layers.iter().enumerate() {
             let range = layer.range.0.abs().max(layer.range.1.abs());
             if compiled.bootstraps.is_some() && range < HIDDEN {
@@ -60,6 +62,10 @@ pub(crate) fn check(compiled: &Compiled, calibration: &Calibration) -> Result<()
         }
     }
     Ok(())
+}
+
+fn unfit(error: impl Display) -> CompileError {
+    CompileError::Calibration(error.to_string())
 }
 
 fn tolerance(compiled: &Compiled) -> f64 {
@@ -90,15 +96,11 @@ fn is_large(compiled: &Compiled) -> bool {
 
 /// The inputs to check on.
 fn chosen(calibration: &Calibration, n_examples: usize, few: bool) -> Vec<usize> {
-    let size = |example: usize| -> f64 {
-        dataset::example(&calibration.inputs, example, n_examples)
-            .iter()
-            .flatten()
-            .map(|x| x.abs())
-            .sum()
+    let size = |index: usize| -> f64 {
+        example(&calibration.inputs, index, n_examples).iter().flatten().map(|x| x.abs()).sum()
     };
     let mut by_size: Vec<(usize, f64)> =
-        (0..n_examples).map(|example| (example, size(example))).collect();
+        (0..n_examples).map(|index| (index, size(index))).collect();
     by_size.sort_by(|a, b| b.1.total_cmp(&a.1));
     let largest = by_size.first().map(|(example, _)| *example);
     let smallest = by_size.last().map(|(example, _)| *example);
@@ -115,15 +117,13 @@ fn compare(
     expected: &[f64],
     elements: impl Iterator<Item = usize>,
     tolerance: f64,
-) -> Result<()> {
+) -> Result<(), CompileError> {
     for i in elements {
         let (found, expected) = (found[i], expected[i]);
         let difference = (found - expected).abs();
         if difference.is_nan() || difference > tolerance {
-            bail!(
-                "the compiled plan does not compute the network: element {i} after `{name}` is {found}, expected {expected}. \
-                 Nothing was written. This is a defect of hecc: please report it with the model"
-            );
+            let layer = name.to_owned();
+            return Err(CompileError::Differs { layer, element: i, found, expected });
         }
     }
     Ok(())

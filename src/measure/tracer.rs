@@ -1,12 +1,12 @@
 //! What a plan computes on one input without encryption, layer by layer, with and without its noise; and what the original
 //! network computes there.
 
-use anyhow::Result;
-use hecc_compiler::interpret;
+use hecc_compiler::interpret::{self, InterpretError};
 use hecc_compiler::pipeline::Compiled;
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::{Layer, VerifiedClientPart, VerifiedPlan};
 use hecc_runtime::client::{RangePolicy, place_inputs, read_outputs};
+use hecc_runtime::error::RunError;
 use hecc_runtime::eval::{ClearEvaluator, Noise};
 use ndarray::ArrayD;
 
@@ -14,7 +14,7 @@ use ndarray::ArrayD;
 const CACHE_BYTES: usize = 1 << 30;
 
 /// Runs a plan and its original network, and records what their layers hold.
-pub(crate) struct Tracer<'a> {
+pub struct Tracer<'a> {
     plan: &'a VerifiedPlan,
     client: VerifiedClientPart,
     evaluator: ClearEvaluator<'a>,
@@ -33,16 +33,16 @@ struct Part {
 }
 
 /// All layers and the outputs, on one input.
-pub(crate) struct Trace {
+pub struct Trace {
     /// Elements of each layer's result.
-    pub(crate) layers: Vec<Vec<f64>>,
+    pub layers: Vec<Vec<f64>>,
     /// Elements of each output, before what the client applies.
-    pub(crate) outputs: Vec<Vec<f64>>,
+    pub outputs: Vec<Vec<f64>>,
 }
 
 impl<'a> Tracer<'a> {
     /// Prepares a plan and the network that it was compiled from.
-    pub(crate) fn new(plan: &'a VerifiedPlan, source: Option<&'a Model>) -> Tracer<'a> {
+    pub fn new(plan: &'a VerifiedPlan, source: Option<&'a Model>) -> Tracer<'a> {
         let mut observed: Vec<Vec<Part>> = plan.ops.iter().map(|_| vec![]).collect();
         for (layer, described) in plan.layers.iter().enumerate() {
             for (value, runs) in &described.slots {
@@ -55,7 +55,7 @@ impl<'a> Tracer<'a> {
     }
 
     /// Prepares a plan that was just compiled and the network with polynomials that it computes.
-    pub(crate) fn of_approximated(compiled: &'a Compiled) -> Tracer<'a> {
+    pub fn of_approximated(compiled: &'a Compiled) -> Tracer<'a> {
         let mut tracer = Tracer::new(&compiled.plan, Some(&compiled.approximated));
         if compiled.integers.is_none() {
             let nodes = compiled.graph.nodes.iter();
@@ -64,8 +64,11 @@ impl<'a> Tracer<'a> {
         tracer
     }
 
-    /// Runs the plan in the clear.
-    pub(crate) fn run(&self, tensors: &[Vec<f64>], noise: Noise) -> Result<Trace> {
+    /// Runs the plan in the clear on one example, a tensor for each input, flattened in row-major order.
+    ///
+    /// # Errors
+    /// If the tensors are not those that the plan takes.
+    pub fn run(&self, tensors: &[Vec<f64>], noise: Noise) -> Result<Trace, RunError> {
         let slots = place_inputs(&self.client, tensors, RangePolicy::Allow)?;
         let empty = |layer: &Layer| vec![0.0; layer.shape.iter().product()];
         let mut layers: Vec<Vec<f64>> = self.plan.layers.iter().map(empty).collect();
@@ -84,13 +87,20 @@ impl<'a> Tracer<'a> {
         Ok(Trace { layers, outputs })
     }
 
-    /// Runs the original network, if it is stored. A layer that is no tensor of it has no elements.
-    pub(crate) fn original(&self, tensors: &[Vec<f64>]) -> Result<Option<Trace>> {
+    /// Runs the original network on the same, if it is stored. A layer that is no tensor of it has no elements.
+    ///
+    /// # Errors
+    /// If values become infinite, or no numbers.
+    ///
+    /// # Panics
+    /// If a tensor has not as many elements as the plan takes.
+    pub fn original(&self, tensors: &[Vec<f64>]) -> Result<Option<Trace>, InterpretError> {
         let Some(model) = self.source else { return Ok(None) };
         let shaped = tensors.iter().zip(&self.plan.inputs);
         let inputs = shaped
             .map(|(tensor, input)| ArrayD::from_shape_vec(input.shape.clone(), tensor.clone()))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, _>>()
+            .expect("tensors have the elements of the plan's inputs");
         let values = interpret::run_all(model, &inputs)?;
         let flat = |array: &ArrayD<f64>| array.iter().copied().collect::<Vec<f64>>();
         let layer = |(layer, tensor): (&Layer, &Option<u32>)| {

@@ -1,7 +1,8 @@
 //! What the client applies to decrypted outputs.
 
-use hecc_grammar::model::{ClientOp, Norm};
 use ndarray::{Array1, ArrayD, ArrayView1, Axis, IxDyn};
+
+use super::client::{ClientOp, Norm};
 
 /// Applies the operations in order, to the result for one input.
 pub fn apply_client_ops(ops: &[ClientOp], x: ArrayD<f64>) -> ArrayD<f64> {
@@ -116,7 +117,7 @@ fn map_lanes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hecc_grammar::model::{Comparison, Function, Integral};
+    use crate::model::{Comparison, Function, Integral};
     use ndarray::array;
 
     #[test]
