@@ -89,6 +89,27 @@ impl Step {
         }
     }
 
+    /// What it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Step::Input(_) => "input",
+            Step::Affine { .. } => "linear",
+            Step::Mul(a, b) if a == b => "square",
+            Step::Mul(..) => "product",
+            Step::Polynomial(..) => "polynomial",
+            Step::Sine(..) => "sine",
+        }
+    }
+
+    /// The degree of its results in what it reads.
+    pub fn degree(&self) -> u32 {
+        match self {
+            Step::Input(_) | Step::Affine { .. } | Step::Sine(..) => 1,
+            Step::Mul(..) => 2,
+            Step::Polynomial(_, coefficients) => coefficients.degree() as u32,
+        }
+    }
+
     /// Levels that it consumes.
     pub fn depth(&self) -> usize {
         match self {

@@ -2,6 +2,7 @@
 //! network computes there.
 
 use hecc_compiler::interpret::{self, InterpretError};
+use hecc_compiler::lower::nodes_of_layers;
 use hecc_compiler::pipeline::Compiled;
 use hecc_grammar::model::Model;
 use hecc_grammar::plan::{Layer, VerifiedClientPart, VerifiedPlan};
@@ -58,8 +59,8 @@ impl<'a> Tracer<'a> {
     pub fn of_approximated(compiled: &'a Compiled) -> Tracer<'a> {
         let mut tracer = Tracer::new(&compiled.plan, Some(&compiled.approximated));
         if compiled.integers.is_none() {
-            let nodes = compiled.graph.nodes.iter();
-            tracer.tensors = nodes.map(|node| Some(node.tensor.0)).collect();
+            let nodes = nodes_of_layers(&compiled.graph, &compiled.plan);
+            tracer.tensors = nodes.into_iter().map(|node| Some(node.tensor.0)).collect();
         }
         tracer
     }

@@ -13,7 +13,6 @@ use super::tables::Tables;
 
 /// One term of an affine map while its products are added to the sums.
 struct Term<'a> {
-    id: NodeId,
     sum: &'a mut RotationSum,
     operands: Vec<Value>,
     /// Of the operand, within a row.
@@ -47,7 +46,7 @@ impl Lowering<'_> {
         let mut results = vec![];
         for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
             let limbs = self.choice.ladder.limbs(level);
-            let mut emit = self.emit(id);
+            let mut emit = self.emit();
             let total = match sum.finish(&mut emit, ct)? {
                 Some(total) => total,
                 // A result that no operand reaches: all its weights are zero.
@@ -90,12 +89,11 @@ impl Lowering<'_> {
         let space = input.space;
         let limbs = self.choice.ladder.limbs(level);
         let mut operands = self.values[source.0].clone();
-        let mut emit = self.emit(id);
+        let mut emit = self.emit();
         for operand in &mut operands {
             *operand = emit.on(*operand, limbs)?;
         }
         let mut term = Term {
-            id,
             sum,
             operands,
             period: input.period().columns,
@@ -152,11 +150,11 @@ impl Lowering<'_> {
         shift: Shift,
         view: impl FnOnce(&Tables, Shift) -> View,
     ) -> Result<(), TypeError> {
-        let mut emit = self.emit(term.id);
+        let mut emit = self.emit();
         let factor = term.sum.factor(&mut emit, term.operands[input], shift, term.period)?;
         let scale = term.target - emit.scale(factor.operand);
         let view = view(&self.tables, factor.giant);
-        let constant = self.emit(term.id).constant(view, scale);
+        let constant = self.emit().constant(view, scale);
         term.sum.add(out, &factor, constant);
         Ok(())
     }

@@ -18,7 +18,7 @@ use hecc_grammar::plan::{
 use crate::bootstrap::Bootstrap;
 use crate::calibrate::Quantiles;
 use crate::emit::Emit;
-use crate::graph::{Graph, NodeId, Step};
+use crate::graph::{Graph, Node, NodeId, Step};
 use crate::poly::{self, Target};
 use crate::primes::HEADROOM;
 use crate::scales::is_uniform;
@@ -27,7 +27,10 @@ use channels::Channels;
 pub use choice::{Bootstraps, Choice, Method, Numbers, Products, Source};
 use tables::Tables;
 
-/// Emits the plan.
+/// The kind of layers in which a step's result gets new levels.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// Emits the plan. Its layers are those of the graph's steps, each followed by that of its bootstrap if it has one.
 ///
 /// # Errors
 /// If an instruction has no type, which is a defect of the compiler.
@@ -41,18 +44,26 @@ pub fn lower(
     if choice.packing.is_batch() {
         plan.batch = plan.params.n_slots();
     }
-    let (tables, values) = (Tables::default(), vec![]);
-    let mut lowering = Lowering { graph, choice, source, costs, plan, tables, values };
+    let tables = Tables::default();
+    let mut lowering =
+        Lowering { graph, choice, source, costs, plan, tables, values: vec![], layers: vec![] };
     for id in graph.ids() {
         if matches!(graph.node(id).step, Step::Input(_)) {
             lowering.declare_input(id);
         }
     }
     for id in graph.ids() {
-        let values = lowering.step(id)?;
-        let values = lowering.bootstrap(id, values)?;
-        lowering.finish_layer(id, &values);
+        let mut values = lowering.step(id)?;
+        // All of a sine is its bootstrap.
+        if !matches!(graph.node(id).step, Step::Sine(..)) {
+            lowering.finish_layer(id, graph.node(id).step.kind(), &values);
+        }
+        if let Some(bootstrap) = lowering.bootstrap_of(id) {
+            values = lowering.bootstrapped(bootstrap, &values)?;
+            lowering.finish_layer(id, BOOTSTRAP, &values);
+        }
         lowering.values.push(values);
+        lowering.layers.push(lowering.plan.layers.len() as u32 - 1);
     }
     for output in &graph.outputs {
         let node = graph.node(output.node);
@@ -86,6 +97,17 @@ pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
     batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
 }
 
+/// The graph's nodes that layers of its plan are of, layer by layer.
+pub fn nodes_of_layers<'a>(graph: &'a Graph, plan: &Plan) -> Vec<&'a Node> {
+    let mut nodes: Vec<&Node> = vec![];
+    let mut left = graph.nodes.iter();
+    for layer in &plan.layers {
+        let same = nodes.last().copied().filter(|_| layer.kind == BOOTSTRAP);
+        nodes.extend(same.or_else(|| left.next()));
+    }
+    nodes
+}
+
 struct Lowering<'a> {
     graph: &'a Graph,
     choice: &'a Choice,
@@ -93,13 +115,16 @@ struct Lowering<'a> {
     costs: &'a Costs,
     plan: Plan,
     tables: Tables,
-    /// The ciphertexts of each step's result.
+    /// The ciphertexts of each step's result, with new levels where it was bootstrapped.
     values: Vec<Vec<Value>>,
+    /// The layer of each of these.
+    layers: Vec<u32>,
 }
 
-impl Lowering<'_> {
-    fn emit(&mut self, id: NodeId) -> Emit<'_> {
-        Emit { plan: &mut self.plan, origin: id.0 as u32 }
+impl<'a> Lowering<'a> {
+    /// Appends to the layer after those that are finished.
+    fn emit(&mut self) -> Emit<'_> {
+        Emit { origin: self.plan.layers.len() as u32, plan: &mut self.plan }
     }
 
     fn limit(&self) -> Option<f64> {
@@ -132,7 +157,7 @@ impl Lowering<'_> {
                 let first: usize =
                     self.plan.inputs[..*index].iter().map(|input| input.slots.len()).sum();
                 let count = self.plan.inputs[*index].slots.len();
-                let mut emit = self.emit(id);
+                let mut emit = self.emit();
                 (first..first + count).map(|ct| emit.op(Op::Input(ct as u32))).collect()
             }
             Step::Affine { terms, bias } => self.affine(id, terms, bias),
@@ -152,7 +177,7 @@ impl Lowering<'_> {
                 let mut results = vec![];
                 for (ct, x) in self.values[x.0].clone().into_iter().enumerate() {
                     let Lowering { plan, tables, .. } = self;
-                    let mut emit = Emit { plan, origin: id.0 as u32 };
+                    let mut emit = Emit { origin: plan.layers.len() as u32, plan };
                     let x = emit.on(x, limbs)?;
                     let mut plaintexts = |row: &[f64]| places.view(row, ct, tables);
                     results.push(poly::evaluate(
@@ -168,14 +193,21 @@ impl Lowering<'_> {
         }
     }
 
-    /// The ciphertexts of a step with new levels, two at a time, if it was chosen for that.
-    fn bootstrap(&mut self, id: NodeId, values: Vec<Value>) -> Result<Vec<Value>, TypeError> {
-        let Method::Bootstrapped(bootstraps) = &self.choice.method else { return Ok(values) };
+    /// How a step's result is bootstrapped, if it was chosen for that.
+    fn bootstrap_of(&self, id: NodeId) -> Option<Bootstrap<'a>> {
+        let Method::Bootstrapped(bootstraps) = &self.choice.method else { return None };
         let Bootstraps { chain, levels } = &**bootstraps;
-        let Some(level) = levels[id.0] else { return Ok(values) };
         let log_slots = self.choice.packing.layouts[id.0].period().log_slots();
-        let bootstrap = Bootstrap { chain, costs: self.costs, log_slots, level };
-        let mut emit = self.emit(id);
+        levels[id.0].map(|level| Bootstrap { chain, costs: self.costs, log_slots, level })
+    }
+
+    /// Ciphertexts with new levels, two at a time.
+    fn bootstrapped(
+        &mut self,
+        bootstrap: Bootstrap<'_>,
+        values: &[Value],
+    ) -> Result<Vec<Value>, TypeError> {
+        let mut emit = self.emit();
         let mut raised = vec![];
         for values in values.chunks(2) {
             raised.extend(bootstrap.emit(&mut emit, values)?);
@@ -195,7 +227,7 @@ impl Lowering<'_> {
         let (all, wanted) = (ladder.limbs(0).len(), ladder.scale(0) + HEADROOM);
         let enough = (1..all).find(|&count| log_q(count) >= wanted);
         let limbs = LimbSet::first(enough.unwrap_or(all));
-        let mut emit = self.emit(id);
+        let mut emit = Emit { origin: self.layers[id.0], plan: &mut self.plan };
         values.into_iter().map(|value| emit.on(value, limbs)).collect()
     }
 
@@ -210,7 +242,7 @@ impl Lowering<'_> {
             | Method::Bootstrapped(_)
             | Method::Integers(Products::ScaleInvariant) => Op::Mul,
         };
-        let mut emit = self.emit(id);
+        let mut emit = self.emit();
         let (a, b) = (emit.on(a, limbs)?, emit.on(b, limbs)?);
         let mut product = emit.op(mul(a, b))?;
         if !summed_first {
@@ -243,16 +275,10 @@ impl Lowering<'_> {
         }
     }
 
-    fn finish_layer(&mut self, id: NodeId, values: &[Value]) {
+    /// Ends a layer of some kind.
+    fn finish_layer(&mut self, id: NodeId, kind: &str, values: &[Value]) {
         let node = self.graph.node(id);
-        let (kind, degree) = match &node.step {
-            Step::Input(_) => ("input", 1),
-            Step::Affine { .. } => ("linear", 1),
-            Step::Mul(a, b) if a == b => ("square", 2),
-            Step::Mul(..) => ("product", 2),
-            Step::Polynomial(_, coefficients) => ("polynomial", coefficients.degree() as u32),
-            Step::Sine(..) => ("sine", 1),
-        };
+        let degree = if kind == BOOTSTRAP { 1 } else { node.step.degree() };
         let origin = (self.source.origin)(node.tensor);
         self.plan.layers.push(Layer {
             name: node.name.clone(),

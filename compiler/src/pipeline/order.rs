@@ -5,6 +5,7 @@ use hecc_grammar::model::Model;
 use super::Task;
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::lower::nodes_of_layers;
 use crate::pass::remove_dead::{Constants, remove_dead};
 use crate::passes::Made;
 use crate::permute::{has_zeros, permute};
@@ -54,7 +55,9 @@ pub(super) fn ordered<R>(
         (None, live) => (live, given),
     };
     if let Some(rearranged) = rearranged {
-        rearranged.name_as_given(&mut planned.found.stages.plan, &planned.graph);
+        let Planned { graph, found, .. } = &mut planned;
+        let nodes = nodes_of_layers(graph, &found.stages.plan);
+        rearranged.name_as_given(&mut found.stages.plan, &nodes);
     }
     Ok(planned)
 }

@@ -4,7 +4,7 @@ use hecc_grammar::model::{Const, Model, Op, Tensor};
 use hecc_grammar::plan::{Plan, Runs};
 use ndarray::{ArrayD, Axis};
 
-use crate::graph::Graph;
+use crate::graph::Node;
 use crate::passes::{Artifact, Made};
 
 use super::axes::{Along, Axes};
@@ -46,10 +46,10 @@ impl Rearranged {
         Rearranged { model: self.model, elements, n_given: before.n_given.clone() }
     }
 
-    /// Makes the layers of a plan of this network, whose steps are those of `graph`, name the elements of the network that was given.
+    /// Makes the layers of a plan of this network, of which each is of a node, name the elements of the network that was given.
     /// Layers that do not hold all of them are no tensors of it.
-    pub(crate) fn name_as_given(&self, plan: &mut Plan, graph: &Graph) {
-        for (layer, node) in plan.layers.iter_mut().zip(&graph.nodes) {
+    pub(crate) fn name_as_given(&self, plan: &mut Plan, nodes: &[&Node]) {
+        for (layer, node) in plan.layers.iter_mut().zip(nodes) {
             let tensor = node.tensor.index();
             let Some(elements) = &self.elements[tensor] else { continue };
             if elements.len() < self.n_given[tensor] {
