@@ -8,7 +8,8 @@ use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
 use hecc_compiler::pipeline::{Compiled, approximate as approximate_only, compile};
 use hecc_grammar::model::Model;
-use hecc_grammar::plan::Op;
+use hecc_grammar::noise;
+use hecc_grammar::plan::{Layer, Op};
 use hecc_grammar::security::Security;
 
 use distance::distance;
@@ -158,6 +159,11 @@ fn forks_and_joins_are_bootstrapped() {
     let raised = plan.values().filter(|(_, op)| matches!(op, Op::ModRaise(..))).count();
     assert!(raised >= 1 && raised == bootstraps.placements.best.n_bootstraps());
     assert_eq!(bootstraps.steps.len(), raised);
+    // Each is a layer, after that of the step whose result it raises.
+    let pairs: Vec<&[Layer]> =
+        plan.layers.windows(2).filter(|pair| pair[1].kind == "bootstrap").collect();
+    assert_eq!(pairs.len(), raised);
+    assert!(pairs.iter().all(|pair| pair[0].name == pair[1].name && pair[0].kind != "bootstrap"));
 
     let tensors = vec![vec![0.6, -0.9, 0.3, 0.8]];
     let Outputs { clear, simulated, encrypted } = run_all(&plan, &tensors, 5);
@@ -169,4 +175,45 @@ fn forks_and_joins_are_bootstrapped() {
         let largest = original.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
         assert!(error < largest * 9f64.exp2().recip(), "{name}: {result:?}, expected {original:?}");
     }
+}
+
+/// Blocks `x + fc(fc(x)²)` of 64 units: bootstraps raise sums of the same errors, moved by many steps.
+fn wide(blocks: usize) -> Model {
+    let weight = |k: usize| ((k * 7919 + k / 64 * 104_729) % 401) as f64 / 2000.0 - 0.1;
+    let weights: Vec<String> = (0..64 * 64).map(|k| weight(k).to_string()).collect();
+    let mut text = format!("model 1 \"wide\"\nc0 : [64,64] = [{}]\n", weights.join(","));
+    text += "t0 = input : [1,64] \"x\"\n";
+    for block in 0..blocks {
+        let x = 4 * block;
+        let (first, square, second, sum) = (x + 1, x + 2, x + 3, x + 4);
+        text += &format!("t{first} = matmul t{x}, c0 : [1,64] \"first{block}\"\n");
+        text += &format!("t{square} = mul t{first}, t{first} : [1,64] \"square{block}\"\n");
+        text += &format!("t{second} = matmul t{square}, c0 : [1,64] \"second{block}\"\n");
+        text += &format!("t{sum} = add t{second}, t{x} : [1,64] \"join{block}\"\n");
+    }
+    text += &format!("output \"y\" t{}\n", 4 * blocks);
+    text.parse().expect("the text is a model")
+}
+
+#[test]
+fn bounds_follow_bootstraps_of_affine_maps() {
+    let model = wide(12);
+    let calibration = Calibration::assumed(&model, -1.0, 1.0);
+    let config = Config {
+        security: Security::insecure_for_tests(),
+        log_n: Some(11),
+        max_levels: Some(4),
+        scheme: SchemeChoice::Ckks,
+        ..Config::standard()
+    };
+    let Compiled { plan, .. } = compile(&model, &calibration, &config).unwrap();
+    let raised = plan.layers.windows(2).filter(|pair| pair[1].kind == "bootstrap");
+    assert!(raised.filter(|pair| pair[0].kind == "linear").count() >= 2);
+    let bound = |value: hecc_grammar::plan::Value| noise::analyze(&plan)[value.index()].bound;
+    let bound = plan.output_values().map(bound).fold(0.0, f64::max);
+    assert!(bound < 2f64.powi(-13), "{bound:e}");
+    let input = (0..64).map(|k| (k * 13 % 21) as f64 / 10.0 - 1.0).collect();
+    let Outputs { clear, encrypted, .. } = run_all(&plan, &[input], 5);
+    let error = distance(&encrypted[0], &clear[0]);
+    assert!(error < bound * plan.outputs[0].factor, "{error:e}, bound {bound:e}");
 }

@@ -68,8 +68,13 @@ fn unfit(error: impl Display) -> CompileError {
     CompileError::Calibration(error.to_string())
 }
 
+/// Sines of bootstraps are as far off as the precision allows, in the clear as well.
 fn tolerance(compiled: &Compiled) -> f64 {
-    let Some(report) = &compiled.integers else { return TOLERANCE };
+    let Some(report) = &compiled.integers else {
+        let of_bootstraps =
+            compiled.bootstraps.as_ref().map(|_| (-compiled.score.precision).exp2());
+        return of_bootstraps.unwrap_or(0.0).max(TOLERANCE);
+    };
     let ratios = report.approximations.iter().map(|(_, error)| error);
     INTEGER_TOLERANCE + 4.0 * ratios.sum::<f64>()
 }
