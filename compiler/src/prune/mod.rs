@@ -118,7 +118,7 @@ pub fn prune(
         let gone = chosen.iter().flat_map(|&group| &layer.groups[group].weights);
         gone.for_each(|&place| weights[place as usize] = 0.0);
     }
-    let fits = method == Method::Hecc;
+    let fits = method == Method::Hecc && chosen.iter().any(|groups| !groups.is_empty());
     let (pruned, errors) =
         masked_in_sequence(model, &layers, masked, &inputs, fits).map_err(broken)?;
     let counts = layers.iter().zip(&chosen).map(|(layer, chosen)| {
