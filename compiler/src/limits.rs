@@ -28,6 +28,8 @@ limits! {
     DOUBLE_RING: f64 = 2.2, "time of a ring of twice the degree";
     /// Rings compared: the smallest that does, and this many more in all.
     RINGS_COMPARED: usize = 2, "rings compared, from the smallest that does";
+    /// A larger ring must be so much faster to be chosen.
+    WORTHWHILE: f64 = 1.03, "by how much a larger ring must be faster";
     /// log2 of the ring degrees of plans without bootstraps.
     LEVELED_RINGS: RangeInclusive<u32> = 11..=16, "rings without bootstraps, log2";
     /// A layout of a step is not looked at if it could take this many times the diagonals of the one with the fewest.
@@ -78,8 +80,6 @@ limits! {
     /// More special primes change predictions by a tenth at most, more plaintext primes mostly for the worse: neither is tried
     /// where the fewest take so much longer than the best.
     NOTABLY: f64 = 1.1, "time, of the best, up to which more primes are tried";
-    /// A larger ring must be so much faster to be chosen for integers.
-    WORTHWHILE: f64 = 1.03, "by how much a larger ring must be faster for integers";
     /// Bits of room for noise that are kept where a modulus is made smaller.
     SLACK: f64 = 0.5, "bits of room kept in a smaller modulus";
     /// Bits that a modulus is widened by at least: primes have no smaller steps.

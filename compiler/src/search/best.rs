@@ -52,11 +52,10 @@ impl Best {
     /// Keeps a plan if it is better than those before it.
     pub(super) fn offer(&mut self, candidate: Candidate, built: Built) {
         let is_better = self.best.as_ref().is_none_or(|(other, best)| {
-            weighed(&built.score, &candidate, other).is_better(&weighed(
-                &best.score,
-                other,
-                &candidate,
-            ))
+            let [own, other] =
+                [(&built.score, &candidate, other), (&best.score, other, &candidate)]
+                    .map(|(score, candidate, other)| weighed(score, candidate, other));
+            own.is_better(&other)
         });
         let lost = match is_better {
             true => self.best.replace((candidate, built)).map(|(candidate, _)| candidate),
