@@ -54,13 +54,15 @@ pub fn lower(
     }
     for id in graph.ids() {
         let mut values = lowering.step(id)?;
+        let (kind, bootstrap) = (graph.node(id).step.kind(), lowering.bootstrap_of(id));
         // All of a sine is its bootstrap.
-        if !matches!(graph.node(id).step, Step::Sine(..)) {
-            lowering.finish_layer(id, graph.node(id).step.kind(), &values);
+        let is_sine = matches!(graph.node(id).step, Step::Sine(..));
+        if !is_sine {
+            lowering.finish_layer(id, kind, &values);
         }
-        if let Some(bootstrap) = lowering.bootstrap_of(id) {
+        if let Some(bootstrap) = bootstrap {
             values = lowering.bootstrapped(bootstrap, &values)?;
-            lowering.finish_layer(id, BOOTSTRAP, &values);
+            lowering.finish_layer(id, if is_sine { kind } else { BOOTSTRAP }, &values);
         }
         lowering.values.push(values);
         lowering.layers.push(lowering.plan.layers.len() as u32 - 1);
