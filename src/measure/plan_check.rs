@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use hecc_compiler::calibrate::{Calibration, example};
 use hecc_compiler::error::CompileError;
+use hecc_compiler::limits;
 use hecc_compiler::pipeline::Compiled;
 use hecc_grammar::plan::{Input, Op, Plan};
 use hecc_runtime::eval::Noise;
@@ -68,12 +69,13 @@ fn unfit(error: impl Display) -> CompileError {
     CompileError::Calibration(error.to_string())
 }
 
-/// Sines of bootstraps are as far off as the precision allows, in the clear as well.
+/// Sines of bootstraps are as far off as the precision allows, in the clear as well; but no further than results may be at all, also
+/// where no bound on them is known.
 fn tolerance(compiled: &Compiled) -> f64 {
     let Some(report) = &compiled.integers else {
-        let of_bootstraps =
-            compiled.bootstraps.as_ref().map(|_| (-compiled.score.precision).exp2());
-        return of_bootstraps.unwrap_or(0.0).max(TOLERANCE);
+        let bits = compiled.score.precision.max(limits::LEAST_BITS);
+        let of_sines = compiled.bootstraps.as_ref().map_or(0.0, |_| (-bits).exp2());
+        return TOLERANCE.max(of_sines);
     };
     let ratios = report.approximations.iter().map(|(_, error)| error);
     INTEGER_TOLERANCE + 4.0 * ratios.sum::<f64>()
