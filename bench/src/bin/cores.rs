@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     let unlimited = simulated(&plan, seconds, &widths, usize::MAX);
     println!("| any number of cores | {unlimited:.3} s |");
     let gigabytes = passing(&plan) as f64 / 1e9;
-    println!("| keys and weights that pass from memory | {gigabytes:.1} GB |");
+    println!("| keys, what they multiply, and weights pass from memory | {gigabytes:.1} GB |");
     Ok(())
 }
 
@@ -167,7 +167,7 @@ fn share(running: &mut [Running], widths: &[usize], cores: usize) {
     }
 }
 
-/// Bytes of keys and encoded weights that instructions read, each as often as it is read.
+/// Bytes of keys, with the digits that they multiply and the results, and of encoded weights, each as often as it is read.
 fn passing(plan: &Plan) -> u64 {
     let params = &plan.params;
     let of_weights = Encoding::of_weights(params.scheme());
