@@ -18,8 +18,10 @@ use std::rc::Rc;
 use hecc_compiler::calibrate::Calibration;
 use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::pass::approximate::ApproximateConfig;
+use hecc_compiler::pass::bundle::bundle;
 use hecc_compiler::pass::eliminate_common::eliminate_common;
 use hecc_compiler::pass::eliminate_dead::eliminate_dead;
+use hecc_compiler::pass::fuse_divisions::fuse_divisions;
 use hecc_compiler::passes::{Made, Passes};
 use hecc_compiler::pipeline::compile_observed;
 use hecc_grammar::model::{Model, Op};
@@ -53,8 +55,12 @@ fn models_through_all_passes() {
 
 #[test]
 fn plans_through_one_pass() {
-    let passes: [(&str, PlanPass); 2] =
-        [("eliminate_common", eliminate_common), ("eliminate_dead", eliminate_dead)];
+    let passes: [(&str, PlanPass); 4] = [
+        ("eliminate_common", eliminate_common),
+        ("eliminate_dead", eliminate_dead),
+        ("fuse_divisions", fuse_divisions),
+        ("bundle", bundle),
+    ];
     for (pass, run) in passes {
         for path in files(&Path::new("tests/plan").join(pass), "plan") {
             let plan: Plan =

@@ -38,6 +38,8 @@ limits! {
     DIAGONALS_ALWAYS_COUNTED: usize = 1 << 20, "diagonals of layouts that are always looked at";
     /// Times that keys are left out where keys and values take more than memory: values take more with fewer keys.
     FEWER_KEYS: usize = 3, "times that keys are left out where memory is short";
+    /// Sums, and products with keys, computed in one pass at most: blocks of all their results are held in the caches at once.
+    PRODUCTS_AT_ONCE: usize = 8, "sums or products with keys computed in one pass";
     /// The scale, in bits, of the first noise analysis.
     TRIAL_SCALE: f64 = 40.0, "scale of the first noise analysis, bits";
     /// The smallest scale, in bits: primes any smaller are too few.

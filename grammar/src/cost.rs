@@ -4,7 +4,8 @@
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
 use crate::plan::{
-    ConstantId, Form, KeyUse, LimbSet, Op, Params, PlainUse, Plan, Scheme, Type, Value, View,
+    ConstantId, Form, KeyUse, LimbSet, Op, Params, PlainUse, Plan, Scheme, Together, Type, Value,
+    View,
 };
 
 /// Seconds per kernel on one core, measured on 2 cores of AMD EPYC (Zen 3, AVX2).
@@ -202,23 +203,24 @@ fn instruction(costs: &Costs, plan: &Plan, value: Value) -> f64 {
         Op::MulPlain(..) => shape.passes(costs.mul_add, polys * limbs),
         Op::DotPlain(terms) => {
             let of_two = shape.dot_term(costs, ty.form == Form::QP);
-            let in_one_pass = plan.batch > 1;
-            (terms.len() * polys) as f64 / 2.0 * of_two * if in_one_pass { MULTIPLE } else { 1.0 }
+            let multiples = plan.together(value) == Some(Together::SumsOfMultiples);
+            let part = if multiples && plan.is_bundled(value) { MULTIPLE } else { 1.0 };
+            (terms.len() * polys) as f64 / 2.0 * of_two * part
         }
         Op::Mul(..) => match plan.params.scheme() {
             Scheme::Ckks => shape.passes(costs.mul_add, 4 * limbs),
             Scheme::Bfv => shape.exact_square(costs),
         },
         Op::MulBgv(..) => shape.passes(costs.mul_add, 6 * limbs),
-        Op::ModSwitch(a, _) => {
-            let dropped = plan.ty(*a).limbs.len() - shape.n_limbs;
-            shape.divide(costs, polys, dropped, shape.n_limbs)
+        Op::Rescale(a) | Op::ModSwitch(a, _) | Op::ModDown(a) => {
+            let of = plan.ty(*a);
+            let before = Shape { n_limbs: of.limbs.len(), ..shape };
+            let all = if of.form == Form::QP { before.n_extended() } else { before.n_limbs };
+            shape.divide(costs, polys, all - shape.n_limbs, shape.n_limbs)
         }
-        Op::Rescale(_) => Shape { n_limbs: shape.n_limbs + 1, ..shape }.rescale(costs, polys),
         Op::Decompose(_) => shape.decompose(costs),
         Op::ApplyKey(..) => shape.apply_key(costs),
         Op::ModUp(_) => shape.mod_up(costs),
-        Op::ModDown(_) => shape.mod_down(costs),
         Op::ModRaise(..) => shape.transforms(costs, polys * limbs),
     }
 }
@@ -313,8 +315,8 @@ pub fn value_bytes(params: &Params, ty: Type) -> u64 {
     limbs as u64 * (8 << params.log_n)
 }
 
-/// Largest number of bytes alive at once when instructions run in order and values are freed after their last use, as plaintexts are
-/// that are used more than once.
+/// Largest number of bytes alive at once when bundles of instructions run in order and values are freed after their last use, as
+/// plaintexts are that are used more than once.
 pub fn peak_value_bytes(plan: &Plan) -> u64 {
     let last_uses = plan.last_uses();
     let mut dying = vec![vec![]; plan.ops.len() + 1];
@@ -330,12 +332,13 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
         dead[uses.last.index()] += bytes;
     }
     let (mut alive, mut peak) = (0, 0);
-    for (i, &ty) in plan.types.iter().enumerate() {
-        alive += value_bytes(&plan.params, ty) + born[i];
+    for bundle in plan.bundles() {
+        let made = |i: usize| value_bytes(&plan.params, plan.types[i]) + born[i];
+        alive += bundle.clone().map(made).sum::<u64>();
         peak = peak.max(alive);
-        alive -= dead[i];
-        for &value in &dying[i] {
-            alive -= value_bytes(&plan.params, plan.types[value]);
+        for i in bundle {
+            let values = dying[i].iter().map(|&value| value_bytes(&plan.params, plan.types[value]));
+            alive -= dead[i] + values.sum::<u64>();
         }
     }
     peak

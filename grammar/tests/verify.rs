@@ -29,7 +29,7 @@ const CHECKS: [&str; 5] = [
 type Change = fn(&mut Plan);
 
 /// Changes of a plan that no text can make: texts are counted and typed when they are read. With the messages of the refusals.
-const CHANGES: [(Change, &str); 8] = [
+const CHANGES: [(Change, &str); 9] = [
     (
         |plan| plan.params.q = vec![3; 65],
         "parameters: 65 ciphertext-modulus and 1 special primes, expected 1 to 64 and 0 to 64",
@@ -45,6 +45,10 @@ const CHANGES: [(Change, &str); 8] = [
     (|plan| plan.types.truncate(3), "parameters: instructions, types and origins differ in number"),
     (
         |plan| plan.origins.truncate(3),
+        "parameters: instructions, types and origins differ in number",
+    ),
+    (
+        |plan| plan.joined.truncate(3),
         "parameters: instructions, types and origins differ in number",
     ),
     (

@@ -125,9 +125,7 @@ fn plan() -> (VerifiedPlan, Vec<&'static str>) {
         let scaled = op(&mut plan, "mul_plain", Op::MulPlain(x, c));
         let digits = op(&mut plan, "decompose", Op::Decompose(scaled));
         let switched = op(&mut plan, "apply_key", Op::ApplyKey(digits, Key::Rotate(i + 1)));
-        // Read by a rescale only: one division for both.
-        let switched = op(&mut plan, "mod_down, not divided", Op::ModDown(switched));
-        op(&mut plan, "mod_down and rescale", Op::Rescale(switched));
+        op(&mut plan, "rescale, QP", Op::Rescale(switched));
         let c = table(&mut plan);
         op(&mut plan, "add_plain", Op::AddPlain(x, c));
     }

@@ -191,6 +191,8 @@ pub(super) enum Stage {
     EliminateCommon,
     /// Without those that nothing reads.
     EliminateDead,
+    /// With divisions that follow each other done at once.
+    FuseDivisions,
     /// The plan.
     Plan,
 }

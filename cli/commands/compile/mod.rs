@@ -81,7 +81,8 @@ pub(crate) fn compile(args: &Args, console: &Console) -> Result<()> {
             | Stage::Pack
             | Stage::Lower
             | Stage::EliminateCommon
-            | Stage::EliminateDead => watch.borrow_mut().text().ok_or_else(|| not_made(stage))?,
+            | Stage::EliminateDead
+            | Stage::FuseDivisions => watch.borrow_mut().text().ok_or_else(|| not_made(stage))?,
         };
         let json = stage_json(stage, &text);
         return console.result(text, json);

@@ -101,6 +101,7 @@ impl Stage {
             Stage::Lower => pass.name == "lower",
             Stage::EliminateCommon => pass.name == "eliminate_common",
             Stage::EliminateDead => pass.name == "eliminate_dead",
+            Stage::FuseDivisions => pass.name == "fuse_divisions",
         }
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod approximate;
 pub mod assign_levels;
+pub mod bundle;
 pub mod compose_rotations;
 pub mod eliminate_common;
 pub mod eliminate_dead;
 mod expression;
+pub mod fuse_divisions;
 pub mod integers;
 pub mod lift_quantizers;
 pub mod linearize;

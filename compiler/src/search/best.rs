@@ -24,7 +24,7 @@ impl Built {
     /// Whether nothing better is to be expected of plans that promise this and worse: it fits into memory, with all of its keys or in
     /// less time than that.
     fn is_final(&self, promised: &Score) -> bool {
-        self.score.fits() && (self.stages.has_all_keys() || !promised.is_better(&self.score))
+        self.score.fits() && (self.stages.has_all_keys || !promised.is_better(&self.score))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use hecc_grammar::cost;
-use hecc_grammar::plan::Plan;
+use hecc_grammar::plan::{Plan, TypeError};
 
 use crate::config::Config;
 use crate::error::CompileError;
@@ -11,9 +11,11 @@ use crate::graph::Graph;
 use crate::limits;
 use crate::lower::{Choice, Source, lower};
 use crate::pack::{PackConfig, Packer, Packing, pack_batch};
+use crate::pass::bundle::bundle;
 use crate::pass::compose_rotations::compose_rotations;
 use crate::pass::eliminate_common::eliminate_common;
 use crate::pass::eliminate_dead::eliminate_dead;
+use crate::pass::fuse_divisions::fuse_divisions;
 use crate::passes::{Decided, Made, Passes};
 
 use super::Objective;
@@ -76,7 +78,9 @@ impl<'a> Problem<'a> {
             }
             let compose = || Decided(compose_rotations(&stages.plan, bytes));
             let Some(plan) = self.passes.try_out("compose_rotations", compose).0? else { break };
-            stages.whole.get_or_insert(std::mem::replace(&mut stages.plan, plan));
+            stages.has_all_keys = false;
+            stages.advance("compose_rotations", plan);
+            stages.run(self.passes, "bundle", bundle)?;
         }
         Ok(stages)
     }
@@ -84,39 +88,52 @@ impl<'a> Problem<'a> {
     /// The plan of a choice with a key for every rotation.
     pub(super) fn lowered(&self, choice: &Choice) -> Result<Stages, CompileError> {
         let Problem { graph, source, config, passes, .. } = self;
-        let lowered = passes.try_out("lower", || lower(graph, choice, source, &config.costs))?;
-        let shared = passes.try_out("eliminate_common", || eliminate_common(&lowered))?;
-        let plan = passes.try_out("eliminate_dead", || eliminate_dead(&shared))?;
-        Ok(Stages { lowered, shared, whole: None, plan })
+        let plan = passes.try_out("lower", || lower(graph, choice, source, &config.costs))?;
+        let mut stages = Stages { before: vec![], name: "lower", has_all_keys: true, plan };
+        stages.run(passes, "eliminate_common", eliminate_common)?;
+        stages.run(passes, "eliminate_dead", eliminate_dead)?;
+        stages.run(passes, "fuse_divisions", fuse_divisions)?;
+        stages.run(passes, "bundle", bundle)?;
+        Ok(stages)
     }
 }
 
 /// A plan with what it was before.
 pub struct Stages {
-    /// As lowered.
-    lowered: Plan,
-    /// Without what is computed twice.
-    shared: Plan,
-    /// Without what nothing reads, if that takes too much memory.
-    whole: Option<Plan>,
-    /// Without what nothing reads, and where memory is short with fewer keys.
+    /// What passes made of which others made the next, with their names.
+    before: Vec<(&'static str, Plan)>,
+    /// The last pass.
+    name: &'static str,
+    /// Whether all rotations have keys of their own.
+    pub(super) has_all_keys: bool,
+    /// What the last pass made.
     pub plan: Plan,
 }
 
 impl Stages {
-    /// Whether all rotations have keys of their own.
-    pub(super) fn has_all_keys(&self) -> bool {
-        self.whole.is_none()
+    /// Runs the next pass.
+    fn run(
+        &mut self,
+        passes: &Passes,
+        name: &'static str,
+        pass: impl Fn(&Plan) -> Result<Plan, TypeError>,
+    ) -> Result<(), CompileError> {
+        let plan = passes.try_out(name, || pass(&self.plan))?;
+        self.advance(name, plan);
+        Ok(())
+    }
+
+    fn advance(&mut self, name: &'static str, plan: Plan) {
+        let before = std::mem::replace(&mut self.plan, plan);
+        self.before.push((std::mem::replace(&mut self.name, name), before));
     }
 
     /// Tells of the stages of the plan that was chosen.
     pub(crate) fn show(&self, choice: &Choice, passes: &Passes) {
         passes.show("pack", Made::Packing(&choice.packing));
-        passes.show("lower", Made::Plan(&self.lowered));
-        passes.show("eliminate_common", Made::Plan(&self.shared));
-        passes.show("eliminate_dead", Made::Plan(self.whole.as_ref().unwrap_or(&self.plan)));
-        if self.whole.is_some() {
-            passes.show("compose_rotations", Made::Plan(&self.plan));
+        for (name, plan) in &self.before {
+            passes.show(name, Made::Plan(plan));
         }
+        passes.show(self.name, Made::Plan(&self.plan));
     }
 }

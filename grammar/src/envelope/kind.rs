@@ -5,7 +5,7 @@ use std::fmt;
 /// The first eight bytes. The first is not text and the last three are changed by text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"\x89hecc\r\n\x1a";
 /// The version of the container and of all payloads. Readers refuse every other version.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Bytes of the fields, up to the padding.
 pub(super) const FIELDS: usize = 72;

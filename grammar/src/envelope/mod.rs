@@ -243,7 +243,7 @@ mod tests {
         let file = seal(Kind::SecretKey, KEYS, b"eleven more");
         let envelope = open(file.clone().into(), Kind::SecretKey).unwrap();
         let mut newer = file.clone();
-        newer[8] = 9;
+        newer[8] = 77;
         let mut unknown = newer.clone();
         unknown[12] = 77;
         let messages = [
@@ -259,8 +259,8 @@ mod tests {
         .map(|error| error.to_string());
         let expected = [
             "this is a secret key, expected a plan",
-            "this is a secret key of format version 9, this program reads version 8 only",
-            "this is a file of format version 9, this program reads version 8 only",
+            "this is a secret key of format version 77, this program reads version 9 only",
+            "this is a file of format version 77, this program reads version 9 only",
             "the file has 120 bytes, expected 123: it is truncated",
             "the file has 3 bytes, expected 112: it is truncated",
             "this is not a file of hecc: it does not start with the eight bytes that all of them do",

@@ -1,6 +1,7 @@
 //! The ciphertext program: a straight-line list of instructions, the constants it multiplies by, and what its
 //! inputs and outputs mean.
 
+mod bundle;
 mod class;
 mod client_part;
 mod correction_factors;
@@ -26,6 +27,7 @@ mod validation;
 mod verify;
 mod view;
 
+pub use bundle::{MOST_TOGETHER, Together};
 pub use class::{class_names, class_of};
 pub use client_part::ClientPart;
 pub use embedding::EmbeddingDiagonal;
@@ -181,6 +183,8 @@ pub struct Plan {
     pub types: Vec<Type>,
     /// The layer that each instruction belongs to, an index of `layers`.
     pub origins: Vec<u32>,
+    /// Whether each instruction is computed in one pass with the one before it.
+    pub joined: Vec<bool>,
     /// Layers, for reports.
     pub layers: Vec<Layer>,
     /// How good it is, if it was compared with the network that it was compiled from. For reports.
@@ -212,12 +216,13 @@ impl Plan {
             ops: vec![],
             types: vec![],
             origins: vec![],
+            joined: vec![],
             layers: vec![],
             validation: None,
         }
     }
 
-    /// Appends an instruction of layer `origin`, typed by [`Op::infer`].
+    /// Appends an instruction of layer `origin`, typed by [`Op::infer`] and computed by itself.
     ///
     /// # Errors
     /// If it has none.
@@ -226,6 +231,7 @@ impl Plan {
         self.ops.push(op);
         self.types.push(ty);
         self.origins.push(origin);
+        self.joined.push(false);
         Ok(Value(self.ops.len() as u32 - 1))
     }
 

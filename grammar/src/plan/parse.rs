@@ -113,10 +113,11 @@ impl Reader {
         Ok(())
     }
 
-    /// `v7 = ..`, or the place of a tensor: `v7 [..]`.
+    /// `v7 = ..`, `with v7 = ..`, or the place of a tensor: `v7 [..]`.
     fn read_value_line(&mut self, statement: Piece<'_>) -> Result<(), LineError> {
         let plan = self.plan.as_mut().expect("the plan line came first");
         let mut inner = Inner::of(statement.clone());
+        let with = inner.take(Rule::with);
         let value = inner.next();
         if let Some(runs) = inner.take(Rule::runs) {
             let place = (Value(index(&value)?), read_runs(&runs)?);
@@ -133,6 +134,7 @@ impl Reader {
         let op = operands::read(operation.clone())?;
         let new = plan.push(op, self.origin).map_err(|e| error(&operation, e.to_string()))?;
         let inferred = plan.ty(new);
+        plan.joined[new.index()] = with.is_some();
         let annotated = inner.take(Rule::r#type).ok_or_else(|| {
             error(&operation, format!("expected the type behind it, : {inferred}"))
         })?;

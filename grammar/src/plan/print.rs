@@ -36,7 +36,8 @@ impl Display for Plan {
                 writeln!(f, "layer {layer}:")?;
                 origin = Some(layer);
             }
-            writeln!(f, "{value} = {op} : {}", self.ty(value))?;
+            let with = if self.joined[value.index()] { "with " } else { "" };
+            writeln!(f, "{with}{value} = {op} : {}", self.ty(value))?;
         }
         self.outputs.iter().try_for_each(|output| write_output(f, output))?;
         self.validation.iter().try_for_each(|validation| write_validation(f, validation))

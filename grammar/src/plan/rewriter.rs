@@ -2,7 +2,7 @@
 
 use super::{Op, Plan, TypeError, Value};
 
-/// A new plan under construction from an old one. Everything but the instructions is kept.
+/// A new plan under construction from an old one. Everything is kept but the instructions, and which of them share a pass.
 pub struct Rewriter<'a> {
     old: &'a Plan,
     new: Plan,
@@ -25,6 +25,7 @@ impl<'a> Rewriter<'a> {
             ops: vec![],
             types: vec![],
             origins: vec![],
+            joined: vec![],
         };
         Rewriter { old, new, new_values: vec![None; old.ops.len()] }
     }
@@ -49,6 +50,14 @@ impl<'a> Rewriter<'a> {
     pub fn copy(&mut self, value: Value) -> Result<Value, TypeError> {
         let op = self.old.ops[value.index()].map_operands(|v| self.new_value(v));
         self.new.push(op, self.old.origins[value.index()])
+    }
+
+    /// Has the last instruction computed in one pass with the one before it.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn join(&mut self) {
+        *self.new.joined.last_mut().expect("an instruction was appended") = true;
     }
 
     /// Declares what an old value became.

@@ -21,6 +21,7 @@ pub(super) fn push(plan: &mut Plan, op: Op, origin: u32) -> Option<Value> {
         plan.ops.pop();
         plan.types.pop();
         plan.origins.pop();
+        plan.joined.pop();
         return None;
     }
     Some(value)
@@ -52,7 +53,7 @@ pub(super) fn instruction(of: &mut Choices, plan: &mut Plan) -> Option<Op> {
     let fits = |ty: Type| match opcode {
         Opcode::ApplyKey => ty.form == Form::Digits,
         Opcode::ModDown => ty.form == Form::QP,
-        Opcode::Rescale => ty.form == Form::Q && ty.limbs.len() > 1 && ty.scale > 50.0,
+        Opcode::Rescale => ty.form != Form::Digits && ty.limbs.len() > 1 && ty.scale > 50.0,
         Opcode::ModRaise => ty.form == Form::Q && ty.limbs.len() == 1,
         Opcode::Input
         | Opcode::Add

@@ -44,10 +44,23 @@ fn plan(of: &mut Choices) -> Plan {
             push(&mut plan, op, origin);
         }
     }
+    bundle(of, &mut plan);
     plan.layers = (0..n_layers).map(|_| layer(of, &plan)).collect();
     plan.outputs = (0..of.below(3)).map(|_| output(of, &plan)).collect();
     plan.validation = of.coin().then(|| validation(of, plan.outputs.len()));
     plan
+}
+
+/// Has some neighbors computed in one pass that can be.
+fn bundle(of: &mut Choices, plan: &mut Plan) {
+    let mut first = Value(0);
+    for i in 1..plan.ops.len() {
+        let value = Value(i as u32);
+        plan.joined[i] = plan.keeps_apart(first, value).is_none() && of.coin();
+        if !plan.joined[i] {
+            first = value;
+        }
+    }
 }
 
 fn table(of: &mut Choices, scheme: Scheme, count: usize) -> Vec<f32> {

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::scheme::ckks::Embedding;
 
+use super::clear::{Arithmetic, Held};
 use super::normal::Normal;
 use super::slots;
 
@@ -27,7 +28,6 @@ pub(super) struct Approximate<'a> {
     plan: &'a VerifiedPlan,
     /// The slots of the constants that fit the budget.
     constants: Vec<Option<Slots>>,
-    last_uses: Vec<Option<usize>>,
     errors: Vec<noise::Deviation>,
     embedding: OnceLock<Embedding>,
     normal: Normal,
@@ -38,6 +38,30 @@ enum Plain<'a> {
     Same(f64),
     Held(&'a Slots),
     Made(Slots),
+}
+
+/// A run on one input.
+pub(super) struct ApproximateRun<'r> {
+    pub(super) of: &'r Approximate<'r>,
+    pub(super) inputs: &'r [Vec<f64>],
+    pub(super) noise: Noise,
+}
+
+impl Arithmetic for ApproximateRun<'_> {
+    type Slots = Slots;
+
+    fn compute(&self, value: Value, operands: &[Arc<Held<Slots>>]) -> Held<Slots> {
+        let op = &self.of.plan.ops[value.index()];
+        let mut slots = self.of.step(op, operands, self.inputs);
+        if let Noise::Predicted(seed) = self.noise {
+            self.of.disturb(value, op, Arc::make_mut(&mut slots), seed);
+        }
+        slots
+    }
+
+    fn observe(&self, value: Value, slots: &Slots, observe: &mut impl FnMut(Value, &[f64])) {
+        observe(value, &slots.re);
+    }
 }
 
 impl<'a> Approximate<'a> {
@@ -56,37 +80,10 @@ impl<'a> Approximate<'a> {
         Approximate {
             plan,
             constants: plan.constants.iter().enumerate().map(&mut hold).collect(),
-            last_uses: plan.last_uses(),
             errors: noise::analyze(plan),
             embedding: OnceLock::new(),
             normal: Normal::new(),
         }
-    }
-
-    pub(super) fn run(
-        &self,
-        inputs: &[Vec<f64>],
-        noise: Noise,
-        mut observe: impl FnMut(Value, &[f64]),
-    ) -> Vec<Vec<f64>> {
-        let mut values: Vec<Option<Arc<Slots>>> = vec![None; self.plan.ops.len()];
-        for (value, op) in self.plan.values() {
-            let mut slots = self.step(op, inputs, &values);
-            if let Noise::Predicted(seed) = noise {
-                self.disturb(value, op, Arc::make_mut(&mut slots), seed);
-            }
-            observe(value, &slots.re);
-            if self.last_uses[value.index()].is_some() {
-                values[value.index()] = Some(slots);
-            }
-            for operand in op.operands() {
-                if self.last_uses[operand.index()] == Some(value.index()) {
-                    values[operand.index()] = None;
-                }
-            }
-        }
-        let output = |v: Value| values[v.index()].as_ref().expect("outputs are kept").re.clone();
-        self.plan.output_values().map(output).collect()
     }
 
     /// Adds what encryption would: an error, and to raised ciphertexts multiples of their prime.
@@ -112,38 +109,32 @@ impl<'a> Approximate<'a> {
         }
     }
 
-    fn step(&self, op: &Op, inputs: &[Vec<f64>], values: &[Option<Arc<Slots>>]) -> Arc<Slots> {
-        let operand = |v: Value| values[v.index()].as_ref().expect("operands precede users");
+    fn step(&self, op: &Op, of: &[Arc<Held<Slots>>], inputs: &[Vec<f64>]) -> Arc<Slots> {
         Arc::new(match op.meaning() {
             Meaning::Input(index) => Slots::real(inputs[index as usize].clone()),
-            Meaning::Sum(a, b) => slots::add(operand(a), operand(b), 1.0),
-            Meaning::Difference(a, b) => slots::add(operand(a), operand(b), -1.0),
-            Meaning::Negation(a) => slots::scale(operand(a), -1.0),
-            Meaning::Product(a, b) => slots::product(operand(a), operand(b)),
-            Meaning::PlainSum(a, c) => match self.slots(c) {
-                Plain::Same(c) => slots::shift(operand(a), c),
-                Plain::Held(c) => slots::add(operand(a), c, 1.0),
-                Plain::Made(c) => slots::add(operand(a), &c, 1.0),
+            Meaning::Sum(..) => slots::add(&of[0], &of[1], 1.0),
+            Meaning::Difference(..) => slots::add(&of[0], &of[1], -1.0),
+            Meaning::Negation(_) => slots::scale(&of[0], -1.0),
+            Meaning::Product(..) => slots::product(&of[0], &of[1]),
+            Meaning::PlainSum(_, c) => match self.slots(c) {
+                Plain::Same(c) => slots::shift(&of[0], c),
+                Plain::Held(c) => slots::add(&of[0], c, 1.0),
+                Plain::Made(c) => slots::add(&of[0], &c, 1.0),
             },
-            Meaning::PlainProduct(a, c) => self.dot(&[(a, c)], operand),
-            Meaning::PlainProducts(terms) => self.dot(terms, operand),
-            Meaning::Rotation(a, steps) => slots::rotate(operand(a), steps as usize),
-            Meaning::Conjugation(a) => slots::conjugate(operand(a)),
-            Meaning::Same(a) => return operand(a).clone(),
+            Meaning::PlainProduct(..) | Meaning::PlainProducts(_) => self.dot(&op.constants(), of),
+            Meaning::Rotation(_, steps) => slots::rotate(&of[0], steps as usize),
+            Meaning::Conjugation(_) => slots::conjugate(&of[0]),
+            Meaning::Same(_) => return Arc::clone(&of[0]),
         })
     }
 
-    fn dot<'v>(
-        &self,
-        terms: &[(Value, ConstantId)],
-        operand: impl Fn(Value) -> &'v Arc<Slots>,
-    ) -> Slots {
+    fn dot(&self, constants: &[ConstantId], of: &[Arc<Held<Slots>>]) -> Slots {
         let mut sum = Slots::real(vec![0.0; self.plan.params.n_slots()]);
-        for (a, c) in terms {
-            match self.slots(*c) {
-                Plain::Same(c) => slots::add_scaled(&mut sum, operand(*a), c),
-                Plain::Held(c) => slots::add_product(&mut sum, operand(*a), c),
-                Plain::Made(c) => slots::add_product(&mut sum, operand(*a), &c),
+        for (slots, constant) in of.iter().zip(constants) {
+            match self.slots(*constant) {
+                Plain::Same(c) => slots::add_scaled(&mut sum, slots, c),
+                Plain::Held(c) => slots::add_product(&mut sum, slots, c),
+                Plain::Made(c) => slots::add_product(&mut sum, slots, &c),
             }
         }
         sum

@@ -7,8 +7,10 @@ use hecc_grammar::plan::{ConstantId, Meaning, Op, Value, VerifiedPlan, View};
 use crate::kernel::{Pair, active};
 use crate::ring::{MixedRadix, Modulus};
 
+use super::clear::{Arithmetic, Held};
+
 /// The slots of a value: residues modulo each plaintext prime.
-type Residues = Vec<Vec<u64>>;
+pub(super) type Residues = Vec<Vec<u64>>;
 
 /// See [`ClearEvaluator`](super::ClearEvaluator).
 pub(super) struct Exact<'a> {
@@ -17,21 +19,39 @@ pub(super) struct Exact<'a> {
     radix: MixedRadix,
     /// The slots of the constants that fit the budget.
     constants: Vec<Option<Arc<Residues>>>,
-    last_uses: Vec<Option<usize>>,
     /// Whether a layer names the value: putting integers together takes longer than computing their residues.
     observed: Vec<bool>,
+}
+
+/// A run on one input.
+pub(super) struct ExactRun<'r> {
+    pub(super) of: &'r Exact<'r>,
+    pub(super) inputs: Vec<Arc<Residues>>,
+}
+
+impl Arithmetic for ExactRun<'_> {
+    type Slots = Residues;
+
+    fn compute(&self, value: Value, operands: &[Arc<Held<Residues>>]) -> Held<Residues> {
+        self.of.step(&self.of.plan.ops[value.index()], operands, &self.inputs)
+    }
+
+    fn observe(&self, value: Value, slots: &Residues, observe: &mut impl FnMut(Value, &[f64])) {
+        if self.of.observed[value.index()] {
+            observe(value, &self.of.integers(slots));
+        }
+    }
 }
 
 impl<'a> Exact<'a> {
     pub(super) fn new(plan: &'a VerifiedPlan, cache_bytes: usize) -> Exact<'a> {
         let primes: Vec<Modulus> = plan.params.t().iter().map(|&t| Modulus::new(t)).collect();
         let radix = MixedRadix::new(&primes);
-        let last_uses = plan.last_uses();
         let mut observed = vec![false; plan.ops.len()];
         for (value, _) in plan.layers.iter().flat_map(|layer| &layer.slots) {
             observed[value.index()] = true;
         }
-        let mut exact = Exact { plan, primes, radix, constants: vec![], last_uses, observed };
+        let mut exact = Exact { plan, primes, radix, constants: vec![], observed };
         let each = size_of::<u64>() * plan.params.n_slots() * exact.primes.len();
         let held = (cache_bytes / each).min(plan.constants.len());
         let hold = |i: usize| (i < held).then(|| Arc::new(exact.encode(ConstantId(i as u32))));
@@ -39,71 +59,42 @@ impl<'a> Exact<'a> {
         exact
     }
 
-    pub(super) fn run(
-        &self,
-        inputs: &[Vec<f64>],
-        mut observe: impl FnMut(Value, &[f64]),
-    ) -> Vec<Vec<f64>> {
-        let inputs: Vec<Arc<Residues>> =
-            inputs.iter().map(|slots| Arc::new(self.residues(slots))).collect();
-        let mut values: Vec<Option<Arc<Residues>>> = vec![None; self.plan.ops.len()];
-        for (value, op) in self.plan.values() {
-            let slots = self.step(op, &inputs, &values);
-            if self.observed[value.index()] {
-                observe(value, &self.integers(&slots));
-            }
-            if self.last_uses[value.index()].is_some() {
-                values[value.index()] = Some(slots);
-            }
-            for operand in op.operands() {
-                if self.last_uses[operand.index()] == Some(value.index()) {
-                    values[operand.index()] = None;
-                }
-            }
-        }
-        let output =
-            |v: Value| self.integers(values[v.index()].as_ref().expect("outputs are kept"));
-        self.plan.output_values().map(output).collect()
+    /// The slots of input ciphertexts.
+    pub(super) fn inputs(&self, inputs: &[Vec<f64>]) -> Vec<Arc<Residues>> {
+        inputs.iter().map(|slots| Arc::new(self.residues(slots))).collect()
     }
 
-    fn step(
-        &self,
-        op: &Op,
-        inputs: &[Arc<Residues>],
-        values: &[Option<Arc<Residues>>],
-    ) -> Arc<Residues> {
-        let operand = |v: Value| values[v.index()].as_ref().expect("operands precede users");
+    fn step(&self, op: &Op, of: &[Arc<Held<Residues>>], inputs: &[Arc<Residues>]) -> Arc<Residues> {
         let zip = |a: &Residues, b: &Residues, f: fn(&mut [u64], &[u64], &[u64], &Modulus)| {
             self.each(|i, t, out| f(out, &a[i], &b[i], t))
         };
         Arc::new(match op.meaning() {
             Meaning::Input(index) => return inputs[index as usize].clone(),
-            Meaning::Sum(a, b) => zip(operand(a), operand(b), active().add),
-            Meaning::Difference(a, b) => zip(operand(a), operand(b), active().sub),
-            Meaning::Negation(a) => self.each(|i, t, out| (active().neg)(out, &operand(a)[i], t)),
-            Meaning::Product(a, b) => zip(operand(a), operand(b), active().mul),
-            Meaning::PlainSum(a, c) => zip(operand(a), &self.constant(c), active().add),
-            Meaning::PlainProduct(a, c) => zip(operand(a), &self.constant(c), active().mul),
+            Meaning::Sum(..) => zip(&of[0], &of[1], active().add),
+            Meaning::Difference(..) => zip(&of[0], &of[1], active().sub),
+            Meaning::Negation(_) => self.each(|i, t, out| (active().neg)(out, &of[0][i], t)),
+            Meaning::Product(..) => zip(&of[0], &of[1], active().mul),
+            Meaning::PlainSum(_, c) => zip(&of[0], &self.constant(c), active().add),
+            Meaning::PlainProduct(_, c) => zip(&of[0], &self.constant(c), active().mul),
             Meaning::PlainProducts(terms) => {
                 let constants: Vec<_> = terms.iter().map(|(_, c)| self.constant(*c)).collect();
                 self.each(|i, t, out| {
-                    let terms = terms.iter().zip(&constants);
-                    let pairs: Vec<Pair<'_>> =
-                        terms.map(|((a, _), c)| (&operand(*a)[i][..], &c[i][..])).collect();
+                    let terms = of.iter().zip(&constants);
+                    let pairs: Vec<Pair<'_>> = terms.map(|(a, c)| (&a[i][..], &c[i][..])).collect();
                     (active().dot)(out, &pairs, t);
                 })
             }
-            Meaning::Rotation(a, steps) => self.rows(operand(a), |row, out| {
+            Meaning::Rotation(_, steps) => self.rows(&of[0], |row, out| {
                 let (first, rest) = row.split_at(steps as usize);
                 out[..rest.len()].copy_from_slice(rest);
                 out[rest.len()..].copy_from_slice(first);
             }),
-            Meaning::Conjugation(a) => self.each(|i, _, out| {
-                let (first, second) = operand(a)[i].split_at(self.plan.params.row_length());
+            Meaning::Conjugation(_) => self.each(|i, _, out| {
+                let (first, second) = of[0][i].split_at(self.plan.params.row_length());
                 out[..second.len()].copy_from_slice(second);
                 out[second.len()..].copy_from_slice(first);
             }),
-            Meaning::Same(a) => return operand(a).clone(),
+            Meaning::Same(_) => return Arc::clone(&of[0]),
         })
     }
 
@@ -147,7 +138,7 @@ impl<'a> Exact<'a> {
     }
 
     /// The integers of least magnitude with these residues.
-    fn integers(&self, residues: &Residues) -> Vec<f64> {
+    pub(super) fn integers(&self, residues: &Residues) -> Vec<f64> {
         if let ([t], [slots]) = (&self.primes[..], &residues[..]) {
             return slots.iter().map(|&x| t.centered(x) as f64).collect();
         }

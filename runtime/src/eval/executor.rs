@@ -1,104 +1,125 @@
 //! Runs the instructions of a plan as a graph: independent ones at the same time, each value freed after its last use.
 //!
-//! Ready units of instructions are taken lowest index first, which is the order that the compiler scheduled for memory. What is
-//! computed does not depend on the order, so any number of threads gives the same bits.
+//! Ready bundles of instructions are taken lowest index first, which is the order that the compiler scheduled for memory. What is
+//! computed does not depend on the order, so any number of lanes gives the same bits.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hecc_grammar::plan::{Plan, Value};
+use hecc_grammar::plan::{Op, Plan, Value};
 
-/// How long a thread without work looks for some again and again, before it pauses in between.
-const PATIENCE: Duration = Duration::from_millis(1);
-const PAUSE: Duration = Duration::from_micros(20);
+use super::Backend;
 
-/// Called after each instruction with the numbers done and in total.
+/// Called after each bundle with the numbers of instructions done and in total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// What was computed of a plan and is still needed.
-pub(super) struct Computed<T> {
+pub struct Computed<T> {
     /// Of each instruction, whether it was executed.
-    pub(super) done: Vec<bool>,
+    pub done: Vec<bool>,
     /// The results that are still to be read.
-    pub(super) values: Vec<(Value, Arc<T>)>,
+    pub values: Vec<(Value, Arc<T>)>,
 }
 
 /// Saves what was computed while the execution goes on.
-pub(super) trait Saver<T>: Sync {
-    /// Whether to save now: asked after each unit.
+pub trait Saver<T>: Sync {
+    /// Whether to save now: asked after each bundle.
     fn is_due(&self) -> bool;
 
     /// Saves it.
     fn save(&self, computed: Computed<T>);
 }
 
-/// What is executed, and how.
-pub(super) struct Execution<'a, T> {
-    pub(super) plan: &'a Plan,
-    pub(super) units: &'a [Vec<Value>],
-    pub(super) pool: &'a rayon::ThreadPool,
-    pub(super) progress: Progress<'a>,
-    /// What is computed already.
-    pub(super) start: Option<Computed<T>>,
-    pub(super) saver: Option<&'a dyn Saver<T>>,
+/// What is executed, and what is told of it.
+pub struct Execution<'a, T> {
+    /// Whose instructions.
+    pub plan: &'a Plan,
+    /// The plan's [`bundles`](Plan::bundles).
+    pub bundles: &'a [Range<usize>],
+    /// Told how far it is.
+    pub progress: Progress<'a>,
+    /// Nanoseconds that each instruction took are added here, if there is a place for each.
+    pub spent: &'a [AtomicU64],
+    /// What is computed already, whole bundles of it.
+    pub start: Option<Computed<T>>,
+    /// Saves what was computed.
+    pub saver: Option<&'a dyn Saver<T>>,
 }
 
-/// Executes every unit of instructions with `f(values, operands of each)` and returns the values that leave the plan, in order.
-pub(super) fn execute<T: Send + Sync>(
-    execution: Execution<'_, T>,
-    f: impl Fn(&[Value], &[Vec<Arc<T>>]) -> Vec<T> + Sync,
-) -> Vec<Arc<T>> {
-    let Execution { plan, units, pool, progress, start, saver } = execution;
-    let state = Mutex::new(State::new(plan, units, start));
+impl<'a, T> Execution<'a, T> {
+    /// An execution from the beginning of which nothing is told.
+    pub fn new(plan: &'a Plan, bundles: &'a [Range<usize>]) -> Execution<'a, T> {
+        Execution { plan, bundles, progress: &|_, _| {}, spent: &[], start: None, saver: None }
+    }
+}
+
+/// Executes every bundle of instructions and returns the values that leave the plan, in order.
+///
+/// # Panics
+/// If the back end does.
+pub fn execute<B: Backend>(
+    backend: &B,
+    mut execution: Execution<'_, B::Data>,
+) -> Vec<Arc<B::Data>> {
+    let start = execution.start.take();
+    let state = Mutex::new(State::new(execution.plan, execution.bundles, start));
+    backend.on_lanes(&|lane| work(backend, &execution, &state, lane));
+    let mut state = state.into_inner().expect("workers do not panic while they hold the lock");
+    let take = |value: Value| state.values[value.index()].clone().expect("outputs are kept");
+    let outputs = execution.plan.output_values().map(take).collect();
+    state.values.clear();
+    outputs
+}
+
+/// Executes bundles on one lane until there are no more.
+fn work<B: Backend>(
+    backend: &B,
+    execution: &Execution<'_, B::Data>,
+    state: &Mutex<State<B::Data>>,
+    lane: usize,
+) {
+    let Execution { plan, bundles, progress, spent, saver, .. } = execution;
+    let lock = || state.lock().expect("workers do not panic while they hold the lock");
     let total = plan.ops.len();
-    pool.broadcast(|_| {
-        let mut idle_since = None;
-        loop {
-            let next = state
-                .lock()
-                .expect("workers do not panic while they hold the lock")
-                .take(plan, units);
-            match next {
-                Next::Done => return,
-                Next::Wait => {
-                    // Help with the limbs of an instruction that another thread works on. They come any moment, and are
-                    // done in less time than it takes to wake up.
-                    if rayon::yield_now() == Some(rayon::Yield::Executed) {
-                        idle_since = None;
-                    } else if idle_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
-                        std::thread::yield_now();
-                    } else {
-                        std::thread::sleep(PAUSE);
-                    }
-                }
-                Next::Run(unit, operands) => {
+    let mut idle_since: Option<Instant> = None;
+    loop {
+        let next = lock().take(plan, bundles);
+        match next {
+            Next::Done => return,
+            Next::Wait => {
+                if backend.wait(idle_since.get_or_insert_with(Instant::now).elapsed()) {
                     idle_since = None;
-                    let working = Working { state: &state, finished: false };
-                    let results = f(&units[unit], &operands);
-                    working.finish();
-                    drop(operands);
-                    let mut state =
-                        state.lock().expect("workers do not panic while they hold the lock");
-                    state.finish(plan, &units[unit], results);
-                    let done = state.n_done;
-                    let due = saver.filter(|saver| done < total && saver.is_due());
-                    let computed = due.map(|saver| (saver, state.computed()));
-                    drop(state);
-                    progress(done, total);
-                    if let Some((saver, computed)) = computed {
-                        saver.save(computed);
-                    }
+                }
+            }
+            Next::Run(index, operands) => {
+                idle_since = None;
+                let (bundle, start) = (bundles[index].clone(), Instant::now());
+                let working = Working { state, finished: false };
+                let results = backend.compute(lane, bundle.clone(), &operands);
+                working.finish();
+                drop(operands);
+                // What is computed in one pass takes about as long each.
+                let nanoseconds = start.elapsed().as_nanos() as u64 / bundle.len() as u64;
+                for spent in spent.iter().take(bundle.end).skip(bundle.start) {
+                    spent.fetch_add(nanoseconds, Ordering::Relaxed);
+                }
+                let mut state = lock();
+                state.finish(plan, bundle, results);
+                let done = state.n_done;
+                let due = saver.filter(|saver| done < total && saver.is_due());
+                let computed = due.map(|saver| (saver, state.computed()));
+                drop(state);
+                progress(done, total);
+                if let Some((saver, computed)) = computed {
+                    saver.save(computed);
                 }
             }
         }
-    });
-    let mut state = state.into_inner().expect("workers do not panic while they hold the lock");
-    let take = |value: Value| state.values[value.index()].clone().expect("outputs are kept");
-    let outputs = plan.output_values().map(take).collect();
-    state.values.clear();
-    outputs
+    }
 }
 
 /// Tells the other workers to stop if an instruction panics: they would wait for its result for ever.
@@ -128,13 +149,13 @@ enum Next<T> {
 }
 
 struct State<T> {
-    /// Units whose operands are computed.
+    /// Bundles whose operands are computed.
     ready: BinaryHeap<Reverse<usize>>,
-    /// Of each unit, operands not computed yet.
+    /// Of each bundle, operands not computed yet.
     missing: Vec<usize>,
     /// Of each value, reads still to come; one more for values that leave the plan.
     reads: Vec<usize>,
-    /// Of each value, the units that read it, as often as they do.
+    /// Of each value, the bundles that read it, as often as they do.
     users: Vec<Vec<usize>>,
     values: Vec<Option<Arc<T>>>,
     /// Whether each instruction was executed.
@@ -146,13 +167,13 @@ struct State<T> {
 }
 
 impl<T> State<T> {
-    fn new(plan: &Plan, units: &[Vec<Value>], start: Option<Computed<T>>) -> State<T> {
+    fn new(plan: &Plan, bundles: &[Range<usize>], start: Option<Computed<T>>) -> State<T> {
         let n = plan.ops.len();
         let nothing = || Computed { done: vec![false; n], values: vec![] };
         let Computed { done, values } = start.unwrap_or_else(nothing);
         let mut state = State {
             ready: BinaryHeap::new(),
-            missing: vec![0; units.len()],
+            missing: vec![0; bundles.len()],
             reads: vec![0; n],
             users: vec![vec![]; n],
             values: (0..n).map(|_| None).collect(),
@@ -163,38 +184,37 @@ impl<T> State<T> {
         for (value, data) in values {
             state.values[value.index()] = Some(data);
         }
-        for (unit, values) in units.iter().enumerate() {
-            if state.done[values[0].index()] {
+        for (index, bundle) in bundles.iter().enumerate() {
+            if state.done[bundle.start] {
                 continue;
             }
-            for operand in values.iter().flat_map(|value| plan.ops[value.index()].operands()) {
+            for operand in plan.ops[bundle.clone()].iter().flat_map(Op::operands) {
                 state.reads[operand.index()] += 1;
                 if !state.done[operand.index()] {
-                    state.missing[unit] += 1;
-                    state.users[operand.index()].push(unit);
+                    state.missing[index] += 1;
+                    state.users[operand.index()].push(index);
                 }
             }
-            if state.missing[unit] == 0 {
-                state.ready.push(Reverse(unit));
+            if state.missing[index] == 0 {
+                state.ready.push(Reverse(index));
             }
         }
         plan.output_values().for_each(|value| state.reads[value.index()] += 1);
         state
     }
 
-    fn take(&mut self, plan: &Plan, units: &[Vec<Value>]) -> Next<T> {
+    fn take(&mut self, plan: &Plan, bundles: &[Range<usize>]) -> Next<T> {
         if self.failed || self.n_done == self.values.len() {
             return Next::Done;
         }
-        let Some(Reverse(unit)) = self.ready.pop() else {
+        let Some(Reverse(index)) = self.ready.pop() else {
             return Next::Wait;
         };
         let operand = |value: &Value| {
             self.values[value.index()].clone().expect("operands are computed and kept")
         };
-        let operands =
-            |value: &Value| plan.ops[value.index()].operands().iter().map(operand).collect();
-        Next::Run(unit, units[unit].iter().map(operands).collect())
+        let operands = |op: &Op| op.operands().iter().map(operand).collect();
+        Next::Run(index, plan.ops[bundles[index].clone()].iter().map(operands).collect())
     }
 
     fn computed(&self) -> Computed<T> {
@@ -205,20 +225,20 @@ impl<T> State<T> {
         }
     }
 
-    fn finish(&mut self, plan: &Plan, unit: &[Value], results: Vec<T>) {
-        for (value, result) in unit.iter().zip(results) {
+    fn finish(&mut self, plan: &Plan, bundle: Range<usize>, results: Vec<T>) {
+        for (i, result) in bundle.zip(results) {
             self.n_done += 1;
-            self.done[value.index()] = true;
-            if self.reads[value.index()] > 0 {
-                self.values[value.index()] = Some(Arc::new(result));
+            self.done[i] = true;
+            if self.reads[i] > 0 {
+                self.values[i] = Some(Arc::new(result));
             }
-            for operand in plan.ops[value.index()].operands() {
+            for operand in plan.ops[i].operands() {
                 self.reads[operand.index()] -= 1;
                 if self.reads[operand.index()] == 0 {
                     self.values[operand.index()] = None;
                 }
             }
-            for user in std::mem::take(&mut self.users[value.index()]) {
+            for user in std::mem::take(&mut self.users[i]) {
                 self.missing[user] -= 1;
                 if self.missing[user] == 0 {
                     self.ready.push(Reverse(user));
@@ -230,11 +250,10 @@ impl<T> State<T> {
 
 #[cfg(test)]
 mod tests {
-    use hecc_grammar::plan::{Input, LimbSet, Op, Params, Plaintexts, Profile, Ranges, Runs};
+    use hecc_grammar::plan::{Input, LimbSet, Params, Plaintexts, Profile, Ranges, Runs};
     use hecc_grammar::security::Security;
 
     use super::*;
-    use crate::eval::units::units;
 
     /// A chain of negations of each of eight inputs.
     fn plan() -> Plan {
@@ -267,35 +286,42 @@ mod tests {
         plan
     }
 
-    fn pool(threads: usize) -> rayon::ThreadPool {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    /// Lanes of threads.
+    struct Lanes<'a, T> {
+        count: usize,
+        compute: &'a (dyn Fn(usize, &[Arc<T>]) -> T + Sync),
+    }
+
+    impl<T: Send + Sync> Backend for Lanes<'_, T> {
+        type Data = T;
+
+        fn on_lanes(&self, worker: &(dyn Fn(usize) + Sync)) {
+            std::thread::scope(|scope| {
+                (0..self.count).for_each(|lane| drop(scope.spawn(move || worker(lane))));
+            });
+        }
+
+        fn compute(&self, _: usize, bundle: Range<usize>, operands: &[Vec<Arc<T>>]) -> Vec<T> {
+            bundle.zip(operands).map(|(i, operands)| (self.compute)(i, operands)).collect()
+        }
     }
 
     #[test]
     fn operands_come_first_and_values_are_freed_after_their_last_use() {
         let plan = plan();
-        for threads in 1..5 {
+        for count in 1..5 {
             let alive = Mutex::new(vec![]);
-            let run = |values: &[Value], operands: &[Vec<Arc<Arc<Value>>>]| {
-                let result = Arc::new(values[0]);
+            let compute = |i: usize, operands: &[Arc<Arc<usize>>]| {
+                let result = Arc::new(i);
                 let mut alive = alive.lock().unwrap();
                 alive.push(Arc::downgrade(&result));
                 let live = alive.iter().filter(|weak| weak.upgrade().is_some()).count();
-                // Each worker holds an operand and a result; each of the eight chains at most one value.
-                assert!(live <= 8 + 2 * threads, "{live} values are alive");
-                assert!(operands[0].iter().all(|operand| ***operand < values[0]));
-                vec![result]
+                // Each lane holds an operand and a result; each of the eight chains at most one value.
+                assert!(live <= 8 + 2 * count, "{live} values are alive");
+                assert!(operands.iter().all(|operand| ***operand < i));
+                result
             };
-            let units = units(&plan);
-            let execution = Execution {
-                plan: &plan,
-                units: &units,
-                pool: &pool(threads),
-                progress: &|_, _| {},
-                start: None,
-                saver: None,
-            };
-            execute(execution, run);
+            execute(&Lanes { count, compute: &compute }, Execution::new(&plan, &plan.bundles()));
             assert_eq!(alive.into_inner().unwrap().len(), plan.ops.len());
         }
     }
@@ -303,20 +329,9 @@ mod tests {
     #[test]
     fn a_panic_ends_the_run() {
         let plan = plan();
-        let run = || {
-            let execution = Execution {
-                plan: &plan,
-                units: &units(&plan),
-                pool: &pool(3),
-                progress: &|_, _| {},
-                start: None,
-                saver: None,
-            };
-            execute(execution, |values, _| {
-                assert!(values[0].index() != 90, "as the test wants");
-                vec![()]
-            })
-        };
+        let compute = |i: usize, _: &[Arc<()>]| assert!(i != 90, "as the test wants");
+        let lanes = Lanes { count: 3, compute: &compute };
+        let run = || execute(&lanes, Execution::new(&plan, &plan.bundles()));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
     }
 }

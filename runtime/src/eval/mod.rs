@@ -3,6 +3,7 @@
 //! This module and all that it uses are what a server runs: the secret key's type is not visible from here.
 
 mod approximate;
+mod backend;
 mod cache;
 mod clear;
 mod dots;
@@ -12,16 +13,17 @@ mod executor;
 mod factors;
 mod limbwise;
 mod normal;
+mod processors;
 mod reused;
 mod shared;
 mod slots;
 mod snapshot;
 mod sums;
-mod units;
 
 pub use approximate::Noise;
+pub use backend::Backend;
 pub use clear::{ClearEvaluator, run_clear};
 pub use encrypted::{Evaluator, Options};
-pub use executor::Progress;
+pub use executor::{Computed, Execution, Progress, Saver, execute};
 pub use shared::Shared;
 pub use snapshot::{Keeper, Snapshot, needed};

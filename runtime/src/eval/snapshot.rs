@@ -1,15 +1,16 @@
 //! Where a run stands: taken while it goes on, and enough to go on from.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hecc_grammar::plan::{Op, Plan, Value};
 
 use crate::error::RunError;
-use crate::rlwe::{Ciphertext, Context};
+use crate::rlwe::Ciphertext;
 
-use super::encrypted::Data;
 use super::executor::{Computed, Saver};
+use super::processors::Data;
 
 /// What a run on one input has computed and still needs. Of the same plan, keys and inputs, a run that goes on from it gives
 /// the bits of one that was never interrupted. Nothing in it is secret.
@@ -43,16 +44,13 @@ pub fn needed(plan: &Plan, done: &[bool]) -> Vec<Value> {
 }
 
 /// Whether a result is made again rather than kept: it is as good as its operand, or follows from the inputs.
-pub(super) fn is_made_again(plan: &Plan, context: &Context, value: Value) -> bool {
-    let op = &plan.ops[value.index()];
-    let is_fused = matches!(op, Op::ModDown(_)) && context.is_fused(value);
-    is_fused || matches!(op, Op::Input(_) | Op::Decompose(_))
+pub(super) fn is_made_again(plan: &Plan, value: Value) -> bool {
+    matches!(plan.ops[value.index()], Op::Input(_) | Op::Decompose(_))
 }
 
 /// Turns what the executor has computed into snapshots.
 pub(super) struct Snapshots<'r> {
     pub(super) plan: &'r Plan,
-    pub(super) context: &'r Context,
     /// See [`Snapshot::outputs`].
     pub(super) outputs: &'r [Arc<Ciphertext>],
     pub(super) keeper: &'r dyn Keeper,
@@ -67,7 +65,7 @@ impl Snapshots<'_> {
         }
         let mut kept = BTreeMap::new();
         for (value, data) in values {
-            let made_again = is_made_again(self.plan, self.context, value);
+            let made_again = is_made_again(self.plan, value);
             let source = match self.plan.ops[value.index()].operands()[..] {
                 [operand] if made_again => operand,
                 _ => value,
@@ -93,11 +91,11 @@ impl Saver<Data> for Snapshots<'_> {
     }
 }
 
-/// Checks that a snapshot is one of a run of this plan, in which these units are done at once.
+/// Checks that a snapshot is one of a run of this plan, in which each of these bundles is done at once.
 pub(super) fn check(
     snapshot: &Snapshot,
     plan: &Plan,
-    units: &[Vec<Value>],
+    bundles: &[Range<usize>],
 ) -> Result<(), RunError> {
     let refused = |what: String| Err(RunError::Snapshot { what });
     let Snapshot { outputs, done, values } = snapshot;
@@ -113,11 +111,12 @@ pub(super) fn check(
     if done.len() != plan.ops.len() {
         return refused(format!("{} instructions, the plan has {}", done.len(), plan.ops.len()));
     }
-    let is_done = |value: &Value| done[value.index()];
-    if let Some(unit) =
-        units.iter().find(|unit| unit.iter().any(is_done) && !unit.iter().all(is_done))
-    {
-        return refused(format!("sums from %{} on are done in part", unit[0].0));
+    let in_part = |bundle: &&Range<usize>| {
+        let done = &done[(*bundle).clone()];
+        done.contains(&true) && done.contains(&false)
+    };
+    if let Some(bundle) = bundles.iter().find(in_part) {
+        return refused(format!("sums from %{} on are done in part", bundle.start));
     }
     if !values.keys().copied().eq(needed(plan, done)) {
         return refused("results that nothing reads, or none of one that is read".to_owned());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hecc_grammar::plan::{Form, Key, LimbSet, Op, Params, Plan, Value};
+use hecc_grammar::plan::{Form, Key, LimbSet, Op, Params, Plan};
 
 use crate::ring::{BaseConverter, Modulus, Ring, galois_element, permutation};
 
@@ -19,7 +19,6 @@ pub struct Context {
     pub ring: Ring,
     permutations: HashMap<Key, Vec<u32>>,
     converters: HashMap<Conversion, BaseConverter>,
-    fused: Vec<bool>,
 }
 
 impl Context {
@@ -27,13 +26,8 @@ impl Context {
     pub fn new(plan: &Plan) -> Context {
         let params = plan.params.clone();
         let ring = Ring::new(&params);
-        let mut context = Context {
-            params,
-            ring,
-            permutations: HashMap::new(),
-            converters: HashMap::new(),
-            fused: fused(plan),
-        };
+        let (permutations, converters) = (HashMap::new(), HashMap::new());
+        let mut context = Context { params, ring, permutations, converters };
         for key in plan.keys() {
             let n = context.ring.n();
             let g = galois_element(key.key, n);
@@ -45,13 +39,9 @@ impl Context {
             let after = plan.ty(value).limbs;
             let before = op.operands().first().map_or(after, |&operand| plan.ty(operand).limbs);
             match op {
-                Op::Rescale(a) | Op::ModSwitch(a, _) if context.is_fused(*a) => {
-                    context.prepare_division(before, after, Form::QP);
+                Op::Rescale(a) | Op::ModSwitch(a, _) | Op::ModDown(a) => {
+                    context.prepare_division(before, after, plan.ty(*a).form);
                 }
-                Op::Rescale(_) | Op::ModSwitch(..) => {
-                    context.prepare_division(before, after, Form::Q)
-                }
-                Op::ModDown(_) => context.prepare_division(before, after, Form::QP),
                 Op::Decompose(_) => context.prepare_digits(before),
                 Op::ModRaise(_, to) => {
                     context.prepare(before.iter().collect(), to.difference(before).iter().collect())
@@ -99,12 +89,6 @@ impl Context {
         });
     }
 
-    /// Whether a value stays on QP until its only reader, a `Rescale` or `ModSwitch`, divides by P and by its primes at
-    /// once: fewer transforms, and one rounding instead of two.
-    pub fn is_fused(&self, value: Value) -> bool {
-        self.fused[value.index()]
-    }
-
     /// Ring indices of a digit's own limbs and of the limbs that it is extended to.
     pub fn digit_limbs(&self, limbs: LimbSet, digit: usize) -> (Vec<usize>, Vec<usize>) {
         let own = self.params.digit(limbs, digit);
@@ -121,22 +105,4 @@ impl Context {
     pub fn permutation(&self, key: Key) -> Option<&[u32]> {
         self.permutations.get(&key).map(Vec::as_slice)
     }
-}
-
-/// See [`Context::is_fused`].
-fn fused(plan: &Plan) -> Vec<bool> {
-    let mut n_readers = vec![0; plan.ops.len()];
-    let mut is_rescaled = vec![false; plan.ops.len()];
-    for (_, op) in plan.values() {
-        op.operands().iter().for_each(|operand| n_readers[operand.index()] += 1);
-        if let Op::Rescale(a) | Op::ModSwitch(a, _) = op {
-            is_rescaled[a.index()] = true;
-        }
-    }
-    plan.output_values().for_each(|value| n_readers[value.index()] += 1);
-    let is_fused = |(value, op): (Value, &Op)| {
-        let divides = matches!(op, Op::ModDown(_));
-        divides && is_rescaled[value.index()] && n_readers[value.index()] == 1
-    };
-    plan.values().map(is_fused).collect()
 }

@@ -81,8 +81,21 @@ impl Build {
         ConstantId(self.plan.constants.len() as u32 - 1)
     }
 
+    /// Has neighbors computed in one pass where they can be.
+    fn bundle(&mut self) {
+        let mut first = Value(0);
+        for i in 1..self.plan.ops.len() {
+            let value = Value(i as u32);
+            self.plan.joined[i] = self.plan.keeps_apart(first, value).is_none();
+            if !self.plan.joined[i] {
+                first = value;
+            }
+        }
+    }
+
     /// The verified plan with one output tensor for each value.
     pub(crate) fn finish(mut self, outputs: &[Value]) -> VerifiedPlan {
+        self.bundle();
         let (shape, slots) = tensor(&self.plan);
         for (i, &value) in outputs.iter().enumerate() {
             self.plan.outputs.push(Output {

@@ -68,7 +68,7 @@ fn check(plan: &VerifiedPlan, seed: u8) {
     let finished = [expected.clone()];
     for threads in [1, 3] {
         let snapshots = snapshots(plan, &setup, threads);
-        assert!(snapshots.len() >= (plan.ops.len() - 1) * plan.params.n_instances());
+        assert!(snapshots.len() >= (plan.bundles().len() - 1) * plan.params.n_instances());
         for snapshot in snapshots.into_iter().step_by(5) {
             let file = written(plan, &finished, snapshot.clone());
             let read = read_checkpoint(plan, ORIGIN, 2, file.into()).expect("it was written so");

@@ -83,10 +83,10 @@ fn every_instruction() {
         let sparse = build.op(Op::Drop(x, subset));
         outputs.push(build.switch(sparse, Key::Rotate(3)));
         let digits = build.op(Op::Decompose(x));
-        for steps in [1, 2, n_slots as u32 - 1] {
-            let rotated = build.op(Op::ApplyKey(digits, Key::Rotate(steps)));
-            outputs.push(build.op(Op::ModDown(rotated)));
-        }
+        // In one pass.
+        let rotated = [1, 2, n_slots as u32 - 1]
+            .map(|steps| build.op(Op::ApplyKey(digits, Key::Rotate(steps))));
+        outputs.extend(rotated.map(|rotated| build.op(Op::ModDown(rotated))));
         // Baby steps: a sum of products in QP, one division at the end.
         let up = build.op(Op::ModUp(x));
         let one = build.op(Op::ApplyKey(digits, Key::Rotate(1)));
@@ -98,6 +98,19 @@ fn every_instruction() {
         let twice = build.op(Op::MulPlain(one, table));
         let sum = build.op(Op::Add(sum, twice));
         outputs.push(build.op(Op::ModDown(sum)));
+        // Two divisions at once, and sums of different lengths in one pass.
+        let product = build.op(Op::Mul(x, y));
+        let digits = build.op(Op::Decompose(product));
+        let undivided = build.op(Op::ApplyKey(digits, Key::Relinearize));
+        outputs.push(build.op(Op::Rescale(undivided)));
+        let sums = [
+            vec![(x, table)],
+            vec![(x, splat), (y, table), (x, table)],
+            vec![(y, table), (y, splat)],
+        ];
+        outputs.extend(sums.map(|terms| build.op(Op::DotPlain(terms))));
+        let sums = [vec![(x, splat), (y, splat)], vec![(y, splat)]];
+        outputs.extend(sums.map(|terms| build.op(Op::DotPlain(terms))));
         agree(&build.finish(&outputs), &[1, 2, 3]);
     }
 }

@@ -5,6 +5,7 @@ mod bfv;
 mod build;
 mod checkpoints;
 mod common;
+mod device;
 mod evaluators;
 mod files;
 mod hostile_parts;

@@ -46,15 +46,16 @@ impl Walk {
         (self.build.plan.batch == 1).then_some(key)
     }
 
-    /// Sums of products with a table before one division, as layers are computed.
+    /// Sums of products with a table, not yet divided, as layers are computed.
     fn hoisted(&mut self, a: Value, b: Value, table: ConstantId) -> Value {
         let mut terms = vec![(self.build.op(Op::ModUp(b)), table)];
-        if let Some(key) = self.moving_key() {
+        if let Some(keys) = self.moving_key().zip(self.moving_key()) {
             let digits = self.build.op(Op::Decompose(a));
-            terms.push((self.build.op(Op::ApplyKey(digits, key)), table));
+            for key in [keys.0, keys.1] {
+                terms.push((self.build.op(Op::ApplyKey(digits, key)), table));
+            }
         }
-        let sum = self.build.op(Op::DotPlain(terms));
-        self.build.op(Op::ModDown(sum))
+        self.build.op(Op::DotPlain(terms))
     }
 
     /// CKKS: one of the steps that take no prime, or else one of those that rescale.
@@ -86,10 +87,12 @@ impl Walk {
             }
             1 => {
                 let n_slots = self.build.plan.params.n_slots();
-                let weights = (0..n_slots).map(|_| uniform(&mut self.state) / 2.0);
+                let weights = (0..n_slots).map(|_| uniform(&mut self.state) / 3.0);
                 let weights: Vec<f64> = weights.collect();
                 let table = self.build.table(&weights, scale);
-                self.hoisted(a, b, table)
+                let sum = self.hoisted(a, b, table);
+                // Rescaling divides by P as well.
+                if self.below(2) == 0 { self.build.op(Op::ModDown(sum)) } else { sum }
             }
             2 => {
                 let sum = if self.below(2) == 0 { Op::Add(a, b) } else { Op::Sub(a, b) };
@@ -136,7 +139,12 @@ impl Walk {
                 let key = self.moving_key()?;
                 self.build.switch(a, key)
             }
-            _ => self.hoisted(a, b, table),
+            _ => {
+                let sum = self.hoisted(a, b, table);
+                let limbs = LimbSet::first(ty.limbs.len().max(2) - 1);
+                let whole = self.below(2) == 0;
+                self.build.op(if whole { Op::ModDown(sum) } else { Op::ModSwitch(sum, limbs) })
+            }
         };
         let is_sound = self.build.plan.correction_factors(self.build.plan.params.t()[0]).is_ok();
         if !is_sound {

@@ -9,15 +9,18 @@ use crate::plan::{ConstantId, Key, LimbSet, Op, Opcode, Plan, PlanError, Value};
 /// no more than twice its size when it is read.
 const OP_BYTES: usize = 24;
 
-pub(super) fn write(w: &mut Writer, ops: &[Op]) {
-    w.varint(ops.len() as u64);
-    for op in ops {
+/// Added to the number of an instruction that is computed in one pass with the one before it.
+const JOINED: u64 = 1 << 32;
+
+pub(super) fn write(w: &mut Writer, plan: &Plan) {
+    w.varint(plan.ops.len() as u64);
+    for (op, &is_joined) in plan.ops.iter().zip(&plan.joined) {
         let Fields { short, long } = Fields::of(op);
-        w.u64(op.opcode().number());
+        w.u64(op.opcode().number() | if is_joined { JOINED } else { 0 });
         short.into_iter().for_each(|x| w.u32(x));
         w.u64(long);
     }
-    for op in ops {
+    for op in &plan.ops {
         op.each_operand(|operand| match operand {
             Operand::Terms(terms) => terms.iter().for_each(|(value, constant)| {
                 w.u32(value.0);
@@ -38,18 +41,20 @@ pub(super) fn read(r: &mut Reader<'_>, plan: &mut Plan) -> Result<(), Invalid> {
     let mut ops = Reader::new(r.bytes((count * OP_BYTES) as u64)?);
     plan.ops.reserve_exact(count);
     plan.types.reserve_exact(count);
+    plan.joined.reserve_exact(count);
     for i in 0..count {
-        let (value, op) = (Value(i as u32), read_op(&mut ops, r)?);
+        let (value, number) = (Value(i as u32), ops.u64()?);
+        let op = read_op(number & !JOINED, &mut ops, r)?;
         let ty = op.infer(plan).map_err(|error| PlanError::Type { value, error })?;
         plan.ops.push(op);
         plan.types.push(ty);
+        plan.joined.push(number & JOINED != 0);
     }
     Ok(())
 }
 
-/// Reads an instruction; the terms of a sum of products from `terms`.
-fn read_op(r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> {
-    let number = r.u64()?;
+/// Reads the operands of an instruction; the terms of a sum of products from `terms`.
+fn read_op(number: u64, r: &mut Reader<'_>, terms: &mut Reader<'_>) -> Result<Op, Malformed> {
     let fields = Fields { short: [r.u32()?, r.u32()?], long: r.u64()? };
     let mut source = Source { fields, n_short: 0, is_long_taken: false, terms };
     let op = match Opcode::numbered(number) {

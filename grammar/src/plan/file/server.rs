@@ -25,7 +25,7 @@ pub(super) fn write(w: &mut Writer, plan: &Plan) {
     }
     w.varint(plan.constants.len() as u64);
     plan.constants.iter().for_each(|constant| write_constant(w, &mut shapes, constant));
-    instructions::write(w, &plan.ops);
+    instructions::write(w, plan);
     w.varint(plan.output_values().count() as u64);
     plan.output_values().for_each(|value| w.u32(value.0));
 }

@@ -43,9 +43,10 @@ instructions! {
     /// BGV's product of two ciphertexts of form Q, degree 1 and equal limbs of product Q. It needs no auxiliary primes, but
     /// noise is multiplied by noise, and the message by −Q (see [`Plan::correction_factors`](super::Plan::correction_factors)).
     19 "mul_bgv" MulBgv(a: Value, b: Value) in Bfv;
-    /// Divides by the largest prime of the limb set and drops it.
+    /// Divides by the largest prime of the limb set and drops it, on QP by P as well: one division, rounded once. Form Q or QP to
+    /// Q.
     11 "rescale" Rescale(a: Value) in Ckks;
-    /// Divides by the primes that are not in `.1` and drops them. The message stays. Form Q.
+    /// Divides by the primes that are not in `.1` and drops them, on QP by P as well. The message stays. Form Q or QP to Q.
     18 "mod_switch" ModSwitch(a: Value, limbs: LimbSet) in Bfv;
     /// Drops the primes that are not in `.1`, without dividing. Form Q.
     12 "drop" Drop(a: Value, limbs: LimbSet) in Ckks;

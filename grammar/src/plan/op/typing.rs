@@ -42,7 +42,8 @@ impl Typing<'_> {
             Op::DotPlain(terms) => self.dot(terms),
             Op::Mul(a, b) | Op::MulBgv(a, b) => self.product(*a, *b),
             Op::Rescale(a) => self.rescaled(*a),
-            Op::Drop(a, limbs) | Op::ModSwitch(a, limbs) => self.on_fewer(*a, *limbs),
+            Op::Drop(a, limbs) => on_fewer(*a, self.on_q(*a)?, *limbs),
+            Op::ModSwitch(a, limbs) => on_fewer(*a, self.divided(*a)?, *limbs),
             Op::Decompose(a) => {
                 self.special_primes()?;
                 Ok(Type { form: Form::Digits, ..form(*a, self.under_either(*a)?, Form::Q)? })
@@ -114,7 +115,7 @@ impl Typing<'_> {
     }
 
     fn rescaled(&self, a: Value) -> Result<Type, TypeError> {
-        let ty = self.on_q(a)?;
+        let ty = self.divided(a)?;
         let limbs = ty.limbs.without_last();
         match ty.limbs.last() {
             Some(last) if !limbs.is_empty() && last < self.params.q.len() => {
@@ -124,12 +125,9 @@ impl Typing<'_> {
         }
     }
 
-    fn on_fewer(&self, a: Value, limbs: LimbSet) -> Result<Type, TypeError> {
-        let ty = self.on_q(a)?;
-        if limbs.is_empty() || !limbs.is_subset(ty.limbs) {
-            return Err(TypeError::Drop { value: a, found: ty.limbs, wanted: limbs });
-        }
-        Ok(Type { limbs, ..ty })
+    /// The type of an operand that is divided by P if it is on QP.
+    fn divided(&self, a: Value) -> Result<Type, TypeError> {
+        Ok(Type { form: Form::Q, ..not_digits(a, self.of(a)?)? })
     }
 
     fn switched(&self, a: Value, key: Key) -> Result<Type, TypeError> {
@@ -158,6 +156,13 @@ impl Typing<'_> {
         }
         Ok(Type { limbs, ..ty })
     }
+}
+
+fn on_fewer(a: Value, ty: Type, limbs: LimbSet) -> Result<Type, TypeError> {
+    if limbs.is_empty() || !limbs.is_subset(ty.limbs) {
+        return Err(TypeError::Drop { value: a, found: ty.limbs, wanted: limbs });
+    }
+    Ok(Type { limbs, ..ty })
 }
 
 fn sum(value: Value, a: Type, b: Type) -> Result<Type, TypeError> {

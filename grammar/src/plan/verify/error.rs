@@ -49,6 +49,14 @@ pub enum PlanError {
     /// Promise 3: a recorded type differs from the inferred one.
     #[error("instruction {0}: recorded type differs from the inferred one")]
     RecordedType(Value),
+    /// Promise 3, of what is computed in one pass.
+    #[error("instruction {value}: computed in one pass with those before it, but {what}")]
+    Bundle {
+        /// The instruction.
+        value: Value,
+        /// What keeps it apart.
+        what: &'static str,
+    },
     /// Promise 4.
     #[error("{place}: {what}")]
     View {

@@ -4,7 +4,8 @@
 //! 1. Parameters: 3 ≤ log N ≤ 17; primes distinct, of at most 50 bits, ≡ 1 mod 2N; at most 64 ciphertext-modulus primes;
 //!    each digit's product is at most the product of the special primes.
 //! 2. Security: log2(QP) within the table's bound for the promised level; so is the key to the sparse secret.
-//! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users.
+//! 3. Types: every instruction has the type that [`Op::infer`] gives, and operands precede users; those that share a pass do the
+//!    same, and none needs another.
 //! 4. Views: slots inside the ring, elements inside the table, no slot twice; numbers finite.
 //! 5. Outputs: form Q, degree 1; every element read from exactly one place, shapes sane; kind and the client's operations
 //!    fit, and so does what is said of their errors.
@@ -15,6 +16,7 @@
 //! Client parts make the promises 1, 2, 4, 5 and 6, as far as they can be checked without instructions (`client_part`).
 
 mod batch;
+mod bundles;
 mod client_part;
 mod error;
 mod headroom;
@@ -54,6 +56,7 @@ impl VerifiedPlan {
         views::check(&plan)?;
         tensors::check(&plan)?;
         types::check(&plan)?;
+        bundles::check(&plan)?;
         headroom::check(&plan)?;
         security::check_ephemeral(&plan.params, plan.ephemeral_log_qp())?;
         outputs::check(&plan)?;

@@ -4,7 +4,8 @@ use super::PlanError;
 use crate::plan::{Plan, TypeError};
 
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
-    if plan.types.len() != plan.ops.len() || plan.origins.len() != plan.ops.len() {
+    let count = plan.ops.len();
+    if [plan.types.len(), plan.origins.len(), plan.joined.len()] != [count; 3] {
         return Err(PlanError::Params(
             "instructions, types and origins differ in number".to_owned(),
         ));
