@@ -8,9 +8,7 @@ use hecc_grammar::envelope::{FileError, Kind, Origin, origin_of};
 use hecc_grammar::plan::{Interface, ServerFile, server_of_file};
 use hecc_runtime::error::RunError;
 use hecc_runtime::eval::{Evaluator, Options};
-use hecc_runtime::file::{
-    Ciphertexts, UniformHalves, read_evaluation_keys, read_inputs, write_outputs,
-};
+use hecc_runtime::file::{Ciphertexts, read_evaluation_keys, read_inputs, write_outputs};
 
 /// Runs one plan for the owner of one secret key; from any number of threads, on whose runs it has threads of its own. Nothing that it
 /// holds is secret.
@@ -46,8 +44,8 @@ impl Server {
         let interface = plan.interface();
         let key = origin_of(evaluation_keys, Kind::EvaluationKeys)?.key;
         let origin = Origin { plan: fingerprint, key };
-        let (len, halves) = (evaluation_keys.len() as u64, UniformHalves::Held);
-        let (keys, _) = read_evaluation_keys(&interface, origin, evaluation_keys, len, halves)?;
+        let len = evaluation_keys.len() as u64;
+        let (keys, _) = read_evaluation_keys(&interface, origin, evaluation_keys, len)?;
         let evaluator = Evaluator::new(Arc::new(plan), Arc::new(keys), options)?;
         Ok(Server { interface, origin, evaluator })
     }

@@ -10,7 +10,7 @@ use hecc_grammar::envelope::{Fingerprint, Kind, Origin, ReadError, checksum};
 use hecc_grammar::plan::{Interface, Plan};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{
-    Ciphertexts, RunSource, UniformHalves, read_evaluation_keys, read_inputs, write_outputs,
+    Ciphertexts, RunSource, open_evaluation_keys, read_evaluation_keys, read_inputs, write_outputs,
 };
 use hecc_runtime::rlwe::EvaluationKeys;
 use serde_json::json;
@@ -90,9 +90,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let Ciphertexts { key, n_examples, sets } =
         read_inputs(interface, loaded.fingerprint, input_file)
             .map_err(|error| refusal::refused(&args.input, error))?;
-    let halves = halves(plan, console)?;
+    let holds = holds_keys(plan, console)?;
     let origin = Origin { plan: loaded.fingerprint, key };
-    let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, halves, console)?;
+    let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, holds, console)?;
 
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
@@ -156,15 +156,15 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     )
 }
 
-/// Whether uniform halves of keys are held: if there is memory for them.
-fn halves(plan: &Plan, console: &Console) -> Result<UniformHalves> {
+/// Whether evaluation keys are held: if there is memory for them.
+fn holds_keys(plan: &Plan, console: &Console) -> Result<bool> {
     let values = cost::peak_value_bytes(plan);
     if memory::allows(cost::key_bytes(plan) + values) {
-        return Ok(UniformHalves::Held);
+        return Ok(true);
     }
     memory::require(cost::stored_key_bytes(plan) + values, "the keys and values of this run")?;
-    console.note("memory is short: keys are expanded whenever they are used, which takes longer");
-    Ok(UniformHalves::Expanded)
+    console.note("memory is short: keys are read whenever they are used, which takes longer");
+    Ok(false)
 }
 
 /// The evaluation keys, and the checksum of their file.
@@ -173,13 +173,17 @@ fn read_keys(
     path: &Path,
     interface: &Interface,
     origin: Origin,
-    halves: UniformHalves,
+    holds: bool,
     console: &Console,
 ) -> Result<(EvaluationKeys, Fingerprint)> {
     let _working = Progress::spinner(console, "reading evaluation keys");
-    let bytes_file::Opened { from, len } =
-        bytes_file::open_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
-    read_evaluation_keys(interface, origin, from, len, halves).map_err(|error| match error {
+    let opened = bytes_file::open_kind(path, &[Kind::EvaluationKeys], &args.plan)?;
+    let len = opened.len;
+    let keys = match holds {
+        true => read_evaluation_keys(interface, origin, opened.reader(), len),
+        false => open_evaluation_keys(interface, origin, opened.anywhere(), len),
+    };
+    keys.map_err(|error| match error {
         ReadError::File(error) => refusal::mismatched(path, error, &args.input),
         ReadError::Io(error) => bytes_file::unreadable(path, error),
     })

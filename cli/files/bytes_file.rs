@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use hecc_grammar::envelope::{FileError, Kind, kind_of};
+use hecc_runtime::rlwe::ReadAt;
 use zeroize::Zeroizing;
 
 use crate::files::memory;
@@ -17,11 +18,31 @@ use crate::terminal::failure::hinted;
 /// Bytes that tell what a file of hecc is.
 const HEAD: usize = 16;
 
-/// A file of hecc whose kind is known, to be read from its start.
+/// A file of hecc whose kind is known.
 pub(crate) struct Opened {
-    pub(crate) from: Box<dyn Read + Send>,
+    source: Source,
+    /// Its first bytes, which were read.
+    head: Vec<u8>,
     /// Its length in bytes.
     pub(crate) len: u64,
+}
+
+impl Opened {
+    /// To be read from its start.
+    pub(crate) fn reader(self) -> Box<dyn Read + Send> {
+        match self.source {
+            Source::File(file) => Box::new(Cursor::new(self.head).chain(file)),
+            Source::Stream(bytes) => Box::new(Cursor::new(bytes)),
+        }
+    }
+
+    /// To be read anywhere.
+    pub(crate) fn anywhere(self) -> Box<dyn ReadAt> {
+        match self.source {
+            Source::File(file) => Box::new(file),
+            Source::Stream(bytes) => Box::new(bytes),
+        }
+    }
 }
 
 /// Opens a file of hecc that should be of one of the kinds `expected`, the first of which is the usual one, and go with `plan`.
@@ -31,27 +52,28 @@ pub(crate) fn open_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<O
         found => Err(FileError::Kind { found, expected: expected[0] }),
     };
     let problem = |head: &[u8], error| wrong_kind(path, head, expected, plan, error);
-    match open(path)? {
+    let mut source = open(path)?;
+    let mut head = Vec::with_capacity(HEAD);
+    let len = match &mut source {
         Source::Stream(bytes) => {
-            check(&bytes).map_err(|error| problem(&bytes, error))?;
-            let len = bytes.len() as u64;
-            Ok(Opened { from: Box::new(Cursor::new(bytes)), len })
+            check(bytes).map_err(|error| problem(bytes, error))?;
+            bytes.len() as u64
         }
-        Source::File(mut file) => {
-            let mut head = Vec::with_capacity(HEAD);
+        Source::File(file) => {
             let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
             read.with_context(|| cannot_read(path))?;
             check(&head).map_err(|error| problem(&head, error))?;
-            let len = length(path, &file)?;
-            Ok(Opened { from: Box::new(Cursor::new(head).chain(file)), len })
+            length(path, file)?
         }
-    }
+    };
+    Ok(Opened { source, head, len })
 }
 
 /// Reads a file of hecc as [`open_kind`] opens it. One of another kind is refused before it is read whole.
 pub(crate) fn read_kind(path: &Path, expected: &[Kind], plan: &Path) -> Result<Bytes> {
-    let Opened { from, len } = open_kind(path, expected, plan)?;
-    let bytes = whole(path, from, len)?;
+    let opened = open_kind(path, expected, plan)?;
+    let len = opened.len;
+    let bytes = whole(path, opened.reader(), len)?;
     // The only copy of a secret key's file, wiped in the end.
     let is_secret = expected.contains(&Kind::SecretKey);
     Ok(if is_secret { Bytes::from_owner(Zeroizing::new(bytes)) } else { bytes.into() })

@@ -355,9 +355,20 @@ pub fn key_bytes(plan: &Plan) -> u64 {
     bytes_of_keys(&plan.params, &plan.keys())
 }
 
-/// Bytes of the halves of evaluation keys that are stored: the others can be expanded whenever they are used.
+/// Bytes of what is stored of evaluation keys: the `b` halves, as many bits a residue as its prime has.
 pub fn stored_key_bytes(plan: &Plan) -> u64 {
-    key_bytes(plan) / 2
+    bytes_of_stored_keys(&plan.params, &plan.keys())
+}
+
+/// What is stored of some keys.
+pub fn bytes_of_stored_keys(params: &Params, keys: &[KeyUse]) -> u64 {
+    let bits = |prime: &u64| u64::from(u64::BITS - prime.leading_zeros());
+    let of_key = |key: &KeyUse| {
+        let of_limbs: u64 = key.limbs.iter().map(|limb| bits(&params.q[limb])).sum();
+        let of_special: u64 = params.p[..key.n_special].iter().map(bits).sum();
+        params.digits(key.limbs).len() as u64 * (of_limbs + of_special)
+    };
+    (keys.iter().map(of_key).sum::<u64>() << params.log_n) / 8
 }
 
 /// Bytes of both halves of some keys.

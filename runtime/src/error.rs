@@ -60,6 +60,12 @@ pub enum RunError {
         /// Expected.
         expected: usize,
     },
+    /// Evaluation keys that cannot be read any more where they are stored.
+    #[error("the file of evaluation keys cannot be read any more: {what}")]
+    StoredKeys {
+        /// Why.
+        what: String,
+    },
     /// A tensor of another shape.
     #[error("input `{name}` has {found} elements, expected {expected} (shape {shape:?})")]
     TensorLength {

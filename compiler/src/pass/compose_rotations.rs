@@ -117,7 +117,7 @@ impl Keys<'_> {
             (grown, usize::MAX - uses, *pair)
         };
         let Some((grown, _, pair)) = pairs.map(|pair| growth(&pair)).min() else { return };
-        if grown >= cost::bytes_of_keys(self.params, &[own]) {
+        if grown >= cost::bytes_of_stored_keys(self.params, &[own]) {
             return;
         }
         self.rotations.remove(&steps);
@@ -133,15 +133,16 @@ impl Keys<'_> {
     /// Bytes that a key takes more if it is used where another one is.
     fn growth(&self, part: u32, other: KeyUse) -> u64 {
         let key = self.rotations[&part].0;
-        let bytes = |key: KeyUse| cost::bytes_of_keys(self.params, &[key]);
+        let bytes = |key: KeyUse| cost::bytes_of_stored_keys(self.params, &[key]);
         bytes(joined(key, other)) - bytes(key)
     }
 
-    /// Bytes of the halves that are stored.
+    /// Bytes of all that is stored.
     fn bytes(&self) -> u64 {
         let rotations: Vec<KeyUse> = self.rotations.values().map(|(key, _)| *key).collect();
-        let all = [&self.others[..], &rotations].map(|keys| cost::bytes_of_keys(self.params, keys));
-        all.iter().sum::<u64>() / 2
+        let all = [&self.others[..], &rotations]
+            .map(|keys| cost::bytes_of_stored_keys(self.params, keys));
+        all.iter().sum()
     }
 
     /// The amounts of rotations that there are whose sum is `steps`.

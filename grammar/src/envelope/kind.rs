@@ -10,7 +10,7 @@ pub const VERSION: u32 = 9;
 /// Bytes of the fields, up to the padding.
 pub(super) const FIELDS: usize = 72;
 /// The first byte of the payload.
-pub(super) const PAYLOAD: usize = 80;
+pub const PAYLOAD: usize = 80;
 /// Bytes of the checksum.
 pub(super) const CHECKSUM: usize = blake3::OUT_LEN;
 

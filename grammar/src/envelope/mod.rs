@@ -25,12 +25,12 @@ mod write;
 use bytes::Bytes;
 
 pub use error::FileError;
-pub use kind::{Kind, MAGIC, VERSION, file_size};
+pub use kind::{Kind, MAGIC, PAYLOAD, VERSION, file_size};
 pub use origin::{Fingerprint, KeyId, Origin};
 pub use read::{ReadError, Reader};
 pub use write::{Writer, seal};
 
-use kind::{CHECKSUM, FIELDS, PAYLOAD};
+use kind::{CHECKSUM, FIELDS};
 
 /// A file whose header and checksum hold. Its payload is still to be judged.
 #[derive(Clone, Debug)]

@@ -27,7 +27,12 @@ pub fn evaluation_keys(
         progress(done + 1, total);
         (key_use.key, key)
     };
-    EvaluationKeys { id: secret.id(), seed, keys: uses.iter().enumerate().map(make).collect() }
+    EvaluationKeys {
+        id: secret.id(),
+        seed,
+        stored: None,
+        keys: uses.iter().enumerate().map(make).collect(),
+    }
 }
 
 fn key_switch_key(
@@ -67,7 +72,7 @@ fn key_switch_key(
                 (active().scale_add)(out, from.limb(k), p, q);
             }
         });
-        (digit, KeyDigit { body, uniform: Some(uniform) })
+        (digit, KeyDigit::Held { body, uniform })
     });
     let KeyUse { limbs, n_special, .. } = *key_use;
     KeySwitchKey { limbs, n_special, digits: digits.collect() }

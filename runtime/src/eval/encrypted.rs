@@ -116,11 +116,16 @@ impl<'a> Evaluator<'a> {
         for instance in first..self.plan.params.n_instances() {
             let per_instance = self.plan.n_input_ciphertexts();
             let inputs = &inputs[instance * per_instance..][..per_instance];
-            let saver =
-                keeper.map(|keeper| Snapshots { plan: &self.plan, outputs: &outputs, keeper });
+            let saver = keeper.map(|keeper| Snapshots {
+                plan: &self.plan,
+                keys: &self.keys,
+                outputs: &outputs,
+                keeper,
+            });
             let saver = saver.as_ref().map(|saver| saver as &dyn Saver<Data>);
             let backend = Processors { evaluator: self, inputs, instance };
             let results = self.run_instance(&backend, start.take(), progress, saver);
+            self.keys.check_stored()?;
             outputs.extend(results);
         }
         Ok(outputs.into_iter().map(Arc::unwrap_or_clone).collect())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hecc_grammar::plan::{Op, Plan, Value};
 
 use crate::error::RunError;
-use crate::rlwe::Ciphertext;
+use crate::rlwe::{Ciphertext, EvaluationKeys};
 
 use super::executor::{Computed, Saver};
 use super::processors::Data;
@@ -51,6 +51,7 @@ pub(super) fn is_made_again(plan: &Plan, value: Value) -> bool {
 /// Turns what the executor has computed into snapshots.
 pub(super) struct Snapshots<'r> {
     pub(super) plan: &'r Plan,
+    pub(super) keys: &'r EvaluationKeys,
     /// See [`Snapshot::outputs`].
     pub(super) outputs: &'r [Arc<Ciphertext>],
     pub(super) keeper: &'r dyn Keeper,
@@ -82,8 +83,9 @@ impl Snapshots<'_> {
 }
 
 impl Saver<Data> for Snapshots<'_> {
+    /// Never of what was computed with keys that could not be read.
     fn is_due(&self) -> bool {
-        self.keeper.is_due()
+        self.keys.check_stored().is_ok() && self.keeper.is_due()
     }
 
     fn save(&self, computed: Computed<Data>) {

@@ -11,7 +11,7 @@ use hecc_grammar::envelope::{self, FileError, Fingerprint, Kind, Origin, ReadErr
 use hecc_grammar::plan::{Interface, KeyUse, Params};
 
 use crate::ring::{Ring, Seed};
-use crate::rlwe::{EvaluationKeys, KeyDigit, KeySwitchKey, Poly};
+use crate::rlwe::{EvaluationKeys, KeyDigit, KeySwitchKey, Poly, ReadAt, StoredKeys};
 
 use super::key_section::{ENTRY_BYTES, KeySection};
 use super::pack::{packed_limbs_bytes, put_limbs, unpack_limb};
@@ -28,7 +28,7 @@ pub fn evaluation_keys_bytes(interface: &Interface) -> u64 {
 /// If `out` fails.
 ///
 /// # Panics
-/// If the keys are not those that the plan lists.
+/// If the keys are not those that the plan lists, or not held.
 pub fn write_evaluation_keys(
     interface: &Interface,
     fingerprint: Fingerprint,
@@ -44,7 +44,8 @@ pub fn write_evaluation_keys(
     for section in &layout.sections {
         let key = &keys.keys[&section.key];
         assert_eq!(key.limbs, section.limbs, "the key has the limbs that the plan lists");
-        for KeyDigit { body, .. } in key.digits.values() {
+        for digit in key.digits.values() {
+            let KeyDigit::Held { body, .. } = digit else { panic!("stored keys are not copied") };
             packed.clear();
             put_limbs(&mut packed, &interface.params, &section.all_limbs(&interface.params), body);
             out.write_all(&packed)?;
@@ -53,17 +54,8 @@ pub fn write_evaluation_keys(
     out.finish().map(drop)
 }
 
-/// What becomes of the uniform halves of keys, which are not stored but expanded from a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UniformHalves {
-    /// They are expanded once, and held: twice the size of the file in all.
-    Held,
-    /// They are expanded whenever they are used: the size of the file, and more time.
-    Expanded,
-}
-
 /// Reads the evaluation keys of the plan and the key that `origin` names from a file of `len` bytes, and the file's checksum. Takes
-/// the stored halves into memory as they come, and expands the others meanwhile if they are to be held.
+/// the stored halves into memory as they come, and expands the others meanwhile.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, belongs to another plan or key, or holds anything but the keys that the plan lists.
@@ -72,10 +64,61 @@ pub fn read_evaluation_keys(
     origin: Origin,
     file: impl Read + Send,
     len: u64,
-    halves: UniformHalves,
+) -> Result<(EvaluationKeys, Fingerprint), ReadError> {
+    read(interface, origin, file, len, Keep::Held)
+}
+
+/// As [`read_evaluation_keys`], but leaves the keys in the file: it is read once now and found right, and limb by limb when keys are
+/// used.
+///
+/// # Errors
+/// Those of [`read_evaluation_keys`].
+pub fn open_evaluation_keys(
+    interface: &Interface,
+    origin: Origin,
+    file: Box<dyn ReadAt>,
+    len: u64,
+) -> Result<(EvaluationKeys, Fingerprint), ReadError> {
+    let all = InTurn { file: &*file, at: 0, len };
+    let (keys, checksum) = read(interface, origin, all, len, Keep::Stored)?;
+    Ok((EvaluationKeys { stored: Some(StoredKeys::new(file)), ..keys }, checksum))
+}
+
+/// A file from its start.
+struct InTurn<'a> {
+    file: &'a dyn ReadAt,
+    at: u64,
+    len: u64,
+}
+
+impl Read for InTurn<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
+        let count = out.len().min(left);
+        self.file.read_at(&mut out[..count], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// What is kept of keys that were read.
+#[derive(Clone, Copy)]
+enum Keep {
+    /// Their words, with the uniform halves.
+    Held,
+    /// Where they are.
+    Stored,
+}
+
+fn read(
+    interface: &Interface,
+    origin: Origin,
+    file: impl Read + Send,
+    len: u64,
+    keep: Keep,
 ) -> Result<(EvaluationKeys, Fingerprint), ReadError> {
     let mut file = envelope::Reader::new(file, len, Kind::EvaluationKeys)?;
-    match read_payload(interface, origin, &mut file, halves) {
+    match read_payload(interface, origin, &mut file, keep) {
         Ok(keys) => Ok((keys, file.finish()?)),
         Err(error) => Err(file.refuse(error)),
     }
@@ -85,7 +128,7 @@ fn read_payload(
     interface: &Interface,
     origin: Origin,
     file: &mut envelope::Reader<impl Read + Send>,
-    halves: UniformHalves,
+    keep: Keep,
 ) -> Result<EvaluationKeys, ReadError> {
     file.expect(origin)?;
     let layout = Layout::new(interface);
@@ -93,7 +136,6 @@ fn read_payload(
     file.fill(&mut head)?;
     let seed = check_head(&layout, interface, &head, file.payload_len())?;
     let ring = Ring::new(&interface.params);
-    let expanded = (halves == UniformHalves::Held).then_some(&seed);
     let mut keys = BTreeMap::new();
     let mut read = |section: &KeySection| {
         let mut packed = vec![0; section.bytes as usize];
@@ -103,14 +145,14 @@ fn read_payload(
     let mut packed = sections.peek().map(|first| read(first)).transpose()?;
     while let (Some(section), Some(read_before)) = (sections.next(), packed.take()) {
         let (key, following) = rayon::join(
-            || complete(&ring, section, expanded, &read_before),
+            || complete(&ring, section, &seed, keep, &read_before),
             || sections.peek().map(|next| read(next)).transpose(),
         );
         let key = key.map_err(malformed)?;
         keys.insert(section.key, key);
         packed = following?;
     }
-    Ok(EvaluationKeys { id: origin.key, seed, keys })
+    Ok(EvaluationKeys { id: origin.key, seed, keys, stored: None })
 }
 
 fn malformed(what: String) -> FileError {
@@ -145,19 +187,21 @@ fn check_head(
     Ok(seed)
 }
 
-/// The key of one section, with uniform halves if it is given their seed, or what is wrong with it.
+/// What is kept of the key of one section, or what is wrong with it.
 fn complete(
     ring: &Ring,
     section: &KeySection,
-    seed: Option<&Seed>,
+    seed: &Seed,
+    keep: Keep,
     packed: &[u8],
 ) -> Result<KeySwitchKey, String> {
     let limbs = section.all_limbs(&ring.params);
     let places: Vec<usize> =
         (0..=limbs.len()).map(|k| packed_limbs_bytes(&ring.params, &limbs[..k])).collect();
+    let of_digit = places[limbs.len()];
     let mut digits = BTreeMap::new();
     let in_file = ring.params.digits(section.limbs).into_iter();
-    for (digit, packed) in in_file.zip(packed.chunks_exact(places[limbs.len()])) {
+    for ((digit, packed), i) in in_file.zip(packed.chunks_exact(of_digit)).zip(0..) {
         let problem = Mutex::new(None);
         let body = Poly::build(ring.n(), limbs.len(), |k, words| {
             let bytes = &packed[places[k]..places[k + 1]];
@@ -169,8 +213,17 @@ fn complete(
         if let Some(what) = problem.into_inner().expect("no panic under this lock") {
             return Err(what);
         }
-        let expand = |seed| KeySwitchKey::uniform_half(ring, seed, section.key, digit, &limbs);
-        digits.insert(digit, KeyDigit { body, uniform: seed.map(expand) });
+        let digit_kept = match keep {
+            Keep::Held => {
+                let uniform = KeySwitchKey::uniform_half(ring, seed, section.key, digit, &limbs);
+                KeyDigit::Held { body, uniform }
+            }
+            Keep::Stored => {
+                let start = envelope::PAYLOAD as u64 + section.offset + i * of_digit as u64;
+                KeyDigit::Stored(places.iter().map(|&place| start + place as u64).collect())
+            }
+        };
+        digits.insert(digit, digit_kept);
     }
     Ok(KeySwitchKey { limbs: section.limbs, n_special: section.n_special, digits })
 }

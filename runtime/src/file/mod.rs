@@ -20,7 +20,7 @@ pub use ciphertexts::{
 };
 pub use describe::{Contents, RunSource, describe};
 pub use evaluation_keys::{
-    UniformHalves, evaluation_keys_bytes, read_evaluation_keys, write_evaluation_keys,
+    evaluation_keys_bytes, open_evaluation_keys, read_evaluation_keys, write_evaluation_keys,
 };
 pub(crate) use fields::{Reader, check_params, params_bytes, put_params};
 pub use key_section::KeySection;

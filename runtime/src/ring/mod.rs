@@ -15,6 +15,7 @@ mod modulus;
     expect(dead_code, reason = "vector kernels read the rest of the tables")
 )]
 mod ntt;
+mod pack;
 mod sample;
 
 pub use automorphism::{galois_element, permutation};
@@ -27,6 +28,7 @@ pub(crate) use modulus::{reduce_once, sign_mask};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use ntt::LastTwiddles;
 pub use ntt::NttTable;
+pub(crate) use pack::{pack, packed_bytes, unpack};
 pub use sample::{SecretRng, Seed, expand_uniform};
 
 /// The primes of a plan with their tables: ciphertext-modulus primes first, then special primes.

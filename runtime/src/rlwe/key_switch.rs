@@ -14,7 +14,7 @@ use crate::kernel::{Term, active};
 use crate::ring::{Ring, Seed, expand_uniform};
 
 use super::ciphertext::limb_indices;
-use super::{Ciphertext, Context, Poly};
+use super::{Ciphertext, Context, Poly, StoredKeys};
 
 /// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where P is the
 /// product of all special primes and g_j is 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved
@@ -29,11 +29,17 @@ pub struct KeySwitchKey {
 }
 
 /// A digit of an evaluation key.
-pub struct KeyDigit {
-    /// `b_j`.
-    pub body: Poly,
-    /// `a_j`; without it, it is expanded from the seed whenever it is used: half the memory, and more time.
-    pub uniform: Option<Poly>,
+pub enum KeyDigit {
+    /// Both halves in memory.
+    Held {
+        /// `b_j`.
+        body: Poly,
+        /// `a_j`.
+        uniform: Poly,
+    },
+    /// `b_j` is stored from these bytes on, limb by limb, and `a_j` follows from the seed: they are read and expanded whenever they
+    /// are used, which takes no memory, and more time.
+    Stored(Vec<u64>),
 }
 
 /// The keys that a plan needs, and no others.
@@ -44,6 +50,8 @@ pub struct EvaluationKeys {
     pub seed: Seed,
     /// Keys by what they switch from.
     pub keys: BTreeMap<Key, KeySwitchKey>,
+    /// Where digits are read that are stored.
+    pub stored: Option<StoredKeys>,
 }
 
 /// The gadget digits of the last polynomial of a ciphertext, with the ciphertext.
@@ -80,8 +88,8 @@ impl Digits {
 struct KeyProduct<'a> {
     name: Key,
     key: &'a KeySwitchKey,
-    /// Of the uniform halves that are not held.
-    seed: &'a Seed,
+    /// Those that it is one of.
+    keys: &'a EvaluationKeys,
     /// The limbs of the ring that it holds.
     held: Vec<usize>,
     /// The automorphism's permutation, and for each block of its operand the block of its result that takes its words.
@@ -92,8 +100,8 @@ struct KeyProduct<'a> {
 }
 
 impl<'a> KeyProduct<'a> {
-    fn new(context: &'a Context, name: Key, held: &'a EvaluationKeys) -> KeyProduct<'a> {
-        let (key, ring) = (&held.keys[&name], &context.ring);
+    fn new(context: &'a Context, name: Key, keys: &'a EvaluationKeys) -> KeyProduct<'a> {
+        let (key, ring) = (&keys.keys[&name], &context.ring);
         let special = ring.n_q..ring.n_q + key.n_special;
         let targets = |index: &'a [u32]| {
             let block = BLOCK.min(index.len());
@@ -106,41 +114,43 @@ impl<'a> KeyProduct<'a> {
         KeyProduct {
             name,
             key,
-            seed: &held.seed,
+            keys,
             held: key.limbs.iter().chain(special).collect(),
             moved: context.permutation(name).map(targets),
         }
     }
 
-    /// Of each digit the uniform half of the key on a limb of the ring.
-    fn uniform(&self, digits: &Digits, limb: usize, ring: &Ring) -> Vec<Cow<'a, [u64]>> {
-        let half = |digit: &Digit| match &self.key.digits[&digit.index].uniform {
-            Some(uniform) => Cow::Borrowed(uniform.limb(place(&self.held, limb))),
-            None => {
-                let mut out = vec![0; ring.n()];
-                expand_half(ring, self.seed, (self.name, digit.index), limb, &mut out);
-                Cow::Owned(out)
+    /// Of each digit both halves of the key on a limb of the ring.
+    fn halves(&self, digits: &Digits, limb: usize, ring: &Ring) -> Vec<[Cow<'a, [u64]>; 2]> {
+        let in_key = place(&self.held, limb);
+        let halves = |digit: &Digit| match &self.key.digits[&digit.index] {
+            KeyDigit::Held { body, uniform } => {
+                [body, uniform].map(|half| Cow::Borrowed(half.limb(in_key)))
+            }
+            KeyDigit::Stored(places) => {
+                let stored = self.keys.stored.as_ref().expect("stored digits are read somewhere");
+                let body = stored.limb(places[in_key], ring.modulus(limb).value(), ring.n());
+                let mut uniform = vec![0; ring.n()];
+                expand_half(ring, &self.keys.seed, (self.name, digit.index), limb, &mut uniform);
+                [body, uniform].map(Cow::Owned)
             }
         };
-        digits.digits.iter().map(half).collect()
+        digits.digits.iter().map(halves).collect()
     }
 
     /// Each digit with both halves of the key on a limb of the ring.
     fn terms<'t>(
-        &self,
         digits: &'t Digits,
         limb: usize,
-        uniform: &'t [Cow<'a, [u64]>],
+        halves: &'t [[Cow<'a, [u64]>; 2]],
     ) -> Vec<Term<'t>>
     where
         'a: 't,
     {
-        let in_key = place(&self.held, limb);
-        let term = |(digit, uniform): (&'t Digit, &'t Cow<'a, [u64]>)| {
-            let body = self.key.digits[&digit.index].body.limb(in_key);
-            (digits.limb(digit, limb), [body, &**uniform])
+        let term = |(digit, [body, uniform]): (&'t Digit, &'t [Cow<'a, [u64]>; 2])| {
+            (digits.limb(digit, limb), [&**body, &**uniform])
         };
-        digits.digits.iter().zip(uniform).map(term).collect()
+        digits.digits.iter().zip(halves).map(term).collect()
     }
 
     /// Writes a block of the inner product, words `range`, where it goes.
@@ -197,6 +207,15 @@ impl EvaluationKeys {
             .into_iter()
             .find(|need| !self.keys.get(&need.key).is_some_and(|key| holds(key, need)));
         missing.map_or(Ok(()), |need| Err(RunError::MissingKey { key: need.key }))
+    }
+
+    /// What went wrong when keys were read where they are stored: then nothing that was computed with them is right.
+    ///
+    /// # Errors
+    /// If anything did.
+    pub fn check_stored(&self) -> Result<(), RunError> {
+        let failure = self.stored.as_ref().and_then(StoredKeys::failure);
+        failure.map_or(Ok(()), |what| Err(RunError::StoredKeys { what: what.to_owned() }))
     }
 }
 
@@ -273,11 +292,10 @@ impl Context {
                 let poly = source.polys.get(part).filter(|_| part + 1 < source.polys.len());
                 poly.filter(|poly| k < poly.n_limbs()).map(|poly| poly.limb(k))
             });
-            let halves: Vec<Vec<Cow<'_, [u64]>>> =
-                switches.iter().map(|switch| switch.uniform(digits, limb, ring)).collect();
-            let pairs = switches.iter().zip(&halves);
+            let halves: Vec<Vec<[Cow<'_, [u64]>; 2]>> =
+                switches.iter().map(|switch| switch.halves(digits, limb, ring)).collect();
             let terms: Vec<Vec<Term<'_>>> =
-                pairs.map(|(switch, half)| switch.terms(digits, limb, half)).collect();
+                halves.iter().map(|halves| KeyProduct::terms(digits, limb, halves)).collect();
             let mut sums = [[0; BLOCK]; 2];
             for first in (0..n).step_by(BLOCK) {
                 let range = first..n.min(first + BLOCK);

@@ -6,6 +6,7 @@ mod context;
 mod key_switch;
 mod plaintext;
 mod poly;
+mod stored_keys;
 
 pub use buffer::Buffer;
 pub use ciphertext::{Ciphertext, FreshCiphertext, Mask, limb_indices};
@@ -13,3 +14,4 @@ pub use context::Context;
 pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeyDigit, KeySwitchKey};
 pub use plaintext::{Blocks, Plaintext};
 pub use poly::Poly;
+pub use stored_keys::{ReadAt, StoredKeys};

@@ -1,7 +1,10 @@
 //! Files of keys and ciphertexts: they come back as they went, have the predicted size, and no damage gets through.
 
+use std::sync::{Arc, Mutex};
+
 use crate::common::{Build, Setup, difference, next, run, run_slots, setup, usual};
 use bytes::Bytes;
+use hecc_grammar::cost;
 use hecc_grammar::envelope::{
     FileError, Fingerprint, KeyId, Kind, Origin, ReadError, open, open_any, seal,
 };
@@ -10,13 +13,14 @@ use hecc_runtime::client::{
     EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt, public_key_bytes, read_public_key,
     read_secret_key, secret_key_bytes, write_public_key, write_secret_key,
 };
+use hecc_runtime::eval::{Evaluator, Keeper, Options, Snapshot};
 use hecc_runtime::file::{
-    Ciphertexts, Contents, UniformHalves, describe, evaluation_keys_bytes, input_bytes,
+    Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, open_evaluation_keys,
     output_bytes, read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys,
     write_inputs, write_outputs,
 };
 use hecc_runtime::ring::SecretRng;
-use hecc_runtime::rlwe::{EvaluationKeys, FreshCiphertext, KeySwitchKey};
+use hecc_runtime::rlwe::{EvaluationKeys, FreshCiphertext, KeyDigit, KeySwitchKey, ReadAt};
 
 const PLAN: Fingerprint = Fingerprint([3; 32]);
 /// Those of a key of a seed alone.
@@ -52,15 +56,18 @@ fn public(
     (key, sent.expect("the test's inputs are in range"))
 }
 
-fn keys_from(
-    interface: &Interface,
-    file: &[u8],
-    halves: UniformHalves,
-) -> Result<EvaluationKeys, FileError> {
-    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64, halves) {
-        Ok((keys, _)) => Ok(keys),
-        Err(ReadError::File(error)) => Err(error),
-        Err(ReadError::Io(error)) => panic!("a slice is as long as it is: {error}"),
+/// Both ways to read keys: into memory, and to leave them where they are.
+fn keys_from(interface: &Interface, file: Bytes) -> Result<[EvaluationKeys; 2], FileError> {
+    let len = file.len() as u64;
+    let held = read_evaluation_keys(interface, ORIGIN, &file[..], len);
+    let stored = open_evaluation_keys(interface, ORIGIN, Box::new(file), len);
+    match (held, stored) {
+        (Ok((held, checksum)), Ok((stored, same))) if checksum == same => Ok([held, stored]),
+        (Err(ReadError::File(error)), Err(ReadError::File(same))) => {
+            assert_eq!(error.to_string(), same.to_string());
+            Err(error)
+        }
+        (held, stored) => panic!("{:?} and {:?}", held.err(), stored.err()),
     }
 }
 
@@ -93,7 +100,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "evaluation keys",
             file: keys,
-            read: Box::new(move |file| keys_from(&b, &file, UniformHalves::Held).map(drop)),
+            read: Box::new(move |file| keys_from(&b, file).map(drop)),
         },
         Case {
             name: "inputs",
@@ -134,10 +141,13 @@ fn files_round_trip_and_have_the_predicted_size() {
     assert_eq!(params, plan.params);
     assert_eq!(sections.len(), plan.keys().len());
     assert!(sections.windows(2).all(|pair| pair[0].offset + pair[0].bytes == pair[1].offset));
-    let [held, expanded] = [UniformHalves::Held, UniformHalves::Expanded]
-        .map(|halves| keys_from(&interface, &file, halves).unwrap());
-    let is_held = |key: &KeySwitchKey| key.digits.values().all(|digit| digit.uniform.is_some());
-    assert!(held.keys.values().all(is_held) && !expanded.keys.values().any(is_held));
+    assert!(cost::stored_key_bytes(&plan) < file.len() as u64);
+    assert!(file.len() as u64 - cost::stored_key_bytes(&plan) < 4096, "the rest is a table");
+    let [held, stored] = keys_from(&interface, file.into()).unwrap();
+    let is_held = |key: &KeySwitchKey| {
+        key.digits.values().all(|digit| matches!(digit, KeyDigit::Held { .. }))
+    };
+    assert!(held.keys.values().all(is_held) && !stored.keys.values().any(is_held));
 
     let inputs_sent = sent(vec![setup.fresh.clone(), setup.fresh.clone()]);
     let file = write_inputs(&interface, PLAN, &inputs_sent);
@@ -160,7 +170,7 @@ fn files_round_trip_and_have_the_predicted_size() {
     let setup = Setup { secret, keys: held, slots: vec![], fresh };
     let outputs = run(&plan, &setup, 2, 0);
     assert_eq!(outputs, expected);
-    assert_eq!(run(&plan, &Setup { keys: expanded, ..setup }, 2, 0), expected);
+    assert_eq!(run(&plan, &Setup { keys: stored, ..setup }, 2, 0), expected);
     let results = sent(vec![outputs]);
     let file = write_outputs(&interface, PLAN, &results);
     assert_eq!(file.len() as u64, output_bytes(&interface, 1));
@@ -303,4 +313,58 @@ fn content(file: &[u8]) -> (Kind, Vec<u8>) {
     let kind = hecc_grammar::envelope::kind_of(file).expect("the file is whole");
     let envelope = open(Bytes::copy_from_slice(file), kind).expect("the file is whole");
     (kind, envelope.payload.to_vec())
+}
+
+/// A file that somebody writes to, or takes away.
+#[derive(Clone)]
+struct Unsteady(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl ReadAt for Unsteady {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let bytes = self.0.lock().unwrap();
+        let bytes = bytes.as_ref().ok_or_else(|| std::io::Error::other("it is gone"))?;
+        Bytes::from(bytes.clone()).read_at(out, offset)
+    }
+}
+
+#[test]
+fn keys_that_are_not_what_they_were_give_no_result() {
+    let (plan, setup) = small_plan();
+    let interface = plan.interface();
+    let mut file = vec![];
+    write_evaluation_keys(&interface, PLAN, &setup.keys, &mut file).unwrap();
+    let len = file.len() as u64;
+    let options = Options { threads: 2, cache_bytes: 0 };
+    for (changed, expected) in
+        [(None, "it is gone"), (Some(vec![0xff; file.len()]), "it has changed")]
+    {
+        let unsteady = Unsteady(Arc::new(Mutex::new(Some(file.clone()))));
+        let (keys, _) =
+            open_evaluation_keys(&interface, ORIGIN, Box::new(unsteady.clone()), len).unwrap();
+        let evaluator = Evaluator::new(&plan, &keys, options).unwrap();
+        *unsteady.0.lock().unwrap() = changed;
+        let keeper = Snapshots::default();
+        let inputs = evaluator.expand(setup.fresh.clone());
+        let start = Snapshot::default();
+        let error = evaluator.run_from(start, inputs, &|_, _| {}, Some(&keeper)).unwrap_err();
+        let message = format!("the file of evaluation keys cannot be read any more: {expected}");
+        assert_eq!(error.to_string(), message);
+        let kept = keeper.0.into_inner().unwrap();
+        let first_key = plan.ops.iter().position(|op| matches!(op, Op::ApplyKey(..))).unwrap();
+        assert!(!kept.is_empty() && kept.iter().all(|snapshot| !snapshot.done[first_key]));
+    }
+}
+
+/// All snapshots of a run.
+#[derive(Default)]
+struct Snapshots(Mutex<Vec<Snapshot>>);
+
+impl Keeper for Snapshots {
+    fn is_due(&self) -> bool {
+        true
+    }
+
+    fn keep(&self, snapshot: Snapshot) {
+        self.0.lock().unwrap().push(snapshot);
+    }
 }

@@ -14,9 +14,9 @@ use hecc_runtime::client::{
 };
 use hecc_runtime::eval::{Evaluator, Keeper, Options, Snapshot};
 use hecc_runtime::file::{
-    Checkpoint, Ciphertexts, RunSource, UniformHalves, describe, read_checkpoint,
-    read_evaluation_keys, read_inputs, read_outputs, write_checkpoint, write_evaluation_keys,
-    write_inputs, write_outputs,
+    Checkpoint, Ciphertexts, RunSource, describe, read_checkpoint, read_evaluation_keys,
+    read_inputs, read_outputs, write_checkpoint, write_evaluation_keys, write_inputs,
+    write_outputs,
 };
 use hecc_runtime::ring::SecretRng;
 
@@ -217,7 +217,7 @@ fn of_plan() -> Vec<Reader> {
 }
 
 fn read_keys(interface: &Interface, file: &[u8]) -> Result<(), FileError> {
-    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64, UniformHalves::Held) {
+    match read_evaluation_keys(interface, ORIGIN, file, file.len() as u64) {
         Ok(_) => Ok(()),
         Err(ReadError::File(error)) => Err(error),
         Err(ReadError::Io(error)) => panic!("a slice is as long as it is: {error}"),
