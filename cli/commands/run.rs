@@ -158,7 +158,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
 
 /// Whether evaluation keys are held: if there is memory for them.
 fn holds_keys(plan: &Plan, console: &Console) -> Result<bool> {
-    let values = cost::peak_value_bytes(plan);
+    let values = cost::peak_value_bytes(plan) + cost::table_bytes(plan);
     if memory::allows(cost::key_bytes(plan) + values) {
         return Ok(true);
     }

@@ -10,11 +10,11 @@ use crate::terminal::units;
 /// Memory and time of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunCost {
-    /// Bytes: evaluation keys, the halves of them that are not expanded where memory is short, values alive at once; and encoded
-    /// weights, if they are kept between runs.
+    /// Bytes: evaluation keys, what is stored of them, values alive at once, tables; and encoded weights, if they are kept between runs.
     key_memory: u64,
     stored_key_memory: u64,
     value_memory: u64,
+    table_memory: u64,
     weight_memory: u64,
     /// Predicted seconds on one core: a run; encoding the weights, before the first.
     run_seconds: f64,
@@ -28,6 +28,7 @@ impl RunCost {
             key_memory: cost::key_bytes(plan),
             stored_key_memory: cost::stored_key_bytes(plan),
             value_memory: cost::peak_value_bytes(plan),
+            table_memory: cost::table_bytes(plan),
             weight_memory: cost::plaintext_bytes(plan),
             run_seconds: cost::plan_seconds(costs, plan),
             encode_seconds: cost::encode_seconds(costs, plan),
@@ -40,6 +41,7 @@ impl RunCost {
             "keys": self.key_memory,
             "keys_at_least": self.stored_key_memory,
             "values": self.value_memory,
+            "tables": self.table_memory,
             "encoded_weights": self.weight_memory,
         });
         json["predicted_seconds"] = json!({
@@ -50,15 +52,17 @@ impl RunCost {
 
     /// For people.
     pub(crate) fn lines(&self, sheet: &mut Sheet) {
+        let others = self.value_memory + self.table_memory;
         sheet.line(
             "memory of a run",
             format!(
-                "{} (keys {}, values {}){}; {} where memory is short",
-                units::bytes(self.key_memory + self.value_memory),
+                "{} (keys {}, values {}, tables {}){}; {} where memory is short",
+                units::bytes(self.key_memory + others),
                 units::bytes(self.key_memory),
                 units::bytes(self.value_memory),
+                units::bytes(self.table_memory),
                 self.memory_of_weights(),
-                units::bytes(self.stored_key_memory + self.value_memory)
+                units::bytes(self.stored_key_memory + others)
             ),
         );
         sheet.line(

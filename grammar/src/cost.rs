@@ -3,6 +3,8 @@
 //! The counts are those of hybrid key switching with β digits on ℓ limbs and α special primes. The compiler chooses
 //! layouts and schedules by them and prints them; `hecc simulate` and the benchmarks compare them with reality.
 
+use std::ops::Range;
+
 use crate::plan::{
     ConstantId, Form, KeyUse, LimbSet, Op, Params, PlainUse, Plan, Scheme, Together, Type, Value,
     View,
@@ -33,6 +35,14 @@ const MULTIPLE: f64 = 0.4;
 
 /// Encoded weights are kept from run to run while they take no more bytes than this, unless a user says otherwise.
 pub const KEPT_BYTES: u64 = 2_000_000_000;
+
+/// Plaintexts of sums in one pass that are encoded before they are multiplied by, if they are not kept: no more than a few ciphertexts.
+const FACTORS_AT_ONCE: usize = 32;
+
+/// Of each of so many sums in one pass, terms whose plaintexts are encoded at once: two at least, which are encoded together.
+pub fn factors_at_once(n_sums: usize) -> usize {
+    (FACTORS_AT_ONCE / n_sums).max(2)
+}
 
 /// How the slots of a plaintext are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +326,7 @@ pub fn value_bytes(params: &Params, ty: Type) -> u64 {
 }
 
 /// Largest number of bytes alive at once when bundles of instructions run in order and values are freed after their last use, as
-/// plaintexts are that are used more than once.
+/// plaintexts are that are used more than once; with the plaintexts of a bundle that are encoded at once.
 pub fn peak_value_bytes(plan: &Plan) -> u64 {
     let last_uses = plan.last_uses();
     let mut dying = vec![vec![]; plan.ops.len() + 1];
@@ -335,13 +345,37 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
     for bundle in plan.bundles() {
         let made = |i: usize| value_bytes(&plan.params, plan.types[i]) + born[i];
         alive += bundle.clone().map(made).sum::<u64>();
-        peak = peak.max(alive);
+        peak = peak.max(alive + factor_bytes(plan, bundle.clone()));
         for i in bundle {
             let values = dying[i].iter().map(|&value| value_bytes(&plan.params, plan.types[value]));
             alive -= dead[i] + values.sum::<u64>();
         }
     }
     peak
+}
+
+/// Bytes of the tables that a run computes with: powers of roots for the transforms modulo each prime, in the forms that kernels take, and
+/// a permutation for each key.
+pub fn table_bytes(plan: &Plan) -> u64 {
+    /// Of both directions, for each coefficient.
+    const POWERS: usize = 76;
+    const INDEX: usize = 4;
+    let n_primes = plan.params.q.len() + plan.params.p.len();
+    ((POWERS * n_primes + INDEX * plan.keys().len()) as u64) << plan.params.log_n
+}
+
+/// Bytes of the plaintexts of a bundle that are encoded at once.
+fn factor_bytes(plan: &Plan, bundle: Range<usize>) -> u64 {
+    let at_once = factors_at_once(bundle.len());
+    let of_instruction = |i: usize| {
+        let (op, ty) = (&plan.ops[i], plan.types[i]);
+        let shape = Shape::new(&plan.params, ty.limbs.len());
+        let is_full = |c: &ConstantId| !matches!(plan.constants[c.index()].view, View::Splat(_));
+        let bytes =
+            |c: ConstantId| shape.plaintext_bytes(ty.form == Form::QP, Encoding::of(plan, c));
+        op.constants().into_iter().filter(is_full).take(at_once).map(bytes).sum::<u64>()
+    };
+    bundle.map(of_instruction).sum()
 }
 
 /// Bytes that an `apply_key` moves: both halves of the key, the digits, the result.

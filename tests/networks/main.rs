@@ -110,7 +110,8 @@ proptest! {
             return Err(TestCaseError::reject("it is refused with all keys"));
         };
         let keys = cost::stored_key_bytes(&compiled.plan);
-        let most = cost::peak_value_bytes(&compiled.plan) + keys * (5 + of.below(5)) as u64 / 10;
+        let others = cost::peak_value_bytes(&compiled.plan) + cost::table_bytes(&compiled.plan);
+        let most = others + keys * (5 + of.below(5)) as u64 / 10;
         check(&network, &Config { max_memory: Some(most), ..config })?;
     }
 }
@@ -146,7 +147,7 @@ fn rotations_without_keys_are_composed() {
     let config = Config { log_n: Some(8), scheme: SchemeChoice::Ckks, ..insecure() };
     let calibration = Calibration::from_data(network.calibration.clone());
     let whole = compile(&network.model, &calibration, &config).unwrap().plan;
-    let all = cost::peak_value_bytes(&whole) + cost::stored_key_bytes(&whole);
+    let all = cost::peak_value_bytes(&whole) + cost::table_bytes(&whole) + cost::stored_key_bytes(&whole);
     // The least memory that there is a plan for.
     let tightest = (1..40).find_map(|parts| {
         let config = Config { max_memory: Some(all * parts / 40), ..config.clone() };

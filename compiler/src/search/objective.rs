@@ -36,9 +36,9 @@ impl Objective<'_> {
         cost::run_seconds(self.costs, plan, kept) / plan.batch as f64
     }
 
-    /// Least bytes of keys and of values alive at once: where memory is short, keys stay in their file.
+    /// Least bytes of keys, tables, and values alive at once: where memory is short, keys stay in their file.
     pub fn memory(&self, plan: &Plan) -> u64 {
-        cost::stored_key_bytes(plan) + cost::peak_value_bytes(plan)
+        cost::stored_key_bytes(plan) + cost::table_bytes(plan) + cost::peak_value_bytes(plan)
     }
 
     /// Bytes of keys and values beyond the limit.

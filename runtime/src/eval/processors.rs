@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hecc_grammar::cost;
 use hecc_grammar::plan::{ConstantId, Key, Op, Together, Value};
 
 use crate::kernel::active;
@@ -16,9 +17,6 @@ use super::encrypted::Evaluator;
 use super::factors::Reader;
 use super::limbwise::{add_plain, drop_limbs, mul, times, zip};
 use super::sums::{Product, sums_of_multiples};
-
-/// Plaintexts of a sum that are encoded before they are multiplied by.
-const FACTORS_AT_ONCE: usize = 16;
 
 /// How long a thread without work looks for some again and again, before it pauses in between.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -169,10 +167,11 @@ impl Processors<'_> {
         let (limbs, n_polys) = (limb_indices(ring, ty.limbs, ty.form), usize::from(ty.degree) + 1);
         let mut sums: Vec<Option<Vec<Poly>>> = operands.iter().map(|_| None).collect();
         let most = operands.iter().map(Vec::len).max().unwrap_or(0);
-        for start in (0..most).step_by(FACTORS_AT_ONCE) {
+        let at_once = cost::factors_at_once(operands.len());
+        for start in (0..most).step_by(at_once) {
             let taken: Vec<usize> =
                 (0..operands.len()).filter(|&i| start < operands[i].len()).collect();
-            let range = |i: usize| start..operands[i].len().min(start + FACTORS_AT_ONCE);
+            let range = |i: usize| start..operands[i].len().min(start + at_once);
             let encoded = |&i: &usize| {
                 let value = Value(first.0 + i as u32);
                 let constants = plan.ops[value.index()].constants();
