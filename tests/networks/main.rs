@@ -147,7 +147,8 @@ fn rotations_without_keys_are_composed() {
     let config = Config { log_n: Some(8), scheme: SchemeChoice::Ckks, ..insecure() };
     let calibration = Calibration::from_data(network.calibration.clone());
     let whole = compile(&network.model, &calibration, &config).unwrap().plan;
-    let all = cost::peak_value_bytes(&whole) + cost::table_bytes(&whole) + cost::stored_key_bytes(&whole);
+    let all =
+        cost::peak_value_bytes(&whole) + cost::table_bytes(&whole) + cost::stored_key_bytes(&whole);
     // The least memory that there is a plan for.
     let tightest = (1..40).find_map(|parts| {
         let config = Config { max_memory: Some(all * parts / 40), ..config.clone() };

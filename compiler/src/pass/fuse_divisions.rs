@@ -12,9 +12,12 @@ pub fn fuse_divisions(plan: &Plan) -> Result<Plan, TypeError> {
     let fused = fused(plan);
     let mut new = Rewriter::new(plan);
     for (value, op) in plan.values() {
-        let made = match op {
-            Op::ModDown(a) if fused[value.index()] => new.new_value(*a),
-            _ => new.copy(value)?,
+        let made = if let Op::ModDown(a) = op
+            && fused[value.index()]
+        {
+            new.new_value(*a)
+        } else {
+            new.copy(value)?
         };
         new.define(value, made);
     }

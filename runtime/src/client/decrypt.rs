@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::RunError;
 use crate::kernel::active;
 use crate::ring::{MixedRadix, Modulus, Ring};
-use crate::rlwe::{Ciphertext, Poly};
+use crate::rlwe::{Ciphertext, Coefficients, Poly};
 use crate::scheme::bfv::{Batch, Rounding};
 use crate::scheme::ckks::{Embedding, decode};
 
@@ -66,11 +66,12 @@ pub fn measure_noise(params: &Params, secret: &SecretKey, ciphertexts: &[Ciphert
     let noise = |ciphertext: &Ciphertext| {
         let (message, limbs) = phase(&ring, secret, ciphertext);
         // Of least magnitude modulo Q, t times the message's share is nothing.
-        let scaled = SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
-            let table = &ring.tables[limbs[k]];
-            (active().scale)(out, message.limb(k), table.modulus().reduce(t), table.modulus());
-            (active().intt)(out, table);
-        }));
+        let scaled: SecretPoly<Coefficients> =
+            SecretPoly(Poly::build(ring.n(), limbs.len(), |k, out| {
+                let table = &ring.tables[limbs[k]];
+                (active().scale)(out, message.limb(k), table.modulus().reduce(t), table.modulus());
+                (active().intt)(out, table);
+            }));
         let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
         let radix = MixedRadix::new(&moduli);
         let noise = |i: usize| {

@@ -74,8 +74,7 @@ fn divided(ring: &Ring, poly: SecretPoly) -> SecretPoly {
         return poly;
     }
     let (special, n_kept) = (&ring.tables[ring.n_q], poly.n_limbs() - 1);
-    let mut remainder = SecretPoly(poly.select(&[n_kept]));
-    remainder.0.update(|_, out| (active().intt)(out, special));
+    let remainder = SecretPoly(poly.coefficients(&[n_kept], |_| special));
     let kept: Vec<usize> = ring.params.input_limbs().iter().collect();
     SecretPoly(Poly::build(ring.n(), n_kept, |k, out| {
         let table = &ring.tables[kept[k]];

@@ -7,7 +7,7 @@ use hecc_grammar::security::EPHEMERAL_WEIGHT;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ring::{Ring, SecretRng};
-use crate::rlwe::Poly;
+use crate::rlwe::{Ntt, Poly};
 
 /// The stream of the generator that the sparse secret is drawn from; the secret is drawn from stream 0.
 const EPHEMERAL_STREAM: u64 = 1;
@@ -23,18 +23,18 @@ pub struct SecretKey {
 pub(super) struct Secret(pub(super) Vec<i64>);
 
 /// A polynomial that the key could be computed from, wiped when dropped: buffers are used again.
-pub(super) struct SecretPoly(pub(super) Poly);
+pub(super) struct SecretPoly<Domain = Ntt>(pub(super) Poly<Domain>);
 
-impl Drop for SecretPoly {
+impl<Domain> Drop for SecretPoly<Domain> {
     fn drop(&mut self) {
         self.0.wipe();
     }
 }
 
-impl Deref for SecretPoly {
-    type Target = Poly;
+impl<Domain> Deref for SecretPoly<Domain> {
+    type Target = Poly<Domain>;
 
-    fn deref(&self) -> &Poly {
+    fn deref(&self) -> &Poly<Domain> {
         &self.0
     }
 }

@@ -14,7 +14,7 @@ use crate::kernel::{Term, active};
 use crate::ring::{Ring, Seed, expand_uniform};
 
 use super::ciphertext::limb_indices;
-use super::{Ciphertext, Context, Poly, StoredKeys};
+use super::{Ciphertext, Coefficients, Context, Poly, StoredKeys};
 
 /// An evaluation key: for each digit j of its limbs, `b_j = −a_j·s_to + e_j + P·g_j·s_from` and `a_j` on QP, where P is the
 /// product of all special primes and g_j is 1 modulo the primes of digit j and 0 modulo the others. `s_to` is the secret moved
@@ -238,22 +238,26 @@ impl Context {
             })
         });
         let last = divided.as_ref().unwrap_or(last);
-        let coefficients = Poly::build(n, limbs.len(), |k, out| {
-            out.copy_from_slice(last.limb(k));
-            (active().intt)(out, &self.ring.tables[limbs[k]]);
-        });
+        let places: Vec<usize> = (0..limbs.len()).collect();
+        let coefficients = last.coefficients(&places, |k| &self.ring.tables[limbs[k]]);
         let digit = |digit: usize| {
             let (own, others) = self.digit_limbs(source.ty.limbs, digit);
-            let mut extension = self.convert(&coefficients, &limbs, &own, &others);
-            extension.update(|k, out| (active().ntt)(out, &self.ring.tables[others[k]]));
+            let extension = self.convert(&coefficients, &limbs, &own, &others);
+            let extension = extension.into_ntt(|k| &self.ring.tables[others[k]], |_, _| {});
             Digit { index: digit, own, others, extension }
         };
         let digits = self.params.digits(source.ty.limbs).into_par_iter().map(digit).collect();
         Digits { source, divided, digits }
     }
 
-    /// Base conversion of some limbs of a polynomial in coefficient form.
-    fn convert(&self, poly: &Poly, limbs: &[usize], from: &[usize], to: &[usize]) -> Poly {
+    /// Base conversion of some limbs of a polynomial.
+    fn convert(
+        &self,
+        poly: &Poly<Coefficients>,
+        limbs: &[usize],
+        from: &[usize],
+        to: &[usize],
+    ) -> Poly<Coefficients> {
         let mut result = Poly::uninitialized(self.ring.n(), to.len());
         let sources: Vec<&[u64]> = from.iter().map(|&limb| poly.limb(place(limbs, limb))).collect();
         active().convert(self.converter(from, to), &sources, &mut result.limbs_mut());
@@ -346,17 +350,14 @@ impl Context {
         let all: Vec<usize> = ty.limbs.iter().collect();
         let others: Vec<usize> = ty.limbs.difference(source.ty.limbs).iter().collect();
         let raise = |poly: &Poly| {
-            let coefficients = Poly::build(self.ring.n(), 1, |_, out| {
-                out.copy_from_slice(poly.limb(0));
-                (active().intt)(out, &self.ring.tables[from[0]]);
-            });
+            let coefficients = poly.coefficients(&[0], |_| &self.ring.tables[from[0]]);
             let raised = self.convert(&coefficients, &from, &from, &others);
-            Poly::build(self.ring.n(), all.len(), |k, out| match all[k] == from[0] {
-                true => out.copy_from_slice(poly.limb(0)),
-                false => {
-                    out.copy_from_slice(raised.limb(place(&others, all[k])));
-                    (active().ntt)(out, &self.ring.tables[all[k]]);
-                }
+            let raised = raised.into_ntt(|k| &self.ring.tables[others[k]], |_, _| {});
+            Poly::build(self.ring.n(), all.len(), |k, out| {
+                out.copy_from_slice(match all[k] == from[0] {
+                    true => poly.limb(0),
+                    false => raised.limb(place(&others, all[k])),
+                });
             })
         };
         Ciphertext { polys: source.polys.iter().map(raise).collect(), ty }
@@ -370,20 +371,19 @@ impl Context {
         let all = source.limb_indices(&self.ring);
         let kept = limb_indices(&self.ring, ty.limbs, ty.form);
         let dropped: Vec<usize> = all.iter().copied().filter(|limb| !kept.contains(limb)).collect();
+        let places: Vec<usize> = dropped.iter().map(|&limb| place(&all, limb)).collect();
         let divide = |poly: &Poly| {
-            let coefficients = Poly::build(self.ring.n(), dropped.len(), |k, out| {
-                out.copy_from_slice(poly.limb(place(&all, dropped[k])));
-                (active().intt)(out, &self.ring.tables[dropped[k]]);
-            });
-            let mut result = self.convert(&coefficients, &dropped, &dropped, &kept);
-            result.update(|k, out| {
-                (active().ntt)(out, &self.ring.tables[kept[k]]);
-                let modulus = self.ring.modulus(kept[k]);
-                let product = self.ring.product(dropped.iter().copied(), modulus);
-                let dividend = poly.limb(place(&all, kept[k]));
-                (active().sub_scale)(out, dividend, modulus.inverse(product), modulus);
-            });
-            result
+            let coefficients = poly.coefficients(&places, |k| &self.ring.tables[all[k]]);
+            let result = self.convert(&coefficients, &dropped, &dropped, &kept);
+            result.into_ntt(
+                |k| &self.ring.tables[kept[k]],
+                |k, out| {
+                    let modulus = self.ring.modulus(kept[k]);
+                    let product = self.ring.product(dropped.iter().copied(), modulus);
+                    let dividend = poly.limb(place(&all, kept[k]));
+                    (active().sub_scale)(out, dividend, modulus.inverse(product), modulus);
+                },
+            )
         };
         Ciphertext { polys: source.polys.par_iter().map(divide).collect(), ty }
     }

@@ -13,5 +13,5 @@ pub use ciphertext::{Ciphertext, FreshCiphertext, Mask, limb_indices};
 pub use context::Context;
 pub use key_switch::{BLOCK, Digits, EvaluationKeys, KeyDigit, KeySwitchKey};
 pub use plaintext::{Blocks, Plaintext};
-pub use poly::Poly;
+pub use poly::{Coefficients, Ntt, Poly};
 pub use stored_keys::{ReadAt, StoredKeys};

@@ -321,7 +321,7 @@ struct Unsteady(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl ReadAt for Unsteady {
     fn read_at(&self, out: &mut [u8], offset: u64) -> std::io::Result<()> {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.0.lock().expect("no panic under this lock");
         let bytes = bytes.as_ref().ok_or_else(|| std::io::Error::other("it is gone"))?;
         Bytes::from(bytes.clone()).read_at(out, offset)
     }
@@ -365,6 +365,6 @@ impl Keeper for Snapshots {
     }
 
     fn keep(&self, snapshot: Snapshot) {
-        self.0.lock().unwrap().push(snapshot);
+        self.0.lock().expect("no panic under this lock").push(snapshot);
     }
 }

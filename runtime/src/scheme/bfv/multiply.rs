@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::kernel::{Pair, active};
 use crate::ring::{BaseConverter, Modulus, NttTable, Ring};
-use crate::rlwe::{Ciphertext, Poly};
+use crate::rlwe::{Ciphertext, Coefficients, Poly};
 
 /// `⌊t/Q·(a ⊗ b)⌉`: operands are extended to auxiliary primes of product B, multiplied there and modulo Q, divided by
 /// Q into residues modulo B, and brought back.
@@ -71,14 +71,11 @@ impl Multiplier {
 
     /// The polynomials of a ciphertext modulo the auxiliary primes.
     fn extend(&self, ring: &Ring, extension: &Extension, source: &Ciphertext) -> Vec<Poly> {
+        let places: Vec<usize> = (0..extension.limbs.len()).collect();
         let extend = |poly: &Poly| {
-            let coefficients = Poly::build(ring.n(), extension.limbs.len(), |k, out| {
-                out.copy_from_slice(poly.limb(k));
-                (active().intt)(out, &ring.tables[extension.limbs[k]]);
-            });
-            let mut result = convert(&extension.up, &coefficients, extension.n_auxiliary);
-            result.update(|k, out| (active().ntt)(out, &self.auxiliary[k]));
-            result
+            let coefficients = poly.coefficients(&places, |k| &ring.tables[extension.limbs[k]]);
+            let extended = convert(&extension.up, &coefficients, extension.n_auxiliary);
+            extended.into_ntt(|k| &self.auxiliary[k], |_, _| {})
         };
         source.polys.par_iter().map(extend).collect()
     }
@@ -107,9 +104,8 @@ impl Multiplier {
             let factor = extension.quotients[instance][k];
             (active().sub_scale)(out, &product, factor, table.modulus());
         });
-        let mut result = convert(&extension.down, &quotient, limbs.len());
-        result.update(|k, out| (active().ntt)(out, &ring.tables[limbs[k]]));
-        result
+        let result = convert(&extension.down, &quotient, limbs.len());
+        result.into_ntt(|k| &ring.tables[limbs[k]], |_, _| {})
     }
 }
 
@@ -160,7 +156,11 @@ fn auxiliary_primes(ring: &Ring) -> Vec<u64> {
     free.take(params.q.len() + 3).collect()
 }
 
-fn convert(converter: &BaseConverter, source: &Poly, n_limbs: usize) -> Poly {
+fn convert(
+    converter: &BaseConverter,
+    source: &Poly<Coefficients>,
+    n_limbs: usize,
+) -> Poly<Coefficients> {
     let mut result = Poly::uninitialized(source.n(), n_limbs);
     let sources: Vec<&[u64]> = (0..source.n_limbs()).map(|k| source.limb(k)).collect();
     active().convert(converter, &sources, &mut result.limbs_mut());

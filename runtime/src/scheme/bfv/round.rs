@@ -1,6 +1,5 @@
 //! The end of decryption: `⌊t/Q·x⌉ mod t`, exactly, and how near it was to failing.
 
-use crate::kernel::active;
 use crate::ring::{Modulus, Ring, sign_mask};
 use crate::rlwe::Poly;
 
@@ -38,10 +37,8 @@ impl<'a> Rounding<'a> {
     /// fractions in doubles, which are off by less than 2^−50.
     pub fn messages(&self, poly: &Poly, t: &Modulus) -> Messages {
         let n = self.ring.n();
-        let mut coefficients = Poly::build(n, self.limbs.len(), |k, out| {
-            out.copy_from_slice(poly.limb(k));
-            (active().intt)(out, &self.ring.tables[self.limbs[k]]);
-        });
+        let places: Vec<usize> = (0..self.limbs.len()).collect();
+        let mut coefficients = poly.coefficients(&places, |k| &self.ring.tables[self.limbs[k]]);
         let mut noise = 0.0f64;
         let moduli = self.limbs.iter().map(|&limb| self.ring.modulus(limb).value());
         let multiples: Vec<Multiple> = moduli.map(|q| Multiple::new(t.value(), q)).collect();

@@ -111,10 +111,8 @@ pub fn decode(
     scale: f64,
 ) -> Vec<f64> {
     let n = ring.n();
-    let mut coefficients = Poly::build(n, limbs.len(), |k, out| {
-        out.copy_from_slice(poly.limb(k));
-        (active().intt)(out, &ring.tables[limbs[k]]);
-    });
+    let places: Vec<usize> = (0..limbs.len()).collect();
+    let mut coefficients = poly.coefficients(&places, |k| &ring.tables[limbs[k]]);
     let moduli: Vec<Modulus> = limbs.iter().map(|&limb| ring.modulus(limb).clone()).collect();
     let radix = MixedRadix::new(&moduli);
     let factor = (-scale).exp2();
