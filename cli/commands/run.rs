@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hecc_grammar::cost::{self, Costs};
 use hecc_grammar::envelope::{Fingerprint, Kind, Origin, ReadError, checksum};
-use hecc_grammar::plan::{Interface, Plan};
+use hecc_grammar::plan::{Interface, Op, Plan};
 use hecc_runtime::eval::{Evaluator, Options};
 use hecc_runtime::file::{
     Ciphertexts, RunSource, open_evaluation_keys, read_evaluation_keys, read_inputs, write_outputs,
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     let Ciphertexts { key, n_examples, sets } =
         read_inputs(interface, loaded.fingerprint, input_file)
             .map_err(|error| refusal::refused(&args.input, error))?;
-    let holds = holds_keys(plan, console)?;
+    let holds = holds_keys(plan, sets.len(), console)?;
     let origin = Origin { plan: loaded.fingerprint, key };
     let (keys, keys_checksum) = read_keys(args, &key_path, interface, origin, holds, console)?;
 
@@ -156,11 +156,16 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<()> {
     )
 }
 
-/// Whether evaluation keys are held: if there is memory for them.
-fn holds_keys(plan: &Plan, console: &Console) -> Result<bool> {
+/// Evaluation keys that are used no more often than this are read and expanded whenever they are: that takes no longer than memory for them
+/// takes to come by (docs/results/memory.md).
+const SELDOM: usize = 3;
+
+/// Whether evaluation keys are held: if they are used often enough, and there is memory for them.
+fn holds_keys(plan: &Plan, n_runs: usize, console: &Console) -> Result<bool> {
     let values = cost::peak_value_bytes(plan) + cost::table_bytes(plan);
+    let uses = plan.ops.iter().filter_map(Op::key).count() * plan.params.n_instances() * n_runs;
     if memory::allows(cost::key_bytes(plan) + values) {
-        return Ok(true);
+        return Ok(uses > SELDOM * plan.keys().len());
     }
     memory::require(cost::stored_key_bytes(plan) + values, "the keys and values of this run")?;
     console.note("memory is short: keys are read whenever they are used, which takes longer");

@@ -354,11 +354,11 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
     peak
 }
 
-/// Bytes of the tables that a run computes with: powers of roots for the transforms modulo each prime, in the forms that kernels take, and
-/// a permutation for each key.
+/// Bytes of the tables that a run computes with: powers of roots for the transforms modulo each prime, in the form that vector kernels take,
+/// and a permutation for each key.
 pub fn table_bytes(plan: &Plan) -> u64 {
-    /// Of both directions, for each coefficient.
-    const POWERS: usize = 76;
+    /// Of both directions, for each coefficient: two doubles, and three for each four.
+    const POWERS: usize = 44;
     const INDEX: usize = 4;
     let n_primes = plan.params.q.len() + plan.params.p.len();
     ((POWERS * n_primes + INDEX * plan.keys().len()) as u64) << plan.params.log_n

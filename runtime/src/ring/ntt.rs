@@ -1,8 +1,10 @@
 //! Tables of the negacyclic number-theoretic transform modulo one prime.
 
+use std::sync::OnceLock;
+
 use super::Modulus;
 
-/// Powers of a primitive 2N-th root ψ, in the forms that the kernels take.
+/// Powers of a primitive 2N-th root ψ. Each kernel has them in a form of its own, which is made when it is first asked for.
 pub struct NttTable {
     modulus: Modulus,
     n: usize,
@@ -13,11 +15,12 @@ pub struct NttTable {
 
 /// Powers of one root in bit-reversed order.
 struct Twiddles {
+    root: u64,
     /// w and ⌊w·2^64/q⌋.
-    shoup: Vec<(u64, u64)>,
+    shoup: OnceLock<Vec<(u64, u64)>>,
     /// w centered and w/q, as doubles.
-    doubles: Vec<(f64, f64)>,
-    last: Vec<LastTwiddles>,
+    doubles: OnceLock<Vec<(f64, f64)>>,
+    last: OnceLock<Vec<LastTwiddles>>,
 }
 
 /// For four consecutive groups of four coefficients: w of the outer level, and of the two halves of the inner one.
@@ -29,8 +32,8 @@ impl NttTable {
         assert!(n.is_power_of_two() && n >= 2, "transforms have power-of-two lengths");
         let root = modulus.primitive_root(2 * n as u64);
         let n_inverse = modulus.inverse(n as u64 % modulus.value());
-        let forward = Twiddles::new(&modulus, root, n);
-        let inverse = Twiddles::new(&modulus, modulus.inverse(root), n);
+        let forward = Twiddles::new(root);
+        let inverse = Twiddles::new(modulus.inverse(root));
         NttTable { modulus, n, n_inverse, forward, inverse }
     }
 
@@ -51,37 +54,37 @@ impl NttTable {
 
     /// 1/ψ^(N/2), a square root of −1: ψ^(e·N/2) is its inverse or, in the upper half of [`Self::exponents`], the negative of that.
     pub fn inverse_of_i(&self) -> u64 {
-        self.inverse.shoup[1].0
+        self.modulus.pow(self.inverse.root, self.n as u64 / 2)
     }
 
     /// Powers of the root, centered, and their quotients by q. Group `i` of the level of `m` groups takes entry `m + i`.
     pub(crate) fn forward(&self) -> &[(f64, f64)] {
-        &self.forward.doubles
+        self.forward.doubles(&self.modulus, self.n)
     }
 
     /// As [`Self::forward`], of the inverse root.
     pub(crate) fn inverse(&self) -> &[(f64, f64)] {
-        &self.inverse.doubles
+        self.inverse.doubles(&self.modulus, self.n)
     }
 
     /// As [`Self::forward`], in `[0, q)` and with ⌊w·2^64/q⌋.
     pub(crate) fn forward_shoup(&self) -> &[(u64, u64)] {
-        &self.forward.shoup
+        self.forward.shoup(&self.modulus, self.n)
     }
 
     /// As [`Self::forward_shoup`], of the inverse root.
     pub(crate) fn inverse_shoup(&self) -> &[(u64, u64)] {
-        &self.inverse.shoup
+        self.inverse.shoup(&self.modulus, self.n)
     }
 
     /// The powers for the two innermost levels, one entry for 16 coefficients.
     pub(crate) fn forward_last(&self) -> &[LastTwiddles] {
-        &self.forward.last
+        self.forward.last(&self.modulus, self.n)
     }
 
     /// As [`Self::forward_last`], of the inverse root.
     pub(crate) fn inverse_last(&self) -> &[LastTwiddles] {
-        &self.inverse.last
+        self.inverse.last(&self.modulus, self.n)
     }
 
     /// The order of the NTT domain: entry `i` is the value at `ψ^exponents(n)[i]`. Bit-reversed, except that in blocks
@@ -98,30 +101,42 @@ fn reverse(i: usize, bits: u32) -> usize {
 }
 
 impl Twiddles {
-    fn new(modulus: &Modulus, root: u64, n: usize) -> Twiddles {
-        let q = modulus.value();
+    fn new(root: u64) -> Twiddles {
+        let (shoup, doubles, last) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Twiddles { root, shoup, doubles, last }
+    }
+
+    fn powers(&self, modulus: &Modulus, n: usize) -> impl Iterator<Item = u64> {
         let mut powers = vec![1; n];
         for i in 1..n {
-            powers[i] = modulus.mul(powers[i - 1], root);
+            powers[i] = modulus.mul(powers[i - 1], self.root);
         }
         let bits = n.trailing_zeros();
-        let w: Vec<u64> = (0..n).map(|i| powers[reverse(i, bits)]).collect();
-        let shoup =
-            w.iter().map(|&w| (w, ((u128::from(w) << 64) / u128::from(q)) as u64)).collect();
-        let doubles: Vec<(f64, f64)> = w
-            .iter()
-            .map(|&w| {
-                let centered = modulus.centered(w) as f64;
-                (centered, centered / q as f64)
-            })
-            .collect();
-        let last = (0..n / 16).map(|block| {
+        (0..n).map(move |i| powers[reverse(i, bits)])
+    }
+
+    fn shoup(&self, modulus: &Modulus, n: usize) -> &[(u64, u64)] {
+        let q = u128::from(modulus.value());
+        let of = |w: u64| (w, ((u128::from(w) << 64) / q) as u64);
+        self.shoup.get_or_init(|| self.powers(modulus, n).map(of).collect())
+    }
+
+    fn doubles(&self, modulus: &Modulus, n: usize) -> &[(f64, f64)] {
+        let of = |w: u64| {
+            let centered = modulus.centered(w) as f64;
+            (centered, centered / modulus.value() as f64)
+        };
+        self.doubles.get_or_init(|| self.powers(modulus, n).map(of).collect())
+    }
+
+    fn last(&self, modulus: &Modulus, n: usize) -> &[LastTwiddles] {
+        let doubles = self.doubles(modulus, n);
+        let of_block = |block: usize| {
             let of = |index: fn(usize) -> usize| {
                 std::array::from_fn(|k| doubles[index(n / 4 + 4 * block + k)].0)
             };
             [of(|group| group), of(|group| 2 * group), of(|group| 2 * group + 1)]
-        });
-        let last = last.collect();
-        Twiddles { shoup, doubles, last }
+        };
+        self.last.get_or_init(|| (0..n / 16).map(of_block).collect())
     }
 }

@@ -118,9 +118,9 @@ fn forward_pass<S: Simd, const FROM_RESIDUES: bool>(
     table: &NttTable,
     q: Q<S>,
 ) {
-    let len = x.len() / n_groups;
+    let (len, twiddles) = (x.len() / n_groups, table.forward());
     for (i, group) in x.chunks_exact_mut(len).enumerate() {
-        let w = of_group(table.forward(), first + i, q);
+        let w = of_group(twiddles, first + i, q);
         for [x0, x1, x2, x3] in quarters::<S>(group) {
             let mut x = [q.simd.load(x0), q.simd.load(x1), q.simd.load(x2), q.simd.load(x3)];
             if FROM_RESIDUES {
@@ -140,9 +140,9 @@ fn forward_pass<S: Simd, const FROM_RESIDUES: bool>(
 /// As `forward_pass`, two generations up.
 #[inline(always)]
 fn inverse_pass<S: Simd>(x: &mut [u64], n_groups: usize, first: usize, table: &NttTable, q: Q<S>) {
-    let len = x.len() / n_groups;
+    let (len, twiddles) = (x.len() / n_groups, table.inverse());
     for (i, group) in x.chunks_exact_mut(len).enumerate() {
-        let w = of_group(table.inverse(), first + i, q);
+        let w = of_group(twiddles, first + i, q);
         for [x0, x1, x2, x3] in quarters::<S>(group) {
             let x = [q.simd.load(x0), q.simd.load(x1), q.simd.load(x2), q.simd.load(x3)];
             let [y0, y1, y2, y3] = inverse_butterflies(x, w, q);
@@ -158,10 +158,10 @@ fn inverse_pass<S: Simd>(x: &mut [u64], n_groups: usize, first: usize, table: &N
 /// is not transposed back.
 #[inline(always)]
 fn forward_squares<S: Simd>(x: &mut [u64], first: usize, table: &NttTable, q: Q<S>) {
-    let inner = &table.forward_last()[first - table.n() / SQUARE..];
+    let (twiddles, inner) = (table.forward(), &table.forward_last()[first - table.n() / SQUARE..]);
     let squares = x.as_chunks_mut::<4>().0.as_chunks_mut::<4>().0.chunks_exact_mut(S::FOURS);
     for ((i, squares), inner) in squares.enumerate().zip(inner.chunks_exact(S::FOURS)) {
-        let outer = outer_of_squares(table.forward(), first + i * S::FOURS, q);
+        let outer = outer_of_squares(twiddles, first + i * S::FOURS, q);
         let rows = forward_butterflies(load_rows(squares, q.simd), outer, q);
         let columns = q.simd.transpose(rows);
         let columns = forward_butterflies(columns, inner_of_squares(inner, q), q);
@@ -174,10 +174,10 @@ fn forward_squares<S: Simd>(x: &mut [u64], first: usize, table: &NttTable, q: Q<
 /// The first four levels of the inverse.
 #[inline(always)]
 fn inverse_squares<S: Simd>(x: &mut [u64], first: usize, table: &NttTable, q: Q<S>) {
-    let inner = &table.inverse_last()[first - table.n() / SQUARE..];
+    let (twiddles, inner) = (table.inverse(), &table.inverse_last()[first - table.n() / SQUARE..]);
     let squares = x.as_chunks_mut::<4>().0.as_chunks_mut::<4>().0.chunks_exact_mut(S::FOURS);
     for ((i, squares), inner) in squares.enumerate().zip(inner.chunks_exact(S::FOURS)) {
-        let outer = outer_of_squares(table.inverse(), first + i * S::FOURS, q);
+        let outer = outer_of_squares(twiddles, first + i * S::FOURS, q);
         let mut columns = load_rows(squares, q.simd);
         for column in &mut columns {
             *column = q.simd.doubles_of(*column);
