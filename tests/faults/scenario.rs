@@ -62,8 +62,8 @@ pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         examples: &["square.onnx", "calibration.npz"],
         ..writes(
-            "prune square.onnx -o new.onnx --calibration calibration.npz --keep 0.9",
-            &["new.onnx"],
+            "prune square.onnx -o new.onnx --mask new.npz --calibration calibration.npz --keep 0.9",
+            &["new.onnx", "new.npz"],
         )
     },
     writes("encrypt plan.bin -i x.npy -o new.ct", &["new.ct"]),
