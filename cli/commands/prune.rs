@@ -1,18 +1,20 @@
 //! `hecc prune`: a network whose plan is shorter.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use hecc_compiler::config::Config;
-use hecc_compiler::onnx::{self, NewWeights};
+use hecc_compiler::onnx::{self, NewVector, NewWeights, Rewritten};
 use hecc_compiler::pipeline::{Compiled, compile};
-use hecc_compiler::prune::{Method, PruneConfig, PrunedLayer, Weights};
+use hecc_compiler::prune::{Method, PruneConfig, PrunedLayer};
 use hecc_compiler::{prune, size};
 use hecc_grammar::cost;
-use hecc_grammar::model::{Model, Node};
+use hecc_grammar::model::{Model, Node, Op};
 use hecc_grammar::plan::Normalization;
 use ndarray::ArrayD;
+use ndarray_npy::NpzWriter;
 
 use super::compile::calibration;
 use crate::data::{model_file, normalization};
@@ -27,7 +29,7 @@ use crate::terminal::progress::Progress;
 ///
 /// A plaintext of a plan applies many weights at once, and saves time only if all of them are zero. So they are removed by the
 /// plaintext, as `hecc compile` would lay them out; those that are left are fitted to make up for them. No training is needed,
-/// but training the pruned network further gets back more.
+/// but training the pruned network further gets back more: --mask says which weights may change then.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The network, an .onnx file.
@@ -35,6 +37,10 @@ pub(crate) struct Args {
     /// The pruned network to write, an .onnx file.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Also write which weights training may change so that the plan stays as short: an .npz with an array of true and false for
+    /// each pruned initializer, under its name and in its shape. False are the weights of plaintexts that went.
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
     /// Inputs like those that the network will see, as for `hecc compile`; a quarter of them tell how good the result is.
     #[arg(long, value_name = "DATA")]
     calibration: PathBuf,
@@ -54,6 +60,13 @@ pub(crate) struct Args {
 enum Way {
     /// By mean magnitude, in the whole network, the others left as they are: what HE-PEx compares itself with.
     P2t,
+    /// The same, of each layer the same part.
+    P2tByLayer,
+    /// Those of nothing but the smallest weights of each layer, with units in an order that brings these together (balanced
+    /// k-means), the others left as they are: HE-PEx, of which training is a part.
+    P3e,
+    /// As p3e, and those of which at most a sixteenth of the weights is among the others.
+    P4e,
     /// By what they contribute on the calibration data for the time that they take, the others refitted.
     Hecc,
 }
@@ -76,6 +89,8 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     let read: [(&Path, &str); 2] =
         [(&args.model, "the network that is read"), (&args.calibration, "the calibration data")];
     let output = Output::new(&args.output, Content::Network, &read)?;
+    let mask =
+        args.mask.as_deref().map(|path| mask_output(path, &read, &args.output)).transpose()?;
     let console = &output.console(console);
     let model = model_file::read(&args.model, console)?;
     size::check(&model)?;
@@ -92,16 +107,22 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     working.say("pruning".to_owned());
     let method = match args.method {
         Way::P2t => Method::P2t,
+        Way::P2tByLayer => Method::P2tByLayer,
+        Way::P3e => Method::P3e,
+        Way::P4e => Method::P4e,
         Way::Hecc => Method::Hecc,
     };
     let wanted = PruneConfig { keep: args.keep, method };
     let pruned = prune::prune(&model, &calibration, &before, &config, wanted)?;
-    let file = written(args, &model, &pruned.model, &pruned.layers)?;
+    let Rewritten { file, may_change } = written(args, &model, &pruned.model, &pruned.layers)?;
     working.say("compiling the pruned network".to_owned());
     let wish = PlanWish::of(&before);
     let after = compile(&pruned.model, &calibration, &wish.config(&config))?;
     drop(working);
     output.write(&file)?;
+    if let Some(mask) = mask {
+        mask.write(&archive(may_change)?)?;
+    }
     let report = PruneReport {
         pruned: &pruned,
         before: size_of(&before, &config),
@@ -109,6 +130,27 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
         options: wish.options(),
     };
     console.summary(report.text(), report.json())
+}
+
+/// Where the mask goes, checked.
+fn mask_output(path: &Path, read: &[(&Path, &str)], network: &Path) -> Result<Output> {
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npz")) {
+        return Err(hinted(
+            format!("`{}` does not end in .npz", stream::name(path)),
+            "--mask writes several arrays under the names of what they are for",
+        ));
+    }
+    let network = [(network, "the pruned network")];
+    Output::named("--mask", path, Content::Arrays, &[read, &network].concat())
+}
+
+/// An .npz of arrays.
+fn archive(arrays: Vec<(String, ArrayD<bool>)>) -> Result<Vec<u8>> {
+    let mut npz = NpzWriter::new_compressed(Cursor::new(vec![]));
+    for (name, array) in arrays {
+        npz.add_array(name, &array)?;
+    }
+    Ok(npz.finish()?.into_inner())
 }
 
 /// What the plan of the pruned network has in common with the one before. Left to itself the compiler would approximate it more
@@ -161,29 +203,68 @@ fn size_of(compiled: &Compiled, config: &Config) -> PlanSize {
     }
 }
 
+/// Numbers of a node that became others, or the same in another order.
+struct Changed<'a> {
+    node: &'a str,
+    old: &'a ArrayD<f64>,
+    new: &'a ArrayD<f64>,
+    /// Where they may change once more, if they are weights.
+    may_change: Option<ArrayD<bool>>,
+}
+
+impl Changed<'_> {
+    fn weights(&self) -> Option<NewWeights<'_>> {
+        let Changed { node, old, new, may_change } = self;
+        Some(NewWeights { node, old, new, may_change: may_change.as_ref()? })
+    }
+
+    fn vector(&self) -> Option<NewVector<'_>> {
+        let Changed { node, old, new, may_change } = self;
+        may_change.is_none().then_some(NewVector { node, old, new })
+    }
+}
+
+/// All weights of pruned layers, and what else changed.
+fn changed<'a>(model: &'a Model, pruned: &'a Model, layers: &[PrunedLayer]) -> Vec<Changed<'a>> {
+    let mut found = vec![];
+    for ((tensor, node), after) in model.tensors().zip(&pruned.nodes) {
+        let layer = layers.iter().find(|layer| layer.tensor == tensor);
+        let is_layer = matches!(node.op, Op::Conv { .. } | Op::MatMul { .. });
+        let pairs = node.op.constants().into_iter().zip(after.op.constants());
+        for (position, (own, other)) in pairs.enumerate() {
+            let (old, new) = (model.array(own), pruned.array(other));
+            let are_weights = is_layer && position == 0;
+            let free = || layer.map_or_else(|| new.mapv(|_| true), |l| l.may_change.clone());
+            if old != new || are_weights && layer.is_some() {
+                let may_change = are_weights.then(free);
+                found.push(Changed { node: &node.name, old, new, may_change });
+            }
+        }
+    }
+    found
+}
+
 /// The file with the weights of pruned layers, read back to see that they are what they should be.
-fn written(args: &Args, model: &Model, pruned: &Model, layers: &[PrunedLayer]) -> Result<Vec<u8>> {
-    let weights = |model: &Model, layer: &PrunedLayer| {
-        let weights = Weights::of(model, layer.tensor).expect("pruned layers have weights");
-        model.array(weights.constant).clone()
-    };
-    let pairs: Vec<(ArrayD<f64>, ArrayD<f64>)> =
-        layers.iter().map(|layer| (weights(model, layer), weights(pruned, layer))).collect();
-    let changes: Vec<NewWeights<'_>> = layers
-        .iter()
-        .zip(&pairs)
-        .map(|(layer, (old, new))| NewWeights { node: &layer.name, old, new })
-        .collect();
+fn written(
+    args: &Args,
+    model: &Model,
+    pruned: &Model,
+    layers: &[PrunedLayer],
+) -> Result<Rewritten> {
+    let changed = changed(model, pruned, layers);
+    let weights: Vec<NewWeights<'_>> = changed.iter().filter_map(Changed::weights).collect();
+    let vectors: Vec<NewVector<'_>> = changed.iter().filter_map(Changed::vector).collect();
     let folder = args.model.parent().filter(|folder| *folder != Path::new(""));
     let folder = Some(folder.unwrap_or(Path::new(".")));
     let write = || {
-        let bytes = onnx::with_weights(bytes_file::read(&args.model)?, folder, &changes)?;
-        let again = onnx::import(bytes.clone().into(), folder)?;
+        let written =
+            onnx::with_weights(bytes_file::read(&args.model)?, folder, &weights, &vectors)?;
+        let again = onnx::import(written.file.clone().into(), folder)?;
         ensure!(
             is_close(&again, pruned),
             "the file would not hold the pruned network, which is a fault of hecc"
         );
-        Ok(bytes)
+        Ok(written)
     };
     write().with_context(|| stream::name(&args.model))
 }

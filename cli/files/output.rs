@@ -69,6 +69,16 @@ impl Output {
     /// Checks that nothing but an older file of the same kind would be lost: before the work, which may take long.
     /// `inputs` are the files that the same command reads, with what they are.
     pub(crate) fn new(path: &Path, content: Content, inputs: &[(&Path, &str)]) -> Result<Output> {
+        Output::named("-o", path, content, inputs)
+    }
+
+    /// The same for a file that another option than `-o` names.
+    pub(crate) fn named(
+        option: &str,
+        path: &Path,
+        content: Content,
+        inputs: &[(&Path, &str)],
+    ) -> Result<Output> {
         let output = Output { path: path.to_owned(), is_stdout: stream::is_stdout(path) };
         if output.is_stdout {
             ensure!(
@@ -82,10 +92,11 @@ impl Output {
             if is_same(path, input) {
                 let message =
                     format!("`{}` is {what} and would be overwritten", stream::name(path));
-                return Err(hinted(message, "-o names the file to write: give it another name"));
+                let hint = format!("{option} names the file to write: give it another name");
+                return Err(hinted(message, hint));
             }
         }
-        check_replaced(path, content)?;
+        check_replaced(option, path, content)?;
         if std::fs::metadata(path).map_or(true, |found| found.is_file()) {
             check_place(path).with_context(|| cannot_write(path))?;
         }
@@ -134,10 +145,19 @@ pub(crate) fn check_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether two paths lead to the same file, under whatever names.
+/// Whether two paths lead to the same file, under whatever names, also where there is none yet.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
-    let (Ok(a), Ok(b)) = (std::fs::canonicalize(a), std::fs::canonicalize(b)) else { return false };
+    let (Some(a), Some(b)) = (resolved(a), resolved(b)) else { return false };
     a == b || is_same_node(&a, &b)
+}
+
+/// A path without detours.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok().or_else(|| {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let folder = std::fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(path.file_name()?))
+    })
 }
 
 #[cfg(unix)]
@@ -167,7 +187,7 @@ pub(crate) fn head(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Checks what is there already: nothing, something empty, an older file of the same kind, or no regular file.
-fn check_replaced(path: &Path, content: Content) -> Result<()> {
+fn check_replaced(option: &str, path: &Path, content: Content) -> Result<()> {
     let Ok(found) = std::fs::metadata(path) else { return check_folder(path) };
     ensure!(!found.is_dir(), "`{}` is a folder, expected a file to write", stream::name(path));
     if !found.is_file() || found.len() == 0 {
@@ -184,7 +204,7 @@ fn check_replaced(path: &Path, content: Content) -> Result<()> {
     Err(hinted(
         format!("`{}` {what}: it is not overwritten", stream::name(path)),
         format!(
-            "-o names the {} to write: give another name, or remove the file first",
+            "{option} names the {} to write: give another name, or remove the file first",
             content.name()
         ),
     ))

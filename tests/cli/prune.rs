@@ -1,7 +1,13 @@
 //! Pruned networks, as ONNX files.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use hecc_compiler::onnx;
+use hecc_grammar::model::Node;
+use ndarray::ArrayD;
+use ndarray_npy::NpzReader;
 use serde_json::Value as Json;
 
 use crate::workshop::Workshop;
@@ -54,11 +60,75 @@ fn a_pruned_network_is_an_onnx_file_with_a_cheaper_plan() {
     let p2t =
         workshop.json(&format!("{} --keep 0.85 --method p2t", prune.replace("pruned", "p2t")));
     assert!(number(&p2t, "/rms_error") > number(&report, "/rms_error"), "{p2t}");
+    // As HE-PEx, with units in another order perhaps, and read back.
+    for method in ["p2t-by-layer", "p4e"] {
+        let prune = prune.replace("pruned", method);
+        let report = workshop.json(&format!("{prune} --keep 0.7 --method {method}"));
+        assert!(number(&report, "/after/plaintexts") <= (0.7 * all).ceil(), "{report}");
+    }
     // Once more, over the file that is there.
     let same = workshop.json(&format!("{prune} --keep 1"));
     assert_eq!(number(&same, "/after/plaintexts"), all);
     // Nothing is fitted where nothing is gone.
     assert_eq!(number(&same, "/rms_error"), 0.0, "{same}");
+}
+
+/// The arrays of an .npz by name.
+fn masks(path: &Path) -> BTreeMap<String, ArrayD<bool>> {
+    let mut npz = NpzReader::new(File::open(path).unwrap()).unwrap();
+    let names = npz.names().unwrap();
+    names
+        .into_iter()
+        .map(|name| {
+            let array = npz.by_name(&name).unwrap();
+            (name, array)
+        })
+        .collect()
+}
+
+/// The weights of a network by ONNX node, those of matrices as `Gemm` with `transB` has them.
+fn weights(path: &Path) -> BTreeMap<String, ArrayD<f64>> {
+    let model = onnx::import(std::fs::read(path).unwrap().into(), None).unwrap();
+    let of_node = |(_, node): (_, &Node)| {
+        let array = model.array(*node.op.constants().first()?).clone();
+        let array = match array.ndim() {
+            2 => array.reversed_axes().as_standard_layout().into_owned(),
+            4 => array,
+            _ => return None,
+        };
+        Some((node.name.clone(), array))
+    };
+    model.tensors().filter_map(of_node).collect()
+}
+
+#[test]
+fn a_mask_says_which_weights_may_be_trained() {
+    let workshop = workshop();
+    let prune = "prune square.onnx --calibration calibration.npz --keep 0.6";
+    workshop.ok(&format!("{prune} -o pruned.onnx --mask mask.npz"));
+    let masks = masks(&workshop.path("mask.npz"));
+    let names: Vec<&str> = masks.keys().map(String::as_str).collect();
+    assert_eq!(names, ["conv.weight", "fc1.weight", "fc2.weight"]);
+    let before = weights(&workshop.path("square.onnx"));
+    let after = weights(&workshop.path("pruned.onnx"));
+    assert!(masks.values().any(|mask| mask.iter().any(|may_change| !may_change)));
+    for (mask, (before, after)) in masks.values().zip(before.values().zip(after.values())) {
+        assert_eq!(mask.shape(), after.shape());
+        for (&may_change, (before, after)) in mask.iter().zip(before.iter().zip(after)) {
+            assert_eq!(may_change, *after != 0.0 || *before == 0.0);
+        }
+    }
+    // One error, before anything is done.
+    let fails = |rest: &str| workshop.fails(&format!("{prune} {rest}"));
+    assert!(fails("-o p.onnx --mask m.txt").contains("`m.txt` does not end in .npz"));
+    assert!(fails("-o p.onnx --mask -").contains("does not end in .npz"));
+    assert!(fails("-o p.npz --mask ./p.npz").contains("is the pruned network"));
+    let error = fails("-o p.onnx --mask calibration.npz");
+    assert!(error.contains("is the calibration data") && error.contains("--mask names"), "{error}");
+    assert!(fails("-o p.onnx --mask none/m.npz").contains("there is no folder"));
+    std::fs::write(workshop.path("notes.npz"), "mine").unwrap();
+    assert!(fails("-o p.onnx --mask notes.npz").contains("it is not overwritten"));
+    assert!(!workshop.path("p.onnx").exists());
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Commands that write files, and what must hold of their files whatever happens to them.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 
 use bytes::Bytes;
 use hecc_compiler::onnx::import;
 use hecc_grammar::envelope::open_any;
 use ndarray::ArrayD;
-use ndarray_npy::ReadNpyExt;
+use ndarray_npy::{NpzReader, ReadNpyExt, ReadNpzError};
 
 use crate::trace::Ended;
 use crate::workshop::Workshop;
@@ -62,8 +63,8 @@ pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         examples: &["square.onnx", "calibration.npz"],
         ..writes(
-            "prune square.onnx -o new.onnx --calibration calibration.npz --keep 0.9",
-            &["new.onnx"],
+            "prune square.onnx -o new.onnx --mask new.npz --calibration calibration.npz --keep 0.9",
+            &["new.onnx", "new.npz"],
         )
     },
     writes("encrypt plan.bin -i x.npy -o new.ct", &["new.ct"]),
@@ -181,11 +182,24 @@ fn is_temporary(name: &str) -> bool {
     name.rsplit('/').next().is_some_and(|name| name.starts_with(".hecc-") && name.ends_with(".tmp"))
 }
 
-/// Whether a file is all that it should be: those of hecc carry a checksum, an array has three scores, a network can be read.
+/// Whether a file is all that it should be: those of hecc carry a checksum, an array has three scores, networks and masks can
+/// be read.
 fn is_whole(name: &str, content: &[u8]) -> bool {
     if name.ends_with(".npy") {
         return ArrayD::<f64>::read_npy(content).is_ok_and(|array| array.len() == 3);
     }
+    if name.ends_with(".npz") {
+        return are_masks(content).unwrap_or(false);
+    }
     let bytes = Bytes::copy_from_slice(content);
     if name.ends_with(".onnx") { import(bytes, None).is_ok() } else { open_any(bytes).is_ok() }
+}
+
+fn are_masks(content: &[u8]) -> Result<bool, ReadNpzError> {
+    let mut npz = NpzReader::new(Cursor::new(content))?;
+    let names = npz.names()?;
+    for name in &names {
+        let _: ArrayD<bool> = npz.by_name(name)?;
+    }
+    Ok(!names.is_empty())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use hecc_grammar::model::{Model, Tensor};
+use hecc_grammar::model::{Const, Model, Tensor};
 use rayon::prelude::*;
 
 use crate::graph::{Graph, NodeId, Step};
@@ -31,8 +31,10 @@ pub struct Layer {
     pub tensor: Tensor,
     /// The ONNX node.
     pub name: String,
-    /// Its groups. Weights that are zero are in none.
+    /// Its groups, zeros among other weights included.
     pub groups: Vec<Group>,
+    /// Groups of nothing but zeros: some of their plaintexts are in no plan.
+    pub empty: Vec<Group>,
     /// Plaintexts that hold any of its weights.
     pub n_plaintexts: usize,
     /// Predicted seconds of one plaintext on one core, rotations shared out.
@@ -59,16 +61,27 @@ pub struct Held {
 pub(crate) fn layers(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Layer> {
     let layer = |held: Held| {
         let schedule = packing.schedules[held.step.0]?;
-        let (groups, n_plaintexts) = groups(held.weights);
+        let weights = Weights::of(model, held.tensor)?;
+        let (groups, empty, n_plaintexts) = groups(held.weights, &weights.matrix);
         Some(Layer {
             tensor: held.tensor,
             name: model.node(held.tensor).name.clone(),
             groups,
+            empty,
             n_plaintexts,
             seconds: schedule.seconds / schedule.n_products.max(1) as f64,
         })
     };
-    held(model, graph, packing).into_iter().filter_map(layer).collect()
+    held(&filled(model), graph, packing).into_iter().filter_map(layer).collect()
+}
+
+/// The same network without zeros: where weights would be.
+pub(crate) fn filled(model: &Model) -> Model {
+    let mut filled = model.clone();
+    let of_nodes = model.tensors().filter_map(|(tensor, _)| Weights::of(model, tensor));
+    let constants: Vec<Const> = of_nodes.map(|weights| weights.constant).collect();
+    constants.into_iter().for_each(|constant| filled.constants[constant.index()].fill(1.0));
+    filled
 }
 
 /// Where the weights of a packed network are: of every convolution and matrix whose operand and result are rearranged or summed up,
@@ -85,23 +98,33 @@ pub(crate) fn held(model: &Model, graph: &Graph, packing: &Packing) -> Vec<Held>
     nodes.filter_map(of_node).collect()
 }
 
-/// Weights with the same signature, and how many plaintexts there are.
-fn groups(weights: Vec<(Signature, u32)>) -> (Vec<Group>, usize) {
+/// Weights with the same signature, those that are all zero, and how many plaintexts the others are in.
+fn groups(held: Vec<(Signature, u32)>, weights: &[f64]) -> (Vec<Group>, Vec<Group>, usize) {
     let mut groups: BTreeMap<Signature, Vec<u32>> = BTreeMap::new();
-    for (signature, place) in weights {
+    for (signature, place) in held {
         groups.entry(signature).or_default().push(place);
     }
+    let is_left = |(_, places): &(Signature, Vec<u32>)| {
+        places.iter().any(|&place| weights[place as usize] != 0.0)
+    };
+    let (groups, empty): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_left);
     let mut numbers: BTreeMap<Plaintext, u32> = BTreeMap::new();
     let mut number = |plaintext: Plaintext| {
         let next = numbers.len() as u32;
         *numbers.entry(plaintext).or_insert(next)
     };
-    let group = |(signature, mut weights): (Signature, Vec<u32>)| {
+    let mut group = |(signature, mut weights): (Signature, Vec<u32>)| {
         weights.sort_unstable();
         Group { weights, plaintexts: signature.into_iter().map(&mut number).collect() }
     };
-    let groups = groups.into_iter().map(group).collect();
-    (groups, numbers.len())
+    let groups: Vec<Group> = groups.into_iter().map(&mut group).collect();
+    let n_plaintexts = groups
+        .iter()
+        .flat_map(|group| &group.plaintexts)
+        .max()
+        .map_or(0, |&last| last as usize + 1);
+    let empty = empty.into_iter().map(group).collect();
+    (groups, empty, n_plaintexts)
 }
 
 /// How tensors of a model lie between the steps of its graph.

@@ -44,7 +44,7 @@ pub use batch::Batch;
 pub use error::{ImportError, NodeError};
 pub use ops::{operator_table, operators};
 pub use opset::{NEWEST_OPSET, OLDEST_OPSET};
-pub use rewrite::{NewWeights, with_weights};
+pub use rewrite::{NewVector, NewWeights, Rewritten, with_weights};
 
 use proto::ModelProto;
 

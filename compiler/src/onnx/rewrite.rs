@@ -19,6 +19,26 @@ pub struct NewWeights<'a> {
     pub old: &'a ArrayD<f64>,
     /// What they become.
     pub new: &'a ArrayD<f64>,
+    /// Where they may change once more; elsewhere they are zero.
+    pub may_change: &'a ArrayD<bool>,
+}
+
+/// Numbers of a node in place of others, one for each unit: a bias, or the factors of an elementwise product.
+pub struct NewVector<'a> {
+    /// The node.
+    pub node: &'a str,
+    /// As they were imported, which is as they are stored.
+    pub old: &'a ArrayD<f64>,
+    /// What they become.
+    pub new: &'a ArrayD<f64>,
+}
+
+/// A file with other weights.
+pub struct Rewritten {
+    /// It.
+    pub file: Vec<u8>,
+    /// For each change of weights, the initializer that it went into, and where that may change once more.
+    pub may_change: Vec<(String, ArrayD<bool>)>,
 }
 
 /// How far, relatively, weights may be from a multiple of those that are stored: both are rounded to 32 bits.
@@ -27,27 +47,29 @@ const TOLERANCE: f64 = 1e-5;
 /// The file with new weights in place of those of some nodes.
 ///
 /// # Errors
-/// If the weights of a node are not stored as numbers of 32 or 64 bits that those imported are multiples of, row by row.
+/// If the weights of a node are not stored as numbers of 32 or 64 bits that those imported are multiples of, row by row, or the
+/// numbers of units not as they are imported.
 pub fn with_weights(
     bytes: Bytes,
     dir: Option<&Path>,
     changes: &[NewWeights<'_>],
-) -> Result<Vec<u8>, ImportError> {
+    vectors: &[NewVector<'_>],
+) -> Result<Rewritten, ImportError> {
     wire::check(&bytes)?;
     let mut model = ModelProto::decode(bytes)?;
     let graph = model.graph.as_mut();
     let graph = graph.ok_or_else(|| ImportError::Model("the file has no graph".to_owned()))?;
-    for change in changes {
-        replace(graph, dir, change)?;
-    }
-    Ok(model.encode_to_vec())
+    let replaced = changes.iter().map(|change| replace(graph, dir, change));
+    let may_change = replaced.collect::<Result<_, _>>()?;
+    vectors.iter().try_for_each(|vector| replace_vector(graph, dir, vector))?;
+    Ok(Rewritten { file: model.encode_to_vec(), may_change })
 }
 
 fn replace(
     graph: &mut GraphProto,
     dir: Option<&Path>,
     change: &NewWeights<'_>,
-) -> Result<(), ImportError> {
+) -> Result<(String, ArrayD<bool>), ImportError> {
     let refused = |reason: String| ImportError::Model(format!("node `{}`: {reason}", change.node));
     let has_weights = |node: &NodeProto| matches!(node.op_type(), "Conv" | "Gemm" | "MatMul");
     let place =
@@ -68,13 +90,52 @@ fn replace(
     let way = Way::of(&array, change.old).ok_or_else(|| {
         refused(format!("its weights are no multiples of those stored in `{name}`, row by row"))
     })?;
-    let mut written = encoded(&like, &way.back(&array, change.new)).map_err(refused)?;
+    let written = encoded(&like, &way.back(&array, change)).map_err(refused)?;
+    let may_change = way.turned_back(change.may_change.clone());
+    Ok((put(graph, (place, input), written), may_change))
+}
+
+fn replace_vector(
+    graph: &mut GraphProto,
+    dir: Option<&Path>,
+    change: &NewVector<'_>,
+) -> Result<(), ImportError> {
+    let refused = |reason: String| ImportError::Model(format!("node `{}`: {reason}", change.node));
+    let largest = change.old.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    let is_old = |array: &ArrayD<f64>| {
+        let mut pairs = array.iter().zip(change.old);
+        array.len() == change.old.len() && pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE * largest)
+    };
+    let nodes = graph.node.iter().enumerate();
+    let mut inputs = nodes
+        .filter(|(_, node)| node_name(node) == change.node)
+        .flat_map(|(place, node)| (0..node.input.len()).map(move |input| (place, input)));
+    let found = inputs.find_map(|(place, input)| {
+        let read = stored(graph, &graph.node[..place], dir, &graph.node[place].input[input])?;
+        read.ok().filter(|read| is_old(&read.array)).map(|read| ((place, input), read))
+    });
+    let (place, Stored { array, like }) = found.ok_or_else(|| {
+        refused(
+            "its units are to change places, but what it adds or multiplies them with is not stored as it is computed with; fold \
+             batch normalizations first, or choose another method"
+                .to_owned(),
+        )
+    })?;
+    let new = change.new.iter().copied().collect();
+    let new = ArrayD::from_shape_vec(array.shape(), new).expect("as many numbers as before");
+    put(graph, place, encoded(&like, &new).map_err(refused)?);
+    Ok(())
+}
+
+/// Makes an input of a node read another tensor, for others who read the same name it stays; returns its name.
+fn put(graph: &mut GraphProto, (place, input): (usize, usize), written: TensorProto) -> String {
+    let name = graph.node[place].input[input].clone();
     let n_readers: usize =
         graph.node.iter().map(|node| node.input.iter().filter(|i| **i == name).count()).sum();
     let own = graph.initializer.iter().position(|tensor| tensor.name() == name);
     if let (Some(position), 1) = (own, n_readers) {
-        graph.initializer[position] = TensorProto { name: Some(name), ..written };
-        return Ok(());
+        graph.initializer[position] = TensorProto { name: Some(name.clone()), ..written };
+        return name;
     }
     let is_taken = |fresh: &String| {
         let of_nodes = graph.node.iter().flat_map(|node| &node.output);
@@ -87,10 +148,9 @@ fn replace(
     };
     let mut fresh = (0..).map(|k| format!("{name}.{k}"));
     let fresh = fresh.find(|fresh| !is_taken(fresh)).expect("names do not run out");
-    written.name = Some(fresh.clone());
-    graph.initializer.push(written);
-    graph.node[place].input[input] = fresh;
-    Ok(())
+    graph.initializer.push(TensorProto { name: Some(fresh.clone()), ..written });
+    graph.node[place].input[input].clone_from(&fresh);
+    fresh
 }
 
 /// Weights that a node reads, and the tensor that they are stored in.
@@ -163,17 +223,24 @@ impl Way {
         })
     }
 
-    /// What is to be stored so that `new` is imported; where a factor is zero, what is stored already.
-    fn back(&self, stored: &ArrayD<f64>, new: &ArrayD<f64>) -> ArrayD<f64> {
+    /// What is to be stored so that new weights are imported; where a factor is zero, what is stored already.
+    fn back(&self, stored: &ArrayD<f64>, change: &NewWeights<'_>) -> ArrayD<f64> {
         let mut numbers =
             oriented(stored, self.is_transposed).expect("it was oriented before").to_owned();
         for (index, number) in numbers.indexed_iter_mut() {
             let factor = self.factors[index[self.axis]];
             if factor != 0.0 {
-                *number = new[&index] / factor;
+                *number = change.new[&index] / factor;
+            } else if !change.may_change[&index] {
+                *number = 0.0;
             }
         }
-        if self.is_transposed { numbers.t().as_standard_layout().into_owned() } else { numbers }
+        self.turned_back(numbers)
+    }
+
+    /// As it is stored.
+    fn turned_back<T: Clone>(&self, imported: ArrayD<T>) -> ArrayD<T> {
+        if self.is_transposed { imported.t().as_standard_layout().into_owned() } else { imported }
     }
 }
 
@@ -239,13 +306,22 @@ mod tests {
         all_weights(model)[0].clone()
     }
 
-    fn changed(case: &Case, node: &str, change: impl Fn(f64) -> f64) -> (ArrayD<f64>, Model) {
+    /// What new weights become, and what is written.
+    fn changed(case: &Case, node: &str, change: impl Fn(f64) -> f64) -> (ArrayD<f64>, Rewritten) {
         let bytes: Bytes = case.model.encode_to_vec().into();
         let old = weights(&import(bytes.clone(), None).unwrap());
         let new = old.mapv(change);
-        let changes = [NewWeights { node, old: &old, new: &new }];
-        let written = with_weights(bytes, None, &changes).unwrap();
-        (new, import(written.into(), None).unwrap())
+        let may_change = new.mapv(|w| w != 0.0);
+        let changes = [NewWeights { node, old: &old, new: &new, may_change: &may_change }];
+        let written = with_weights(bytes, None, &changes, &[]).unwrap();
+        (new, written)
+    }
+
+    /// An initializer of a file.
+    fn initializer(file: &[u8], name: &str) -> ArrayD<f64> {
+        let graph = ModelProto::decode(file).unwrap().graph.unwrap();
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name() == name).unwrap();
+        super::tensor::read(tensor, None).unwrap().into_array()
     }
 
     #[test]
@@ -266,8 +342,13 @@ mod tests {
             .node("Identity", "t", "u", &[])
             .node("MatMul", "x u", "y", &[]);
         for (case, node) in [(transposed, "y"), (normalized, "c"), (turned, "y")] {
-            let (new, model) = changed(&case, node, |w| if w.abs() < 1.5 { 0.0 } else { 1.25 * w });
-            let found = weights(&model);
+            let (new, written) =
+                changed(&case, node, |w| if w.abs() < 1.5 { 0.0 } else { 1.25 * w });
+            // As weights are stored, not as they are imported.
+            let [(name, may_change)] = &written.may_change[..] else { panic!("one change") };
+            let stored = initializer(&written.file, name);
+            assert_eq!(*may_change, stored.mapv(|w| w != 0.0));
+            let found = weights(&import(written.file.into(), None).unwrap());
             assert_eq!(found.shape(), new.shape());
             assert!(found.iter().zip(&new).all(|(a, b)| (a - b).abs() < 1e-6), "{found} {new}");
         }
@@ -283,10 +364,27 @@ mod tests {
         let bytes: Bytes = case.model.encode_to_vec().into();
         let old = weights(&import(bytes.clone(), None).unwrap());
         let new = old.mapv(|w| 10.0 * w);
-        let change = NewWeights { node: "y", old: &old, new: &new };
-        let model = import(with_weights(bytes, None, &[change]).unwrap().into(), None).unwrap();
+        let may_change = new.mapv(|w| w > 15.0);
+        let change = NewWeights { node: "y", old: &old, new: &new, may_change: &may_change };
+        let written = with_weights(bytes, None, &[change], &[]).unwrap();
+        assert_eq!(written.may_change, [("w.0".to_owned(), may_change)]);
+        let model = import(written.file.into(), None).unwrap();
         let found = all_weights(&model);
         assert_eq!(found, [&old, &new]);
+    }
+
+    #[test]
+    fn what_is_imported_as_zero_is_stored_as_such_where_it_must_not_change() {
+        let case = Case::new(13, &[1, 2, 1, 1])
+            .floats("w", &[2, 2, 1, 1], &[1.0, 2.0, 3.0, 4.0])
+            .floats("s", &[2], &[0.0, 1.0])
+            .floats("b", &[2], &[1.0, 1.0])
+            .node("Conv", "x w", "c", &[])
+            .node("BatchNormalization", "c s b b b", "y", &[]);
+        let (_, written) = changed(&case, "c", |w| w);
+        let stored: Vec<f64> = initializer(&written.file, "w").into_iter().collect();
+        assert_eq!(stored[..2], [0.0, 0.0]);
+        assert!(stored[2] > 0.0 && stored[3] > 0.0);
     }
 
     #[test]
@@ -303,10 +401,37 @@ mod tests {
             ndarray::array![[1.0, 2.0], [3.0, 9.0]].into_dyn(),
         );
         let error = |node: &str, old: &ArrayD<f64>| {
-            let changes = [NewWeights { node, old, new: old }];
-            with_weights(bytes.clone(), None, &changes).unwrap_err().to_string()
+            let may_change = &old.mapv(|_| true);
+            let changes = [NewWeights { node, old, new: old, may_change }];
+            with_weights(bytes.clone(), None, &changes, &[]).err().unwrap().to_string()
         };
         assert!(error("z", &old).contains("node `z`: no convolution or product"));
         assert!(error("y", &other).contains("no multiples of those stored in `w`"));
+    }
+
+    #[test]
+    fn numbers_of_units_are_written_where_they_are_stored_so() {
+        let case = Case::new(13, &[1, 2])
+            .floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+            .floats("b", &[2], &[5.0, 6.0])
+            .node("Gemm", "x w b", "h", &[])
+            .node("Mul", "h b", "y", &[]);
+        let bytes: Bytes = case.model.encode_to_vec().into();
+        let (old, new) =
+            (ndarray::array![[5.0, 6.0]].into_dyn(), ndarray::array![[6.0, 5.0]].into_dyn());
+        let written = |old: &ArrayD<f64>| {
+            let vector = NewVector { node: "h", old, new: &new };
+            with_weights(bytes.clone(), None, &[], &[vector])
+        };
+        let file = written(&old).unwrap().file;
+        // The product reads what it did.
+        for (name, numbers) in [("b", [5.0, 6.0]), ("b.0", [6.0, 5.0])] {
+            assert_eq!(
+                initializer(&file, name),
+                ndarray::array![numbers[0], numbers[1]].into_dyn()
+            );
+        }
+        let error = written(&(2.0 * &old)).err().unwrap().to_string();
+        assert!(error.contains("node `h`: its units are to change places"), "{error}");
     }
 }

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 use hecc_grammar::cost::{Costs, Shape};
-use hecc_grammar::model::Model;
+use hecc_grammar::model::{Model, Tensor};
 
-use crate::analysis::groups::{Held, Plaintext};
+use crate::analysis::groups::{self, Held, Plaintext};
 use crate::graph::{Graph, NodeId};
 use crate::layout::{Schedule, Shift};
 use crate::lower::Choice;
@@ -96,16 +96,45 @@ impl Prices {
         costs: &Costs,
     ) -> Prices {
         let mut numbers = Numbers { packed, costs, known: HashMap::new(), seconds: vec![] };
-        let layers = held.into_iter().map(|held| layer(model, axes, held, &mut numbers));
-        Prices { sizes: axes.sizes.clone(), layers: layers.collect(), seconds: numbers.seconds }
+        let layers = held.into_iter().map(|held| {
+            let signatures = held.weights.into_iter();
+            let resources =
+                signatures.map(|(signature, place)| (place, numbers.of(held.step, &signature)));
+            layer(model, axes, held.tensor, resources)
+        });
+        let layers = layers.collect();
+        Prices { sizes: axes.sizes.clone(), layers, seconds: numbers.seconds }
+    }
+
+    /// One for each plaintext, and nothing else, of a network whose weights fall into these groups.
+    pub(super) fn of_plaintexts(model: &Model, axes: &Axes, groups: &[groups::Layer]) -> Prices {
+        let mut n_before = 0;
+        let layers = groups.iter().map(|own| {
+            let (mut resources, mut n) = (vec![], 0);
+            for group in own.groups.iter().chain(&own.empty) {
+                let numbers: Vec<u32> = group.plaintexts.iter().map(|p| n_before + p).collect();
+                n = group.plaintexts.iter().fold(n, |n, p| n.max(p + 1));
+                resources.extend(group.weights.iter().map(|&place| (place, numbers.clone())));
+            }
+            n_before += n;
+            layer(model, axes, own.tensor, resources.into_iter())
+        });
+        let layers = layers.collect();
+        Prices { sizes: axes.sizes.clone(), layers, seconds: vec![1.0; n_before as usize] }
     }
 }
 
-fn layer(model: &Model, axes: &Axes, held: Held, numbers: &mut Numbers<'_>) -> Layer {
-    let weights = Weights::of(model, held.tensor).expect("what has groups has weights");
+/// A layer whose weights need these resources, by place.
+fn layer(
+    model: &Model,
+    axes: &Axes,
+    tensor: Tensor,
+    resources: impl Iterator<Item = (u32, Vec<u32>)>,
+) -> Layer {
+    let weights = Weights::of(model, tensor).expect("what has groups has weights");
     let (n_out, n_features) = weights.size;
-    let (operand, n_taps) = (model.node(held.tensor).op.operands()[0], weights.n_taps());
-    let sides = [(held.tensor, n_features), (operand, n_taps)].map(|(tensor, stride)| {
+    let (operand, n_taps) = (model.node(tensor).op.operands()[0], weights.n_taps());
+    let sides = [(tensor, n_features), (operand, n_taps)].map(|(tensor, stride)| {
         let along = axes.along(tensor, weights.axis)?;
         Some((along.axis, (along.block * stride) as u32))
     });
@@ -124,9 +153,7 @@ fn layer(model: &Model, axes: &Axes, held: Held, numbers: &mut Numbers<'_>) -> L
     let kept = weights.matrix.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
     let kept = kept.map(weight).collect();
     let mut by_place = vec![vec![]; n_out * n_features];
-    for (signature, place) in held.weights {
-        by_place[place as usize] = numbers.of(held.step, &signature);
-    }
+    resources.for_each(|(place, own)| by_place[place as usize] = own);
     Layer::new(sides, lengths, kept, by_place.into_iter())
 }
 

@@ -2,8 +2,7 @@
 
 use ndarray::Array2;
 
-use super::Method;
-use crate::analysis::groups::Layer;
+use crate::analysis::groups::{Group, Layer};
 
 /// A layer with what decides which of its groups go.
 pub(super) struct Weighed<'a> {
@@ -14,38 +13,32 @@ pub(super) struct Weighed<'a> {
     pub(super) squares: &'a [f64],
 }
 
-/// For each layer, the groups that go, so that `keep` of all plaintexts are left.
-///
-/// A group's worth is the part of the mean square of its layer's results that it makes up, all weights taken to act
-/// independently of each other. It goes before another one if that is less for each second that it takes; of plaintexts that
-/// several groups are in, each has its share. By [`Method::P2t`] it is the mean magnitude of its weights.
-pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, method: Method) -> Vec<Vec<usize>> {
-    let mut offers: Vec<(f64, usize, usize)> = vec![];
+/// What a group is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// The mean magnitude of its weights.
+    Magnitude,
+    /// The part of its layer's groups in which that is smaller.
+    MagnitudeInLayer,
+    /// What is lost with it for each second that it takes.
+    Contribution,
+}
+
+/// For each layer, the groups that go, so that `keep` of all plaintexts are left: those that are worth least, of whatever
+/// layer.
+pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, worth: Worth) -> Vec<Vec<usize>> {
     // For each plaintext of each layer, the groups in it.
-    let mut readers: Vec<Vec<usize>> = vec![];
-    for (l, Weighed { layer, matrix, squares }) in layers.iter().enumerate() {
-        let mut of_layer = vec![0; layer.n_plaintexts];
-        let all = layer.groups.iter().flat_map(|group| &group.plaintexts);
-        all.for_each(|&plaintext| of_layer[plaintext as usize] += 1);
-        let weights = matrix.as_slice().expect("in standard order");
-        let energy = |place: usize| weights[place].powi(2) * squares[place % squares.len()];
-        let all: f64 = (0..weights.len()).map(energy).sum();
-        for (g, group) in layer.groups.iter().enumerate() {
-            let own: f64 = group.weights.iter().map(|&place| energy(place as usize)).sum();
-            let shares = group.plaintexts.iter().map(|&p| 1.0 / of_layer[p as usize] as f64);
-            let seconds = shares.sum::<f64>() * layer.seconds.max(f64::MIN_POSITIVE);
-            let magnitude = |&place: &u32| weights[place as usize].abs();
-            let worth = match method {
-                Method::P2t => {
-                    group.weights.iter().map(magnitude).sum::<f64>() / group.weights.len() as f64
-                }
-                Method::Hecc if all > 0.0 => own / all / seconds,
-                Method::Hecc => 0.0,
-            };
-            offers.push((worth, l, g));
-        }
-        readers.push(of_layer);
-    }
+    let mut readers: Vec<Vec<usize>> =
+        layers.iter().map(|weighed| readers(weighed.layer)).collect();
+    let offers = layers.iter().zip(&readers).enumerate().flat_map(|(l, (weighed, readers))| {
+        let worths = match worth {
+            Worth::Magnitude => magnitudes(weighed),
+            Worth::MagnitudeInLayer => ranks(&magnitudes(weighed)),
+            Worth::Contribution => contributions(weighed, readers),
+        };
+        worths.into_iter().enumerate().map(move |(g, worth)| (worth, l, g))
+    });
+    let mut offers: Vec<(f64, usize, usize)> = offers.collect();
     offers.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut left: usize = layers.iter().map(|weighed| weighed.layer.n_plaintexts).sum();
     let kept = (left as f64 * keep).ceil() as usize;
@@ -64,12 +57,68 @@ pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, method: Method) -> Vec<V
     chosen
 }
 
+/// For each plaintext, how many groups are in it.
+fn readers(layer: &Layer) -> Vec<usize> {
+    let mut readers = vec![0; layer.n_plaintexts];
+    let all = layer.groups.iter().flat_map(|group| &group.plaintexts);
+    all.for_each(|&plaintext| readers[plaintext as usize] += 1);
+    readers
+}
+
+/// The mean magnitude of the weights of each group.
+fn magnitudes(Weighed { layer, matrix, .. }: &Weighed<'_>) -> Vec<f64> {
+    let weights = matrix.as_slice().expect("in standard order");
+    let magnitude = |&place: &u32| weights[place as usize].abs();
+    let mean = |group: &Group| {
+        group.weights.iter().map(magnitude).sum::<f64>() / group.weights.len() as f64
+    };
+    layer.groups.iter().map(mean).collect()
+}
+
+/// For each number, the part of all that is smaller.
+fn ranks(numbers: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+    let mut ranks = vec![0.0; numbers.len()];
+    order.iter().enumerate().for_each(|(rank, &g)| ranks[g] = rank as f64 / numbers.len() as f64);
+    ranks
+}
+
+/// What is lost with each group for each second that it takes; of plaintexts that several groups are in, each has its share.
+///
+/// A group makes up a part of the mean square of its layer's results, all weights taken to act independently of each other. What a
+/// network computes passes through all of its layers, so parts that are left multiply, and logarithms of them add up: a tenth of
+/// the whole is worth less than the last tenth, and the last group of a layer never goes before others.
+fn contributions(Weighed { layer, matrix, squares }: &Weighed<'_>, readers: &[usize]) -> Vec<f64> {
+    let weights = matrix.as_slice().expect("in standard order");
+    let energy =
+        |&place: &u32| weights[place as usize].powi(2) * squares[place as usize % squares.len()];
+    let own: Vec<f64> =
+        layer.groups.iter().map(|group| group.weights.iter().map(energy).sum()).collect();
+    let seconds = |group: &Group| {
+        let shares =
+            group.plaintexts.iter().map(|&plaintext| 1.0 / readers[plaintext as usize] as f64);
+        shares.sum::<f64>() * layer.seconds.max(f64::MIN_POSITIVE)
+    };
+    let seconds: Vec<f64> = layer.groups.iter().map(seconds).collect();
+    let mut order: Vec<usize> = (0..own.len()).collect();
+    order.sort_by(|&a, &b| (own[a] / seconds[a]).total_cmp(&(own[b] / seconds[b])));
+    // From the last one on, so that what is left is a sum of what is left and no difference.
+    let mut left = 0.0;
+    let mut worths = vec![0.0; own.len()];
+    for &g in order.iter().rev() {
+        let whole = left + own[g];
+        worths[g] = if whole > 0.0 { (whole / left).ln() / seconds[g] } else { 0.0 };
+        left = whole;
+    }
+    worths
+}
+
 #[cfg(test)]
 mod tests {
     use hecc_grammar::model::Tensor;
 
     use super::*;
-    use crate::analysis::groups::Group;
 
     fn layer(seconds: f64, groups: &[&[u32]]) -> Layer {
         let group = |(plaintext, weights): (u32, &&[u32])| Group {
@@ -78,7 +127,8 @@ mod tests {
         };
         let n_plaintexts = groups.len();
         let groups = (0..).zip(groups).map(group).collect();
-        Layer { tensor: Tensor(0), name: String::new(), groups, n_plaintexts, seconds }
+        let (tensor, name, empty) = (Tensor(0), String::new(), vec![]);
+        Layer { tensor, name, groups, empty, n_plaintexts, seconds }
     }
 
     #[test]
@@ -90,22 +140,38 @@ mod tests {
                 Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] },
                 Weighed { layer: &other, matrix: &b, squares: &squares },
             ];
-            choose(&layers, 0.5, Method::Hecc)
+            choose(&layers, 0.5, Worth::Contribution)
         };
         // 0.05 of 5.05 in one second; of 5 in four seconds 1 and 4.
         assert_eq!(weigh([1.0, 1.0]), [vec![1], vec![0]]);
         // A feature that is seldom large.
         assert_eq!(weigh([1.0, 0.01]), [vec![1], vec![1]]);
         let layers = [Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] }];
-        assert_eq!(choose(&layers, 1.0, Method::Hecc), [vec![0usize; 0]]);
-        assert_eq!(choose(&layers, 0.0, Method::Hecc), [vec![1, 0]]);
+        assert_eq!(choose(&layers, 1.0, Worth::Contribution), [vec![0usize; 0]]);
+        assert_eq!(choose(&layers, 0.0, Worth::Contribution), [vec![1, 0]]);
         // Mean magnitudes, whatever the layer and the features: 1.5, 0.15; 1, 2.
         let layers = [
             Weighed { layer: &one, matrix: &a, squares: &[9.0, 1.0] },
             Weighed { layer: &other, matrix: &b, squares: &[1.0, 1.0] },
         ];
-        assert_eq!(choose(&layers, 0.5, Method::P2t), [vec![1], vec![0]]);
-        assert_eq!(choose(&layers, 0.25, Method::P2t), [vec![1, 0], vec![0]]);
+        assert_eq!(choose(&layers, 0.5, Worth::Magnitude), [vec![1], vec![0]]);
+        assert_eq!(choose(&layers, 0.25, Worth::Magnitude), [vec![1, 0], vec![0]]);
+    }
+
+    #[test]
+    fn no_layer_goes_as_a_whole_before_another() {
+        // The first is slow, and goes by parts of the whole alone: 0.3 in ten seconds against 0.5 in one.
+        let (slow, fast) = (layer(10.0, &[&[0], &[1], &[2]]), layer(1.0, &[&[0], &[1], &[2]]));
+        let (a, b) = (ndarray::array![[0.5, 0.6, 0.7]], ndarray::array![[1.0, 1.0, 1.0]]);
+        let layers = [
+            Weighed { layer: &slow, matrix: &a, squares: &[1.0; 3] },
+            Weighed { layer: &fast, matrix: &b, squares: &[1.0; 3] },
+        ];
+        let chosen = choose(&layers, 0.3, Worth::Contribution);
+        assert_eq!(chosen.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        // By mean magnitude one does: HE-PEx's global scope.
+        assert_eq!(choose(&layers, 0.5, Worth::Magnitude), [vec![0, 1, 2], vec![]]);
+        assert_eq!(choose(&layers, 0.6, Worth::MagnitudeInLayer), [vec![0], vec![0]]);
     }
 
     #[test]
@@ -115,6 +181,6 @@ mod tests {
         let matrix = ndarray::array![[1.0, 2.0, 3.0]];
         let weighed = [Weighed { layer: &one, matrix: &matrix, squares: &[1.0; 3] }];
         // Without the first group all three plaintexts are left.
-        assert_eq!(choose(&weighed, 0.6, Method::Hecc), [vec![0, 1]]);
+        assert_eq!(choose(&weighed, 0.6, Worth::Contribution), [vec![0, 1]]);
     }
 }

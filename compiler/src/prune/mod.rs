@@ -7,6 +7,7 @@
 //! pruned layers before it make of the inputs.
 
 mod choose;
+mod gather;
 mod refit;
 mod statistics;
 
@@ -28,7 +29,8 @@ use crate::pipeline::Compiled;
 pub use crate::analysis::groups::{Group, Layer};
 pub use crate::units::Weights;
 
-use choose::{Weighed, choose};
+use choose::{Weighed, Worth, choose};
+use gather::{ALMOST_ZERO, gather};
 use refit::refit;
 use statistics::Moments;
 
@@ -53,13 +55,20 @@ pub enum Method {
     /// By the mean magnitude of their weights, in the whole network; what is left stays as it is. What HE-PEx compares itself with
     /// (P2T), after Hunter.
     P2t,
+    /// The same, but the same part of each layer: HE-PEx's local scope.
+    P2tByLayer,
+    /// Those that hold none but the smallest weights of their layers, with units in the order of balanced k-means; what is left
+    /// stays as it is (HE-PEx's P3E, of which training is a part).
+    P3e,
+    /// Those too that hold few others (P4E).
+    P4e,
     /// By what they contribute on the calibration data for the time that they take; what is left is refitted.
     Hecc,
 }
 
 /// A pruned network.
 pub struct Pruned {
-    /// It; nodes and shapes are those of the network that was given.
+    /// It; nodes and shapes are those of the network that was given, units may be in another order.
     pub model: Model,
     /// What became of each layer whose weights fall into groups.
     pub layers: Vec<PrunedLayer>,
@@ -81,6 +90,9 @@ pub struct PrunedLayer {
     pub n_plaintexts: (usize, usize),
     /// Of its results; `None` if that would take too much memory to find out.
     pub errors: Option<Errors>,
+    /// Which of its weights may become something else without another plaintext, such as by training. Weights that went with a
+    /// plaintext may not; zeros that share one with what is left may (HE-PEx's *expand*).
+    pub may_change: ArrayD<bool>,
 }
 
 /// Root mean squares of the error of a layer's results on calibration data that a fit did not see, as a part of their own.
@@ -101,32 +113,23 @@ pub fn prune(
     calibration: &Calibration,
     compiled: &Compiled,
     config: &Config,
-    PruneConfig { keep, method }: PruneConfig,
+    wanted: PruneConfig,
 ) -> Result<Pruned, CompileError> {
     let layers = layers_of(model, compiled)?;
     let split = Split::new(model, calibration);
     let inputs = split.kept.in_lockstep(model);
-    let matrices: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
-    let squares = squares(model, &layers, &inputs).map_err(broken)?;
-    let all = layers.iter().zip(&matrices).zip(&squares);
-    let weighed: Vec<Weighed<'_>> =
-        all.map(|((layer, matrix), squares)| Weighed { layer, matrix, squares }).collect();
-    let chosen = choose(&weighed, keep, method);
-    let mut masked = matrices;
+    let chosen = chosen(model, &layers, &inputs, wanted).map_err(broken)?;
+    let (model, chosen) = (&chosen.model, chosen.groups);
+    let mut masked: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
     for ((layer, matrix), chosen) in layers.iter().zip(&mut masked).zip(&chosen) {
         let weights = matrix.as_slice_mut().expect("in standard order");
         let gone = chosen.iter().flat_map(|&group| &layer.groups[group].weights);
         gone.for_each(|&place| weights[place as usize] = 0.0);
     }
-    let fits = method == Method::Hecc && chosen.iter().any(|groups| !groups.is_empty());
+    let fits = wanted.method == Method::Hecc && chosen.iter().any(|groups| !groups.is_empty());
     let (pruned, errors) =
         masked_in_sequence(model, &layers, masked, &inputs, fits).map_err(broken)?;
-    let counts = layers.iter().zip(&chosen).map(|(layer, chosen)| {
-        let is_left =
-            |(g, group): (usize, &Group)| (!chosen.contains(&g)).then(|| group.plaintexts.clone());
-        let left = layer.groups.iter().enumerate().filter_map(is_left).flatten();
-        (layer.n_plaintexts, left.collect::<HashSet<u32>>().len())
-    });
+    let left = layers.iter().zip(&chosen).map(|(layer, chosen)| plaintexts_left(layer, chosen));
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
     let expected = results(model, &split.held_out.inputs)?;
     let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
@@ -136,13 +139,14 @@ pub fn prune(
     Ok(Pruned {
         layers: layers
             .iter()
-            .zip(counts)
+            .zip(left)
             .zip(errors)
-            .map(|((layer, n_plaintexts), errors)| PrunedLayer {
+            .map(|((layer, left), errors)| PrunedLayer {
                 name: layer.name.clone(),
                 tensor: layer.tensor,
-                n_plaintexts,
+                n_plaintexts: (layer.n_plaintexts, left.len()),
                 errors,
+                may_change: may_change(model, layer, &left),
             })
             .collect(),
         left: others(model, &layers),
@@ -150,6 +154,57 @@ pub fn prune(
         error: distances.iter().map(|distance| distance.size().rms).fold(0.0, f64::max),
         model: pruned,
     })
+}
+
+/// What goes.
+struct Chosen {
+    /// The network, perhaps with units in another order.
+    model: Model,
+    /// For each layer, by number.
+    groups: Vec<Vec<usize>>,
+}
+
+fn chosen(
+    model: &Model,
+    layers: &[Layer],
+    inputs: &[ArrayD<f64>],
+    PruneConfig { keep, method }: PruneConfig,
+) -> Result<Chosen, InterpretError> {
+    let by_worth = |worth: Worth| {
+        let squares = squares(model, layers, inputs)?;
+        let matrices: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
+        let all = layers.iter().zip(&matrices).zip(&squares);
+        let weighed: Vec<Weighed<'_>> =
+            all.map(|((layer, matrix), squares)| Weighed { layer, matrix, squares }).collect();
+        Ok(Chosen { model: model.clone(), groups: choose(&weighed, keep, worth) })
+    };
+    match method {
+        Method::P2t => by_worth(Worth::Magnitude),
+        Method::P2tByLayer => by_worth(Worth::MagnitudeInLayer),
+        Method::Hecc => by_worth(Worth::Contribution),
+        Method::P3e => Ok(gather(model, layers, keep, 0.0)),
+        Method::P4e => Ok(gather(model, layers, keep, ALMOST_ZERO)),
+    }
+}
+
+/// The plaintexts of the groups that were not chosen to go.
+fn plaintexts_left(layer: &Layer, chosen: &[usize]) -> HashSet<u32> {
+    let is_left =
+        |(g, group): (usize, &Group)| (!chosen.contains(&g)).then(|| group.plaintexts.clone());
+    layer.groups.iter().enumerate().filter_map(is_left).flatten().collect()
+}
+
+/// Which weights need no other plaintexts than these.
+fn may_change(model: &Model, layer: &Layer, left: &HashSet<u32>) -> ArrayD<bool> {
+    let weights = Weights::of(model, layer.tensor).expect("layers have weights");
+    let mut free = vec![1.0; weights.matrix.len()];
+    for group in layer.groups.iter().chain(&layer.empty) {
+        if !group.plaintexts.iter().all(|plaintext| left.contains(plaintext)) {
+            group.weights.iter().for_each(|&place| free[place as usize] = 0.0);
+        }
+    }
+    let free = Array2::from_shape_vec(weights.size, free).expect("a number for each weight");
+    weights.array(model, &free).mapv(|part| part != 0.0)
 }
 
 fn broken(error: InterpretError) -> CompileError {
@@ -297,4 +352,87 @@ fn moments(
         let images = (0..x.len()).into_par_iter().filter(|&i| is_other(i) == others);
         images.map(of_image).reduce(none, |a, b| a.plus(&b))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::compile;
+
+    /// A convolution and a matrix with a square between them.
+    fn model() -> Model {
+        let numbers = |n: usize| -> String {
+            let numbers = (0..n).map(|i| format!("{}", ((i * 37 + n) % 23) as f64 / 8.0 - 1.3));
+            numbers.collect::<Vec<_>>().join(",")
+        };
+        format!(
+            r#"
+model 1 "m"
+c0 : [4,1,3,3] = [{}]
+c1 : [64,3] = [{}]
+t0 = input : [1,1,4,4] "x"
+t1 = conv t0, c0 strides=[1,1] pads_begin=[1,1] pads_end=[1,1] dilations=[1,1] groups=1 : [1,4,4,4] "conv"
+t2 = mul t1, t1 : [1,4,4,4] "square"
+t3 = reshape t2 : [1,64] "flatten"
+t4 = matmul t3, c1 : [1,3] "dense"
+output "y" t4
+"#,
+            numbers(36),
+            numbers(192)
+        )
+        .parse()
+        .unwrap()
+    }
+
+    fn pruned(model: &Model, keep: f64, method: Method) -> Pruned {
+        let calibration = Calibration::assumed(model, -1.0, 1.0);
+        let config = Config { permute: None, ..Config::standard() };
+        let compiled = compile(model, &calibration, &config).unwrap();
+        prune(model, &calibration, &compiled, &config, PruneConfig { keep, method }).unwrap()
+    }
+
+    fn n_plaintexts(pruned: &Pruned) -> usize {
+        pruned.layers.iter().map(|layer| layer.n_plaintexts.1).sum()
+    }
+
+    /// The model with weights wherever they may be.
+    fn grown(pruned: &Pruned) -> Model {
+        let mut grown = pruned.model.clone();
+        for layer in &pruned.layers {
+            let constant = Weights::of(&pruned.model, layer.tensor).unwrap().constant;
+            let array = &mut grown.constants[constant.index()];
+            assert_eq!(array.shape(), layer.may_change.shape());
+            for (weight, &may_change) in array.iter_mut().zip(&layer.may_change) {
+                assert!(may_change || *weight == 0.0);
+                *weight = if may_change { 0.5 } else { 0.0 };
+            }
+        }
+        grown
+    }
+
+    #[test]
+    fn what_may_change_takes_no_other_plaintext() {
+        for method in [Method::P2t, Method::P3e, Method::P4e] {
+            let first = pruned(&model(), 0.6, method);
+            assert!(first.layers.iter().any(|layer| layer.may_change.iter().any(|may| !may)));
+            // All that is false went, and nothing of it is among what is left once more.
+            let again = pruned(&grown(&first), 1.0, Method::P2t);
+            assert_eq!(n_plaintexts(&again), n_plaintexts(&first), "{method:?}");
+            for (before, after) in first.layers.iter().zip(&again.layers) {
+                assert_eq!(before.may_change, after.may_change);
+            }
+        }
+    }
+
+    #[test]
+    fn units_in_another_order_compute_the_same() {
+        let (model, whole) = (model(), pruned(&model(), 1.0, Method::P4e));
+        let total: usize = whole.layers.iter().map(|layer| layer.n_plaintexts.0).sum();
+        assert!(whole.error < 1e-12);
+        for (method, keep) in [(Method::P3e, 0.8), (Method::P4e, 0.8), (Method::P4e, 0.3)] {
+            let found = n_plaintexts(&pruned(&model, keep, method));
+            let most = (total as f64 * keep).ceil() as usize;
+            assert!(found <= most && found + 3 >= most, "{method:?} {keep}: {found} of {total}");
+        }
+    }
 }
