@@ -9,6 +9,7 @@ use hecc_grammar::security::Security;
 use hecc_runtime::file::evaluation_keys_bytes;
 use serde_json::{Value as Json, json};
 
+use super::as_compiled;
 use super::session::measure;
 use crate::files::costs;
 use crate::files::memory;
@@ -62,7 +63,7 @@ pub(crate) fn bootstrap(args: &Args, console: &Console) -> Result<()> {
         );
     };
     let plan = probe(&best.chain, wish.log_slots, wish.n_values, wish.levels, &table)?;
-    let plan = VerifiedPlan::new(plan)?;
+    let plan = VerifiedPlan::new(as_compiled(&plan)?)?;
     let tensors: Vec<Vec<f64>> = (0..wish.n_values).map(|k| numbers(&wish, k)).collect();
     let (threads, repeats) = (usize::from(args.threads), usize::from(args.repeats));
     let measured = measure(&plan, &tensors, threads, repeats, console)?;

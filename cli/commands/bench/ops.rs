@@ -14,6 +14,7 @@ use hecc_runtime::kernel::active;
 use hecc_runtime::ring::{Modulus, NttTable};
 use serde_json::json;
 
+use super::as_compiled;
 use super::session::{measure, median};
 use crate::files::memory;
 use crate::terminal::console::Console;
@@ -72,7 +73,7 @@ pub(crate) fn ops(args: &Args, console: &Console) -> Result<()> {
         Arithmetic::Bfv => &BFV_OPERATIONS[..],
     };
     for &(name, operation) in operations {
-        let plan = VerifiedPlan::new(plan_of(&params, operation)?)?;
+        let plan = VerifiedPlan::new(as_compiled(&plan_of(&params, operation)?)?)?;
         let tensor = vec![0.5; params.n_slots()];
         let measured = measure(&plan, &[tensor.clone(), tensor], threads, repeats, console)?;
         rows.push((name, measured.seconds));
