@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hecc_grammar::cost;
 use hecc_grammar::plan::{ConstantId, Params, Plan, Type, Value};
 use rayon::prelude::*;
 
@@ -14,8 +15,13 @@ use crate::scheme::{Encoder, Encoding, Use};
 use super::cache::PlaintextCache;
 use super::reused::Reused;
 
+/// Of each of some sums in one pass, terms that are added at once where all plaintexts are kept: the more, the less often sums are read.
+const KEPT_AT_ONCE: usize = 16;
+
 /// Encodes constants and keeps those that are worth it.
 pub(super) struct Factors {
+    /// Whether all are kept from one run to the next.
+    keeps_all: bool,
     encoder: Encoder,
     cache: PlaintextCache,
     reused: Reused,
@@ -49,11 +55,17 @@ impl Factors {
     pub(super) fn new(plan: &Plan, cache_bytes: usize) -> Factors {
         let params: &Params = &plan.params;
         Factors {
+            keeps_all: cost::plaintext_bytes(plan) <= cache_bytes as u64,
             encoder: Encoder::new(params),
             cache: PlaintextCache::new(cache_bytes),
             reused: Reused::new(plan),
             spent: AtomicU64::new(0),
         }
+    }
+
+    /// Of each of so many sums in one pass, the terms whose plaintexts are held at once.
+    pub(super) fn at_once(&self, n_sums: usize) -> usize {
+        if self.keeps_all { KEPT_AT_ONCE } else { cost::factors_at_once(n_sums) }
     }
 
     /// The time that encoding has taken, summed over threads.

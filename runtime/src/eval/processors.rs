@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hecc_grammar::cost;
 use hecc_grammar::plan::{ConstantId, Key, Op, Together, Value};
 
 use crate::kernel::active;
@@ -167,7 +166,7 @@ impl Processors<'_> {
         let (limbs, n_polys) = (limb_indices(ring, ty.limbs, ty.form), usize::from(ty.degree) + 1);
         let mut sums: Vec<Option<Vec<Poly>>> = operands.iter().map(|_| None).collect();
         let most = operands.iter().map(Vec::len).max().unwrap_or(0);
-        let at_once = cost::factors_at_once(operands.len());
+        let at_once = factors.at_once(operands.len());
         for start in (0..most).step_by(at_once) {
             let taken: Vec<usize> =
                 (0..operands.len()).filter(|&i| start < operands[i].len()).collect();

@@ -8,9 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use memmap2::MmapMut;
 
-/// What is in use and what the pool keeps are together no more than what was in use at most, and a sixteenth and this many bytes of room for
-/// buffers that fit nothing; beyond it those that were returned first go back to the allocator.
-const ROOM: usize = 1 << 25;
+/// Most bytes that the pool keeps; beyond it the buffers that were returned first go back to the allocator.
+const MAX_POOLED_BYTES: usize = 1 << 30;
 
 /// Most buffers that the pool keeps: they are looked through one by one.
 const MAX_POOLED: usize = 4096;
@@ -25,10 +24,6 @@ static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
 #[derive(Default)]
 struct Pool {
-    /// Bytes of buffers in use, and the most that there were at a time.
-    used: usize,
-    most_used: usize,
-    /// Bytes of those that are kept.
     bytes: usize,
     /// In order of their return.
     free: VecDeque<Memory>,
@@ -46,26 +41,12 @@ impl Pool {
         Some(memory)
     }
 
-    /// Counts a buffer that is in use from now on, and returns those that are not kept for it.
-    fn count(&mut self, bytes: usize) -> Vec<Memory> {
-        self.used += bytes;
-        self.most_used = self.most_used.max(self.used);
-        self.shrunk()
-    }
-
     /// Keeps a buffer and returns those for which there is no more room.
     fn give(&mut self, memory: Memory) -> Vec<Memory> {
-        let bytes = size_of_val(memory.words());
-        self.used -= bytes;
-        self.bytes += bytes;
+        self.bytes += size_of_val(memory.words());
         self.free.push_back(memory);
-        self.shrunk()
-    }
-
-    fn shrunk(&mut self) -> Vec<Memory> {
-        let most = self.most_used + self.most_used / 16 + ROOM;
         let mut dropped = vec![];
-        while (self.used + self.bytes > most || self.free.len() > MAX_POOLED)
+        while (self.bytes > MAX_POOLED_BYTES || self.free.len() > MAX_POOLED)
             && let Some(oldest) = self.free.pop_front()
         {
             self.bytes -= size_of_val(oldest.words());
@@ -124,20 +105,12 @@ impl Buffer {
     /// `length` words whose content is whatever was there before.
     pub fn new(length: usize) -> Buffer {
         let pooled = with_pool(|pool| pool.take(length));
-        Buffer::of(pooled.unwrap_or_else(|| Memory::new(length)), length)
+        Buffer { memory: pooled.unwrap_or_else(|| Memory::new(length)), length }
     }
 
     /// Takes ownership of words.
     pub fn from_vec(words: Vec<u64>) -> Buffer {
-        let length = words.len();
-        Buffer::of(Memory::Heap(words), length)
-    }
-
-    fn of(memory: Memory, length: usize) -> Buffer {
-        let bytes = size_of_val(memory.words());
-        // What is not kept any more is unmapped without holding the pool up.
-        drop(with_pool(|pool| pool.count(bytes)));
-        Buffer { memory, length }
+        Buffer { length: words.len(), memory: Memory::Heap(words) }
     }
 }
 
@@ -182,25 +155,6 @@ impl DerefMut for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_more_is_kept_than_was_in_use() {
-        let mut pool = Pool::default();
-        let memory = |length: usize| Memory::Heap(vec![0; length]);
-        let (small, large) = (ROOM / 32, ROOM / 8);
-        for _ in 0..64 {
-            assert!(pool.count(8 * small).is_empty());
-        }
-        for _ in 0..64 {
-            assert!(pool.give(memory(small)).is_empty(), "all of it may be needed again");
-        }
-        let most = 64 * 8 * small;
-        assert!(pool.take(large).is_none(), "nothing fits");
-        let dropped: usize = (0..8).map(|_| pool.count(8 * large).len()).sum();
-        let kept = 64 - dropped;
-        assert!(8 * 8 * large + kept * 8 * small <= most + most / 16 + ROOM);
-        assert!(8 * 8 * large + (kept + 2) * 8 * small > most + most / 16 + ROOM);
-    }
 
     #[test]
     fn copies_are_equal_and_apart() {
