@@ -354,8 +354,8 @@ pub fn peak_value_bytes(plan: &Plan) -> u64 {
     peak
 }
 
-/// Bytes of the tables that a run computes with: powers of roots for the transforms modulo each prime, in the form that vector kernels take,
-/// and a permutation for each key.
+/// Bytes of the tables that a run computes with: powers of roots for the transforms modulo each prime, in the form that vector
+/// kernels take, and a permutation for each key.
 pub fn table_bytes(plan: &Plan) -> u64 {
     /// Of both directions, for each coefficient: two doubles, and three for each four.
     const POWERS: usize = 44;

@@ -40,7 +40,7 @@ pub(crate) fn bench(args: &Args, console: &Console) -> Result<()> {
     }
 }
 
-/// The plan with what `hecc compile` does to every plan that nothing is left out of: divisions fused, and what reads the same in one pass.
+/// The plan as `hecc compile` writes it, with divisions fused and what reads the same in one pass.
 fn as_compiled(plan: &Plan) -> Result<Plan> {
     Ok(bundle(&fuse_divisions(plan)?)?)
 }

@@ -302,20 +302,14 @@ fn split(structure: &Structure, weights: &Weights<'_>) -> Vec<(u32, Structure)> 
 }
 
 #[cfg(test)]
-mod tests {
-    use ndarray::Array2;
+pub(crate) mod testing {
+    use hecc_grammar::model::Model;
 
-    use super::*;
-    use crate::calibrate::Calibration;
-    use crate::config::Config;
-    use crate::pipeline::{Compiled, compile};
-
-    /// Two layers with a square between them.
-    fn model() -> Model {
-        let kernel: Vec<String> =
-            (0..36).map(|i| format!("{}", (i % 7) as f64 / 8.0 - 0.3)).collect();
-        let dense: Vec<String> =
-            (0..192).map(|i| format!("{}", (i % 11) as f64 / 9.0 - 0.5)).collect();
+    /// A convolution and a matrix with a square between them, of 36 and 192 weights.
+    pub(crate) fn two_layers(kernel: impl Fn(usize) -> f64, dense: impl Fn(usize) -> f64) -> Model {
+        let list = |n: usize, of: &dyn Fn(usize) -> f64| {
+            (0..n).map(|i| of(i).to_string()).collect::<Vec<_>>().join(",")
+        };
         format!(
             r#"
 model 1 "two layers"
@@ -328,11 +322,26 @@ t3 = reshape t2 : [1,64] "flatten"
 t4 = matmul t3, c1 : [1,3] "dense"
 output "y" t4
 "#,
-            kernel.join(","),
-            dense.join(",")
+            list(36, &kernel),
+            list(192, &dense)
         )
         .parse()
-        .unwrap()
+        .expect("a model")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::testing::two_layers;
+    use super::*;
+    use crate::calibrate::Calibration;
+    use crate::config::Config;
+    use crate::pipeline::{Compiled, compile};
+
+    fn model() -> Model {
+        two_layers(|i| (i % 7) as f64 / 8.0 - 0.3, |i| (i % 11) as f64 / 9.0 - 0.5)
     }
 
     fn compiled(model: &Model) -> Compiled {

@@ -357,31 +357,12 @@ fn moments(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::groups::testing::two_layers;
     use crate::pipeline::compile;
 
-    /// A convolution and a matrix with a square between them.
     fn model() -> Model {
-        let numbers = |n: usize| -> String {
-            let numbers = (0..n).map(|i| format!("{}", ((i * 37 + n) % 23) as f64 / 8.0 - 1.3));
-            numbers.collect::<Vec<_>>().join(",")
-        };
-        format!(
-            r#"
-model 1 "m"
-c0 : [4,1,3,3] = [{}]
-c1 : [64,3] = [{}]
-t0 = input : [1,1,4,4] "x"
-t1 = conv t0, c0 strides=[1,1] pads_begin=[1,1] pads_end=[1,1] dilations=[1,1] groups=1 : [1,4,4,4] "conv"
-t2 = mul t1, t1 : [1,4,4,4] "square"
-t3 = reshape t2 : [1,64] "flatten"
-t4 = matmul t3, c1 : [1,3] "dense"
-output "y" t4
-"#,
-            numbers(36),
-            numbers(192)
-        )
-        .parse()
-        .unwrap()
+        let numbers = |n: usize| move |i: usize| ((i * 37 + n) % 23) as f64 / 8.0 - 1.3;
+        two_layers(numbers(36), numbers(192))
     }
 
     fn pruned(model: &Model, keep: f64, method: Method) -> Pruned {

@@ -22,7 +22,7 @@ const SOURCE: RunSource = RunSource { input: Fingerprint([1; 32]), keys: Fingerp
 
 /// Keeps a snapshot after every instruction.
 #[derive(Default)]
-struct All(Mutex<Vec<Snapshot>>);
+pub(crate) struct All(pub(crate) Mutex<Vec<Snapshot>>);
 
 impl Keeper for All {
     fn is_due(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::checkpoints::All;
 use crate::common::{Build, Setup, difference, next, run, run_slots, setup, usual};
 use bytes::Bytes;
 use hecc_grammar::cost;
@@ -13,7 +14,7 @@ use hecc_runtime::client::{
     EncryptionKey, PublicKey, RangePolicy, SecretKey, encrypt, public_key_bytes, read_public_key,
     read_secret_key, secret_key_bytes, write_public_key, write_secret_key,
 };
-use hecc_runtime::eval::{Evaluator, Keeper, Options, Snapshot};
+use hecc_runtime::eval::{Evaluator, Options, Snapshot};
 use hecc_runtime::file::{
     Ciphertexts, Contents, describe, evaluation_keys_bytes, input_bytes, open_evaluation_keys,
     output_bytes, read_evaluation_keys, read_inputs, read_outputs, write_evaluation_keys,
@@ -343,7 +344,7 @@ fn keys_that_are_not_what_they_were_give_no_result() {
             open_evaluation_keys(&interface, ORIGIN, Box::new(unsteady.clone()), len).unwrap();
         let evaluator = Evaluator::new(&plan, &keys, options).unwrap();
         *unsteady.0.lock().unwrap() = changed;
-        let keeper = Snapshots::default();
+        let keeper = All::default();
         let inputs = evaluator.expand(setup.fresh.clone());
         let start = Snapshot::default();
         let error = evaluator.run_from(start, inputs, &|_, _| {}, Some(&keeper)).unwrap_err();
@@ -352,19 +353,5 @@ fn keys_that_are_not_what_they_were_give_no_result() {
         let kept = keeper.0.into_inner().unwrap();
         let first_key = plan.ops.iter().position(|op| matches!(op, Op::ApplyKey(..))).unwrap();
         assert!(!kept.is_empty() && kept.iter().all(|snapshot| !snapshot.done[first_key]));
-    }
-}
-
-/// All snapshots of a run.
-#[derive(Default)]
-struct Snapshots(Mutex<Vec<Snapshot>>);
-
-impl Keeper for Snapshots {
-    fn is_due(&self) -> bool {
-        true
-    }
-
-    fn keep(&self, snapshot: Snapshot) {
-        self.0.lock().expect("no panic under this lock").push(snapshot);
     }
 }
