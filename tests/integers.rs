@@ -5,7 +5,7 @@
 mod evaluators;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::config::{Batch, Config, SchemeChoice};
 use hecc_compiler::interpret;
 use hecc_compiler::pass::lift_quantizers::Effect;
 use hecc_compiler::pipeline::{Compiled, compile};
@@ -120,7 +120,7 @@ fn several_plaintext_primes() {
 #[test]
 fn a_batch_computes_every_input_in_its_slot() {
     let model = network(1, "reshape t4");
-    let compiled = compiled(&model, &Config { batch: true, ..config() });
+    let compiled = compiled(&model, &Config { batch: Batch::Slots, ..config() });
     assert_eq!(compiled.plan.batch, compiled.plan.params.n_slots());
     // The 32 and 8 squares that are read are relinearized in the 8 and 3 sums that they go into.
     let count = |is: fn(&Op) -> bool| compiled.plan.ops.iter().filter(|op| is(op)).count();
@@ -133,9 +133,42 @@ fn a_batch_computes_every_input_in_its_slot() {
 }
 
 #[test]
+fn some_inputs_share_ciphertexts() {
+    let model = network(1, "reshape t4");
+    for scheme in [SchemeChoice::Bfv, SchemeChoice::Ckks] {
+        for log in [1, 4, 7] {
+            let compiled =
+                compiled(&model, &Config { batch: Batch::Log2(log), scheme, ..config() });
+            let batch = 1 << log;
+            assert_eq!(compiled.plan.batch, batch);
+            let moves = |op: &Op| matches!(op, Op::ApplyKey(_, Key::Rotate(_)));
+            assert!(compiled.plan.ops.iter().any(moves));
+            let images = images(batch);
+            let outputs = run_all(&compiled.plan, &[images.iter().copied().collect()], 5);
+            assert_near(&outputs.encrypted[0], &expected(&model, &images), 1e-3);
+            if scheme == SchemeChoice::Bfv {
+                assert_eq!(outputs.clear, outputs.encrypted);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_fits_the_ring() {
+    let model = network(1, "reshape t4");
+    let config = Config { batch: Batch::Log2(12), log_n: Some(12), ..config() };
+    let calibration = Calibration::from_data(vec![images(40)]);
+    let error = compile(&model, &calibration, &config).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "a batch of 4096 inputs: a ciphertext of the ring N = 2^12 holds 2048 at most"
+    );
+}
+
+#[test]
 fn approximate_numbers_compute_batches_too() {
     let model = network(1, "reshape t4");
-    let config = Config { batch: true, scheme: SchemeChoice::Ckks, ..config() };
+    let config = Config { batch: Batch::Slots, scheme: SchemeChoice::Ckks, ..config() };
     let compiled = compiled(&model, &config);
     assert_eq!(compiled.plan.batch, compiled.plan.params.n_slots());
     let images = images(3);

@@ -47,12 +47,55 @@ pub struct Config {
     pub margin_bits: f64,
     /// Integers: whether plaintext primes have room for results that are far too large, so that the client sees them.
     pub check_wrap: bool,
-    /// Whether slots hold one element of many inputs, for throughput, or many elements of one input.
-    pub batch: bool,
+    /// How many inputs one run takes.
+    pub batch: Batch,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
     /// How units are permuted so that zeros gather, if they are.
     pub permute: Option<permute::Method>,
+}
+
+/// How many inputs one run takes, whose elements lie side by side in the slots of a ciphertext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// Two to the power of this, or more where that takes no longer.
+    Log2(u32),
+    /// As many as a ciphertext has slots: each holds one element of all inputs.
+    Slots,
+}
+
+impl Batch {
+    /// A single input.
+    pub const ONE: Batch = Batch::Log2(0);
+
+    /// Room for so many inputs.
+    pub fn of_inputs(count: usize) -> Batch {
+        Batch::Log2(count.next_power_of_two().trailing_zeros())
+    }
+
+    /// Inputs that are wanted of a run.
+    pub fn inputs(self) -> usize {
+        match self {
+            Batch::Log2(log) => 1 << log,
+            Batch::Slots => usize::MAX,
+        }
+    }
+
+    /// log2 of the inputs of a ciphertext with 2^`log_slots` slots.
+    pub fn log_inputs(self, log_slots: usize) -> usize {
+        match self {
+            Batch::Log2(log) => log as usize,
+            Batch::Slots => log_slots,
+        }
+    }
+
+    /// Whether rows of this many slots, log2, hold all inputs.
+    pub fn fits(self, log_row: u32) -> bool {
+        match self {
+            Batch::Log2(log) => log <= log_row,
+            Batch::Slots => true,
+        }
+    }
 }
 
 /// Which levels bootstraps raise to.
@@ -105,7 +148,7 @@ impl Config {
             certify: false,
             margin_bits: 1.0,
             check_wrap: false,
-            batch: false,
+            batch: Batch::ONE,
             quantize: None,
             permute: Some(permute::Method::Search),
         }

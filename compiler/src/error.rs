@@ -46,6 +46,18 @@ pub enum CompileError {
         /// Security level in bits.
         security: u32,
     },
+    /// A batch has more inputs than a ciphertext has slots.
+    #[error(
+        "a batch of {inputs} inputs: a ciphertext of the ring N = 2^{log_n} holds {slots} at most"
+    )]
+    BatchTooLarge {
+        /// Inputs of a run, rounded up to a power of two.
+        inputs: u64,
+        /// log2 of the largest ring degree tried.
+        log_n: u32,
+        /// Slots of a row.
+        slots: u64,
+    },
     /// Two operands of a product cannot be laid out alike.
     #[error("node `{node}`: its operands have no layout in common")]
     NoLayout {

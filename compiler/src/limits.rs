@@ -36,6 +36,8 @@ limits! {
     HOPELESS: usize = 64, "diagonals, times the fewest, of layouts that are looked at";
     /// Layouts with no more diagonals than these are always looked at: they are soon counted.
     DIAGONALS_ALWAYS_COUNTED: usize = 1 << 20, "diagonals of layouts that are always looked at";
+    /// Sets of layouts of what is still to be read that packing goes on with, the cheapest so far.
+    STATES: usize = 48, "sets of layouts that packing goes on with";
     /// Times that keys are left out where keys and values take more than memory: values take more with fewer keys.
     FEWER_KEYS: usize = 3, "times that keys are left out where memory is short";
     /// Sums, and products with keys, computed in one pass at most: blocks of all their results are held in the caches at once.

@@ -13,7 +13,7 @@ mod evaluators;
 mod generate;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Config, SchemeChoice};
+use hecc_compiler::config::{Batch, Config, SchemeChoice};
 use hecc_compiler::error::CompileError;
 use hecc_compiler::interpret;
 use hecc_compiler::pass::quantize::QuantizeBits;
@@ -69,15 +69,20 @@ proptest! {
     #[test]
     fn batches(mut of in Choices::strategy(60)) {
         let network = network(&mut of, false);
-        let config = Config { log_n: Some(5), scheme: SchemeChoice::Ckks, batch: true, ..insecure() };
-        check(&network, &config)?;
+        let (log_n, batch) = match of.below(5) as u32 {
+            0 => (5, Batch::Slots),
+            log => (7, Batch::Log2(log)),
+        };
+        check(&network, &Config { log_n: Some(log_n), scheme: SchemeChoice::Ckks, batch, ..insecure() })?;
     }
 
     #[test]
     fn integers(mut of in Choices::strategy(100)) {
         let bits = QuantizeBits { weights: 2 + of.below(3) as u32, inputs: 2 + of.below(3) as u32 };
-        let batch = of.below(4) == 0;
-        let log_n = if batch { 9 } else { 10 + of.below(2) as u32 };
+        let (log_n, batch) = match of.below(6) as u32 {
+            0 => (9, Batch::Slots),
+            log => (10 + log % 2, Batch::Log2((log / 2) * (2 + log % 2))),
+        };
         let network = network(&mut of, true);
         let config = Config {
             log_n: Some(log_n),
@@ -198,12 +203,12 @@ fn check_those(
 
 /// What some networks may be refused for: a matter of their own, not of the compiler's.
 fn is_refusal(error: &CompileError, config: &Config) -> bool {
-    // Batches cannot be bootstrapped, however deep the network is.
+    // Where inputs fill all slots nothing is bootstrapped, however deep the network is.
     let is_too_deep =
         matches!(error, CompileError::Precision { .. } | CompileError::TooDeep { .. });
     // Not all keys have two others that can stand in for them.
     let is_too_large = matches!(error, CompileError::Memory { .. });
-    (config.batch && is_too_deep)
+    (config.batch == Batch::Slots && is_too_deep)
         || (config.max_memory.is_some() && is_too_large)
         || matches!(
             error,

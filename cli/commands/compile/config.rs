@@ -1,7 +1,7 @@
 //! The compiler's configuration, as the options of `hecc compile` say it.
 
 use anyhow::Result;
-use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
+use hecc_compiler::config::{Batch, Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
 use hecc_compiler::permute;
@@ -26,7 +26,7 @@ pub(super) fn config(args: &Args) -> Result<Config> {
             Scheme::Bfv => SchemeChoice::Bfv,
             Scheme::Ckks => SchemeChoice::Ckks,
         },
-        batch: args.batch,
+        batch: args.batch.unwrap_or(Batch::ONE),
         quantize: args.quantize,
         certify: args.certify,
         check_wrap: args.check_wrap,

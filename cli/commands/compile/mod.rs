@@ -156,7 +156,7 @@ fn in_units(error: CompileError) -> anyhow::Error {
             units::bytes(allowed)
         ),
         format!(
-            "--max-memory {}M is enough; fewer bits of precision, or no --batch, need less",
+            "--max-memory {}M is enough; fewer bits of precision, or fewer inputs at once, need less",
             needed.div_ceil(1_000_000)
         ),
     )

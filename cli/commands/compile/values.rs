@@ -1,5 +1,6 @@
 //! What the options of `hecc compile` take, read.
 
+use hecc_compiler::config::Batch;
 use hecc_compiler::pass::quantize::QuantizeBits;
 
 use crate::data::normalization;
@@ -39,6 +40,18 @@ pub(super) fn parse_degrees(text: &str) -> Result<Degrees, String> {
     list.sort_unstable();
     list.dedup();
     Ok(if let [only] = list[..] { Degrees::Highest(only) } else { Degrees::From(list) })
+}
+
+/// Inputs of one run: a number, or `slots`.
+pub(super) fn parse_batch(text: &str) -> Result<Batch, String> {
+    const MOST: usize = 1 << 20;
+    match text.parse::<usize>() {
+        _ if text == "slots" => Ok(Batch::Slots),
+        Ok(count @ 1..=MOST) => Ok(Batch::of_inputs(count)),
+        Ok(_) | Err(_) => {
+            Err(format!("`{text}` is neither a number of inputs, 1 to {MOST}, nor `slots`"))
+        }
+    }
 }
 
 pub(super) fn parse_percent(text: &str) -> Result<f64, String> {

@@ -9,7 +9,7 @@ use hecc_grammar::model::{Const, Model, Tensor};
 use rayon::prelude::*;
 
 use crate::graph::{Graph, NodeId, Step};
-use crate::layout::{Layout, Pair, Shift, move_of, moves_of};
+use crate::layout::{Layout, MovesOfEntries, Pair, Shift, moves_of};
 use crate::linear::{LinearMap, Pairs, Product, Relation, Structure, affine_of};
 use crate::pack::Packing;
 use crate::units::Weights;
@@ -262,16 +262,20 @@ impl Ways<'_> {
                 origins.extend(map.row(o).map(|(i, _)| (*source, positions[i])));
             }
         }
+        let between = |source: NodeId| {
+            (source, MovesOfEntries::new(&self.packing.layouts[source.0], self.output))
+        };
+        let moves: HashMap<NodeId, MovesOfEntries> =
+            self.sources.iter().map(|&(source, _)| between(source)).collect();
         let one = |place: usize| {
             let (o, i) = (place / n_in, place % n_in);
             let mut signature = vec![];
             for row in 0..n_rows {
                 for &to in &targets[row * n_out + o] {
                     let from = origins[row * n_in + i].iter();
-                    signature.extend(from.map(|&(source, from)| {
-                        let (pair, shift) =
-                            move_of(&self.packing.layouts[source.0], from, self.output, to);
-                        (source, pair, shift)
+                    signature.extend(from.flat_map(|&(source, from)| {
+                        let moves = moves[&source].of(from, to);
+                        moves.map(move |(pair, shift)| (source, pair, shift))
                     }));
                 }
             }

@@ -4,7 +4,7 @@ use hecc_grammar::cost::{Costs, Shape};
 use hecc_grammar::plan::{EmbeddingDiagonal, Op, TypeError, Value, View};
 
 use crate::emit::Emit;
-use crate::layout::{RotationSum, ScheduleTerm, Shift, Shifts, Splits};
+use crate::layout::{RotationSum, ScheduleTerm, Shift, Shifts, SlotSpace, Splits};
 
 /// See [`EmbeddingDiagonal`].
 pub(super) struct Transform {
@@ -34,7 +34,7 @@ impl Transform {
         let splits = Splits::new(&[ScheduleTerm { operand: 0, shifts: &shifts, period }], 0);
         let limbs = emit.plan.ty(value).limbs;
         let shape = Shape::new(&emit.plan.params, limbs.len());
-        let mut sum = RotationSum::new(splits.cheapest(shape, costs, None));
+        let mut sum = RotationSum::new(splits.cheapest(shape, costs, None), SlotSpace::one_row(0));
         let last = limbs.last().expect("limb sets are not empty");
         let scale = scale + emit.plan.params.log_q(last) - emit.scale(value);
         for rotation in rotations {

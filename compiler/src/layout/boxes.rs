@@ -112,6 +112,7 @@ impl ByDimension<'_> {
         let numbers = |r: usize| (of.relation == Some(r)).then_some(&of.numbers[..]);
         let mut factors: Vec<Vec<Part>> =
             relations.iter().enumerate().map(|(r, x)| self.of_relation(x, numbers(r))).collect();
+        factors.push(self.of_copies());
         factors.sort_by_key(|parts| smallest_stride(parts));
         let start = Run { slot: 0, element: 0, dims: vec![] };
         let mut all: BTreeMap<(Pair, Shift), Vec<Run>> = BTreeMap::new();
@@ -145,14 +146,26 @@ impl ByDimension<'_> {
 
     fn of_relation(&self, relation: &Relation, numbers: Option<&[u32]>) -> Vec<Part> {
         let (to, from) = (self.output.offsets(relation.to), self.input.offsets(relation.from));
-        let mut by_move: BTreeMap<(Pair, Shift), Vec<(u32, u32)>> = BTreeMap::new();
-        let mut k = 0;
+        let mut entries = vec![];
         relation.pairs.for_each(|o, i| {
-            let slot = self.geometry.unmoved(to[o], from[i]);
-            let number = numbers.map_or(0, |numbers| numbers[k]);
-            by_move.entry(self.geometry.place(to[o], from[i])).or_default().push((slot, number));
-            k += 1;
+            let number = numbers.map_or(0, |numbers| numbers[entries.len()]);
+            entries.push((to[o], from[i], number));
         });
+        self.parts(entries)
+    }
+
+    /// The copies of a result, as a dimension of its own.
+    fn of_copies(&self) -> Vec<Part> {
+        self.parts(self.geometry.copies().iter().map(|&copy| (copy, 0, 0)).collect())
+    }
+
+    /// Entries, of the results at some positions from operands at others, by how they move.
+    fn parts(&self, entries: Vec<(usize, usize, u32)>) -> Vec<Part> {
+        let mut by_move: BTreeMap<(Pair, Shift), Vec<(u32, u32)>> = BTreeMap::new();
+        for (to, from, number) in entries {
+            let slot = self.geometry.unmoved(to, from);
+            by_move.entry(self.geometry.place(to, from)).or_default().push((slot, number));
+        }
         let part = |(by, mut pairs): ((Pair, Shift), Vec<(u32, u32)>)| {
             pairs.sort_unstable();
             (by, Runs::from_pairs(&pairs).0)
@@ -275,7 +288,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::layout::{Bit, candidates, diagonals};
+    use crate::layout::{candidates, diagonals, of_input};
     use crate::linear::{LinearMap, affine_of};
 
     const OPERATORS: &str = r#"
@@ -353,9 +366,8 @@ output "c" t8
                 // From few ciphertexts with many copies to many without.
                 let rows = [3, 6, 8, 11].map(|log_row| [(log_row, false), (log_row, true)]);
                 for (log_row, two_rows) in rows.concat() {
-                    let space = SlotSpace { log_row, two_rows };
-                    for top in [Bit::Replica, Bit::Gap] {
-                        let input = Layout::compact(model.shape(x), space, top);
+                    let space = SlotSpace { log_row, two_rows, log_batch: 0 };
+                    for input in of_input(model.shape(x), space) {
                         let slides = structure.as_ref().and_then(|s| s.slides(node.shape.len()));
                         let outputs =
                             candidates(&node.shape, space, &[(slides.as_deref(), &input)]);

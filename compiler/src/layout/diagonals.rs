@@ -45,7 +45,9 @@ pub fn shifts(map: &LinearMap, input: &Layout, output: &Layout) -> Shifts {
         None => {
             let (in_positions, mut moves) = (input.positions(), geometry.moves());
             for (o, out) in output.positions().into_iter().enumerate() {
-                map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
+                for out in geometry.copies().iter().map(|copy| out + copy) {
+                    map.row(o).for_each(|(i, _)| moves.push(geometry.place(out, in_positions[i])));
+                }
             }
             moves
         }
@@ -69,12 +71,14 @@ pub fn diagonals(map: &LinearMap, input: &Layout, output: &Layout) -> Diagonals 
     let mut number = 0;
     for (o, out) in output.positions().into_iter().enumerate() {
         for (i, _) in map.row(o) {
-            let (pair, shift) = geometry.place(out, in_positions[i]);
-            let slot = geometry.slot(out, in_positions[i], shift);
-            let lists = by_pair
-                .entry(pair)
-                .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));
-            lists[usize::from(shift.swap)][shift.steps as usize].push((slot, number));
+            for out in geometry.copies().iter().map(|copy| out + copy) {
+                let (pair, shift) = geometry.place(out, in_positions[i]);
+                let slot = geometry.slot(out, in_positions[i], shift);
+                let lists = by_pair
+                    .entry(pair)
+                    .or_insert_with(|| [(); 2].map(|()| vec![vec![]; geometry.n_steps()]));
+                lists[usize::from(shift.swap)][shift.steps as usize].push((slot, number));
+            }
             number += 1;
         }
     }
@@ -101,7 +105,7 @@ pub fn collect(p_in: Period, p_out: Period) -> Vec<Shift> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Bit, SlotSpace};
+    use crate::layout::{Bit, Copies, SlotSpace, candidates, of_input};
 
     fn check(matrix: &LinearMap, input: &Layout, output: &Layout) {
         check_sum(&[(matrix, input)], output);
@@ -111,13 +115,17 @@ mod tests {
     fn check_sum(terms: &[(&LinearMap, &Layout)], output: &Layout) {
         let (n, space) = (output.n_slots(), output.space);
         let joint = joint_period(terms.iter().map(|(_, input)| *input));
-        let mut result = vec![vec![0.0; n]; output.n_ciphertexts()];
+        let empty = |layout: &Layout| -> BTreeMap<usize, Vec<f64>> {
+            layout.ciphertexts().into_iter().map(|number| (number, vec![0.0; n])).collect()
+        };
+        let mut result = empty(output);
         let mut expected = vec![0.0; terms[0].0.n_rows()];
         for (matrix, input) in terms {
             let x: Vec<f64> = (0..matrix.n_cols()).map(|i| (i * i % 7) as f64 - 2.5).collect();
             expected.iter_mut().zip(matrix.apply(&x)).for_each(|(sum, y)| *sum += y);
             let (shifts, window) = (shifts(matrix, input, output), joint.common(output.period()));
-            let slots = filled(input, &x);
+            let slots: BTreeMap<usize, Vec<f64>> =
+                input.ciphertexts().into_iter().zip(filled(input, &x)).collect();
             let entries = (0..matrix.n_rows()).flat_map(|o| matrix.row(o));
             let values: Vec<f64> = entries.map(|(_, value)| value).collect();
             for ((o, i), map) in diagonals(matrix, input, output) {
@@ -126,20 +134,23 @@ mod tests {
                     for (slot, number) in entries {
                         let value = values[number as usize];
                         for t in space.copies(slot as usize, window) {
-                            result[o][t] += value * slots[i][space.source(t, shift)];
+                            result.get_mut(&o).unwrap()[t] +=
+                                value * slots[&i][space.source(t, shift)];
                         }
                     }
                 }
             }
         }
         for step in collect(joint, output.period()) {
-            for slots in &mut result {
+            for slots in result.values_mut() {
                 *slots = (0..n).map(|t| slots[t] + slots[space.source(t, step)]).collect();
             }
         }
-        for (ct, runs) in output.runs(true).iter().enumerate() {
+        for (result, runs) in result.values().zip(output.runs(Copies::All)) {
             for (slot, element) in runs.pairs() {
-                assert!((result[ct][slot as usize] - expected[element as usize]).abs() < 1e-9);
+                let (found, expected) = (result[slot as usize], expected[element as usize]);
+                let of = terms.iter().map(|(_, input)| input).collect::<Vec<_>>();
+                assert!((found - expected).abs() < 1e-9, "{of:?} to {output}, slot {slot}");
             }
         }
     }
@@ -147,7 +158,7 @@ mod tests {
     /// The slots of a tensor, copies included.
     fn filled(layout: &Layout, x: &[f64]) -> Vec<Vec<f64>> {
         let mut slots = vec![vec![0.0; layout.n_slots()]; layout.n_ciphertexts()];
-        for (ct, runs) in layout.runs(true).iter().enumerate() {
+        for (ct, runs) in layout.runs(Copies::All).iter().enumerate() {
             for (slot, element) in runs.pairs() {
                 slots[ct][slot as usize] = x[element as usize];
             }
@@ -164,27 +175,25 @@ mod tests {
     #[test]
     fn matrices_between_all_kinds_of_layouts() {
         let m = dense(6, 20);
-        for space in [3, 5, 7].map(SlotSpace::one_row) {
-            for top_in in [Bit::Gap, Bit::Replica] {
-                for top_out in [Bit::Gap, Bit::Replica] {
-                    let input = Layout::compact(&[4, 5], space, top_in);
-                    check(&m, &input, &Layout::compact(&[6], space, top_out));
+        let mut with_copies = 0;
+        for space in [1, 2, 3, 5, 7].map(SlotSpace::one_row) {
+            for input in of_input(&[4, 5], space) {
+                for output in of_input(&[6], space) {
+                    check(&m, &input, &output);
+                    let inner = [&input, &output].map(|layout| layout.inner_replicas() > 0);
+                    with_copies += usize::from(inner == [true, true]);
                 }
             }
         }
+        assert!(with_copies > 15, "{with_copies} with copies between elements of both");
     }
 
     #[test]
     fn matrices_between_layouts_of_two_rows() {
         let m = dense(6, 20);
         for log_row in [2, 4, 6] {
-            let space = SlotSpace { log_row, two_rows: true };
-            let all = |shape: &[usize]| -> Vec<Layout> {
-                let compact =
-                    [Bit::Gap, Bit::Replica].map(|top| Layout::compact(shape, space, top));
-                let split = compact.iter().filter_map(Layout::split_over_rows).collect::<Vec<_>>();
-                compact.into_iter().chain(split).collect()
-            };
+            let space = SlotSpace { log_row, two_rows: true, log_batch: 0 };
+            let all = |shape: &[usize]| candidates(shape, space, &[]);
             for input in all(&[4, 5]) {
                 for output in all(&[6]) {
                     check(&m, &input, &output);
@@ -197,13 +206,8 @@ mod tests {
     fn sums_of_operands_that_differ_in_period() {
         let (wide, narrow) = (dense(6, 20), dense(6, 3));
         for two_rows in [false, true] {
-            let space = SlotSpace { log_row: 6, two_rows };
-            let all = |shape: &[usize]| -> Vec<Layout> {
-                let compact =
-                    [Bit::Gap, Bit::Replica].map(|top| Layout::compact(shape, space, top));
-                let split = compact.iter().filter_map(Layout::split_over_rows).collect::<Vec<_>>();
-                compact.into_iter().chain(split).collect()
-            };
+            let space = SlotSpace { log_row: 6, two_rows, log_batch: 0 };
+            let all = |shape: &[usize]| candidates(shape, space, &[]);
             for a in all(&[20]) {
                 for b in all(&[3]) {
                     for output in all(&[6]) {

@@ -1,5 +1,6 @@
 //! Layouts: where each element of a tensor lies in the slots of its ciphertexts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hecc_grammar::plan::Runs;
@@ -18,8 +19,8 @@ pub enum Bit {
     },
     /// Nothing: elements lie where this bit is 0; what lies at 1 is undefined.
     Gap,
-    /// A copy: elements lie at both values. Only as the highest bits of the column and as the row, so that the content has a
-    /// period.
+    /// A copy: elements lie at both values. As the highest bits of the column and as the row the content has a period; below these
+    /// copies lie between elements. Not as a bit of the ciphertext.
     Replica,
 }
 
@@ -32,6 +33,17 @@ pub struct Layout {
     pub space: SlotSpace,
     /// Bits of the position, lowest first: of the column, of the row if there are two, of the ciphertext.
     pub bits: Vec<Bit>,
+}
+
+/// Which copies of elements are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// One of each.
+    First,
+    /// Those of one period.
+    OfPeriod,
+    /// All.
+    All,
 }
 
 /// Bits needed to index `n` elements.
@@ -101,6 +113,24 @@ impl Layout {
         dim.map_or(vec![0], all)
     }
 
+    /// The bits of the slot that are copies below the period.
+    pub fn inner_replicas(&self) -> usize {
+        let columns = self.bits[..self.space.log_row].iter().enumerate();
+        let copies = columns.filter(|(_, bit)| **bit == Bit::Replica).map(|(place, _)| 1 << place);
+        copies.sum::<usize>() & (self.period().columns - 1)
+    }
+
+    /// How far the copies within a period lie from the first, which is one of them; ascending.
+    pub fn copies(&self) -> Vec<usize> {
+        let mut copies = vec![0];
+        for bit in (0..self.space.log_row).map(|place| 1 << place) {
+            if self.inner_replicas() & bit != 0 {
+                copies.extend(copies.clone().into_iter().map(|copy| copy + bit));
+            }
+        }
+        copies
+    }
+
     /// The position of every element (its first copy), in row-major order of the elements.
     pub fn positions(&self) -> Vec<usize> {
         let mut positions = vec![0];
@@ -112,33 +142,50 @@ impl Layout {
         positions
     }
 
-    /// How many ciphertexts hold an element.
-    pub fn n_ciphertexts(&self) -> usize {
-        let last = |(dim, &n): (usize, &usize)| (0..n).map(|i| self.offset(dim, i)).max();
-        let position: usize = self.shape.iter().enumerate().filter_map(last).sum();
-        position / self.n_slots() + 1
+    /// The numbers of the ciphertexts that hold an element, ascending: where dimensions are padded, others do not.
+    pub fn ciphertexts(&self) -> Vec<usize> {
+        let mut numbers = BTreeSet::from([0]);
+        for dim in 0..self.shape.len() {
+            let along: BTreeSet<usize> =
+                self.offsets(Some(dim)).into_iter().map(|x| x / self.n_slots()).collect();
+            numbers =
+                numbers.iter().flat_map(|number| along.iter().map(move |x| number + x)).collect();
+        }
+        numbers.into_iter().collect()
     }
 
-    /// For each ciphertext, which slot holds which element; every copy if `copies`, else the first.
-    pub fn runs(&self, copies: bool) -> Vec<Runs> {
+    /// How many ciphertexts hold an element.
+    pub fn n_ciphertexts(&self) -> usize {
+        self.ciphertexts().len()
+    }
+
+    /// log2 of the ring's slots that are bootstrapped.
+    pub fn log_bootstrapped(&self) -> u32 {
+        self.space.log_bootstrapped(self.period())
+    }
+
+    /// For each ciphertext that holds any, which slot holds which element.
+    pub fn runs(&self, of: Copies) -> Vec<Runs> {
         let (n, period) = (self.n_slots(), self.period());
-        let mut pairs = vec![vec![]; self.n_ciphertexts()];
+        let inner = if of == Copies::First { vec![0] } else { self.copies() };
+        let mut pairs: BTreeMap<usize, Vec<(u32, u32)>> = BTreeMap::new();
         for (element, position) in self.positions().into_iter().enumerate() {
-            pairs[position / n].push(((position % n) as u32, element as u32));
+            let pair = |copy: &usize| ((position % n + copy) as u32, element as u32);
+            pairs.entry(position / n).or_default().extend(inner.iter().map(pair));
         }
-        let repeats = if copies { self.space.repeats(period) } else { vec![] };
+        let repeats = if of == Copies::All { self.space.repeats(period) } else { vec![] };
         let of_ciphertext = |mut pairs: Vec<(u32, u32)>| {
             pairs.sort_unstable();
             Runs::from_pairs(&pairs).repeated(&repeats)
         };
-        pairs.into_iter().map(of_ciphertext).collect()
+        pairs.into_values().map(of_ciphertext).collect()
     }
 }
 
 /// Prints bits from the lowest, as runs: `d3[0..5] d2[0..5] d1[0..2] copy*1 | d1[2..3]`, with `/` before that of the row.
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SlotSpace { log_row, two_rows } = self.space;
+        let SlotSpace { log_row, two_rows, .. } = self.space;
         let log_slots = self.space.log_slots();
         let mut i = 0;
         while i < self.bits.len() {
@@ -192,7 +239,7 @@ mod tests {
         assert_eq!(layout.to_string(), "d2[0..2] d1[0..2] copy*2");
         assert_eq!(layout.period(), Period { columns: 16, rows_differ: false });
         assert_eq!(layout.positions()[5], 5);
-        assert_eq!(layout.runs(true)[0].pairs().len(), 48);
+        assert_eq!(layout.runs(Copies::All)[0].pairs().len(), 48);
         assert_eq!(layout.n_ciphertexts(), 1);
     }
 
@@ -201,21 +248,24 @@ mod tests {
         let layout = Layout::compact(&[1, 3, 4, 4], SlotSpace::one_row(4), Bit::Gap);
         assert_eq!(layout.to_string(), "d3[0..2] d2[0..2] | d1[0..2]");
         assert_eq!(layout.n_ciphertexts(), 3);
-        assert_eq!(layout.runs(true)[2].pairs()[0], (0, 32));
+        let padded = Layout::compact(&[2, 5, 4], SlotSpace::one_row(3), Bit::Gap);
+        assert_eq!(padded.to_string(), "d2[0..2] d1[0..1] | d1[1..3] d0[0..1]");
+        assert_eq!(padded.ciphertexts(), [0, 1, 2, 4, 5, 6]);
+        assert_eq!(layout.runs(Copies::All)[2].pairs()[0], (0, 32));
     }
 
     #[test]
     fn two_rows_hold_copies_or_halves() {
-        let space = SlotSpace { log_row: 5, two_rows: true };
+        let space = SlotSpace { log_row: 5, two_rows: true, log_batch: 0 };
         let whole = Layout::compact(&[3, 4], space, Bit::Replica);
         assert_eq!(whole.to_string(), "d1[0..2] d0[0..2] copy*1 / copy*1");
-        assert_eq!(whole.runs(true)[0].pairs().len(), 48);
+        assert_eq!(whole.runs(Copies::All)[0].pairs().len(), 48);
         let halves = whole.split_over_rows().unwrap();
         assert_eq!(halves.to_string(), "d1[0..2] d0[0..1] copy*2 / d0[1..2]");
         assert_eq!(halves.period(), Period { columns: 8, rows_differ: true });
         // Element (2, 1) is (0, 1) of the second row.
         assert_eq!(halves.positions()[9], 32 + 1);
-        assert_eq!(halves.runs(true)[0].pairs().len(), 48);
+        assert_eq!(halves.runs(Copies::All)[0].pairs().len(), 48);
         assert_eq!(halves.split_over_rows(), None);
         // Four times as many as a row holds.
         let large = Layout::compact(&[8, 16], space, Bit::Replica);

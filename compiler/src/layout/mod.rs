@@ -12,10 +12,10 @@ mod slots;
 mod step_set;
 
 pub use boxes::{Boxes, boxes, moved};
-pub use candidates::candidates;
+pub use candidates::{candidates, of_input};
 pub use diagonals::{Diagonals, Pair, Shifts, collect, diagonals, joint_period, shifts};
-pub use layout::{Bit, Layout, bits_for};
-pub use moves::{most_moves, move_of, moves_of};
+pub use layout::{Bit, Copies, Layout, bits_for};
+pub use moves::{MovesOfEntries, most_moves, moves_of};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, Splits};
 pub use slots::{Period, Shift, SlotSpace};

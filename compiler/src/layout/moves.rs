@@ -12,7 +12,11 @@ pub(super) struct Geometry {
     space: SlotSpace,
     p_in: Period,
     p_out: Period,
-    /// Ciphertexts of the operand.
+    /// Bits of the operand's slots that are copies below its period.
+    replicas: usize,
+    /// The copies of a result below its period.
+    copies: Vec<usize>,
+    /// More than the numbers of the operand's ciphertexts.
     n_in: usize,
 }
 
@@ -23,7 +27,9 @@ impl Geometry {
             space: input.space,
             p_in: input.period(),
             p_out: output.period(),
-            n_in: input.n_ciphertexts(),
+            replicas: input.inner_replicas(),
+            copies: output.copies(),
+            n_in: input.ciphertexts().last().map_or(1, |last| last + 1),
         }
     }
 
@@ -37,9 +43,21 @@ impl Geometry {
         Moves { sizes: (self.n_in, self.n_steps()), keys: vec![], n_distinct: 0 }
     }
 
+    /// The copies of a result within its period, all of which have products of their own.
+    pub(super) fn copies(&self) -> &[usize] {
+        &self.copies
+    }
+
+    /// The copy of the operand's element at one position that is used for the result at another: the one that lies as that does. So
+    /// copies are not moved, and where it lies is a sum over dimensions still.
+    fn used(&self, out: usize, input: usize) -> usize {
+        input + (out & self.replicas)
+    }
+
     /// The pair and shift of the product of the operand's element at one position for the result's at another.
     pub(super) fn place(&self, out: usize, input: usize) -> (Pair, Shift) {
         let Geometry { space, p_in, p_out, .. } = *self;
+        let input = self.used(out, input);
         let (n, length) = (space.n_slots(), space.row_length());
         let pair = (out / n, input / n);
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
@@ -61,6 +79,7 @@ impl Geometry {
     /// That slot before columns move cyclically by what [`Self::unmoved_by`] says: a sum over dimensions.
     pub(super) fn unmoved(&self, out: usize, input: usize) -> u32 {
         let Geometry { space, p_in, p_out, .. } = *self;
+        let input = self.used(out, input);
         let n = space.n_slots();
         let ((out_row, out), (in_row, input)) = (space.split(out % n), space.split(input % n));
         let column = if p_out.columns >= p_in.columns { out } else { input };
@@ -141,16 +160,27 @@ pub fn moves_of(structure: &Structure, input: &Layout, output: &Layout) -> Vec<M
 /// More than these a map with this structure has not: each move of one dimension with each of another.
 pub fn most_moves(structure: &Structure, input: &Layout, output: &Layout) -> usize {
     let mut by_dimension = ByDimension::new(input, output);
+    let of_copies = by_dimension.of_copies().len();
     let mut of_product = |Product(relations): &Product| {
         let counts = relations.iter().map(|relation| by_dimension.of_relation(relation).len());
-        counts.fold(1, usize::saturating_mul)
+        counts.fold(of_copies, usize::saturating_mul)
     };
     structure.products.iter().map(&mut of_product).fold(0, usize::saturating_add)
 }
 
-/// That of a single entry, from one position of the operand to one of the result.
-pub fn move_of(input: &Layout, from: usize, output: &Layout, to: usize) -> Move {
-    Geometry::new(input, output).place(to, from)
+/// Those of a single entry, from one position of the operand to one of the result.
+pub struct MovesOfEntries(Geometry);
+
+impl MovesOfEntries {
+    /// Between two layouts.
+    pub fn new(input: &Layout, output: &Layout) -> MovesOfEntries {
+        MovesOfEntries(Geometry::new(input, output))
+    }
+
+    /// One for each copy of the result.
+    pub fn of(&self, from: usize, to: usize) -> impl Iterator<Item = Move> {
+        self.0.copies().iter().map(move |copy| self.0.place(to + copy, from))
+    }
 }
 
 /// The moves of all entries that a structure names. Positions are sums over dimensions without carries, so moves are as well.
@@ -178,7 +208,7 @@ impl ByDimension<'_> {
 
     fn of_product(&mut self, product: &Product) -> Vec<Move> {
         let n_steps = self.geometry.n_steps() as u32;
-        let mut all = vec![((0, 0), Shift::default())];
+        let mut all = self.of_copies();
         for relation in &product.0 {
             let own = self.of_relation(relation);
             let added = |&(pair, shift): &Move, &(by, own): &Move| {
@@ -197,6 +227,13 @@ impl ByDimension<'_> {
             };
         }
         all
+    }
+
+    /// How the copies of a result move products.
+    fn of_copies(&self) -> Vec<Move> {
+        let mut moves = self.geometry.moves();
+        self.geometry.copies().iter().for_each(|&copy| moves.push(self.geometry.place(copy, 0)));
+        moves.distinct()
     }
 
     fn of_relation(&mut self, relation: &Relation) -> Rc<[Move]> {

@@ -6,11 +6,12 @@ use hecc_grammar::plan::{ConstantId, Key, Op, TypeError, Value};
 
 use crate::emit::Emit;
 
-use super::{Schedule, Shift};
+use super::{Schedule, Shift, SlotSpace};
 
 /// `Σ_d w_d ⊙ rot_d(x)` for one or more results, under construction.
 pub struct RotationSum {
     schedule: Schedule,
+    space: SlotSpace,
     babies: BTreeMap<(Value, u32), Value>,
     /// By result and giant step.
     sums: BTreeMap<usize, BTreeMap<Shift, Vec<(Value, ConstantId)>>>,
@@ -26,8 +27,8 @@ pub struct Factor {
 
 impl RotationSum {
     /// No products yet.
-    pub fn new(schedule: Schedule) -> RotationSum {
-        RotationSum { schedule, babies: BTreeMap::new(), sums: BTreeMap::new() }
+    pub fn new(schedule: Schedule, space: SlotSpace) -> RotationSum {
+        RotationSum { schedule, space, babies: BTreeMap::new(), sums: BTreeMap::new() }
     }
 
     /// Splits a shift of an operand with this period.
@@ -59,8 +60,8 @@ impl RotationSum {
         let value = match (step, self.schedule.extended) {
             (0, false) => operand,
             (0, true) => emit.op(Op::ModUp(operand))?,
-            (_, true) => emit.apply(operand, Key::Rotate(step))?,
-            (_, false) => emit.switch(operand, Key::Rotate(step))?,
+            (_, true) => emit.apply(operand, self.space.rotation(step))?,
+            (_, false) => emit.switch(operand, self.space.rotation(step))?,
         };
         self.babies.insert((operand, step), value);
         Ok(value)
@@ -84,8 +85,8 @@ impl RotationSum {
             let of_rows = sums.iter().filter(|(giant, _)| giant.swap == swap);
             let sums = of_rows.map(|(giant, products)| (giant.steps, products.clone())).collect();
             let sum = match self.schedule.extended {
-                true => chained(emit, sums)?,
-                false => separate(emit, sums)?,
+                true => chained(emit, sums, self.space)?,
+                false => separate(emit, sums, self.space)?,
             };
             // What changes rows comes first.
             total = match (total, sum) {
@@ -101,10 +102,10 @@ impl RotationSum {
 /// Products by the giant step of their rows.
 type Sums = BTreeMap<u32, Vec<(Value, ConstantId)>>;
 
-fn chained(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {
+fn chained(emit: &mut Emit<'_>, sums: Sums, space: SlotSpace) -> Result<Option<Value>, TypeError> {
     let mut total: Option<(u32, Value)> = None;
     for (giant, products) in sums.into_iter().rev() {
-        let move_on = |(above, sum)| move_in_qp(emit, sum, above - giant);
+        let move_on = |(above, sum)| move_in_qp(emit, sum, space.rotation(above - giant));
         let moved = total.map(move_on).transpose()?;
         let part = emit.op(Op::DotPlain(products))?;
         let sum = match moved {
@@ -114,22 +115,22 @@ fn chained(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> 
         total = Some((giant, sum));
     }
     let Some((last, sum)) = total else { return Ok(None) };
-    let sum = if last == 0 { sum } else { move_in_qp(emit, sum, last)? };
+    let sum = if last == 0 { sum } else { move_in_qp(emit, sum, space.rotation(last))? };
     emit.op(Op::ModDown(sum)).map(Some)
 }
 
-fn move_in_qp(emit: &mut Emit<'_>, value: Value, steps: u32) -> Result<Value, TypeError> {
+fn move_in_qp(emit: &mut Emit<'_>, value: Value, key: Key) -> Result<Value, TypeError> {
     let value = emit.op(Op::ModDown(value))?;
-    emit.apply(value, Key::Rotate(steps))
+    emit.apply(value, key)
 }
 
-fn separate(emit: &mut Emit<'_>, sums: Sums) -> Result<Option<Value>, TypeError> {
+fn separate(emit: &mut Emit<'_>, sums: Sums, space: SlotSpace) -> Result<Option<Value>, TypeError> {
     let (mut in_place, mut moved) = (None, None);
     for (giant, products) in sums {
         let mut part = emit.op(Op::DotPlain(products))?;
         let total = if giant == 0 { &mut in_place } else { &mut moved };
         if giant != 0 {
-            part = emit.apply(part, Key::Rotate(giant))?;
+            part = emit.apply(part, space.rotation(giant))?;
         }
         *total = Some(match *total {
             Some(others) => emit.op(Op::Add(others, part))?,

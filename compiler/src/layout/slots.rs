@@ -1,15 +1,21 @@
 //! The slots of a ciphertext and how they move: cyclically within rows, of which CKKS has one and BFV two that may change
 //! places.
+//!
+//! Of a batch the ring's slots are taken in groups, one slot of a group for each input, and layouts speak of groups: what moves
+//! moves by whole groups, so that inputs never meet. That is the innermost dimension of a tile tensor (Aharoni et al., PoPETs
+//! 2023).
 
-use hecc_grammar::plan::{Dim, Key};
+use hecc_grammar::plan::{Dim, Key, Run, Runs};
 
-/// Rows of slots, of the same power of two.
+/// Rows of slots, of the same power of two; of a batch, of groups of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotSpace {
     /// log2 of the length of a row.
     pub log_row: usize,
     /// Whether there are two.
     pub two_rows: bool,
+    /// log2 of the ring's slots that a slot stands for: the inputs of a batch.
+    pub log_batch: usize,
 }
 
 /// A move of slots: first to the left within rows, cyclically, then from row to row.
@@ -33,7 +39,7 @@ pub struct Period {
 impl SlotSpace {
     /// A single row.
     pub fn one_row(log_row: usize) -> SlotSpace {
-        SlotSpace { log_row, two_rows: false }
+        SlotSpace { log_row, two_rows: false, log_batch: 0 }
     }
 
     /// log2 of the number of slots.
@@ -49,6 +55,42 @@ impl SlotSpace {
     /// Length of a row.
     pub fn row_length(self) -> usize {
         1 << self.log_row
+    }
+
+    /// The key that moves slots so, if it takes a single one.
+    pub fn key(self, shift: Shift) -> Option<Key> {
+        match shift {
+            Shift { swap: true, steps: 0 } => Some(Key::Conjugate),
+            Shift { swap: false, steps: steps @ 1.. } => Some(self.rotation(steps)),
+            Shift { .. } => None,
+        }
+    }
+
+    /// The key that rotates rows.
+    pub fn rotation(self, steps: u32) -> Key {
+        Key::Rotate(steps << self.log_batch)
+    }
+
+    /// A map of slots in slots of the ring: those of the first input.
+    pub fn in_ring(self, Runs(mut runs): Runs) -> Runs {
+        for Run { slot, dims, .. } in &mut runs {
+            *slot <<= self.log_batch;
+            dims.iter_mut().for_each(|dim| dim.slot_stride <<= self.log_batch);
+        }
+        Runs(runs)
+    }
+
+    /// What a plaintext with this period holds, of which the first slots are given: in slots of the ring, for all inputs.
+    pub fn plaintext(self, first: Runs, period: Period) -> Runs {
+        let count = 1 << self.log_batch;
+        let inputs = (count > 1).then_some(Dim { count, slot_stride: 1, element_stride: 0 });
+        let repeated = self.in_ring(first.repeated(&self.repeats(period)));
+        repeated.repeated(inputs.as_slice())
+    }
+
+    /// log2 of the ring's slots that are bootstrapped for contents of this period: what repeats sooner also repeats with four.
+    pub fn log_bootstrapped(self, period: Period) -> u32 {
+        (period.columns.ilog2() + self.log_batch as u32).max(2)
     }
 
     /// Row and column of a slot.
@@ -101,25 +143,11 @@ impl Shift {
     pub fn rotation(steps: u32) -> Shift {
         Shift { swap: false, steps }
     }
-
-    /// The key that moves slots so, if it takes a single one.
-    pub fn key(self) -> Option<Key> {
-        match self {
-            Shift { swap: true, steps: 0 } => Some(Key::Conjugate),
-            Shift { swap: false, steps: 1.. } => Some(Key::Rotate(self.steps)),
-            Shift { .. } => None,
-        }
-    }
 }
 
 impl Period {
     /// One number in all slots.
     pub const ONE: Period = Period { columns: 1, rows_differ: false };
-
-    /// log2 of the slots that are bootstrapped for contents of this period: what repeats sooner also repeats with four.
-    pub fn log_slots(self) -> u32 {
-        self.columns.ilog2().max(2)
-    }
 
     /// The common period of two contents.
     pub fn common(self, other: Period) -> Period {

@@ -1,5 +1,7 @@
 //! Affine maps: products of rotated operands with diagonals of weights, summed up.
 
+use std::collections::HashMap;
+
 use hecc_grammar::plan::{Key, Op, Runs, TypeError, Value, View};
 
 use crate::graph::NodeId;
@@ -14,7 +16,8 @@ use super::tables::Tables;
 /// One term of an affine map while its products are added to the sums.
 struct Term<'a> {
     sum: &'a mut RotationSum,
-    operands: Vec<Value>,
+    /// By the number of the ciphertext.
+    operands: HashMap<usize, Value>,
     /// Of the operand, within a row.
     period: usize,
     /// log2 of the scale of products.
@@ -32,7 +35,7 @@ impl Lowering<'_> {
         let schedule =
             self.choice.packing.schedules[id.0].expect("packing schedules every affine map");
         let layout = self.choice.packing.layouts[id.0].clone();
-        let mut sum = RotationSum::new(schedule);
+        let mut sum = RotationSum::new(schedule, layout.space);
         let joint =
             joint_period(terms.iter().map(|(source, _)| &self.choice.packing.layouts[source.0]));
         let collect = collect(joint, layout.period());
@@ -44,7 +47,7 @@ impl Lowering<'_> {
         let settled = self.choice.ladder.limbs(self.choice.levels[id.0]);
         let any = self.values[terms[0].0.0][0];
         let mut results = vec![];
-        for (ct, bias) in self.bias_views(bias, &layout).into_iter().enumerate() {
+        for (ct, bias) in layout.ciphertexts().into_iter().zip(self.bias_views(bias, &layout)) {
             let limbs = self.choice.ladder.limbs(level);
             let mut emit = self.emit();
             let total = match sum.finish(&mut emit, ct)? {
@@ -62,7 +65,10 @@ impl Lowering<'_> {
             };
             let mut value = emit.settle(total, settled)?;
             for &step in &collect {
-                let key = step.key().expect("steps that collect are rotations or a change of rows");
+                let key = layout
+                    .space
+                    .key(step)
+                    .expect("steps that collect are rotations or a change of rows");
                 let rotated = emit.switch(value, key)?;
                 value = emit.op(Op::Add(value, rotated))?;
             }
@@ -88,10 +94,11 @@ impl Lowering<'_> {
             (&self.choice.packing.layouts[source.0], &self.choice.packing.layouts[id.0]);
         let space = input.space;
         let limbs = self.choice.ladder.limbs(level);
-        let mut operands = self.values[source.0].clone();
+        let values = self.values[source.0].clone();
         let mut emit = self.emit();
-        for operand in &mut operands {
-            *operand = emit.on(*operand, limbs)?;
+        let mut operands = HashMap::new();
+        for (number, value) in input.ciphertexts().into_iter().zip(values) {
+            operands.insert(number, emit.on(value, limbs)?);
         }
         let mut term = Term {
             sum,
@@ -108,8 +115,11 @@ impl Lowering<'_> {
                         let by = giant.steps as usize % window.columns;
                         let mut runs = moved(runs, space, by, window.columns, giant.swap);
                         runs.sort_unstable_by_key(|run| run.slot);
-                        let runs = Runs(runs).repeated(&space.repeats(window));
-                        View::Table { table, factor: 1.0, runs }
+                        View::Table {
+                            table,
+                            factor: 1.0,
+                            runs: space.plaintext(Runs(runs), window),
+                        }
                     })?;
                 }
             }
@@ -132,7 +142,7 @@ impl Lowering<'_> {
                         }
                         _ => {
                             let pairs = by_slot(pairs, space.n_slots());
-                            let runs = Runs::from_pairs(&pairs).repeated(&space.repeats(window));
+                            let runs = space.plaintext(Runs::from_pairs(&pairs), window);
                             View::Table { table, factor: 1.0, runs }
                         }
                     }
@@ -151,7 +161,7 @@ impl Lowering<'_> {
         view: impl FnOnce(&Tables, Shift) -> View,
     ) -> Result<(), TypeError> {
         let mut emit = self.emit();
-        let factor = term.sum.factor(&mut emit, term.operands[input], shift, term.period)?;
+        let factor = term.sum.factor(&mut emit, term.operands[&input], shift, term.period)?;
         let scale = term.target - emit.scale(factor.operand);
         let view = view(&self.tables, factor.giant);
         let constant = self.emit().constant(view, scale);

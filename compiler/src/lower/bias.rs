@@ -2,7 +2,7 @@
 
 use hecc_grammar::plan::{Runs, Scheme, View};
 
-use crate::layout::Layout;
+use crate::layout::{Copies, Layout};
 
 use super::Lowering;
 
@@ -12,11 +12,11 @@ const TABLE_INTEGERS: f64 = (1 << 24) as f64;
 impl Lowering<'_> {
     /// The bias on every copy of every element, per ciphertext: views to be added in turn, none where it is zero.
     pub(super) fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Vec<View>> {
-        if self.plan.batch > 1 {
+        if layout.space.log_slots() == 0 {
             let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
             return bias.iter().map(splat).collect();
         }
-        let (runs, repeats) = (layout.runs(false), layout.space.repeats(layout.period()));
+        let runs = layout.runs(Copies::OfPeriod);
         let mut views = vec![vec![]; runs.len()];
         for (factor, digit) in self.digits(bias) {
             let (table, elements) = self.tables.add(digit.iter().copied());
@@ -26,7 +26,7 @@ impl Lowering<'_> {
                 let pairs: Vec<(u32, u32)> =
                     pairs.map(|(slot, element)| (slot, elements[element as usize])).collect();
                 if !pairs.is_empty() {
-                    let runs = Runs::from_pairs(&pairs).repeated(&repeats);
+                    let runs = layout.space.plaintext(Runs::from_pairs(&pairs), layout.period());
                     views.push(View::Table { table, factor, runs });
                 }
             }

@@ -19,6 +19,7 @@ use crate::bootstrap::Bootstrap;
 use crate::calibrate::Quantiles;
 use crate::emit::Emit;
 use crate::graph::{Graph, Node, NodeId, Step};
+use crate::layout::Copies;
 use crate::poly::{self, Target};
 use crate::primes::HEADROOM;
 use crate::scales::is_uniform;
@@ -41,9 +42,7 @@ pub fn lower(
     costs: &Costs,
 ) -> Result<Plan, TypeError> {
     let mut plan = Plan::new(choice.ladder.params.clone(), &source.model.name);
-    if choice.packing.is_batch() {
-        plan.batch = plan.params.n_slots();
-    }
+    plan.batch = choice.packing.n_inputs();
     let tables = Tables::default();
     let mut lowering =
         Lowering { graph, choice, source, costs, plan, tables, values: vec![], layers: vec![] };
@@ -70,7 +69,7 @@ pub fn lower(
     for output in &graph.outputs {
         let node = graph.node(output.node);
         let values = lowering.lowest(output.node)?;
-        let slots = lowering.place(output.node, &values, false);
+        let slots = lowering.place(output.node, &values);
         lowering.plan.outputs.push(Output {
             name: output.name.clone(),
             shape: output.shape.clone(),
@@ -88,15 +87,15 @@ pub fn lower(
     Ok(lowering.plan)
 }
 
-/// Whether products are relinearized after they were summed up: in a batch, where sums need no rotations, if there are
-/// so many fewer sums that their third polynomials cost less.
-pub fn is_summed_first(graph: &Graph, id: NodeId, batch: bool) -> bool {
+/// Whether products are relinearized after they were summed up: where every element has a ciphertext of its own, so that sums need
+/// no rotations, if there are so many fewer sums that their third polynomials cost less.
+pub fn is_summed_first(graph: &Graph, id: NodeId, by_element: bool) -> bool {
     let mut readers = graph.ids().filter(|&x| graph.node(x).step.operands().contains(&id));
     let (Some(reader), None) = (readers.next(), readers.next()) else { return false };
     let is_product = matches!(graph.node(id).step, Step::Mul(..));
     let is_output = graph.outputs.iter().any(|output| output.node == id);
     let alone = matches!(&graph.node(reader).step, Step::Affine { terms, .. } if terms.len() == 1);
-    batch && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
+    by_element && is_product && !is_output && alone && 2 * graph.len(reader) <= graph.len(id)
 }
 
 /// The graph's nodes that layers of its plan are of, layer by layer.
@@ -147,7 +146,7 @@ impl<'a> Lowering<'a> {
             seen: Profile::default(),
             factor: node.factor,
             quantizer,
-            slots: self.choice.packing.layouts[id.0].runs(true),
+            slots: self.slots(id, Copies::All),
             normalization: self.source.normalization.cloned(),
         });
     }
@@ -175,7 +174,7 @@ impl<'a> Lowering<'a> {
                 let target = Target { level: ladder.limbs(level).len() - 1, scale };
                 let limbs = ladder.limbs(level + graph.node(id).step.depth());
                 let layout = &self.choice.packing.layouts[id.0];
-                let places = Channels::new(coefficients.n_channels(), layout, self.plan.batch > 1);
+                let places = Channels::new(coefficients.n_channels(), layout);
                 let mut results = vec![];
                 for (ct, x) in self.values[x.0].clone().into_iter().enumerate() {
                     let Lowering { plan, tables, .. } = self;
@@ -199,7 +198,7 @@ impl<'a> Lowering<'a> {
     fn bootstrap_of(&self, id: NodeId) -> Option<Bootstrap<'a>> {
         let Method::Bootstrapped(bootstraps) = &self.choice.method else { return None };
         let Bootstraps { chain, levels } = &**bootstraps;
-        let log_slots = self.choice.packing.layouts[id.0].period().log_slots();
+        let log_slots = self.choice.packing.layouts[id.0].log_bootstrapped();
         levels[id.0].map(|level| Bootstrap { chain, costs: self.costs, log_slots, level })
     }
 
@@ -237,7 +236,7 @@ impl<'a> Lowering<'a> {
         let (level, result) = (self.work_level(id), self.choice.levels[id.0]);
         let ladder = &self.choice.ladder;
         let (limbs, settled) = (ladder.limbs(level), ladder.limbs(result));
-        let summed_first = is_summed_first(self.graph, id, self.plan.batch > 1);
+        let summed_first = is_summed_first(self.graph, id, self.choice.packing.is_by_element());
         let mul = match self.choice.method {
             Method::Integers(Products::Bgv) => Op::MulBgv,
             Method::Leveled
@@ -263,9 +262,15 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The values of a step with the slots of its elements.
-    fn place(&self, id: NodeId, values: &[Value], copies: bool) -> Vec<(Value, Runs)> {
-        values.iter().copied().zip(self.choice.packing.layouts[id.0].runs(copies)).collect()
+    /// For each ciphertext of a step the slots of its elements, of a batch those of the first input.
+    fn slots(&self, id: NodeId, copies: Copies) -> Vec<Runs> {
+        let layout = &self.choice.packing.layouts[id.0];
+        layout.runs(copies).into_iter().map(|runs| layout.space.in_ring(runs)).collect()
+    }
+
+    /// The values of a step with the slots of its elements, one for each.
+    fn place(&self, id: NodeId, values: &[Value]) -> Vec<(Value, Runs)> {
+        values.iter().copied().zip(self.slots(id, Copies::First)).collect()
     }
 
     /// What the integers of a result stand for, if its elements differ in that.
@@ -290,7 +295,7 @@ impl<'a> Lowering<'a> {
             shape: node.shape.clone(),
             factor: 1.0 / node.factor,
             offset: -node.offset / node.factor,
-            slots: self.place(id, values, false),
+            slots: self.place(id, values),
             layout: self.choice.packing.layouts[id.0].to_string(),
             degree,
             range: (self.source.range)(node.tensor),

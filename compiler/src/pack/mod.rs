@@ -1,7 +1,7 @@
 //! Chooses a layout for every step and a schedule for every affine map, by total predicted cost.
 //!
-//! Exact over the candidate layouts: dynamic programming over the steps in order, where a state is the layouts of
-//! the steps still to be read. Its number stays small because few steps are alive at once.
+//! Dynamic programming over the steps in order, where a state is the layouts of the steps still to be read. Few steps are alive at
+//! once; of their layouts the cheapest sets are gone on with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -9,11 +9,12 @@ use std::rc::Rc;
 use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
 use hecc_grammar::plan::Scheme;
 
+use crate::config::Batch;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
     Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, candidates, collect,
-    joint_period, most_moves, shifts,
+    joint_period, most_moves, of_input, shifts,
 };
 use crate::limits;
 use crate::linear::{LinearMap, Slide};
@@ -31,9 +32,14 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Whether it is that of a batch, of [`pack_batch`].
-    pub fn is_batch(&self) -> bool {
+    /// Whether every element has a ciphertext of its own, with a slot for each input: see `pack_by_element`.
+    pub fn is_by_element(&self) -> bool {
         self.layouts.iter().all(|layout| layout.space.log_slots() == 0)
+    }
+
+    /// Inputs of one run.
+    pub fn n_inputs(&self) -> usize {
+        self.layouts.first().map_or(1, |layout| 1 << layout.space.log_batch)
     }
 }
 
@@ -60,6 +66,8 @@ pub struct PackConfig<'a> {
     pub log_n: u32,
     /// Whether slots are two rows of half the ring degree, as in BFV, or one of them.
     pub two_rows: bool,
+    /// How many inputs one run takes.
+    pub batch: Batch,
     /// Number of special primes.
     pub n_special: usize,
     /// Level of each step's result.
@@ -73,6 +81,18 @@ pub struct PackConfig<'a> {
 }
 
 impl PackConfig<'_> {
+    /// The slots of a ciphertext.
+    fn space(&self) -> SlotSpace {
+        let log_row = self.log_n as usize - 1;
+        let log_slots = log_row + usize::from(self.two_rows);
+        let log_batch = self.batch.log_inputs(log_slots);
+        match log_row.checked_sub(log_batch) {
+            Some(log_row) => SlotSpace { log_row, two_rows: self.two_rows, log_batch },
+            // The rows are of inputs too.
+            None => SlotSpace { log_row: 0, two_rows: false, log_batch },
+        }
+    }
+
     /// Of instructions at a level.
     fn shape(&self, level: usize) -> Shape {
         let PackConfig { log_n, n_special, n_lowest, .. } = *self;
@@ -99,10 +119,10 @@ impl PackConfig<'_> {
     }
 }
 
-/// The packing of a batch: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
+/// The packing of as many inputs as there are slots: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
 /// ICML 2016). Nothing is ever rotated, and weights are numbers. Seconds are those of the whole batch.
-pub fn pack_batch(graph: &Graph, config: PackConfig<'_>) -> Packing {
-    let layout = |id: NodeId| Layout::compact(&[graph.len(id)], SlotSpace::one_row(0), Bit::Gap);
+fn pack_by_element(graph: &Graph, config: PackConfig<'_>) -> Packing {
+    let layout = |id: NodeId| Layout::compact(&[graph.len(id)], config.space(), Bit::Gap);
     let of_step = |id: NodeId| {
         let (step, level, len) = (&graph.node(id).step, config.levels[id.0], graph.len(id));
         match step {
@@ -133,6 +153,9 @@ struct State {
     seconds: f64,
     choices: Vec<(usize, Option<Schedule>)>,
 }
+
+/// By the layouts of the steps still to be read.
+type States = BTreeMap<Vec<(NodeId, usize)>, State>;
 
 /// Packs one graph, the same in every call, for any parameters. What depends on layouts alone is kept from one packing to the next.
 pub struct Packer {
@@ -168,11 +191,30 @@ impl Packer {
         }
     }
 
-    /// Chooses layouts and schedules; those of networks whose plaintexts are too many to keep with the time to encode them.
+    /// Chooses layouts and schedules. Of many inputs every element may have a ciphertext of its own, with room for more inputs.
     ///
     /// # Errors
     /// If a step has no layout.
     pub fn pack(&mut self, graph: &Graph, config: PackConfig<'_>) -> Result<Packing, CompileError> {
+        let by_element = PackConfig { batch: Batch::Slots, ..config };
+        if config.space() == by_element.space() {
+            return Ok(pack_by_element(graph, by_element));
+        }
+        let together = self.pack_together(graph, config)?;
+        if config.batch == Batch::ONE {
+            return Ok(together);
+        }
+        let apart = pack_by_element(graph, by_element);
+        Ok(if apart.seconds < together.seconds { apart } else { together })
+    }
+
+    /// Layouts of several elements to a ciphertext; those of networks whose plaintexts are too many to keep with the time to encode
+    /// them.
+    fn pack_together(
+        &mut self,
+        graph: &Graph,
+        config: PackConfig<'_>,
+    ) -> Result<Packing, CompileError> {
         let kept = self.cheapest(graph, PackConfig { encodes: false, ..config })?;
         let bytes = |(schedule, id): (&Option<Schedule>, NodeId)| {
             let schedule = (*schedule)?;
@@ -196,9 +238,9 @@ impl Packer {
             graph.node(id).step.operands().iter().for_each(|operand| last_use[operand.0] = id.0);
         }
         let start = State { seconds: 0.0, choices: vec![] };
-        let mut states: BTreeMap<Vec<(NodeId, usize)>, State> = [(vec![], start)].into();
+        let mut states: States = [(vec![], start)].into();
         for id in graph.ids() {
-            let mut next: BTreeMap<Vec<(NodeId, usize)>, State> = BTreeMap::new();
+            let mut next = States::new();
             for (live, state) in &states {
                 for (layout, schedule, seconds) in self.options(graph, id, &state.choices, config) {
                     let mut live = live.clone();
@@ -215,7 +257,7 @@ impl Packer {
             if next.is_empty() {
                 return Err(CompileError::NoLayout { node: graph.node(id).name.clone() });
             }
-            states = next;
+            states = cheapest_of(next);
         }
         let best = states.into_values().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
         let best = best.expect("the loop leaves at least one state");
@@ -276,12 +318,11 @@ impl Packer {
         config: PackConfig<'_>,
     ) -> Vec<(usize, Option<Schedule>, f64)> {
         let node = graph.node(id);
-        let PackConfig { log_n, two_rows, .. } = config;
-        let space = SlotSpace { log_row: log_n as usize - 1, two_rows };
+        let space = config.space();
         let level = config.levels[id.0];
         match &node.step {
             Step::Input(_) => {
-                let layouts = candidates(&node.shape, space, &[]).into_iter();
+                let layouts = of_input(&node.shape, space).into_iter();
                 layouts.map(|layout| (self.intern(layout), None, 0.0)).collect()
             }
             Step::Affine { terms, .. } => {
@@ -381,6 +422,14 @@ impl Packer {
         self.splits.insert(key, splits.clone());
         splits
     }
+}
+
+/// The states that packing goes on with.
+fn cheapest_of(states: States) -> States {
+    let mut states: Vec<_> = states.into_iter().collect();
+    states.sort_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds));
+    states.truncate(limits::STATES);
+    states.into_iter().collect()
 }
 
 fn affine_terms(graph: &Graph, id: NodeId) -> &[(NodeId, LinearMap)] {

@@ -66,7 +66,7 @@ fn bundles(plan: &Plan) -> Vec<Vec<Value>> {
 fn most_at_once(plan: &Plan, together: Together) -> usize {
     match together {
         // Elsewhere few sums are of numbers, and each reads what the others do not.
-        Together::SumsOfMultiples if plan.batch == 1 => 1,
+        Together::SumsOfMultiples if plan.batch < plan.params.n_slots() => 1,
         Together::SumsOfMultiples => MOST_TOGETHER,
         Together::Sums | Together::KeyProducts(_) => limits::PRODUCTS_AT_ONCE,
     }

@@ -6,7 +6,7 @@ use hecc_grammar::plan::Better;
 use super::order::{Planned, ordered};
 use super::{Compiled, Task, finished, objective, observe, shipped};
 use crate::analysis::precision::choose_precision;
-use crate::config::{Config, Wishes};
+use crate::config::{Batch, Config, Wishes};
 use crate::error::CompileError;
 use crate::limits;
 use crate::lower::{Numbers, Source};
@@ -27,9 +27,9 @@ pub(super) fn compile_ckks(task: &Task<'_>) -> Result<Compiled, CompileError> {
     let (model, config) = (&task.lifted.model, task.config);
     let through_sines = config.approximate.through_sines();
     let is_activation = |node: &Node| matches!(node.op, Op::Activation { .. });
-    // Bootstrapping moves slots, which the inputs of a batch must not.
+    // Where slots are all taken by inputs every element would be bootstrapped by itself.
     let has_sines = model.nodes.iter().any(is_activation)
-        && !config.batch
+        && config.batch != Batch::Slots
         && config.approximate.recipe != Recipe::Minimax
         && config.approximate != through_sines;
     if !has_sines {

@@ -10,10 +10,11 @@ use hecc_grammar::plan::{Plan, Validation, VerifiedPlan};
 
 use crate::analysis::validate::HeldOut;
 use crate::calibrate::{Calibration, Split, Stats};
-use crate::config::{Config, SchemeChoice, Wishes};
+use crate::config::{Batch, Config, SchemeChoice, Wishes};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds};
+use crate::limits;
 use crate::pack::Packing;
 use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Observed};
 use crate::pass::lift_quantizers::{Lifted, Requantization, lift_quantizers};
@@ -113,6 +114,16 @@ pub fn approximate(
     })
 }
 
+fn check_batch(config: &Config) -> Result<(), CompileError> {
+    let log_n = config.log_n.unwrap_or(*limits::LEVELED_RINGS.end());
+    match config.batch {
+        Batch::Log2(log) if !config.batch.fits(log_n - 1) => {
+            Err(CompileError::BatchTooLarge { inputs: 1 << log, log_n, slots: 1 << (log_n - 1) })
+        }
+        Batch::Log2(_) | Batch::Slots => Ok(()),
+    }
+}
+
 /// Prepares a network, and hands it on.
 fn with_task<T>(
     model: &Model,
@@ -122,6 +133,7 @@ fn with_task<T>(
     compile: impl FnOnce(&Task<'_>) -> Result<T, CompileError>,
 ) -> Result<T, CompileError> {
     size::check(model)?;
+    check_batch(config)?;
     let observe = |model: &Model, calibration: &Calibration| observe(model, calibration, passes);
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);
@@ -234,7 +246,8 @@ fn shipped(
 }
 
 fn objective(config: &Config, precision: f64) -> Objective<'_> {
-    Objective { costs: &config.costs, precision, max_memory: config.max_memory }
+    let inputs = config.batch.inputs();
+    Objective { costs: &config.costs, precision, inputs, max_memory: config.max_memory }
 }
 
 /// A plan with what its outputs are for and how good it is.

@@ -3,6 +3,7 @@
 use hecc_grammar::model::Model;
 
 use super::Task;
+use crate::config::Batch;
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::lower::nodes_of_layers;
@@ -34,7 +35,7 @@ pub(super) fn ordered<R>(
     let given = plan(own)?;
     let packed = (&given.graph, &given.found.choice);
     let permute = || permute(own, packed, &config.costs, method);
-    let gathers = !config.batch && has_zeros(own);
+    let gathers = config.batch != Batch::Slots && has_zeros(own);
     let permuted = if gathers { passes.try_out("permute", permute) } else { None };
     let better = permuted.and_then(|permuted| {
         let trial = passes.in_trial(|| {

@@ -102,15 +102,16 @@ fn weighed(score: &Score, candidate: &Candidate, other: &Candidate) -> Score {
     Score { seconds: weight * score.seconds, ..*score }
 }
 
-/// Explores rings, log2, from the smallest on, until plans fit on as many as are compared; `explore` says whether any does. Of a ring
-/// that was asked for alone.
+/// Explores rings, log2, that hold a batch, from the smallest on, until plans fit on as many as are compared; `explore` says whether
+/// any does. Of a ring that was asked for alone.
 pub(super) fn over_rings(
     config: &Config,
     rings: RangeInclusive<u32>,
     mut explore: impl FnMut(u32) -> Result<bool, CompileError>,
 ) -> Result<(), CompileError> {
     let mut left = limits::RINGS_COMPARED;
-    for log_n in config.log_n.map_or(rings, |log_n| log_n..=log_n) {
+    let rings = config.log_n.map_or(rings, |log_n| log_n..=log_n);
+    for log_n in rings.filter(|log_n| config.batch.fits(log_n - 1)) {
         left -= usize::from(explore(log_n)?);
         if left == 0 {
             break;

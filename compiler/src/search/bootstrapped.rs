@@ -10,6 +10,7 @@ use crate::bootstrap::{self, Chain, Considered, Wish};
 use crate::config::Moduli;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
+use crate::layout::bits_for;
 use crate::limits;
 use crate::lower::{Bootstraps, Choice, Method};
 use crate::pack::{PackConfig, Packing};
@@ -219,7 +220,7 @@ fn build(problem: &Problem<'_>, placed: Placed) -> Result<Built, CompileError> {
     let steps = steps.collect();
     let raised = graph.ids().filter(|id| placement.bootstrapped[id.0].is_some()).map(|id| {
         let layout = &choice.packing.layouts[id.0];
-        layout.n_ciphertexts() as f64 * f64::from(layout.period().log_slots()).exp2()
+        layout.n_ciphertexts() as f64 * f64::from(layout.log_bootstrapped()).exp2()
     });
     let failure = chain.log2_failure(raised.sum::<f64>().log2());
     let bootstraps = Some(BootstrapReport { chain, placements, steps, failure });
@@ -229,10 +230,11 @@ fn build(problem: &Problem<'_>, placed: Placed) -> Result<Built, CompileError> {
 /// A bootstrap for the widest result of the network.
 fn wish(problem: &Problem<'_>, log_n: u32, levels: usize, wanted: Reliable) -> Wish {
     let Problem { graph, config, .. } = *problem;
-    let log_slots = graph.ids().map(|id| crate::layout::bits_for(graph.len(id)) as u32).max();
+    let log_len = graph.ids().map(|id| bits_for(graph.len(id))).max().unwrap_or(1);
+    let log_slots = log_len + config.batch.log_inputs(log_n as usize - 1);
     Wish {
         log_n,
-        log_slots: log_slots.unwrap_or(1).clamp(2, log_n - 1),
+        log_slots: (log_slots as u32).clamp(2, log_n - 1),
         n_values: 1,
         levels,
         bits: wanted.bits,
@@ -246,6 +248,7 @@ fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) ->
     PackConfig {
         log_n: chain.parameters.log_n,
         two_rows: false,
+        batch: problem.config.batch,
         n_special: chain.parameters.n_special,
         levels,
         n_lowest: chain.ladder.limbs(0).len(),
@@ -285,7 +288,7 @@ struct BootstrapCosts<'a> {
 impl BootstrapCosts<'_> {
     fn of_step(&mut self, packing: &Packing, id: NodeId, level: usize) -> Result<f64, TypeError> {
         let layout = &packing.layouts[id.0];
-        let (count, log_slots) = (layout.n_ciphertexts(), layout.period().log_slots());
+        let (count, log_slots) = (layout.n_ciphertexts(), layout.log_bootstrapped());
         let mut seconds = (count / 2) as f64 * self.of_values(log_slots, level, 2)?;
         if count % 2 == 1 {
             seconds += self.of_values(log_slots, level, 1)?;

@@ -9,6 +9,7 @@ use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS, Moduli
 use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plaintexts, Plan, Value, is_prime};
 use hecc_grammar::security::Security;
 
+use crate::config::Batch;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
@@ -81,7 +82,7 @@ impl Trial {
         let Problem { graph, config, .. } = *problem;
         let levels = match products {
             Products::ScaleInvariant => vec![limits::TRIAL_LIMBS - 1; graph.nodes.len()],
-            Products::Bgv => levels_of_products(graph, config.batch),
+            Products::Bgv => levels_of_products(graph, config.batch == Batch::Slots),
         };
         let n_limbs = levels.iter().max().map_or(1, |top| top + 1);
         if n_limbs > LimbSet::MOST {
@@ -304,6 +305,7 @@ pub(super) fn choice(
     let packing = problem.pack(PackConfig {
         log_n: params.log_n,
         two_rows: true,
+        batch: problem.config.batch,
         n_special: params.p.len(),
         levels: &packed_levels,
         n_lowest: 1,

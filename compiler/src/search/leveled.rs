@@ -89,8 +89,8 @@ impl Leveled<'_> {
                 continue;
             }
             let packing = packing.map_or_else(|| self.pack(log_n, n_special), Ok)?;
-            let batch = if config.batch { params.n_slots() } else { 1 };
-            let seconds = packing.seconds / batch as f64;
+            let inputs = packing.n_inputs().min(config.batch.inputs());
+            let seconds = packing.seconds / inputs as f64;
             candidate.seconds = Some(seconds);
             let wanted = self.problem.objective.precision;
             let score = Score { excess: 0, precision: precision.min(wanted), seconds };
@@ -109,6 +109,7 @@ impl Leveled<'_> {
         self.problem.pack(PackConfig {
             log_n,
             two_rows: false,
+            batch: self.problem.config.batch,
             n_special,
             levels: self.levels,
             n_lowest: 1,

@@ -17,6 +17,7 @@ mod problem;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Layer, Plan};
 
+use crate::config::Batch;
 use crate::error::CompileError;
 use crate::limits;
 use crate::lower::Choice;
@@ -70,9 +71,11 @@ fn cheapest(problem: &Problem<'_>, levels: &[usize]) -> Result<Found, CompileErr
         Err(error) => return Err(error),
     };
     let capped = |found: &Found| Score { precision: found.precision.min(enough), ..found.score };
-    // Bootstrapping moves slots, which the inputs of a batch must not.
-    let bootstrapped =
-        if problem.config.batch { None } else { bootstrapped::search(problem, levels)? };
+    // Every element would be bootstrapped by itself.
+    let bootstrapped = match problem.config.batch {
+        Batch::Slots => None,
+        Batch::Log2(_) => bootstrapped::search(problem, levels)?,
+    };
     let best = match (leveled, bootstrapped) {
         (Ok(one), Some(other)) if !capped(&other).is_better(&capped(&one)) => one,
         (_, Some(other)) => other,
@@ -110,8 +113,8 @@ fn too_imprecise(problem: &Problem<'_>, best: &Found) -> CompileError {
     let (reached, wish) = (best.precision, problem.config.precision);
     let hint = if reached >= limits::LEAST_BITS {
         format!("--precision {:.0} is possible", reached.floor())
-    } else if problem.config.batch {
-        "without --batch the network can be bootstrapped".to_owned()
+    } else if problem.config.batch == Batch::Slots {
+        "with fewer inputs at once (--batch=16, say) the network can be bootstrapped".to_owned()
     } else {
         "lower degrees of activations (--degrees) let errors grow less".to_owned()
     };

@@ -12,6 +12,8 @@ pub struct Objective<'a> {
     pub costs: &'a Costs,
     /// Bits of precision that results are wanted with: more are no advantage. Integers are exact.
     pub precision: f64,
+    /// Inputs that are wanted of a run: room for more is no advantage.
+    pub inputs: usize,
     /// Most bytes of keys and values.
     pub max_memory: Option<u64>,
 }
@@ -33,7 +35,7 @@ impl Objective<'_> {
     pub fn seconds(&self, plan: &Plan) -> f64 {
         let left = self.max_memory.map(|most| most.saturating_sub(self.memory(plan)));
         let kept = left.unwrap_or(u64::MAX).min(cost::KEPT_BYTES);
-        cost::run_seconds(self.costs, plan, kept) / plan.batch as f64
+        cost::run_seconds(self.costs, plan, kept) / plan.batch.min(self.inputs) as f64
     }
 
     /// Least bytes of keys, tables, and values alive at once: where memory is short, keys stay in their file.

@@ -10,7 +10,7 @@ use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::limits;
 use crate::lower::{Choice, Source, lower};
-use crate::pack::{PackConfig, Packer, Packing, pack_batch};
+use crate::pack::{PackConfig, Packer, Packing};
 use crate::pass::bundle::bundle;
 use crate::pass::compose_rotations::compose_rotations;
 use crate::pass::eliminate_common::eliminate_common;
@@ -50,10 +50,7 @@ impl<'a> Problem<'a> {
 
     /// Layouts and schedules for some parameters.
     pub(super) fn pack(&self, config: PackConfig<'_>) -> Result<Packing, CompileError> {
-        self.passes.try_out("pack", || match self.config.batch {
-            true => Ok(pack_batch(self.graph, config)),
-            false => self.packer.borrow_mut().pack(self.graph, config),
-        })
+        self.passes.try_out("pack", || self.packer.borrow_mut().pack(self.graph, config))
     }
 
     /// Predicted seconds of every step, for each level up to `top`, with the layouts of a packing.

@@ -166,8 +166,8 @@ pub struct Plan {
     pub params: Params,
     /// Name of the model.
     pub name: String,
-    /// How many inputs one run takes. With more than one every element has a ciphertext of its own, whose slot b is that of
-    /// input b; then inputs, outputs and layers name slot 0 only, and no instruction moves slots.
+    /// How many inputs one run takes, a power of two. Slots of one element lie side by side: inputs, outputs and layers name that of
+    /// the first input, a multiple of the batch, and instructions move slots by such multiples, so that inputs never meet.
     pub batch: usize,
     /// What the client encrypts. Ciphertexts are numbered through all inputs.
     pub inputs: Vec<Input>,
