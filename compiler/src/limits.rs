@@ -36,6 +36,10 @@ limits! {
     HOPELESS: usize = 64, "diagonals, times the fewest, of layouts that are looked at";
     /// Layouts with no more diagonals than these are always looked at: they are soon counted.
     DIAGONALS_ALWAYS_COUNTED: usize = 1 << 20, "diagonals of layouts that are always looked at";
+    /// Copies of results, which all have products of their own, are looked at up to this many times the products without them.
+    COPIES_WORTH: usize = 8, "products for copies of results, times the fewest";
+    /// So many products for them are always looked at.
+    PRODUCTS_ALWAYS_COUNTED: usize = 64, "products for copies of results that are always looked at";
     /// Sets of layouts of what is still to be read that packing goes on with, the cheapest so far.
     STATES: usize = 48, "sets of layouts that packing goes on with";
     /// Times that keys are left out where keys and values take more than memory: values take more with fewer keys.

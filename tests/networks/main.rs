@@ -140,14 +140,21 @@ proptest! {
 
 #[test]
 fn rotations_without_keys_are_composed() {
-    let weights = (0..1024).map(|k| ((k * 7 % 23) as f64 / 23.0 - 0.5).to_string());
+    let weights = (0..25).map(|k| ((k * 7 % 23) as f64 / 23.0 - 0.5).to_string());
     let weights = weights.collect::<Vec<_>>().join(",");
     let text = format!(
-        "model 1 \"dense\"\nc0 : [64,16] = [{weights}]\nt0 = input : [1,64] \"x\"\nt1 = matmul t0, c0 : [1,16] \"fc\"\noutput \"y\" t1\n"
+        r#"
+model 1 "convolution"
+c0 : [1,1,5,5] = [{weights}]
+t0 = input : [1,1,8,8] "x"
+t1 = conv t0, c0 strides=[1,1] pads_begin=[2,2] pads_end=[2,2] dilations=[1,1] groups=1 : [1,1,8,8] "conv"
+output "y" t1
+"#
     );
     let model = hecc_grammar::model::parse(&text, &mut |_| None).unwrap();
-    let inputs =
-        ArrayD::from_shape_fn(vec![N_CALIBRATION, 64], |i| (i[0] + i[1]) as f64 % 7.0 / 7.0);
+    let inputs = ArrayD::from_shape_fn(vec![N_CALIBRATION, 1, 8, 8], |i| {
+        (i[0] + 3 * i[2] + i[3]) as f64 % 7.0 / 7.0
+    });
     let network = Network { model, calibration: vec![inputs] };
     let config = Config { log_n: Some(8), scheme: SchemeChoice::Ckks, ..insecure() };
     let calibration = Calibration::from_data(network.calibration.clone());

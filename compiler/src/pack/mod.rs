@@ -378,7 +378,13 @@ impl Packer {
             };
             terms.iter().zip(&layouts).map(of_term).sum()
         };
-        let all = candidates(&graph.node(id).shape, space, &inputs);
+        let mut all = candidates(&graph.node(id).shape, space, &inputs);
+        // Every copy of a result has products of its own: no fewer plaintexts than these hold all of them.
+        let entries: usize = terms.iter().map(|(_, map)| map.n_entries()).sum();
+        let least = |layout: &Layout| entries * layout.copies().len() / space.n_slots();
+        let fewest = all.iter().map(least).min().unwrap_or(0);
+        let most = limits::COPIES_WORTH * fewest + limits::PRODUCTS_ALWAYS_COUNTED;
+        all.retain(|layout| least(layout) <= most);
         let mut all: Vec<(usize, Layout)> =
             all.into_iter().map(|layout| (diagonals(&layout), layout)).collect();
         let fewest = all.iter().map(|(count, _)| *count).min().unwrap_or(0);
