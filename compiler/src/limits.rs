@@ -41,7 +41,7 @@ limits! {
     /// So many products for them are always looked at.
     PRODUCTS_ALWAYS_COUNTED: usize = 64, "products for copies of results that are always looked at";
     /// Sets of layouts of what is still to be read that packing goes on with, the cheapest so far.
-    STATES: usize = 48, "sets of layouts that packing goes on with";
+    STATES: usize = 12, "sets of layouts that packing goes on with";
     /// Times that keys are left out where keys and values take more than memory: values take more with fewer keys.
     FEWER_KEYS: usize = 3, "times that keys are left out where memory is short";
     /// Sums, and products with keys, computed in one pass at most: blocks of all their results are held in the caches at once.
