@@ -17,6 +17,8 @@ use ndarray::ArrayD;
 use ndarray_npy::NpzWriter;
 
 use super::compile::calibration;
+use super::compile::slots::Slots;
+use super::compile::values::parse_precision;
 use crate::data::{model_file, normalization};
 use crate::files::output::{Content, Output};
 use crate::files::{bytes_file, costs, stream};
@@ -53,6 +55,11 @@ pub(crate) struct Args {
     /// Mean and standard deviation that pixels are normalized by, as for `hecc compile`.
     #[arg(long, value_name = "MEAN,STD", value_parser = normalization::parse, allow_hyphen_values = true)]
     normalize: Option<Normalization>,
+    /// Bits of precision that the network is laid out for, as for `hecc compile`.
+    #[arg(long, value_name = "BITS", value_parser = parse_precision)]
+    precision: Option<f64>,
+    #[command(flatten)]
+    slots: Slots,
 }
 
 /// What `--method` takes.
@@ -96,11 +103,12 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
     size::check(&model)?;
     let calibration =
         calibration::read(&args.calibration, args.normalize.as_ref(), &model, console)?;
-    let config = Config {
+    let config = args.slots.of(Config {
         costs: costs::load()?,
         normalization: args.normalize.clone(),
+        precision: args.precision,
         ..Config::standard()
-    };
+    });
     let working = Progress::spinner(console, "compiling the network as it is");
     // Groups are those of the weights in the order that they are written in.
     let before = compile(&model, &calibration, &Config { permute: None, ..config.clone() })?;
@@ -127,7 +135,11 @@ pub(crate) fn prune(args: &Args, console: &Console) -> Result<()> {
         pruned: &pruned,
         before: size_of(&before, &config),
         after: size_of(&after, &config),
-        options: wish.options(),
+        options: [args.slots.options(), Some(wish.options())]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" "),
     };
     console.summary(report.text(), report.json())
 }

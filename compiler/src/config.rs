@@ -49,6 +49,8 @@ pub struct Config {
     pub check_wrap: bool,
     /// How many inputs one run takes.
     pub batch: Batch,
+    /// How inputs lie in slots, if that is not to be searched for.
+    pub tiles: Option<Tiles>,
     /// Bits to round a network's weights and inputs to, if it was not trained for few bits.
     pub quantize: Option<QuantizeBits>,
     /// How units are permuted so that zeros gather, if they are.
@@ -95,6 +97,22 @@ impl Batch {
             Batch::Log2(log) => log <= log_row,
             Batch::Slots => true,
         }
+    }
+}
+
+/// The shape of tiles (Aharoni et al., PoPETs 2023) that an input is cut into, one to a ciphertext: what its slots are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// log2 of the elements along each dimension of the input that is longer than 1, then perhaps that of copies.
+    pub log_sizes: Vec<usize>,
+    /// log2 of the inputs, the innermost dimension.
+    pub log_inputs: usize,
+}
+
+impl Tiles {
+    /// log2 of the slots.
+    pub fn log_slots(&self) -> usize {
+        self.log_sizes.iter().sum::<usize>() + self.log_inputs
     }
 }
 
@@ -149,6 +167,7 @@ impl Config {
             margin_bits: 1.0,
             check_wrap: false,
             batch: Batch::ONE,
+            tiles: None,
             quantize: None,
             permute: Some(permute::Method::Search),
         }

@@ -58,6 +58,18 @@ pub enum CompileError {
         /// Slots of a row.
         slots: u64,
     },
+    /// Tiles that do not fit the input.
+    #[error(
+        "tiles of {numbers} numbers: {input} takes {dimensions} for its dimensions, perhaps one for copies, and one for the inputs of a run"
+    )]
+    Tiles {
+        /// Sizes that were given.
+        numbers: usize,
+        /// The input and its shape.
+        input: String,
+        /// Dimensions that are longer than 1.
+        dimensions: usize,
+    },
     /// Two operands of a product cannot be laid out alike.
     #[error("node `{node}`: its operands have no layout in common")]
     NoLayout {

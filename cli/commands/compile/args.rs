@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use hecc_compiler::config::Batch;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_grammar::plan::Normalization;
 
+use super::slots::Slots;
 use super::values::{
-    Degrees, parse_batch, parse_degrees, parse_error, parse_margin, parse_percent, parse_precision,
+    Degrees, parse_degrees, parse_error, parse_margin, parse_percent, parse_precision,
     parse_quantize, parse_range,
 };
 use crate::data::normalization;
@@ -64,10 +64,8 @@ pub(crate) struct Args {
     /// Whether results are exact integers (bfv), approximate numbers (ckks), or whichever is faster.
     #[arg(long, value_enum, default_value_t = Scheme::Auto)]
     pub(super) scheme: Scheme,
-    /// Compute so many inputs in one run, rounded up to a power of two; without a number as many as there are slots. More
-    /// inputs a second, but the first takes as long as all.
-    #[arg(long, value_name = "INPUTS", num_args = 0..=1, require_equals = true, default_missing_value = "slots", value_parser = parse_batch)]
-    pub(super) batch: Option<Batch>,
+    #[command(flatten)]
+    pub(super) slots: Slots,
     /// Round the weights and inputs of a network that was not trained for few bits: `w=4,in=2`. Costs accuracy, which
     /// `hecc simulate` measures.
     #[arg(long, value_name = "w=BITS,in=BITS", value_parser = parse_quantize)]

@@ -1,7 +1,7 @@
 //! The compiler's configuration, as the options of `hecc compile` say it.
 
 use anyhow::Result;
-use hecc_compiler::config::{Batch, Config, Moduli, SchemeChoice, Wishes};
+use hecc_compiler::config::{Config, Moduli, SchemeChoice, Wishes};
 use hecc_compiler::judge::OutputWish;
 use hecc_compiler::pass::approximate::{ApproximateConfig, Recipe};
 use hecc_compiler::permute;
@@ -14,7 +14,7 @@ use crate::files::costs;
 /// What to compile for.
 pub(super) fn config(args: &Args) -> Result<Config> {
     let bits = args.security.parse().ok().and_then(Security::from_bits);
-    Ok(Config {
+    Ok(args.slots.of(Config {
         security: bits.expect("the argument parser lets through known levels only"),
         precision: args.precision,
         max_levels: args.max_levels,
@@ -26,7 +26,6 @@ pub(super) fn config(args: &Args) -> Result<Config> {
             Scheme::Bfv => SchemeChoice::Bfv,
             Scheme::Ckks => SchemeChoice::Ckks,
         },
-        batch: args.batch.unwrap_or(Batch::ONE),
         quantize: args.quantize,
         certify: args.certify,
         check_wrap: args.check_wrap,
@@ -46,7 +45,7 @@ pub(super) fn config(args: &Args) -> Result<Config> {
         margin_bits: args.margin,
         permute: (!args.keep_order).then_some(permute::Method::Search),
         ..Config::standard()
-    })
+    }))
 }
 
 fn approximate_config(args: &Args) -> ApproximateConfig {

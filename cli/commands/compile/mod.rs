@@ -4,7 +4,8 @@ mod args;
 pub(super) mod calibration;
 mod config;
 mod parts;
-mod values;
+pub(super) mod slots;
+pub(super) mod values;
 mod watch;
 
 use std::path::{Path, PathBuf};

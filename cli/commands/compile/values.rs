@@ -1,6 +1,8 @@
 //! What the options of `hecc compile` take, read.
 
-use hecc_compiler::config::Batch;
+use std::ops::RangeInclusive;
+
+use hecc_compiler::config::{Batch, Tiles};
 use hecc_compiler::pass::quantize::QuantizeBits;
 
 use crate::data::normalization;
@@ -43,7 +45,7 @@ pub(super) fn parse_degrees(text: &str) -> Result<Degrees, String> {
 }
 
 /// Inputs of one run: a number, or `slots`.
-pub(super) fn parse_batch(text: &str) -> Result<Batch, String> {
+pub(crate) fn parse_batch(text: &str) -> Result<Batch, String> {
     const MOST: usize = 1 << 20;
     match text.parse::<usize>() {
         _ if text == "slots" => Ok(Batch::Slots),
@@ -51,6 +53,26 @@ pub(super) fn parse_batch(text: &str) -> Result<Batch, String> {
         Ok(_) | Err(_) => {
             Err(format!("`{text}` is neither a number of inputs, 1 to {MOST}, nor `slots`"))
         }
+    }
+}
+
+/// Sizes of tiles, the last that of the inputs.
+pub(crate) fn parse_tiles(text: &str) -> Result<Tiles, String> {
+    const RINGS: RangeInclusive<usize> = 10..=15;
+    let size = |part: &str| match part.parse::<usize>() {
+        Ok(size) if size.is_power_of_two() => Ok(size.trailing_zeros() as usize),
+        Ok(_) | Err(_) => Err(format!("`{part}` is not a power of two")),
+    };
+    let mut log_sizes = text.split('x').map(size).collect::<Result<Vec<_>, _>>()?;
+    let log_inputs = log_sizes.pop().unwrap_or(0);
+    let tiles = Tiles { log_sizes, log_inputs };
+    match tiles.log_slots() {
+        log if RINGS.contains(&log) => Ok(tiles),
+        log => Err(format!(
+            "2^{log} slots in all, expected {} to {}",
+            1 << RINGS.start(),
+            1 << RINGS.end()
+        )),
     }
 }
 
@@ -86,7 +108,7 @@ pub(super) fn parse_margin(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn parse_precision(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_precision(text: &str) -> Result<f64, String> {
     match normalization::parse_number(text)? {
         bits if (1.0..=40.0).contains(&bits) => Ok(bits),
         bits => Err(format!("{bits} bits are not within 1 to 40")),

@@ -367,10 +367,10 @@ output "c" t8
                 let rows = [3, 6, 8, 11].map(|log_row| [(log_row, false), (log_row, true)]);
                 for (log_row, two_rows) in rows.concat() {
                     let space = SlotSpace { log_row, two_rows, log_batch: 0 };
-                    for input in of_input(model.shape(x), space) {
+                    for input in of_input(model.shape(x), space, None) {
                         let slides = structure.as_ref().and_then(|s| s.slides(node.shape.len()));
                         let outputs =
-                            candidates(&node.shape, space, &[(slides.as_deref(), &input)]);
+                            candidates(&node.shape, space, &[(slides.as_deref(), &input)], false);
                         for output in outputs {
                             let Some(structure) = &structure else { continue };
                             let Some((weights, boxes)) = boxes(structure, &input, &output) else {

@@ -177,8 +177,8 @@ mod tests {
         let m = dense(6, 20);
         let mut with_copies = 0;
         for space in [1, 2, 3, 5, 7].map(SlotSpace::one_row) {
-            for input in of_input(&[4, 5], space) {
-                for output in of_input(&[6], space) {
+            for input in of_input(&[4, 5], space, None) {
+                for output in of_input(&[6], space, None) {
                     check(&m, &input, &output);
                     let inner = [&input, &output].map(|layout| layout.inner_replicas() > 0);
                     with_copies += usize::from(inner == [true, true]);
@@ -193,7 +193,7 @@ mod tests {
         let m = dense(6, 20);
         for log_row in [2, 4, 6] {
             let space = SlotSpace { log_row, two_rows: true, log_batch: 0 };
-            let all = |shape: &[usize]| candidates(shape, space, &[]);
+            let all = |shape: &[usize]| candidates(shape, space, &[], false);
             for input in all(&[4, 5]) {
                 for output in all(&[6]) {
                     check(&m, &input, &output);
@@ -207,7 +207,7 @@ mod tests {
         let (wide, narrow) = (dense(6, 20), dense(6, 3));
         for two_rows in [false, true] {
             let space = SlotSpace { log_row: 6, two_rows, log_batch: 0 };
-            let all = |shape: &[usize]| candidates(shape, space, &[]);
+            let all = |shape: &[usize]| candidates(shape, space, &[], false);
             for a in all(&[20]) {
                 for b in all(&[3]) {
                     for output in all(&[6]) {

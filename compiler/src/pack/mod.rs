@@ -9,7 +9,7 @@ use std::rc::Rc;
 use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
 use hecc_grammar::plan::Scheme;
 
-use crate::config::Batch;
+use crate::config::{Batch, Tiles};
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
@@ -68,6 +68,8 @@ pub struct PackConfig<'a> {
     pub two_rows: bool,
     /// How many inputs one run takes.
     pub batch: Batch,
+    /// How inputs lie in slots, if that is not to be searched for.
+    pub tiles: Option<&'a Tiles>,
     /// Number of special primes.
     pub n_special: usize,
     /// Level of each step's result.
@@ -201,7 +203,7 @@ impl Packer {
             return Ok(pack_by_element(graph, by_element));
         }
         let together = self.pack_together(graph, config)?;
-        if config.batch == Batch::ONE {
+        if config.batch == Batch::ONE || config.tiles.is_some() {
             return Ok(together);
         }
         let apart = pack_by_element(graph, by_element);
@@ -322,13 +324,14 @@ impl Packer {
         let level = config.levels[id.0];
         match &node.step {
             Step::Input(_) => {
-                let layouts = of_input(&node.shape, space).into_iter();
+                let sizes = config.tiles.map(|tiles| &tiles.log_sizes[..]);
+                let layouts = of_input(&node.shape, space, sizes).into_iter();
                 layouts.map(|layout| (self.intern(layout), None, 0.0)).collect()
             }
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =
                     terms.iter().map(|(source, _)| choices[source.0].0).collect();
-                let list = self.candidates(graph, id, &sources, space);
+                let list = self.candidates(graph, id, &sources, config);
                 let of_layout = |&layout: &usize| {
                     let splits = self.splits(graph, id, &sources, layout);
                     let shape = config.shape(level + 1);
@@ -361,8 +364,9 @@ impl Packer {
         graph: &Graph,
         id: NodeId,
         sources: &[usize],
-        space: SlotSpace,
+        config: PackConfig<'_>,
     ) -> Rc<[usize]> {
+        let space = config.space();
         let key = (id, sources.to_vec());
         if let Some(known) = self.candidates.get(&key) {
             return known.clone();
@@ -378,7 +382,7 @@ impl Packer {
             };
             terms.iter().zip(&layouts).map(of_term).sum()
         };
-        let mut all = candidates(&graph.node(id).shape, space, &inputs);
+        let mut all = candidates(&graph.node(id).shape, space, &inputs, config.tiles.is_some());
         // Every copy of a result has products of its own: no fewer plaintexts than these hold all of them.
         let entries: usize = terms.iter().map(|(_, map)| map.n_entries()).sum();
         let least = |layout: &Layout| entries * layout.copies().len() / space.n_slots();

@@ -124,6 +124,19 @@ fn check_batch(config: &Config) -> Result<(), CompileError> {
     }
 }
 
+fn check_tiles(model: &Model, config: &Config) -> Result<(), CompileError> {
+    let Some(tiles) = &config.tiles else { return Ok(()) };
+    let numbers = tiles.log_sizes.len();
+    for (_, input) in model.inputs() {
+        let dimensions = input.shape.iter().filter(|&&n| n > 1).count();
+        if numbers != dimensions && numbers != dimensions + 1 {
+            let input = format!("`{}` {:?}", input.name, input.shape);
+            return Err(CompileError::Tiles { numbers: numbers + 1, input, dimensions });
+        }
+    }
+    Ok(())
+}
+
 /// Prepares a network, and hands it on.
 fn with_task<T>(
     model: &Model,
@@ -134,6 +147,7 @@ fn with_task<T>(
 ) -> Result<T, CompileError> {
     size::check(model)?;
     check_batch(config)?;
+    check_tiles(model, config)?;
     let observe = |model: &Model, calibration: &Calibration| observe(model, calibration, passes);
     let stats = observe(model, calibration)?;
     let split = Split::new(model, calibration);

@@ -249,6 +249,7 @@ fn pack_config<'a>(problem: &Problem<'a>, chain: &Chain, levels: &'a [usize]) ->
         log_n: chain.parameters.log_n,
         two_rows: false,
         batch: problem.config.batch,
+        tiles: problem.config.tiles.as_ref(),
         n_special: chain.parameters.n_special,
         levels,
         n_lowest: chain.ladder.limbs(0).len(),

@@ -306,6 +306,7 @@ pub(super) fn choice(
         log_n: params.log_n,
         two_rows: true,
         batch: problem.config.batch,
+        tiles: problem.config.tiles.as_ref(),
         n_special: params.p.len(),
         levels: &packed_levels,
         n_lowest: 1,

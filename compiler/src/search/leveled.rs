@@ -110,6 +110,7 @@ impl Leveled<'_> {
             log_n,
             two_rows: false,
             batch: self.problem.config.batch,
+            tiles: self.problem.config.tiles.as_ref(),
             n_special,
             levels: self.levels,
             n_lowest: 1,
