@@ -22,8 +22,9 @@ PRECISION = 10
 
 
 class Hecc:
-    def __init__(self, command):
-        self.command = command
+    def __init__(self, command, slots=()):
+        """`slots`: options that say what slots are of, such as `--tiles`."""
+        self.command, self.slots = command, slots
 
     def _call(self, *arguments):
         result = subprocess.run(
@@ -37,14 +38,15 @@ class Hecc:
         """Prunes a network."""
         self._call(
             "prune", network, "-o", output, "--mask", mask, "--calibration", calibration,
-            "--keep", keep, "--method", method,
+            "--keep", keep, "--method", method, "--precision", PRECISION, *self.slots,
         )  # fmt: skip
 
     def compile(self, network, calibration):
         """What the plan of a network takes."""
         plan = network.with_suffix(".bin")
         sheet = self._call(
-            "compile", network, "-o", plan, "--calibration", calibration, "--precision", PRECISION
+            "compile", network, "-o", plan, "--calibration", calibration, "--precision", PRECISION,
+            *self.slots,
         )
         layers = self._call("inspect", plan)["layers"]
         plan.unlink()

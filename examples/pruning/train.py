@@ -132,6 +132,7 @@ def parse():
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
     parser.add_argument("--methods", nargs="+", default=["hecc", "p2t", "p2t-by-layer", "p3e", "p4e"])
     parser.add_argument("--keep", nargs="+", type=float, help="parts of the plaintexts")
+    parser.add_argument("--tiles", help="the shape of tiles, as for `hecc compile`: HE-PEx's are 4x8x512")
     parser.add_argument("--seeds", default=3, type=int, help="how many")
     return parser.parse_args()
 
@@ -141,10 +142,11 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     data, test = (tuple(map(torch.from_numpy, idx.load(args.mnist, p))) for p in ("train", "t10k"))
+    slots = ["--tiles", args.tiles] if args.tiles else []
     rows = []
     for name in args.networks:
         for seed in range(1, args.seeds + 1):
-            study = Study(name, seed, data, test, Hecc(args.hecc), args.out / name / str(seed))
+            study = Study(name, seed, data, test, Hecc(args.hecc, slots), args.out / name / str(seed))
             rows.append(study.dense())
             keeps = args.keep or study.task.keep
             rows += [study.pruned(method, keep) for method in args.methods for keep in keeps]

@@ -59,6 +59,39 @@ fn a_batch_is_one_run() {
 }
 
 #[test]
+fn a_few_inputs_share_ciphertexts() {
+    let workshop = Workshop::empty();
+    let (inputs, labels) = digits();
+    for flags in ["--scheme bfv --batch=4", "--scheme ckks --tiles 4x2x1024"] {
+        compile(&workshop, "hcnn_mnist_tiny.onnx", flags);
+        assert_eq!(classes(&workshop, &inputs), labels, "{flags}");
+    }
+}
+
+#[test]
+fn batches_and_tiles_are_checked() {
+    let workshop = Workshop::empty();
+    let network = format!("{EXAMPLES}/qat/hcnn_mnist_tiny.onnx");
+    let data = format!("--calibration {EXAMPLES}/mnist/calibration.npz");
+    for (flags, expected) in [
+        ("--batch=0", "`0` is neither a number of inputs"),
+        ("--batch=many", "`many` is neither a number of inputs"),
+        (
+            "--batch=100000",
+            "a batch of 131072 inputs: a ciphertext of the ring N = 2^16 holds 32768",
+        ),
+        ("--tiles 3x8x512", "`3` is not a power of two"),
+        ("--tiles 2x2x2", "2^3 slots in all"),
+        ("--tiles 4096", "tiles of 1 numbers: `"),
+        ("--tiles 2x2x2x2x512", "takes 2 for its dimensions, perhaps one for copies"),
+        ("--tiles 4x8x512 --batch=512", "cannot be used with"),
+    ] {
+        let error = workshop.fails(&format!("compile {network} -o plan.bin {data} {flags}"));
+        assert!(error.contains(expected), "{flags}: {error}");
+    }
+}
+
+#[test]
 fn a_float_network_is_rounded_on_request() {
     let workshop = Workshop::empty();
     let sheet = compile(&workshop, "hcnn_mnist_float.onnx", "--scheme bfv --quantize w=4,in=3");

@@ -30,6 +30,20 @@ fn number(json: &Json, path: &str) -> f64 {
 }
 
 #[test]
+fn tiles_of_a_batch_are_pruned() {
+    let workshop = workshop();
+    let prune = "prune square.onnx -o pruned.onnx --calibration calibration.npz";
+    let flags = "--keep 0.5 --precision 8 --tiles 4x1x1024";
+    let report = workshop.json(&format!("{prune} {flags}"));
+    let (all, left) = (number(&report, "/before/plaintexts"), number(&report, "/after/plaintexts"));
+    assert!(left <= (0.5 * all).ceil(), "{left} of {all}");
+    // Groups are small, so half of them matter little.
+    let (count, of) = (number(&report, "/agreement/count"), number(&report, "/agreement/of"));
+    assert!(count >= 0.9 * of, "{count} of {of}");
+    assert!(report["options"].as_str().unwrap().starts_with("--tiles 4x1x1024 "), "{report}");
+}
+
+#[test]
 fn a_pruned_network_is_an_onnx_file_with_a_cheaper_plan() {
     let workshop = workshop();
     let prune = "prune square.onnx -o pruned.onnx --calibration calibration.npz";
