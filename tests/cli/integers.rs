@@ -60,9 +60,9 @@ fn a_batch_is_one_run() {
 
 #[test]
 fn a_few_inputs_share_ciphertexts() {
-    let workshop = Workshop::empty();
     let (inputs, labels) = digits();
     for flags in ["--scheme bfv --batch=4", "--scheme ckks --tiles 4x2x1024"] {
+        let workshop = Workshop::empty();
         compile(&workshop, "hcnn_mnist_tiny.onnx", flags);
         assert_eq!(classes(&workshop, &inputs), labels, "{flags}");
     }

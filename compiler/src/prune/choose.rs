@@ -20,8 +20,17 @@ pub(super) enum Worth {
     Magnitude,
     /// The part of its layer's groups in which that is smaller.
     MagnitudeInLayer,
-    /// What is lost with it for each second that it takes.
+    /// Its part of its layer for each second that it takes.
     Contribution,
+    /// By how much that makes what is left of the layer smaller, as a logarithm, where groups go in order.
+    LogContribution,
+}
+
+/// What a part of a layer is compared with.
+#[derive(Clone, Copy)]
+enum Loss {
+    PartOfLayer,
+    PartOfWhatIsLeft,
 }
 
 /// For each layer, the groups that go, so that `keep` of all plaintexts are left: those that are worth least, of whatever
@@ -34,7 +43,8 @@ pub(super) fn choose(layers: &[Weighed<'_>], keep: f64, worth: Worth) -> Vec<Vec
         let worths = match worth {
             Worth::Magnitude => magnitudes(weighed),
             Worth::MagnitudeInLayer => ranks(&magnitudes(weighed)),
-            Worth::Contribution => contributions(weighed, readers),
+            Worth::Contribution => contributions(weighed, readers, Loss::PartOfLayer),
+            Worth::LogContribution => contributions(weighed, readers, Loss::PartOfWhatIsLeft),
         };
         worths.into_iter().enumerate().map(move |(g, worth)| (worth, l, g))
     });
@@ -89,7 +99,13 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
 /// A group makes up a part of the mean square of its layer's results, all weights taken to act independently of each other. What a
 /// network computes passes through all of its layers, so parts that are left multiply, and logarithms of them add up: a tenth of
 /// the whole is worth less than the last tenth, and the last group of a layer never goes before others.
-fn contributions(Weighed { layer, matrix, squares }: &Weighed<'_>, readers: &[usize]) -> Vec<f64> {
+///
+/// Taken by the parts of whole layers instead, small layers may go as a whole; where none does, errors are smaller.
+fn contributions(
+    Weighed { layer, matrix, squares }: &Weighed<'_>,
+    readers: &[usize],
+    loss: Loss,
+) -> Vec<f64> {
     let weights = matrix.as_slice().expect("in standard order");
     let energy =
         |&place: &u32| weights[place as usize].powi(2) * squares[place as usize % squares.len()];
@@ -103,12 +119,18 @@ fn contributions(Weighed { layer, matrix, squares }: &Weighed<'_>, readers: &[us
     let seconds: Vec<f64> = layer.groups.iter().map(seconds).collect();
     let mut order: Vec<usize> = (0..own.len()).collect();
     order.sort_by(|&a, &b| (own[a] / seconds[a]).total_cmp(&(own[b] / seconds[b])));
+    let all: f64 = own.iter().sum();
     // From the last one on, so that what is left is a sum of what is left and no difference.
     let mut left = 0.0;
     let mut worths = vec![0.0; own.len()];
     for &g in order.iter().rev() {
         let whole = left + own[g];
-        worths[g] = if whole > 0.0 { (whole / left).ln() / seconds[g] } else { 0.0 };
+        let lost = match loss {
+            _ if whole == 0.0 => 0.0,
+            Loss::PartOfLayer => own[g] / all,
+            Loss::PartOfWhatIsLeft => (whole / left).ln(),
+        };
+        worths[g] = lost / seconds[g];
         left = whole;
     }
     worths
@@ -140,15 +162,15 @@ mod tests {
                 Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] },
                 Weighed { layer: &other, matrix: &b, squares: &squares },
             ];
-            choose(&layers, 0.5, Worth::Contribution)
+            choose(&layers, 0.5, Worth::LogContribution)
         };
         // 0.05 of 5.05 in one second; of 5 in four seconds 1 and 4.
         assert_eq!(weigh([1.0, 1.0]), [vec![1], vec![0]]);
         // A feature that is seldom large.
         assert_eq!(weigh([1.0, 0.01]), [vec![1], vec![1]]);
         let layers = [Weighed { layer: &one, matrix: &a, squares: &[1.0, 1.0] }];
-        assert_eq!(choose(&layers, 1.0, Worth::Contribution), [vec![0usize; 0]]);
-        assert_eq!(choose(&layers, 0.0, Worth::Contribution), [vec![1, 0]]);
+        assert_eq!(choose(&layers, 1.0, Worth::LogContribution), [vec![0usize; 0]]);
+        assert_eq!(choose(&layers, 0.0, Worth::LogContribution), [vec![1, 0]]);
         // Mean magnitudes, whatever the layer and the features: 1.5, 0.15; 1, 2.
         let layers = [
             Weighed { layer: &one, matrix: &a, squares: &[9.0, 1.0] },
@@ -167,7 +189,7 @@ mod tests {
             Weighed { layer: &slow, matrix: &a, squares: &[1.0; 3] },
             Weighed { layer: &fast, matrix: &b, squares: &[1.0; 3] },
         ];
-        let chosen = choose(&layers, 0.3, Worth::Contribution);
+        let chosen = choose(&layers, 0.3, Worth::LogContribution);
         assert_eq!(chosen.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
         // By mean magnitude one does: HE-PEx's global scope.
         assert_eq!(choose(&layers, 0.5, Worth::Magnitude), [vec![0, 1, 2], vec![]]);
@@ -181,6 +203,6 @@ mod tests {
         let matrix = ndarray::array![[1.0, 2.0, 3.0]];
         let weighed = [Weighed { layer: &one, matrix: &matrix, squares: &[1.0; 3] }];
         // Without the first group all three plaintexts are left.
-        assert_eq!(choose(&weighed, 0.6, Worth::Contribution), [vec![0, 1]]);
+        assert_eq!(choose(&weighed, 0.6, Worth::LogContribution), [vec![0, 1]]);
     }
 }

@@ -23,7 +23,7 @@ use crate::calibrate::{Calibration, Split};
 use crate::config::Config;
 use crate::error::CompileError;
 use crate::interpret::{InterpretError, Lockstep};
-use crate::judge::{Judge, output_kinds, results};
+use crate::judge::{Distance, Judge, output_kinds, results};
 use crate::pipeline::Compiled;
 
 pub use crate::analysis::groups::{Group, Layer};
@@ -118,23 +118,24 @@ pub fn prune(
     let layers = layers_of(model, compiled)?;
     let split = Split::new(model, calibration);
     let inputs = split.kept.in_lockstep(model);
-    let chosen = chosen(model, &layers, &inputs, wanted).map_err(broken)?;
-    let (model, chosen) = (&chosen.model, chosen.groups);
-    let mut masked: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
-    for ((layer, matrix), chosen) in layers.iter().zip(&mut masked).zip(&chosen) {
-        let weights = matrix.as_slice_mut().expect("in standard order");
-        let gone = chosen.iter().flat_map(|&group| &layer.groups[group].weights);
-        gone.for_each(|&place| weights[place as usize] = 0.0);
-    }
-    let fits = wanted.method == Method::Hecc && chosen.iter().any(|groups| !groups.is_empty());
-    let (pruned, errors) =
-        masked_in_sequence(model, &layers, masked, &inputs, fits).map_err(broken)?;
-    let left = layers.iter().zip(&chosen).map(|(layer, chosen)| plaintexts_left(layer, chosen));
     let kinds = output_kinds(model, config.outputs, calibration.targets.as_ref());
-    let expected = results(model, &split.held_out.inputs)?;
     let judge = Judge::new(kinds, &results(model, &split.kept.inputs)?);
-    let found = results(&pruned, &split.held_out.inputs)?;
-    let distances = judge.compare_all(&expected, &found);
+    let distances = |choice: &Chosen, pruned: &Without, part: &Calibration| {
+        let expected = results(&choice.model, &part.inputs)?;
+        Ok::<_, CompileError>(judge.compare_all(&expected, &results(&pruned.model, &part.inputs)?))
+    };
+    let fits = wanted.method == Method::Hecc;
+    let choices = chosen(model, &layers, &inputs, wanted).map_err(broken)?;
+    let fitted = split.fitted.in_lockstep(model);
+    let best = best_of(&choices, |choice| {
+        let trial = without(&layers, choice, &fitted, fits).map_err(broken)?;
+        Ok(largest_error(&distances(choice, &trial, &split.chosen)?))
+    })?;
+    let pruned = without(&layers, best, &inputs, fits).map_err(broken)?;
+    let distances = distances(best, &pruned, &split.held_out)?;
+    let Chosen { model, groups: chosen } = best;
+    let Without { model: pruned, errors } = pruned;
+    let left = layers.iter().zip(chosen).map(|(layer, chosen)| plaintexts_left(layer, chosen));
     let agreement = distances.iter().filter_map(|distance| distance.agreement());
     Ok(Pruned {
         layers: layers
@@ -151,9 +152,57 @@ pub fn prune(
             .collect(),
         left: others(model, &layers),
         agreement: agreement.reduce(|a, b| Share { count: a.count + b.count, of: a.of + b.of }),
-        error: distances.iter().map(|distance| distance.size().rms).fold(0.0, f64::max),
+        error: largest_error(&distances),
         model: pruned,
     })
+}
+
+/// The choice with the least error, by inputs that fits of this comparison do not see; what is reported is of others again.
+fn best_of(
+    choices: &[Chosen],
+    error: impl Fn(&Chosen) -> Result<f64, CompileError>,
+) -> Result<&Chosen, CompileError> {
+    let [first, others @ ..] = choices else { unreachable!("every method chooses something") };
+    if others.is_empty() {
+        return Ok(first);
+    }
+    let (mut best, mut least) = (first, error(first)?);
+    for choice in others {
+        let own = error(choice)?;
+        if own < least {
+            (best, least) = (choice, own);
+        }
+    }
+    Ok(best)
+}
+
+/// The largest root mean square among outputs.
+fn largest_error(distances: &[Distance]) -> f64 {
+    distances.iter().map(|distance| distance.size().rms).fold(0.0, f64::max)
+}
+
+/// A network without what was chosen to go.
+struct Without {
+    model: Model,
+    /// Of each layer.
+    errors: Vec<Option<Errors>>,
+}
+
+fn without(
+    layers: &[Layer],
+    Chosen { model, groups }: &Chosen,
+    inputs: &[ArrayD<f64>],
+    fits: bool,
+) -> Result<Without, InterpretError> {
+    let mut masked: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
+    for ((layer, matrix), groups) in layers.iter().zip(&mut masked).zip(groups) {
+        let weights = matrix.as_slice_mut().expect("in standard order");
+        let gone = groups.iter().flat_map(|&group| &layer.groups[group].weights);
+        gone.for_each(|&place| weights[place as usize] = 0.0);
+    }
+    let fits = fits && groups.iter().any(|groups| !groups.is_empty());
+    let (model, errors) = masked_in_sequence(model, layers, masked, inputs, fits)?;
+    Ok(Without { model, errors })
 }
 
 /// What goes.
@@ -164,12 +213,13 @@ struct Chosen {
     groups: Vec<Vec<usize>>,
 }
 
+/// What a method chooses; of several choices the one with the smaller error is to be taken.
 fn chosen(
     model: &Model,
     layers: &[Layer],
     inputs: &[ArrayD<f64>],
     PruneConfig { keep, method }: PruneConfig,
-) -> Result<Chosen, InterpretError> {
+) -> Result<Vec<Chosen>, InterpretError> {
     let by_worth = |worth: Worth| {
         let squares = squares(model, layers, inputs)?;
         let matrices: Vec<Array2<f64>> = layers.iter().map(|l| matrix(model, l.tensor)).collect();
@@ -179,11 +229,11 @@ fn chosen(
         Ok(Chosen { model: model.clone(), groups: choose(&weighed, keep, worth) })
     };
     match method {
-        Method::P2t => by_worth(Worth::Magnitude),
-        Method::P2tByLayer => by_worth(Worth::MagnitudeInLayer),
-        Method::Hecc => by_worth(Worth::Contribution),
-        Method::P3e => Ok(gather(model, layers, keep, 0.0)),
-        Method::P4e => Ok(gather(model, layers, keep, ALMOST_ZERO)),
+        Method::P2t => Ok(vec![by_worth(Worth::Magnitude)?]),
+        Method::P2tByLayer => Ok(vec![by_worth(Worth::MagnitudeInLayer)?]),
+        Method::Hecc => Ok(vec![by_worth(Worth::LogContribution)?, by_worth(Worth::Contribution)?]),
+        Method::P3e => Ok(vec![gather(model, layers, keep, 0.0)]),
+        Method::P4e => Ok(vec![gather(model, layers, keep, ALMOST_ZERO)]),
     }
 }
 
