@@ -210,9 +210,12 @@ impl Packer {
         Ok(if apart.seconds < together.seconds { apart } else { together })
     }
 
-    /// Layouts of several elements to a ciphertext; those of networks whose plaintexts are too many to keep with the time to encode
-    /// them.
-    fn pack_together(
+    /// Chooses layouts of several elements to a ciphertext; those of networks whose plaintexts are too many to keep with the time to
+    /// encode them.
+    ///
+    /// # Errors
+    /// If a step has no layout.
+    pub fn pack_together(
         &mut self,
         graph: &Graph,
         config: PackConfig<'_>,

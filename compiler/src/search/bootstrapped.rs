@@ -204,7 +204,7 @@ fn build(problem: &Problem<'_>, placed: Placed) -> Result<Built, CompileError> {
     let choice = Choice {
         ladder: chain.ladder.clone(),
         levels: placement.levels.clone(),
-        packing: problem.pack(pack_config(problem, &chain, &placement.levels))?,
+        packing: problem.pack_together(pack_config(problem, &chain, &placement.levels))?,
         method: Method::Bootstrapped(Box::new(Bootstraps {
             chain: chain.clone(),
             levels: placement.bootstrapped.clone(),
@@ -264,7 +264,7 @@ fn place(problem: &Problem<'_>, chain: &Chain) -> Result<Option<Placements>, Com
     let top = chain.ladder.top();
     let middle = vec![top / 2; graph.nodes.len()];
     let config = pack_config(problem, chain, &middle);
-    let packing = problem.pack(config)?;
+    let packing = problem.pack_together(config)?;
     let seconds = problem.seconds_by_level(&packing, config, top);
     let costs = &problem.config.costs;
     let mut costs = BootstrapCosts { chain, costs, known: HashMap::new() };

@@ -53,6 +53,12 @@ impl<'a> Problem<'a> {
         self.passes.try_out("pack", || self.packer.borrow_mut().pack(self.graph, config))
     }
 
+    /// The same, where no element may have a ciphertext of its own, which would be bootstrapped by itself.
+    pub(super) fn pack_together(&self, config: PackConfig<'_>) -> Result<Packing, CompileError> {
+        let pack = || self.packer.borrow_mut().pack_together(self.graph, config);
+        self.passes.try_out("pack", pack)
+    }
+
     /// Predicted seconds of every step, for each level up to `top`, with the layouts of a packing.
     pub(super) fn seconds_by_level(
         &self,
