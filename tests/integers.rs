@@ -5,8 +5,9 @@
 mod evaluators;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Batch, Config, SchemeChoice};
+use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::interpret;
+use hecc_compiler::layout::Batch;
 use hecc_compiler::pass::lift_quantizers::Effect;
 use hecc_compiler::pipeline::{Compiled, compile};
 use hecc_grammar::model::Model;

@@ -40,6 +40,8 @@ limits! {
     COPIES_WORTH: usize = 8, "products for copies of results, times the fewest";
     /// So many products for them are always looked at.
     PRODUCTS_ALWAYS_COUNTED: usize = 64, "products for copies of results that are always looked at";
+    /// Inputs are sent at so many bytes a second, 100 Mbit: layouts that take more ciphertexts are to be worth it.
+    UPLOAD: f64 = 12.5e6, "bytes of inputs that are sent in a second";
     /// Sets of layouts of what is still to be read that packing goes on with, the cheapest so far.
     STATES: usize = 12, "sets of layouts that packing goes on with";
     /// Times that keys are left out where keys and values take more than memory: values take more with fewer keys.

@@ -107,7 +107,7 @@ fn broken_promises_of_client_parts_are_named() {
         ("not as many as its inputs", &|part| part.bounds.push(1.0)),
         ("a bound on errors that is none", &|part| part.bounds[0] = 0.0),
         ("a bound on errors that is none", &|part| part.bounds[0] = f64::INFINITY),
-        ("a batch of 3, expected 1", &|part| part.interface.batch = 3),
+        ("a batch of 3, expected a power of two", &|part| part.interface.batch = 3),
         ("factor is not finite", &|part| part.outputs[0].factor = f64::NAN),
     ];
     for (expected, change) in cases {

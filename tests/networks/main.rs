@@ -13,9 +13,10 @@ mod evaluators;
 mod generate;
 
 use hecc_compiler::calibrate::Calibration;
-use hecc_compiler::config::{Batch, Config, SchemeChoice};
+use hecc_compiler::config::{Config, SchemeChoice};
 use hecc_compiler::error::CompileError;
 use hecc_compiler::interpret;
+use hecc_compiler::layout::Batch;
 use hecc_compiler::pass::quantize::QuantizeBits;
 use hecc_compiler::pipeline::{Compiled, compile};
 use hecc_grammar::cost;

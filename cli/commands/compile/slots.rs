@@ -1,6 +1,7 @@
 //! What the slots of ciphertexts are of, as options.
 
-use hecc_compiler::config::{Batch, Config, Tiles};
+use hecc_compiler::config::Config;
+use hecc_compiler::layout::{Batch, Tiles};
 
 use super::values::{parse_batch, parse_tiles};
 

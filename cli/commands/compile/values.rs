@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use hecc_compiler::config::{Batch, Tiles};
+use hecc_compiler::layout::{Batch, Tiles};
 use hecc_compiler::pass::quantize::QuantizeBits;
 
 use crate::data::normalization;

@@ -10,6 +10,7 @@ mod rotation_sum;
 mod schedule;
 mod slots;
 mod step_set;
+mod tile;
 
 pub use boxes::{Boxes, boxes, moved};
 pub use candidates::{candidates, of_input};
@@ -19,3 +20,4 @@ pub use moves::{MovesOfEntries, most_moves, moves_of};
 pub use rotation_sum::RotationSum;
 pub use schedule::{Schedule, ScheduleTerm, Splits};
 pub use slots::{Period, Shift, SlotSpace};
+pub use tile::{Batch, Tiles};

@@ -9,12 +9,11 @@ use std::rc::Rc;
 use hecc_grammar::cost::{Costs, Encoding, KEPT_BYTES, Shape};
 use hecc_grammar::plan::Scheme;
 
-use crate::config::{Batch, Tiles};
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::layout::{
-    Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, candidates, collect,
-    joint_period, most_moves, of_input, shifts,
+    Batch, Bit, Layout, Schedule, ScheduleTerm, Shifts, SlotSpace, Splits, Tiles, candidates,
+    collect, joint_period, most_moves, of_input, shifts,
 };
 use crate::limits;
 use crate::linear::{LinearMap, Slide};
@@ -27,7 +26,7 @@ pub struct Packing {
     pub layouts: Vec<Layout>,
     /// Schedule of each step that is an affine map.
     pub schedules: Vec<Option<Schedule>>,
-    /// Predicted seconds on one core, all steps.
+    /// Predicted seconds on one core, all steps, and of sending inputs.
     pub seconds: f64,
 }
 
@@ -111,6 +110,13 @@ impl PackConfig<'_> {
         self.encodes.then(|| self.encoding())
     }
 
+    /// Seconds that sending some ciphertexts of inputs takes, which counts as well.
+    fn upload(&self, level: usize, n_ciphertexts: usize) -> f64 {
+        // Of two polynomials one is sent as a seed.
+        let words = (n_ciphertexts * (self.n_lowest + level)) as f64 * f64::from(self.log_n).exp2();
+        words * size_of::<u64>() as f64 / limits::UPLOAD
+    }
+
     /// Seconds of `count` products on each ciphertext of a step, spread over `depth` levels.
     fn products(&self, level: usize, n_ciphertexts: usize, count: usize, depth: usize) -> f64 {
         let shape = self.shape(level + depth.div_ceil(2));
@@ -128,7 +134,8 @@ fn pack_by_element(graph: &Graph, config: PackConfig<'_>) -> Packing {
     let of_step = |id: NodeId| {
         let (step, level, len) = (&graph.node(id).step, config.levels[id.0], graph.len(id));
         match step {
-            Step::Input(_) | Step::Sine(..) => 0.0,
+            Step::Input(_) => config.upload(level, len),
+            Step::Sine(..) => 0.0,
             Step::Affine { terms, .. } => {
                 let entries: usize = terms.iter().map(|(_, map)| map.n_entries()).sum();
                 let (shape, costs) = (config.shape(level + 1), config.costs);
@@ -329,7 +336,11 @@ impl Packer {
             Step::Input(_) => {
                 let sizes = config.tiles.map(|tiles| &tiles.log_sizes[..]);
                 let layouts = of_input(&node.shape, space, sizes).into_iter();
-                layouts.map(|layout| (self.intern(layout), None, 0.0)).collect()
+                let option = |layout: Layout| {
+                    let seconds = config.upload(level, layout.n_ciphertexts());
+                    (self.intern(layout), None, seconds)
+                };
+                layouts.map(option).collect()
             }
             Step::Affine { terms, .. } => {
                 let sources: Vec<usize> =

@@ -10,10 +10,11 @@ use hecc_grammar::plan::{Plan, Validation, VerifiedPlan};
 
 use crate::analysis::validate::HeldOut;
 use crate::calibrate::{Calibration, Split, Stats};
-use crate::config::{Batch, Config, SchemeChoice, Wishes};
+use crate::config::{Config, SchemeChoice, Wishes};
 use crate::error::CompileError;
 use crate::graph::Graph;
 use crate::judge::{Judge, output_kinds};
+use crate::layout::Batch;
 use crate::limits;
 use crate::pack::Packing;
 use crate::pass::approximate::{ApproximateConfig, ApproximateReport, Observed};

@@ -3,9 +3,9 @@
 use hecc_grammar::model::Model;
 
 use super::Task;
-use crate::config::Batch;
 use crate::error::CompileError;
 use crate::graph::Graph;
+use crate::layout::Batch;
 use crate::lower::nodes_of_layers;
 use crate::pass::remove_dead::{Constants, remove_dead};
 use crate::passes::Made;

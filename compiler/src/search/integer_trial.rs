@@ -9,10 +9,10 @@ use hecc_grammar::noise::{self, ConstantSizes, EXACT_TAIL, HEADROOM_BITS, Moduli
 use hecc_grammar::plan::{Layer, LimbSet, Op, Params, Plaintexts, Plan, Value, is_prime};
 use hecc_grammar::security::Security;
 
-use crate::config::Batch;
 use crate::error::CompileError;
 use crate::graph::{Graph, NodeId, Step};
 use crate::ladder::Ladder;
+use crate::layout::Batch;
 use crate::limits;
 use crate::lower::{Choice, Method, Products, is_summed_first};
 use crate::pack::PackConfig;

@@ -17,8 +17,8 @@ mod problem;
 use hecc_grammar::noise;
 use hecc_grammar::plan::{Layer, Plan};
 
-use crate::config::Batch;
 use crate::error::CompileError;
+use crate::layout::Batch;
 use crate::limits;
 use crate::lower::Choice;
 use crate::pass::approximate::Recipe;
