@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::linear::Slide;
 
+use super::arrangement::Arrangement;
 use super::{Bit, Layout, SlotSpace, bits_for};
 
 /// Candidate layouts of an input. Besides the compact ones, where it takes several ciphertexts, tiles: parts that lie in the same slots
@@ -51,7 +52,7 @@ fn tiled(shape: &[usize], space: SlotSpace, sizes: &[usize]) -> Layout {
 /// Always the compact layouts (row-major, with copies or gaps above). For each operand that it slides along
 /// (convolution, pooling), also those that keep the operand's pixels where they are: a stride leaves gaps in the low
 /// bits, which either stay or are filled with channels (multiplexed packing, Lee et al., ICML 2022). For each operand also channels
-/// where it has copies, or copies where it has channels ([`Arrangement::across`]). Where there are two rows, all of these also with
+/// where it has copies, or copies where it has channels (`Arrangement::across`). Where there are two rows, all of these also with
 /// halves in either. With `in_place` only those that follow from operands' layouts.
 pub fn candidates(
     shape: &[usize],
@@ -111,156 +112,6 @@ fn interleaved(shape: &[usize], space: SlotSpace, in_slots: &[usize]) -> Layout 
         ciphertexts.extend_from_slice(low);
     }
     Layout { shape: shape.to_vec(), space, bits: [slots, ciphertexts].concat() }
-}
-
-/// Bits that have their places, and others that wait for one.
-#[derive(Clone)]
-struct Arrangement {
-    /// By place.
-    bits: Vec<Option<Bit>>,
-    /// Lowest first.
-    waiting: Vec<Bit>,
-    /// Free places below the last of `bits`, in the order in which they are taken, before those above.
-    order: Vec<usize>,
-}
-
-impl Arrangement {
-    /// Pixels at the lowest places; the channels before them, or the elements of a vector, waiting.
-    fn row_major(shape: &[usize]) -> Arrangement {
-        let of_dim = |dim: usize| {
-            (0..bits_for(shape[dim])).map(move |bit| Bit::Dim { dim: dim as u8, bit: bit as u8 })
-        };
-        let n_before = shape.len().min(2);
-        let pixels = (n_before..shape.len()).rev().flat_map(of_dim);
-        let waiting = (0..n_before).rev().flat_map(of_dim).collect();
-        Arrangement { bits: pixels.map(Some).collect(), waiting, order: vec![] }
-    }
-
-    /// All bits waiting, row-major.
-    fn all_waiting(shape: &[usize]) -> Arrangement {
-        let dims = shape.iter().enumerate().rev();
-        let bits = dims.flat_map(|(dim, &n)| {
-            (0..bits_for(n)).map(move |bit| Bit::Dim { dim: dim as u8, bit: bit as u8 })
-        });
-        Arrangement { bits: vec![], waiting: bits.collect(), order: vec![] }
-    }
-
-    /// The result's pixels at the operand's positions; the other dimensions waiting.
-    fn inherited(shape: &[usize], input: &Layout, slides: &[Slide]) -> Option<Arrangement> {
-        let mut bits: Vec<Option<Bit>> = vec![None; input.bits.len()];
-        let mut waiting = vec![];
-        for (dim, (&n, slide)) in shape.iter().zip(slides).enumerate() {
-            for bit in 0..bits_for(n) as u8 {
-                let here = Bit::Dim { dim: dim as u8, bit };
-                let place = slide.and_then(|(from, log)| {
-                    let there = Bit::Dim { dim: from as u8, bit: bit + log as u8 };
-                    input.bits.iter().position(|&b| b == there)
-                });
-                match place {
-                    Some(place) => bits[place] = Some(here),
-                    None => waiting.push(here),
-                }
-            }
-        }
-        bits.iter().any(Option::is_some).then_some(Arrangement { bits, waiting, order: vec![] })
-    }
-
-    /// Free places among the pixels first if `fill_low`, else those above them.
-    fn with_order(&self, fill_low: bool) -> Arrangement {
-        let highest = self.bits.iter().rposition(Option::is_some).unwrap_or(0);
-        let free = |range: std::ops::Range<usize>| {
-            range.filter(|&place| self.bits[place].is_none()).collect::<Vec<_>>()
-        };
-        let (low, high) = (free(0..highest), free(highest + 1..self.bits.len()));
-        let order = if fill_low { [low, high].concat() } else { [high, low].concat() };
-        Arrangement { order, ..self.clone() }
-    }
-
-    /// For an input: copies below its channels, or above some of them, the others in ciphertexts of their own. In any number.
-    fn replicated(&self, shape: &[usize], space: SlotSpace) -> Vec<Layout> {
-        let free = space.log_slots().saturating_sub(self.bits.len());
-        let below = |n_copies: usize| {
-            let copies = vec![Bit::Replica; n_copies];
-            self.filled(shape, space, &[copies, self.waiting.clone()].concat(), Bit::Replica)
-        };
-        let above = |n_own: usize| {
-            let (own, others) = self.waiting.split_at(n_own);
-            let copies = vec![Bit::Replica; free - n_own];
-            self.filled(shape, space, &[own, &copies, others].concat(), Bit::Replica)
-        };
-        let below = (1..=free).map(below);
-        below.chain((0..free.min(self.waiting.len())).map(above)).collect()
-    }
-
-    /// Channels where an operand has copies between its elements, and copies elsewhere; or copies where it has channels, and channels
-    /// elsewhere. Then products of channels are made where these lie, and summed up over slots in the first case, over ciphertexts
-    /// in the second, without masks: the two convolutions of HyPHEN (IEEE Access 2024), and fully connected layers on tiles
-    /// (Aharoni et al., PoPETs 2023).
-    fn across(&self, shape: &[usize], input: &Layout) -> Vec<Layout> {
-        let space = input.space;
-        let is_free = |place: &usize| self.bits.get(*place).is_none_or(Option::is_none);
-        let free: Vec<usize> = (0..space.log_slots()).filter(is_free).collect();
-        let held = |place: usize| input.bits[place];
-        let inner = input.inner_replicas();
-        let swapped = |takes: &dyn Fn(usize) -> bool, keeps: &dyn Fn(usize) -> bool| {
-            let mut bits = self.bits.clone();
-            bits.resize(bits.len().max(space.log_slots()), None);
-            let mut waiting = self.waiting.iter();
-            for &place in &free {
-                bits[place] = match (takes(place), keeps(place)) {
-                    (true, _) => Some(waiting.next().copied().unwrap_or(Bit::Replica)),
-                    (false, true) => None,
-                    (false, false) => Some(Bit::Replica),
-                };
-            }
-            let own = Arrangement { bits, waiting: waiting.copied().collect(), order: vec![] };
-            own.filled(shape, space, &own.waiting, Bit::Gap)
-        };
-        let is_copy = |place: usize| inner >> place & 1 == 1;
-        let is_channel = |place: usize| matches!(held(place), Bit::Dim { .. });
-        // Where a stride leaves a gap either channels go or nothing.
-        let is_gap = |place: usize| {
-            let highest = self.bits.iter().rposition(Option::is_some);
-            is_channel(place) && highest.is_some_and(|highest| place < highest)
-        };
-        let is_above = |place: usize| !is_copy(place) && !is_channel(place);
-        let mut list = vec![];
-        for fills in [false, true] {
-            if inner != 0 {
-                list.push(swapped(&|place| is_copy(place) || fills && is_gap(place), &|place| {
-                    is_gap(place)
-                }));
-            }
-            list.push(swapped(&|place| is_above(place) || fills && is_gap(place), &|place| {
-                is_gap(place)
-            }));
-        }
-        list
-    }
-
-    /// These bits at the free places; above the last slot that is taken `top`.
-    fn filled(&self, shape: &[usize], space: SlotSpace, waiting: &[Bit], top: Bit) -> Layout {
-        let mut bits = self.bits.clone();
-        let mut places = self.order.iter();
-        for &bit in waiting {
-            match places.next() {
-                Some(&place) => bits[place] = Some(bit),
-                None => bits.push(Some(bit)),
-            }
-        }
-        let log_slots = space.log_slots();
-        while bits.len() > log_slots && bits.last() == Some(&None) {
-            bits.pop();
-        }
-        bits.resize(bits.len().max(log_slots), None);
-        let last = bits[..space.log_row].iter().rposition(Option::is_some);
-        let fill = |(place, bit): (usize, &Option<Bit>)| {
-            let is_above = last.is_none_or(|last| place > last) && place < log_slots;
-            bit.unwrap_or(if is_above { top } else { Bit::Gap })
-        };
-        let bits = bits.iter().enumerate().map(fill).collect();
-        Layout { shape: shape.to_vec(), space, bits }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Layouts of tensors in slots, and linear maps between layouts as diagonals, rotations and plaintexts.
 
+mod arrangement;
 mod boxes;
 mod candidates;
 mod diagonals;
