@@ -159,6 +159,12 @@ impl Layout {
         self.ciphertexts().len()
     }
 
+    /// Whether every element has a ciphertext of its own, in row-major order.
+    pub fn is_by_element(&self) -> bool {
+        self.space.log_slots() == 0
+            && self.bits == Layout::compact(&self.shape, self.space, Bit::Gap).bits
+    }
+
     /// log2 of the ring's slots that are bootstrapped.
     pub fn log_bootstrapped(&self) -> u32 {
         self.space.log_bootstrapped(self.period())

@@ -12,7 +12,7 @@ const TABLE_INTEGERS: f64 = (1 << 24) as f64;
 impl Lowering<'_> {
     /// The bias on every copy of every element, per ciphertext: views to be added in turn, none where it is zero.
     pub(super) fn bias_views(&mut self, bias: &[f64], layout: &Layout) -> Vec<Vec<View>> {
-        if layout.space.log_slots() == 0 {
+        if layout.is_by_element() {
             let splat = |&b: &f64| if b == 0.0 { vec![] } else { vec![View::Splat(b)] };
             return bias.iter().map(splat).collect();
         }

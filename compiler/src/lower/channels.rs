@@ -23,7 +23,7 @@ impl Channels {
             return Channels::Alike;
         }
         let n_elements = layout.shape.iter().product::<usize>() / n;
-        if layout.space.log_slots() == 0 {
+        if layout.is_by_element() {
             return Channels::ByElement { n_elements };
         }
         let of_ciphertext = |runs: &Runs| {

@@ -33,7 +33,7 @@ pub struct Packing {
 impl Packing {
     /// Whether every element has a ciphertext of its own, with a slot for each input: see `pack_by_element`.
     pub fn is_by_element(&self) -> bool {
-        self.layouts.iter().all(|layout| layout.space.log_slots() == 0)
+        self.layouts.iter().all(Layout::is_by_element)
     }
 
     /// Inputs of one run.
@@ -127,8 +127,8 @@ impl PackConfig<'_> {
     }
 }
 
-/// The packing of as many inputs as there are slots: every element has a ciphertext of its own, one slot for each input (Gilad-Bachrach et al.,
-/// ICML 2016). Nothing is ever rotated, and weights are numbers. Seconds are those of the whole batch.
+/// The packing of as many inputs as there are slots: every element has a ciphertext of its own, one slot for each input
+/// (Gilad-Bachrach et al., ICML 2016). Nothing is ever rotated, and weights are numbers. Seconds are those of the whole batch.
 fn pack_by_element(graph: &Graph, config: PackConfig<'_>) -> Packing {
     let layout = |id: NodeId| Layout::compact(&[graph.len(id)], config.space(), Bit::Gap);
     let of_step = |id: NodeId| {

@@ -5,7 +5,6 @@ use hecc_grammar::model::Model;
 use super::Task;
 use crate::error::CompileError;
 use crate::graph::Graph;
-use crate::layout::Batch;
 use crate::lower::nodes_of_layers;
 use crate::pass::remove_dead::{Constants, remove_dead};
 use crate::passes::Made;
@@ -35,7 +34,7 @@ pub(super) fn ordered<R>(
     let given = plan(own)?;
     let packed = (&given.graph, &given.found.choice);
     let permute = || permute(own, packed, &config.costs, method);
-    let gathers = config.batch != Batch::Slots && has_zeros(own);
+    let gathers = !given.found.choice.packing.is_by_element() && has_zeros(own);
     let permuted = if gathers { passes.try_out("permute", permute) } else { None };
     let better = permuted.and_then(|permuted| {
         let trial = passes.in_trial(|| {

@@ -271,6 +271,11 @@ fn layers_of(model: &Model, compiled: &Compiled) -> Result<Vec<Layer>, CompileEr
         )));
     }
     let (approximated, packing) = (&compiled.approximated, &compiled.packing);
+    if packing.is_by_element() {
+        return Err(CompileError::Pruning(
+            "with so many inputs every weight is a number, which goes by itself: prune for fewer inputs at once".to_owned(),
+        ));
+    }
     let found = groups::layers(approximated, &compiled.graph, packing).into_iter();
     // Nodes keep names and weights where activations are replaced.
     let original = |layer: Layer| {
