@@ -413,6 +413,7 @@ fn moments(
 mod tests {
     use super::*;
     use crate::analysis::groups::testing::two_layers;
+    use crate::layout::Batch;
     use crate::pipeline::compile;
 
     fn model() -> Model {
@@ -425,6 +426,17 @@ mod tests {
         let config = Config { permute: None, ..Config::standard() };
         let compiled = compile(model, &calibration, &config).unwrap();
         prune(model, &calibration, &compiled, &config, PruneConfig { keep, method }).unwrap()
+    }
+
+    #[test]
+    fn weights_that_are_numbers_are_no_groups() {
+        let (model, batch) = (model(), Batch::Slots);
+        let calibration = Calibration::assumed(&model, -1.0, 1.0);
+        let config = Config { permute: None, batch, ..Config::standard() };
+        let compiled = compile(&model, &calibration, &config).unwrap();
+        let wanted = PruneConfig { keep: 0.5, method: Method::P2t };
+        let error = prune(&model, &calibration, &compiled, &config, wanted).err().unwrap();
+        assert!(error.to_string().contains("prune for fewer inputs at once"), "{error}");
     }
 
     fn n_plaintexts(pruned: &Pruned) -> usize {
